@@ -1,0 +1,1 @@
+"""Certified per-label probabilities from any generative language model."""

@@ -1,0 +1,163 @@
+"""The grammar over tokens: the format's byte automaton crossed with a vocabulary.
+
+At a state, a token is admissible if its bytes can be read from there. Every tokenisation of every
+answer is covered, and nothing else. The vocabulary is kept sorted by bytes, so a common beginning
+is a contiguous range and the product is a walk down shrinking ranges.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labelmass.lm.base import Tokenizer
+from labelmass.task.automaton import DONE, ByteAutomaton, Outputs
+
+
+class Vocabulary:
+    """The tokens that write text, sorted by their bytes."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        pairs = sorted((b, i) for i, b in enumerate(tokenizer.token_bytes) if b)
+        self.texts: list[bytes] = [text for text, _ in pairs]
+        self.ids = np.array([i for _, i in pairs], dtype=np.int64)
+        self.end_ids = tuple(sorted(tokenizer.end_ids))
+        self.bytes_of = tokenizer.token_bytes
+        self.encode = tokenizer.encode
+
+    def below(self, prefix: bytes, low: int, high: int) -> tuple[int, int]:
+        """The range of tokens that begin with `prefix`, inside [low, high)."""
+        end = prefix[:-1] + bytes([prefix[-1] + 1]) if prefix[-1] < 255 else None
+        first = bisect_left(self.texts, prefix, low, high)
+        return first, high if end is None else bisect_left(self.texts, end, first, high)
+
+
+@dataclass(frozen=True, slots=True)
+class Moves:
+    """The admissible tokens of a state.
+
+    ids: (n,) int64, rising.
+    to: the state each leads to; `DONE` where it completes the answer.
+    outputs: what each settles as written, in order.
+    """
+
+    ids: NDArray[np.int64]
+    to: list[int]
+    outputs: list[Outputs]
+
+
+class TokenGrammar:
+    """The tokens an answer may go on with, state by state.
+
+    States are those of the byte automaton. Ids that end the model's turn are moves to `DONE`
+    where the format can end; elsewhere they are off-format.
+    """
+
+    def __init__(self, automaton: ByteAutomaton, vocabulary: Vocabulary) -> None:
+        self.automaton = automaton
+        self.vocabulary = vocabulary
+        self._moves: dict[int, Moves] = {}
+        self._strict = ByteAutomaton(automaton.format.strict(), automaton.spellings)
+
+    def moves(self, state: int) -> Moves:
+        """The admissible tokens at `state`."""
+        if state not in self._moves:
+            self._moves[state] = self._cross(state)
+        return self._moves[state]
+
+    def follow(self, state: int, token: int) -> tuple[int, Outputs] | None:
+        """State and outputs after one token; None if it is not admissible."""
+        if token in self.vocabulary.end_ids:
+            outputs = self.automaton.end(state)
+            return None if outputs is None else (DONE, outputs)
+        text, written = self.vocabulary.bytes_of[token], ()
+        if not text:
+            return None
+        for byte in text:
+            moved = self.automaton.step(state, byte)
+            if moved is None:
+                return None
+            state, out = moved
+            written += out
+        return state, written
+
+    def spell(self, answer: bytes, state: int) -> dict[int, list[int]]:
+        """For each output that may be written next, the tokens that spell it from `state`.
+
+        answer: the bytes that led to `state`. The text is what the format itself would write (its
+        first separator and spelling), tokenised as the tokenizer would; it stops before the
+        boundary, whose mass is read in the row of the last token.
+        """
+        strict = self._strict.run(answer)
+        automaton, at = (self.automaton, state) if strict is None else (self._strict, strict[0])
+        paths: dict[int, list[int]] = {}
+        wanted = {o for o in automaton.ahead(at) if o != automaton.gate}
+        for output in sorted(wanted):
+            text = automaton.shortest(at, output)
+            if text is not None and (path := self._tokens(state, text)) is not None:
+                paths[output] = path
+        return paths
+
+    def _tokens(self, state: int, text: bytes) -> list[int] | None:
+        """`text` as the tokenizer writes it, or in longest tokens where that does not fit."""
+        try:
+            ids = self.vocabulary.encode(text.decode())
+        except UnicodeDecodeError:
+            ids = []
+        if b"".join(self.vocabulary.bytes_of[i] or b"" for i in ids) == text:
+            return ids
+        ids, rest = [], text
+        while rest:
+            for length in range(len(rest), 0, -1):
+                at = bisect_left(self.vocabulary.texts, rest[:length])
+                if at < len(self.vocabulary.texts) and self.vocabulary.texts[at] == rest[:length]:
+                    ids.append(int(self.vocabulary.ids[at]))
+                    rest = rest[length:]
+                    break
+            else:
+                return None
+        return ids
+
+    def _cross(self, state: int) -> Moves:
+        ids: list[int] = []
+        to: list[int] = []
+        outputs: list[Outputs] = []
+        vocabulary, automaton = self.vocabulary, self.automaton
+        todo: list[tuple[int, bytes, Outputs, int, int]] = [
+            (state, b"", (), 0, len(vocabulary.texts))
+        ]
+        while todo:
+            at, prefix, written, low, high = todo.pop()
+            if at == DONE:
+                found = vocabulary.ids[low:high].tolist()
+                ids += found
+                to += [DONE] * len(found)
+                outputs += [written] * len(found)
+                continue
+            while low < high and vocabulary.texts[low] == prefix:
+                ids.append(int(vocabulary.ids[low]))
+                to.append(at)
+                outputs.append(written)
+                low += 1
+            if low == high:
+                continue
+            for byte in automaton.next_bytes(at):
+                longer = prefix + bytes([byte])
+                first, last = vocabulary.below(longer, low, high)
+                if first < last and (moved := automaton.step(at, byte)) is not None:
+                    todo.append((moved[0], longer, written + moved[1], first, last))
+        if (ending := automaton.end(state)) is not None:
+            ids += vocabulary.end_ids
+            to += [DONE] * len(vocabulary.end_ids)
+            outputs += [ending] * len(vocabulary.end_ids)
+        order = np.argsort(np.array(ids, dtype=np.int64), kind="stable")
+        return Moves(
+            np.array(ids, dtype=np.int64)[order],
+            [to[i] for i in order],
+            [outputs[i] for i in order],
+        )
+
+

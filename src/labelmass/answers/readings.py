@@ -1,0 +1,275 @@
+"""Readings of an answer tree: P(label), P(set), P(number of labels), pairs, all with bounds.
+
+Each is a sum of masses in float64: what was found, and what is still open (METHODS A.3 to A.5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labelmass.answers.tree import AnswerTree, Normalisation, Status
+
+Bools = NDArray[np.bool_]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """low <= exact <= high; an empty tree mass under on-format gives None for all three."""
+
+    low: float | None
+    high: float | None
+
+    @property
+    def p(self) -> float | None:
+        """The midpoint."""
+        if self.low is None or self.high is None:
+            return None
+        return (self.low + self.high) / 2
+
+    def to_dict(self) -> dict[str, float | None]:
+        return {"p": self.p, "low": self.low, "high": self.high}
+
+
+NOTHING = Bounds(None, None)
+
+
+@dataclass(frozen=True)
+class Readings:
+    """A tree under one normalisation.
+
+    off_format_unknown: count off-format mass on which a label was not written as open for it
+        (raw only), instead of as 'not written'.
+    """
+
+    tree: AnswerTree
+    normalisation: Normalisation = Normalisation.RAW
+    off_format_unknown: bool = False
+    _width: int = field(init=False, default=0)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_width", len(self.tree.labels) + 2)
+
+    # -- masses ---------------------------------------------------------------------------------
+
+    @cached_property
+    def mass(self) -> Floats:
+        """(n,) mass of every node."""
+        return np.exp(self.tree.log_mass(self.normalisation))
+
+    @cached_property
+    def _status(self) -> NDArray[np.int64]:
+        return np.array(self.tree.status, dtype=np.int64)
+
+    @cached_property
+    def written(self) -> Bools:
+        """(n, k + 2) what each node has written."""
+        return _bits(self.tree.written, self._width)
+
+    @cached_property
+    def _new(self) -> Bools:
+        parents = np.array(self.tree.parent, dtype=np.int64)
+        before = self.written[parents]
+        before[0] = False
+        return self.written & ~before
+
+    @cached_property
+    def _lumps(self) -> tuple[NDArray[np.int64], Floats]:
+        """Open mass as (nodes, masses): the frontier, and the tails of expanded nodes."""
+        frontier = np.flatnonzero(self._status == Status.FRONTIER)
+        tails = [(n, p) for n, p in self.tree.tail.items() if p > 0]
+        nodes = np.concatenate([frontier, np.array([n for n, _ in tails], dtype=np.int64)])
+        share = np.array([p for _, p in tails], dtype=np.float64)
+        held = self.mass[[n for n, _ in tails]] * share
+        if self.normalisation is Normalisation.MASKED and len(tails):
+            held = held / self.tree.allowed()[[n for n, _ in tails]]
+        return nodes, np.concatenate([self.mass[frontier], held])
+
+    @cached_property
+    def _open_mass(self) -> Floats:
+        return self._lumps[1]
+
+    @cached_property
+    def _open_written(self) -> Bools:
+        return self.written[self._lumps[0]]
+
+    @cached_property
+    def _open_ahead(self) -> Bools:
+        ahead = _bits([self.tree.ahead[n] for n in self._lumps[0]], self._width)
+        return ahead & ~self._open_written
+
+    @cached_property
+    def _ended(self) -> NDArray[np.int64]:
+        return np.flatnonzero(self._status == Status.ENDED)
+
+    @cached_property
+    def _off(self) -> tuple[NDArray[np.int64], Floats]:
+        if self.normalisation is Normalisation.MASKED:
+            return np.zeros(0, dtype=np.int64), np.zeros(0)
+        nodes = np.array(list(self.tree.off), dtype=np.int64)
+        return nodes, self.mass[nodes] * np.array(list(self.tree.off.values()), dtype=np.float64)
+
+    @property
+    def ended(self) -> float:
+        """Mass of complete on-format answers found."""
+        return float(self.mass[self._ended].sum())
+
+    @property
+    def off_format(self) -> float:
+        """Mass found to leave the format; 0 when masked."""
+        return float(self._off[1].sum())
+
+    @property
+    def unexplored(self) -> float:
+        """Mass not looked at: frontier and tails. ended + off_format + unexplored = 1."""
+        return float(self._open_mass.sum())
+
+    # -- labels ---------------------------------------------------------------------------------
+
+    @cached_property
+    def intervals(self) -> tuple[Floats, Floats]:
+        """(k + 2,) low and high of every label, of `none`, and of the gate; NaN for nothing."""
+        if self.normalisation is Normalisation.ON_FORMAT:
+            return self._on_format()
+        low = self.mass @ self._new
+        undecided = self._open_mass @ self._open_ahead
+        none = self.tree.none  # an answer as a whole, not something written on the way to one
+        low[none] = self.mass[self._ended] @ self.written[self._ended, none]
+        undecided[none] += self._open_mass @ self._open_written[:, none]
+        high = low + undecided
+        if self.off_format_unknown:
+            nodes, masses = self._off
+            high = high + masses @ ~self.written[nodes]
+        return low, np.minimum(high, 1.0)
+
+    def _on_format(self) -> tuple[Floats, Floats]:
+        ended, mass = self._ended, self._open_mass
+        with_l = self.mass[ended] @ self.written[ended]
+        can = mass @ (self._open_written | self._open_ahead)
+        avoid = mass @ ~self._open_written
+        return _ratio(with_l, self.ended, can, avoid)
+
+    def label(self, output: int) -> Bounds:
+        """P(label is written); `tree.none` and `tree.gate` are outputs too."""
+        low, high = self.intervals
+        return _bounds(low[output], high[output])
+
+    @property
+    def none(self) -> Bounds | None:
+        """P(the empty answer); None if the format has none."""
+        return self.label(self.tree.none) if self.tree.has_none else None
+
+    @property
+    def gate(self) -> Bounds | None:
+        """P(the gate is passed); None if the format has no gate."""
+        return self.label(self.tree.gate) if self.tree.has_gate else None
+
+    def pair(self, one: int, other: int) -> Bounds:
+        """P(both labels are written)."""
+        both = self.written[:, one] & self.written[:, other]
+        undecided = (self._open_written | self._open_ahead)[:, [one, other]].all(axis=1)
+        if self.normalisation is Normalisation.ON_FORMAT:
+            hit = self.mass[self._ended] @ both[self._ended]
+            sure = self._open_written[:, [one, other]].all(axis=1)
+            can, avoid = self._open_mass @ undecided, self._open_mass @ ~sure
+            low, high = _ratio(np.array([hit]), self.ended, np.array([can]), np.array([avoid]))
+            return _bounds(low[0], high[0])
+        low = float(self.mass @ (both & (self._new[:, one] | self._new[:, other])))
+        closed = self._open_written[:, [one, other]].all(axis=1)
+        return _bounds(low, min(low + float(self._open_mass @ (undecided & ~closed)), 1.0))
+
+    # -- complete answers -----------------------------------------------------------------------
+
+    def answers(
+        self, hit: Callable[[Bools], Bools], can: Callable[[Bools, Bools], Bools]
+    ) -> Bounds:
+        """P(a complete answer whose written labels satisfy `hit`).
+
+        hit: (m, k) written labels -> (m,). can: written and still possible labels of open nodes
+        -> whether an answer below may satisfy `hit`.
+        """
+        k = len(self.tree.labels)
+        found = float(self.mass[self._ended] @ hit(self.written[self._ended, :k]))
+        may = can(self._open_written[:, :k], self._open_ahead[:, :k])
+        open_mass = float(self._open_mass @ may)
+        if self.normalisation is Normalisation.ON_FORMAT:
+            low, high = _ratio(
+                np.array([found]),
+                self.ended,
+                np.array([open_mass]),
+                np.array([self.unexplored]),
+            )
+            return _bounds(low[0], high[0])
+        return _bounds(found, min(found + open_mass, 1.0))
+
+    def label_set(self, members: frozenset[int]) -> Bounds:
+        """P(the answer holds exactly these labels)."""
+        row = np.array([i in members for i in range(len(self.tree.labels))], dtype=bool)
+
+        def possible(written: Bools, ahead: Bools) -> Bools:
+            inside = ~(written & ~row).any(axis=1)
+            return inside & ~(row & ~(written | ahead)).any(axis=1) & self._may_end(members)
+
+        return self.answers(lambda w: (w == row).all(axis=1), possible)
+
+    def _may_end(self, members: frozenset[int]) -> Bools:
+        """Open nodes that can still become an answer with no label, where that is asked for."""
+        if members:
+            return np.ones(len(self._open_mass), dtype=bool)
+        return self._open_ahead[:, self.tree.none]
+
+    def sets(self, most: int = 8) -> list[tuple[frozenset[int], Bounds]]:
+        """The likeliest label sets found, likeliest first."""
+        found: dict[frozenset[int], float] = {}
+        k = len(self.tree.labels)
+        for node in self._ended.tolist():
+            members = frozenset(np.flatnonzero(self.written[node, :k]).tolist())
+            found[members] = found.get(members, 0.0) + float(self.mass[node])
+        ranked = sorted(found, key=lambda s: (-found[s], sorted(s)))[:most]
+        return [(members, self.label_set(members)) for members in ranked]
+
+    def count(self, number: int) -> Bounds:
+        """P(the answer holds exactly `number` labels)."""
+
+        def possible(written: Bools, ahead: Bools) -> Bools:
+            have = written.sum(axis=1)
+            fits = (have <= number) & (have + ahead.sum(axis=1) >= number)
+            return fits & self._may_end(frozenset({0}) if number else frozenset())
+
+        return self.answers(lambda w: w.sum(axis=1) == number, possible)
+
+    def counts(self) -> list[Bounds]:
+        """P(number of labels = 0, 1, ...), up to the longest answer found."""
+        k = len(self.tree.labels)
+        longest = int(self.written[self._ended, :k].sum(axis=1).max(initial=0))
+        return [self.count(number) for number in range(longest + 1)]
+
+
+def _ratio(hit: Floats, ended: float, can: Floats, avoid: Floats) -> tuple[Floats, Floats]:
+    """On-format bounds of an event (METHODS A.4): hit / answers, the open mass at its worst."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        low = np.where(ended + avoid > 0, hit / (ended + avoid), np.where(can > 0, 0.0, np.nan))
+        high = np.where(ended + can > 0, (hit + can) / (ended + can), np.nan)
+    nothing = np.isnan(low) | np.isnan(high)
+    empty = (ended <= 0) & (can + avoid > 0)
+    low = np.where(nothing, np.where(empty, 0.0, np.nan), low)
+    high = np.where(nothing, np.where(empty, 1.0, np.nan), high)
+    return low, np.minimum(high, 1.0)
+
+
+def _bounds(low: float, high: float) -> Bounds:
+    return NOTHING if np.isnan(low) or np.isnan(high) else Bounds(float(low), float(high))
+
+
+def _bits(sets: list[int], width: int) -> Bools:
+    if width <= 62:
+        column = np.array(sets, dtype=np.int64).reshape(-1, 1)
+        return (column >> np.arange(width) & 1).astype(bool)
+    return np.array([[s >> i & 1 for i in range(width)] for s in sets], dtype=bool).reshape(
+        -1, width
+    )

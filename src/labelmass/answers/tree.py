@@ -1,0 +1,218 @@
+"""The tree of answers: every token prefix that was looked at, with its probability.
+
+    prompt -+- "safe" -- end                      .30   ended, written: none
+            +- "un" "safe" "\n" "S" -+- "1" ...   .45   frontier
+            |                        +- "7" ...   .20   frontier
+            +- anything else                      .05   off-format
+
+The tree holds the model's own conditional log-probabilities and nothing derived; masses under a
+normalisation are a weighting of it (`AnswerTree.log_mass`). Readings are in `answers/readings.py`.
+Source of the bookkeeping: METHODS A.3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labelmass.errors import LabelMassError
+
+ROOT = 0
+
+
+class Status(IntEnum):
+    """What became of a node."""
+
+    FRONTIER = 0  # admissible, its row not read
+    EXPANDED = 1  # its row was read, its children are nodes
+    ENDED = 2  # the answer is complete and on-format
+
+
+class Normalisation(StrEnum):
+    """Which probability is meant (METHODS A.4)."""
+
+    RAW = "raw"  # as the model generates
+    ON_FORMAT = "on-format"  # given that the answer parses
+    MASKED = "masked"  # as constrained decoding samples
+
+
+class Ending(StrEnum):
+    """How the greedy path ended."""
+
+    COMPLETE = "complete"  # an on-format answer
+    OFF_FORMAT = "off-format"  # the likeliest token left the format
+    CUT = "cut"  # a budget stopped it
+
+
+@dataclass(slots=True)
+class AnswerTree:
+    """Nodes in the order they were found; node 0 is the prompt.
+
+    labels: the k label names. Bit i of a bit set stands for label i, bit k for `none`, bit k + 1
+        for the gate.
+    parent, token: where a node hangs and the id that leads to it (-1 for the root). An ended node
+        stands for every token that ends the answer with the same labels; `token` is the likeliest.
+    logp: natural log of P(token | parent), from the model, full vocabulary.
+    outputs: what the token settled as written, in order.
+    written, ahead: bit sets; written so far, and what the format may still write from here.
+    status: `Status`.
+    off, tail: for an expanded node, the probability (given the node) of the tokens that leave the
+        format, and of admissible tokens the engine did not return.
+    top: for an expanded node, the likeliest (id, logp) of the whole row.
+    greedy: nodes of the greedy path from the root; greedy_end: how it ended; greedy_exit: the
+        token that left the format, if it did.
+    steps: nodes of the greedy path where a label may start, in order; step 0 is the root.
+    texts: bytes of every token id that stands in the tree.
+    """
+
+    labels: tuple[str, ...]
+    parent: list[int] = field(default_factory=list)
+    token: list[int] = field(default_factory=list)
+    logp: list[float] = field(default_factory=list)
+    outputs: list[tuple[int, ...]] = field(default_factory=list)
+    written: list[int] = field(default_factory=list)
+    ahead: list[int] = field(default_factory=list)
+    status: list[int] = field(default_factory=list)
+    off: dict[int, float] = field(default_factory=dict)
+    tail: dict[int, float] = field(default_factory=dict)
+    top: dict[int, tuple[tuple[int, float], ...]] = field(default_factory=dict)
+    greedy: list[int] = field(default_factory=list)
+    greedy_end: str = Ending.CUT
+    greedy_exit: int | None = None
+    steps: list[int] = field(default_factory=list)
+    texts: dict[int, bytes] = field(default_factory=dict)
+    has_none: bool = True
+    has_gate: bool = False
+    tries: bool = False
+    min_mass: float | None = None
+    stopped: str = ""
+
+    def __len__(self) -> int:
+        return len(self.parent)
+
+    @property
+    def none(self) -> int:
+        """The output number of `none`."""
+        return len(self.labels)
+
+    @property
+    def gate(self) -> int:
+        """The output number of the gate."""
+        return len(self.labels) + 1
+
+    @property
+    def expanded(self) -> int:
+        """How many rows were read."""
+        return len(self.off)
+
+    def log_mass(self, normalisation: Normalisation = Normalisation.RAW) -> NDArray[np.float64]:
+        """(n,) natural log of each node's mass; masked divides each row by its allowed mass.
+
+        Where a row came incomplete, what was not returned counts as allowed, so that a masked
+        mass is a lower bound.
+        """
+        logp = np.array(self.logp, dtype=np.float64)
+        if normalisation is Normalisation.MASKED:
+            allowed = self.allowed()
+            parents = np.array(self.parent[1:], dtype=np.int64)
+            with np.errstate(divide="ignore"):
+                logp[1:] -= np.log(allowed)[parents]
+        mass = np.zeros(len(self))
+        for node in range(1, len(self)):
+            mass[node] = mass[self.parent[node]] + logp[node]
+        return mass
+
+    def allowed(self) -> NDArray[np.float64]:
+        """(n,) probability, given an expanded node, of staying in the format; NaN elsewhere."""
+        total = np.full(len(self), np.nan)
+        for node, tail in self.tail.items():
+            total[node] = tail
+        for node in range(1, len(self)):
+            total[self.parent[node]] += np.exp(self.logp[node])
+        return total
+
+    def children(self) -> dict[int, list[int]]:
+        """Children of every node that has some, likeliest first."""
+        found: dict[int, list[int]] = {}
+        for node in range(1, len(self)):
+            found.setdefault(self.parent[node], []).append(node)
+        for nodes in found.values():
+            nodes.sort(key=lambda n: (-self.logp[n], self.token[n]))
+        return found
+
+    def depth(self, node: int) -> int:
+        """Tokens from the prompt to the node."""
+        count = 0
+        while node != ROOT:
+            node, count = self.parent[node], count + 1
+        return count
+
+    def path(self, node: int) -> list[int]:
+        """Nodes from the root, left out, to the node."""
+        found: list[int] = []
+        while node != ROOT:
+            found.append(node)
+            node = self.parent[node]
+        return found[::-1]
+
+    def text(self, node: int) -> bytes:
+        """The bytes written from the prompt to the node."""
+        return b"".join(self.texts.get(self.token[n], b"") for n in self.path(node))
+
+    @property
+    def greedy_text(self) -> str:
+        """What the model would write, up to the token that leaves the format if one does."""
+        text = self.text(self.greedy[-1]) if self.greedy else b""
+        if self.greedy_exit is not None:
+            text += self.texts.get(self.greedy_exit, b"")
+        return text.decode(errors="replace")
+
+    # -- saving ---------------------------------------------------------------------------------
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values; `from_dict` gives the same tree back."""
+        return {
+            "labels": list(self.labels),
+            "parent": self.parent,
+            "token": self.token,
+            "logp": self.logp,
+            "outputs": [list(out) for out in self.outputs],
+            "written": self.written,
+            "ahead": self.ahead,
+            "status": self.status,
+            "off": {str(n): p for n, p in self.off.items()},
+            "tail": {str(n): p for n, p in self.tail.items()},
+            "top": {str(n): [list(pair) for pair in row] for n, row in self.top.items()},
+            "greedy": self.greedy,
+            "greedy_end": str(self.greedy_end),
+            "greedy_exit": self.greedy_exit,
+            "steps": self.steps,
+            "texts": {str(i): text.hex() for i, text in self.texts.items()},
+            "has_none": self.has_none,
+            "has_gate": self.has_gate,
+            "tries": self.tries,
+            "min_mass": self.min_mass,
+            "stopped": self.stopped,
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> AnswerTree:
+        """The tree that `to_dict` wrote; LabelMassError if something is missing."""
+        try:
+            fixed = dict(data)
+            fixed["labels"] = tuple(data["labels"])
+            fixed["outputs"] = [tuple(out) for out in data["outputs"]]
+            fixed["off"] = {int(n): float(p) for n, p in data["off"].items()}
+            fixed["tail"] = {int(n): float(p) for n, p in data["tail"].items()}
+            fixed["top"] = {
+                int(n): tuple((int(i), float(p)) for i, p in row) for n, row in data["top"].items()
+            }
+            fixed["texts"] = {int(i): bytes.fromhex(text) for i, text in data["texts"].items()}
+            return cls(**fixed)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise LabelMassError(f"not a saved answer tree: {error!r}") from None

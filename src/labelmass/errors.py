@@ -1,0 +1,30 @@
+"""What can go wrong, as one small tree.
+
+LabelMassError
+ +- TaskError      the task file, its labels or its answer format
+ +- RecordError    one input record: reported beside the good ones, never fatal by itself
+ +- ModelError     a model that cannot be found, loaded or asked
+ +- MethodError    an estimator that this task or this tree cannot give
+"""
+
+from __future__ import annotations
+
+
+class LabelMassError(Exception):
+    """Base of everything labelmass raises on purpose; its text names the cause and the fix."""
+
+
+class TaskError(LabelMassError):
+    """A task that cannot be used as written; the message names the key or the label."""
+
+
+class RecordError(LabelMassError):
+    """A record that cannot be scored; the message names the field and what was expected."""
+
+
+class ModelError(LabelMassError):
+    """A model that cannot be found, loaded or asked; the message names the command that helps."""
+
+
+class MethodError(LabelMassError):
+    """An estimator that this task or this tree cannot give; the message says what it lacks."""

@@ -1,0 +1,153 @@
+"""The one question a language model answers: what comes after these tokens?
+
+An engine is any object with the attributes and methods of `LanguageModel`. It is asked for rows
+of next-token log-probabilities at named nodes, by token id, in batches, and never ships whole
+vocabularies. What an engine cannot return stays unexplored and widens the bounds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labelmass.task.prompt import Prompt
+
+PROMPT = 0
+"""The node that stands for the prompt itself, before any token of the answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One node whose row is wanted.
+
+    record: handle returned by `LanguageModel.open`.
+    node: the caller's name for the node, unique within the record; PROMPT (0) is the prompt.
+    parent: the node it extends; itself for PROMPT. The parent was asked before, or stands earlier
+        in the same call.
+    token: the id that leads from parent to node; -1 for PROMPT.
+    ids: (n,) int64, the token ids whose log-probabilities are wanted.
+    top: how many of the likeliest ids of the whole row to return, at least 1.
+    """
+
+    record: int
+    node: int
+    parent: int
+    token: int
+    ids: NDArray[np.int64]
+    top: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """The next-token distribution at one node, as far as it was asked for.
+
+    logprobs: (n,) float64 in nats, aligned with `Ask.ids`; NaN where the engine could not tell,
+        -inf where the probability is zero. Temperature 1, softmax over the full vocabulary in
+        float32 or better.
+    top: the likeliest (id, logprob) of the whole row, falling.
+    rest: probability of every id not given in `logprobs`, never below 0.
+    complete: whether all asked ids came. If not, `rest` may hold asked ids too.
+    """
+
+    logprobs: NDArray[np.float64]
+    top: tuple[tuple[int, float], ...]
+    rest: float
+    complete: bool = True
+
+
+@dataclass(slots=True)
+class Usage:
+    """What was really computed, counted by the engine.
+
+    prompt_tokens: prompt positions put through the model (a shared prefix counts once).
+    tree_tokens: answer positions put through the model.
+    forward_passes: calls of the model.
+    """
+
+    prompt_tokens: int = 0
+    tree_tokens: int = 0
+    forward_passes: int = 0
+
+
+class Tokenizer(Protocol):
+    """Text to ids and back, at the level of bytes."""
+
+    @property
+    def token_bytes(self) -> Sequence[bytes | None]:
+        """Bytes each id writes, by id; None for control tokens, which write no text."""
+        ...
+
+    @property
+    def end_ids(self) -> frozenset[int]:
+        """Ids that end the model's turn."""
+        ...
+
+    @property
+    def has_chat_template(self) -> bool: ...
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of vocabulary and chat template, a few hex digits."""
+        ...
+
+    def encode(self, text: str) -> list[int]:
+        """Ids of plain text: control-token strings in it are encoded as text; no BOS is added."""
+        ...
+
+    def encode_prompt(self, prompt: Prompt) -> list[int]:
+        """Ids of a whole prompt, chat template applied if the prompt asks for it.
+
+        Control tokens are structure in trusted parts and plain text in untrusted ones.
+        """
+        ...
+
+    def render_prompt(self, prompt: Prompt) -> str:
+        """The text that `encode_prompt` encodes."""
+        ...
+
+
+class LanguageModel(Protocol):
+    """Where probabilities come from."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the weights' identity, a few hex digits."""
+        ...
+
+    @property
+    def dtype(self) -> str: ...
+
+    @property
+    def engine(self) -> str:
+        """Engine and how it reads trees, for example 'transformers/tree-attention'."""
+        ...
+
+    @property
+    def context(self) -> int | None:
+        """Longest prompt plus answer in tokens; None if unlimited."""
+        ...
+
+    @property
+    def tokenizer(self) -> Tokenizer: ...
+
+    def open(self, prompts: Sequence[Sequence[int]], shared: int = 0) -> list[int]:
+        """Register prompts and return one handle each; nothing need be computed yet.
+
+        shared: how many leading ids all prompts of this run have in common (worth keeping).
+        """
+        ...
+
+    def rows(self, asks: Sequence[Ask]) -> list[Row]:
+        """One row per ask, in order, in as few passes as the engine can."""
+        ...
+
+    def close(self, record: int) -> Usage:
+        """Forget a record and return what it cost; passes are shared out over a batch."""
+        ...

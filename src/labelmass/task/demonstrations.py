@@ -1,0 +1,172 @@
+"""Demonstrations: worked examples in the prompt, and which of them a record is shown."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from pydantic import Field, model_validator
+
+from labelmass.errors import RecordError, TaskError
+from labelmass.task.keys import TaskPart
+from labelmass.task.record import Message, Record
+
+
+class Demonstration(TaskPart):
+    """A record and the labels it should get; its form is that of a `Record`."""
+
+    text: str | None = None
+    messages: tuple[Message, ...] | None = None
+    prompt: str | None = None
+    response: str | None = None
+    labels: tuple[str, ...]
+
+    @property
+    def record(self) -> Record:
+        """The record that is shown."""
+        return Record(
+            id="demonstration",
+            text=self.text,
+            messages=self.messages,
+            prompt=self.prompt,
+            response=self.response,
+        )
+
+    def shows(self, record: Record) -> bool:
+        """Whether this is that very record, whose labels it would give away."""
+        return (self.text, self.messages, self.prompt, self.response) == (
+            record.text,
+            record.messages,
+            record.prompt,
+            record.response,
+        )
+
+
+class Demonstrations(TaskPart):
+    """The examples to show or to choose from, and how to choose.
+
+    examples: the pool, in its order.
+    k: how many are shown; None for all of them, in their order.
+    multi_share: share of those k that have two or more labels, the others having exactly one;
+        0..1, the count rounded to the nearest. None draws from the whole pool.
+    per_record: draw anew for every record, by its id, rather than once for all. The records then
+        share a shorter beginning of their prompts.
+    seed: of the draw; None for the task's seed.
+    """
+
+    examples: tuple[Demonstration, ...] = ()
+    k: int | None = Field(default=None, ge=0)
+    multi_share: float | None = Field(default=None, ge=0, le=1)
+    per_record: bool = False
+    seed: int | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Demonstrations:
+        for index, example in enumerate(self.examples):
+            try:
+                _ = example.record
+            except RecordError as error:
+                raise TaskError(f"demonstrations[{index}]: {error}") from None
+        if self.k is None:
+            for key in ("multi_share", "per_record"):
+                if getattr(self, key):
+                    raise TaskError(f"demonstrations.{key} needs demonstrations.k: how many")
+            return self
+        for kind, wanted in self._wanted().items():
+            have = len(_of_kind(kind, self.examples))
+            if have < wanted:
+                raise TaskError(
+                    f"demonstrations.k = {self.k} needs {wanted} with {_KINDS[kind]}, "
+                    f"and there are {have}: lower k"
+                    + (" or change multi_share" if kind != "any" else "")
+                )
+        return self
+
+    def choose(self, seed: int, record: Record | None = None) -> tuple[Demonstration, ...]:
+        """The examples that `record` is shown, in the order they are shown.
+
+        seed: the task's, used where these have none of their own. `record` matters only if
+        `per_record` is set: the draw depends on its id, and never holds the record itself (raises
+        RecordError where too few are left).
+        """
+        if self.k is None:
+            return self.examples
+        name = f"demonstrations:{seed if self.seed is None else self.seed}"
+        pool = self.examples
+        if self.per_record and record is not None:
+            name += f":{record.id}"
+            pool = [example for example in pool if not example.shows(record)]
+        draw = random.Random(name)
+        chosen: list[Demonstration] = []
+        for kind, wanted in self._wanted().items():
+            fitting = _of_kind(kind, pool)
+            if len(fitting) < wanted:
+                raise RecordError(
+                    f"needs {wanted} demonstrations with {_KINDS[kind]} other than the record "
+                    f"itself, and there are {len(fitting)}: lower demonstrations.k"
+                )
+            chosen += draw.sample(fitting, wanted)
+        draw.shuffle(chosen)
+        return tuple(chosen)
+
+    def _wanted(self) -> dict[str, int]:
+        """How many of each kind are drawn."""
+        k = self.k or 0
+        if self.multi_share is None:
+            return {"any": k}
+        many = round(k * self.multi_share)
+        return {"one": k - many, "many": many}
+
+
+_KINDS = {"any": "any labels", "one": "exactly one label", "many": "two or more labels"}
+
+
+def _of_kind(kind: str, pool: Sequence[Demonstration]) -> Sequence[Demonstration]:
+    if kind == "any":
+        return pool
+    if kind == "one":
+        return [example for example in pool if len(example.labels) == 1]
+    return [example for example in pool if len(example.labels) > 1]
+
+
+def read_demonstrations(path: Path) -> list[dict[str, Any]]:
+    """The demonstrations in a JSONL file, as a task holds them; other fields are left out.
+
+    Raises TaskError naming the file and the line.
+    """
+    try:
+        lines = path.read_bytes().splitlines()
+    except OSError as error:
+        raise TaskError(
+            f"demonstrations.file: cannot read {path} ({error.strerror}); "
+            f"the path is relative to the task file"
+        ) from None
+    found: list[dict[str, Any]] = []
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            found.append(_read_line(line, f"demonstrations.file {path}, line {number}"))
+    return found
+
+
+def _read_line(line: bytes, where: str) -> dict[str, Any]:
+    try:
+        obj = json.loads(line.decode("utf-8-sig"))
+    except ValueError as error:
+        raise TaskError(f"{where}: not JSON in UTF-8 ({error})") from None
+    if not isinstance(obj, Mapping):
+        raise TaskError(f"{where}: not an object with 'text' and 'labels'")
+    fields = dict(cast("Mapping[str, Any]", obj))
+    labels = fields.pop("labels", None)
+    if not isinstance(labels, list):
+        raise TaskError(f"{where}: 'labels' must be a list of label names")
+    try:
+        record = Record.from_dict(fields, 0)
+    except RecordError as error:
+        raise TaskError(f"{where}: {error}") from None
+    shown = record.to_dict()
+    return {key: shown[key] for key in shown if key in Demonstration.model_fields} | {
+        "labels": labels
+    }

@@ -1,0 +1,149 @@
+"""Answer formats: how a list of labels is written, and read back.
+
+Every format is the same machine given by its parts (METHODS A.1):
+
+    opening  ( none | [gate gate_separator] item (separator item)* )  closing-or-end
+
+`AnswerFormat` holds the parts; the named constructors below are the formats people use. Reading
+is done by the format's byte automaton (`task/automaton.py`), so that the parser, the token
+grammar and the tree can never disagree.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from labelmass.errors import TaskError
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerFormat:
+    """The parts of an answer format; all texts are written as UTF-8.
+
+    opening: text before the first item.
+    none: text of the empty list; None if every answer holds a label.
+    gate, gate_separator: text that must be written before any label, and what parts it from them.
+    item: how a label is written; `{label}` stands for its spelling.
+    separators: the first is written, all are read.
+    closing: text that completes the answer; None if it is complete only at an end id or a stop.
+    stops: texts that end the answer where there is no closing text.
+    blanks: ASCII characters tolerated at the joints (before and after opening, around separators,
+        before the end); "" reads nothing but what is written.
+    ignore_case: read labels, gate and `none` in either case.
+    repeats: "accept" a label written twice (it adds nothing), or call the answer "off-format".
+    single: exactly one label, no separators.
+    escape_json: labels are escaped as in a JSON string (mandatory escapes only).
+    """
+
+    name: str
+    opening: str = ""
+    none: str | None = "none"
+    gate: str | None = None
+    gate_separator: str = "\n"
+    item: str = "{label}"
+    separators: tuple[str, ...] = (", ",)
+    closing: str | None = None
+    stops: tuple[str, ...] = ()
+    blanks: str = ""
+    ignore_case: bool = False
+    repeats: str = "accept"
+    single: bool = False
+    escape_json: bool = False
+
+    def __post_init__(self) -> None:
+        if "{label}" not in self.item:
+            raise TaskError(f"format.item is {self.item!r}: it must contain {{label}}")
+        if not self.single and (not self.separators or not all(self.separators)):
+            raise TaskError("format.separators: at least one, and none of them empty")
+        if self.gate is not None and not (self.gate and self.gate_separator):
+            raise TaskError("format.gate and format.gate_separator must not be empty")
+        if self.closing == "" or not all(self.stops):
+            raise TaskError("format.closing and format.stops must not be empty texts")
+        if self.closing is not None and self.stops:
+            raise TaskError("format.stops: a format with a closing text ends there; drop one")
+        if self.none == "" and self.closing is None:
+            raise TaskError("format.none is empty: a format without closing text needs a word")
+        if any(blank not in " \t\r\n" for blank in self.blanks):
+            raise TaskError(f"format.blanks is {self.blanks!r}: only blank, tab, CR and LF")
+        if self.repeats not in ("accept", "off-format"):
+            raise TaskError(f"format.repeats is {self.repeats!r}: 'accept' or 'off-format'")
+
+    def spell(self, spelling: str) -> str:
+        """The item text of one label spelling."""
+        if self.escape_json:
+            spelling = json.dumps(spelling, ensure_ascii=False)[1:-1]
+        return self.item.replace("{label}", spelling)
+
+    def write(self, spellings: Sequence[str]) -> str:
+        """The answer that lists these label spellings, in this order; [] writes `none`."""
+        if not spellings:
+            if self.none is None:
+                raise TaskError("this format cannot write an empty answer: every answer has a label")
+            return self.opening + self.none + (self.closing or "")
+        if self.single and len(spellings) > 1:
+            raise TaskError(f"this format writes exactly one label, not {len(spellings)}")
+        gate = "" if self.gate is None else self.gate + self.gate_separator
+        body = (self.separators[0] if self.separators else "").join(map(self.spell, spellings))
+        return self.opening + gate + body + (self.closing or "")
+
+    def strict(self) -> AnswerFormat:
+        """The same format reading only what it writes: first separator, exact case, no blanks."""
+        return replace(self, separators=self.separators[:1], blanks="", ignore_case=False)
+
+
+def json_list(key: str = "label", *, none: str = "", **options: Any) -> AnswerFormat:
+    """`{"label": ["joy", "love"]}`, the empty list as `{"label": []}`."""
+    opening = "{" + json.dumps(key, ensure_ascii=False) + ": ["
+    parts: dict[str, Any] = {"separators": (", ", ","), "blanks": " \n"} | options
+    return AnswerFormat(
+        "json", opening, none, item='"{label}"', closing="]}", escape_json=True, **parts
+    )
+
+
+def comma_list(*, none: str = "none", **options: Any) -> AnswerFormat:
+    """`joy, love`, the empty list as `none`; complete at the model's end or a stop text."""
+    parts: dict[str, Any] = {"separators": (", ", ","), "blanks": " "} | options
+    return AnswerFormat("comma", none=none, **parts)
+
+
+def guard(*, gate: str = "unsafe", none: str = "safe", **options: Any) -> AnswerFormat:
+    """`safe`, or `unsafe` and on the next line `S1,S3`: what guard models write."""
+    parts: dict[str, Any] = {"separators": (",",), "blanks": " \n"} | options
+    return AnswerFormat("guard", none=none, gate=gate, **parts)
+
+
+def polysyndeton(*, article: str = "the", none: str = "nothing", **options: Any) -> AnswerFormat:
+    """`the cup and the bell`, the empty list as `nothing`."""
+    item = f"{article} {{label}}" if article else "{label}"
+    parts: dict[str, Any] = {"separators": (" and ",), "blanks": ""} | options
+    return AnswerFormat("polysyndeton", none=none, item=item, **parts)
+
+
+def custom(**parts: Any) -> AnswerFormat:
+    """A format given by its parts, see `AnswerFormat`."""
+    return AnswerFormat("custom", **parts)
+
+
+FORMATS: dict[str, Callable[..., AnswerFormat]] = {
+    "json": json_list,
+    "comma": comma_list,
+    "guard": guard,
+    "polysyndeton": polysyndeton,
+    "custom": custom,
+}
+
+
+def make_format(kind: str, **options: Any) -> AnswerFormat:
+    """The format called `kind` with options as they stand in a task file."""
+    if kind not in FORMATS:
+        raise TaskError(f"format.kind is {kind!r}: one of {', '.join(FORMATS)}")
+    for key, value in options.items():
+        if isinstance(value, list):
+            options[key] = tuple(value)  # pyright: ignore[reportUnknownArgumentType]
+    try:
+        return FORMATS[kind](**options)
+    except TypeError as error:
+        raise TaskError(f"format ({kind}): {error}") from None

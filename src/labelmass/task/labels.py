@@ -1,0 +1,180 @@
+"""Labels: what they are called, how they are written, and whether they can be told apart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator
+
+from labelmass.errors import TaskError
+from labelmass.task.formats import AnswerFormat
+from labelmass.task.keys import TaskPart
+
+
+class Label(TaskPart):
+    """One label of a task.
+
+    name: how results call it.
+    code: a short form such as `S1`; written in answers where the task says `write = "code"`.
+    description: one line for the prompt; "" for none.
+    spellings: what stands in an answer. The first is written, all are read; left empty, it is the
+        name or the code, as the task's `write` says.
+    """
+
+    name: str
+    code: str | None = None
+    description: str = ""
+    spellings: tuple[str, ...] = ()
+
+
+def _as_table(value: Any) -> Any:
+    return {"name": value} if isinstance(value, str) else value
+
+
+LabelEntry = Annotated[Label, BeforeValidator(_as_table)]
+"""A label as task files hold it: a table, or the name alone."""
+
+
+def resolve_spellings(labels: Sequence[Label], write: str) -> tuple[Label, ...]:
+    """The same labels, none of them without spellings; `write` is "name" or "code"."""
+    resolved: list[Label] = []
+    for index, label in enumerate(labels):
+        if label.spellings:
+            resolved.append(label)
+            continue
+        if write == "code" and not label.code:
+            raise TaskError(
+                f'labels[{index}].code is missing ({label.name!r}): write = "code" needs one'
+            )
+        written = label.code if write == "code" and label.code else label.name
+        resolved.append(label.model_copy(update={"spellings": (written,)}))
+    return tuple(resolved)
+
+
+def check_labels(labels: Sequence[Label], form: AnswerFormat) -> None:
+    """Raise TaskError, naming the key, unless answers in this format tell the labels apart.
+
+    `labels` have their spellings (see `resolve_spellings`).
+    """
+    if not labels:
+        raise TaskError("labels is empty: a task needs at least one label")
+    names: dict[str, int] = {}
+    codes: dict[str, int] = {}
+    spelled: dict[str, int] = {}
+    for index, label in enumerate(labels):
+        _check_texts(index, label)
+        if label.name in names:
+            raise TaskError(
+                f"labels[{index}].name is {label.name!r}, the same as labels[{names[label.name]}]"
+            )
+        names[label.name] = index
+        if label.code is not None:
+            if label.code in codes:
+                raise TaskError(
+                    f"labels[{index}].code is {label.code!r}, the same as "
+                    f"labels[{codes[label.code]}]"
+                )
+            codes[label.code] = index
+        for spelling in label.spellings:
+            key = _folded(spelling, form)
+            if key in spelled:
+                raise TaskError(_same_spelling(spelling, index, spelled[key], labels, form))
+            spelled[key] = index
+            _check_reserved(spelling, index, label, form)
+    for code, index in codes.items():
+        if names.get(code, index) != index:
+            raise TaskError(f"labels[{index}].code is {code!r}, the name of labels[{names[code]}]")
+    _check_boundaries(labels, form)
+
+
+def _check_texts(index: int, label: Label) -> None:
+    texts = [("name", label.name), ("description", label.description)]
+    texts += [("code", label.code)] if label.code is not None else []
+    texts += [(f"spellings[{n}]", spelling) for n, spelling in enumerate(label.spellings)]
+    for key, text in texts:
+        where = f"labels[{index}].{key}"
+        if not text.strip() and key != "description":
+            raise TaskError(f"{where} is empty")
+        if text != text.strip():
+            raise TaskError(f"{where} is {text!r}: drop the blanks around it")
+        if "\n" in text or "\r" in text:
+            raise TaskError(f"{where} is {text!r}: it must be one line")
+
+
+def _folded(text: str, form: AnswerFormat) -> str:
+    return text.casefold() if form.ignore_case else text
+
+
+def _same_spelling(
+    spelling: str, index: int, other: int, labels: Sequence[Label], form: AnswerFormat
+) -> str:
+    if other == index:
+        return f"labels[{index}].spellings holds {spelling!r} twice"
+    case = " once case is ignored (format.ignore_case)" if form.ignore_case else ""
+    return (
+        f"labels[{index}] ({labels[index].name!r}) and labels[{other}] ({labels[other].name!r}) "
+        f"are both written {spelling!r}{case}: change labels[{index}].spellings"
+    )
+
+
+def _check_reserved(spelling: str, index: int, label: Label, form: AnswerFormat) -> None:
+    for key, word in (("none", form.none), ("gate", form.gate)):
+        # The word stands bare in the answer, so compare it with the item as it is written.
+        if word and _folded(word, form) in (
+            _folded(form.spell(spelling), form),
+            _folded(spelling, form),
+        ):
+            raise TaskError(
+                f"labels[{index}] ({label.name!r}) is written {spelling!r}, which is "
+                f"format.{key}: rename one of them"
+            )
+    for stop in form.stops:
+        if stop in form.spell(spelling):
+            raise TaskError(
+                f"labels[{index}] ({label.name!r}) is written {spelling!r}, which holds the stop "
+                f"text {stop!r}: change format.stops or the label"
+            )
+
+
+def _check_boundaries(labels: Sequence[Label], form: AnswerFormat) -> None:
+    """Refuse a label that also reads as a list of others (`a, b` beside `a` and `b`)."""
+    items = [
+        (_folded(form.spell(spelling), form), index)
+        for index, label in enumerate(labels)
+        for spelling in label.spellings
+    ]
+    separators = () if form.single else tuple(_folded(mark, form) for mark in form.separators)
+    closing = _folded(form.closing, form) if form.closing else None
+    marks = separators if closing is None else (*separators, closing)
+    for item, index in items:
+        if not any(mark in item for mark in marks):
+            continue
+        others = [(text, other) for text, other in items if text != item]
+        for text, other in others:
+            if closing is not None and item.startswith(text + closing):
+                raise TaskError(
+                    f"labels[{index}] ({labels[index].name!r}) begins with labels[{other}] "
+                    f"({labels[other].name!r}) and format.closing: change a spelling or format.item"
+                )
+        if _reads_as_list(item, [text for text, _ in others], separators):
+            raise TaskError(
+                f"labels[{index}] ({labels[index].name!r}) also reads as a list of other labels: "
+                f"change its spelling, format.separators or format.item"
+            )
+
+
+def _reads_as_list(text: str, items: Sequence[str], separators: Sequence[str]) -> bool:
+    """Whether `text` is item, separator, item, ...: two items or more."""
+    starts = [0]  # where an item may begin; grows while it is read
+    for start in starts:
+        for item in items:
+            if not text.startswith(item, start):
+                continue
+            end = start + len(item)
+            if end == len(text):
+                return True
+            for mark in separators:
+                if text.startswith(mark, end) and end + len(mark) not in starts:
+                    starts.append(end + len(mark))
+    return False

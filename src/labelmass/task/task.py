@@ -1,0 +1,383 @@
+"""A task: what is asked of a model, and how its answer is written."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import cache, cached_property
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal, Self, cast
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+
+from labelmass.errors import TaskError
+from labelmass.task.demonstrations import Demonstration, Demonstrations, read_demonstrations
+from labelmass.task.formats import AnswerFormat
+from labelmass.task.keys import TaskPart, explain, format_of, format_table, nearest
+from labelmass.task.labels import Label, LabelEntry, check_labels, resolve_spellings
+from labelmass.task.prompt import Part, Prompt, Turn
+from labelmass.task.record import Record, RecordTemplates, check_template, fill, join
+
+BETWEEN = Part("\n\n", trusted=True)
+"""What stands between the instruction and the first record of a chat prompt."""
+
+
+class Task(TaskPart):
+    """What is asked: labels, answer format, instruction, demonstrations, and how they are put.
+
+    The keys are those of a task file. Every defect raises TaskError, which names the key.
+
+    name, description: for people; they change no number.
+    labels: names, or tables with name, code, description, spellings; see `Label`.
+    write: what of a label stands in an answer by default, its name or its code.
+    format: a kind ("json", "comma", "guard", "polysyndeton", "custom"), or a table of `kind` and
+        options, see `AnswerFormat`; `false` for none, gate or closing means there is none.
+    instruction, system: texts with the fields `{labels}` (one label a line, with descriptions) and
+        `{label_names}` (in one line); instruction_in puts the instruction in the first user turn
+        or in the system prompt.
+    record: how a record stands in the prompt, see `RecordTemplates`; a text is its `text`.
+    chat: turns for the model's chat template, or one plain text. In plain text, answer_cue comes
+        between a record and its answer, and demonstration_separator after each block; it also
+        ends the answer where the format has neither closing nor stop text.
+    opening: "written" leaves the whole answer to the model; "given" puts format.opening in its
+        mouth, or opening_text, which must leave the empty answer possible if there is one.
+    label_order: of the labels in the prompt; results keep the order of `labels`.
+    seed: of the shuffled order and of the choice of demonstrations.
+    demonstrations: a list of records with `labels`, or a table, see `Demonstrations`; in a task
+        file the table may name a JSONL `file`, relative to it.
+    """
+
+    name: str
+    description: str = ""
+    labels: tuple[LabelEntry, ...]
+    write: Literal["name", "code"] = "name"
+    format_table: dict[str, Any] = Field(alias="format")
+    instruction: str
+    instruction_in: Literal["user", "system"] = "user"
+    system: str | None = None
+    record: RecordTemplates = RecordTemplates()
+    chat: bool = True
+    answer_cue: str = "\nAnswer:\n"
+    demonstration_separator: str = Field(default="\n\n", min_length=1)
+    opening: Literal["given", "written"] = "written"
+    opening_text: str | None = None
+    label_order: Literal["given", "alphabetical", "reversed", "shuffled"] = "given"
+    seed: int = 0
+    demonstrations: Demonstrations = Demonstrations()
+
+    def __init__(self, **keys: Any) -> None:
+        try:
+            super().__init__(**keys)
+        except ValidationError as error:
+            raise TaskError(explain(error, _TABLES)) from None
+
+    # -- checks ---------------------------------------------------------------------------------
+
+    @field_validator("name", "description")
+    @classmethod
+    def _one_line(cls, text: str) -> str:
+        if "\n" in text:
+            raise ValueError("must be one line")
+        return text
+
+    @field_validator("format_table", mode="before")
+    @classmethod
+    def _as_table(cls, value: Any) -> Any:
+        return format_table(value)
+
+    @field_validator("record", mode="before")
+    @classmethod
+    def _as_templates(cls, value: Any) -> Any:
+        return {"text": value} if isinstance(value, str) else value
+
+    @field_validator("demonstrations", mode="before")
+    @classmethod
+    def _as_pool(cls, value: Any) -> Any:
+        return {"examples": value} if isinstance(value, list | tuple) else value
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        _set(self, labels=resolve_spellings(self.labels, self.write))
+        check_labels(self.labels, self.format)
+        for key in ("instruction", "system"):
+            check_template(getattr(self, key) or "", key, ("labels", "label_names"))
+        self._check_opening()
+        examples = [
+            example.model_copy(update={"labels": self._named(example, f"demonstrations[{index}]")})
+            for index, example in enumerate(self.demonstrations.examples)
+        ]
+        pool = self.demonstrations.model_copy(update={"examples": tuple(examples)})
+        _set(self, demonstrations=pool)
+        return self
+
+    def _check_opening(self) -> None:
+        if self.opening == "written":
+            if self.opening_text is not None:
+                raise TaskError('opening_text needs opening = "given"')
+            return
+        given = self.given_opening
+        if self.format.none is not None and not self.format.write([]).startswith(given):
+            raise TaskError(
+                f"opening_text {given!r} shuts out the empty answer {self.format.write([])!r}: "
+                f"give less, or say format.none = false if every record has a label"
+            )
+        if not any(self.answer([label.name]).startswith(given) for label in self.labels):
+            raise TaskError(f"opening_text {given!r} is not the beginning of any answer")
+
+    def _named(self, example: Demonstration, where: str) -> tuple[str, ...]:
+        try:
+            names = self.named(example.labels)
+            self.answer(names)
+        except TaskError as error:
+            raise TaskError(f"{where}.labels: {error}") from None
+        return names
+
+    # -- loading and saving ---------------------------------------------------------------------
+
+    @classmethod
+    def load(cls, source: str | Path) -> Task:
+        """The task in a TOML file (or in the JSON of `to_dict`), or the preset of that name."""
+        path = Path(source)
+        if isinstance(source, str) and source in presets():
+            path = resources.files("labelmass.task") / "presets" / f"{source}.toml"
+        elif not path.is_file():
+            raise TaskError(
+                f"no task {str(source)!r}: neither a file nor a preset"
+                f"{nearest(str(source), presets())} (presets: {', '.join(presets())})"
+            )
+        try:
+            text = path.read_text(encoding="utf-8")
+            if path.name.endswith(".json"):
+                return cls.from_dict(json.loads(text))
+            return cls.from_toml(text, Path(source).parent)
+        except (TaskError, ValueError) as error:
+            raise TaskError(f"{source}: {error}") from None
+
+    @classmethod
+    def from_toml(cls, text: str, base_dir: str | Path = ".") -> Task:
+        """The task a TOML text holds; the files it names are relative to `base_dir`."""
+        try:
+            keys = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise TaskError(f"not TOML: {error}") from None
+        return cls.from_dict(keys, base_dir)
+
+    @classmethod
+    def from_dict(cls, keys: Mapping[str, Any], base_dir: str | Path = ".") -> Task:
+        """The task with these keys, as `to_dict` gives them or a task file holds them."""
+        keys = dict(keys)
+        table = keys.get("demonstrations")
+        if isinstance(table, Mapping) and "file" in table:
+            table = dict(cast("Mapping[str, Any]", table))
+            if "examples" in table:
+                raise TaskError("demonstrations holds both file and examples: keep one")
+            file = table.pop("file")
+            if not isinstance(file, str):
+                raise TaskError("demonstrations.file must be the path of a JSONL file")
+            table["examples"] = read_demonstrations(Path(base_dir) / file)
+            keys["demonstrations"] = table
+        return cls(**keys)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Every key, for JSON; the demonstrations themselves are in it, so no file is needed."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+    @cached_property
+    def hash(self) -> str:
+        """12 hex digits that change with anything but `name` and `description`."""
+        keys = {key: value for key, value in self.to_dict().items() if key not in _FOR_PEOPLE}
+        text = json.dumps(keys, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    def with_options(
+        self,
+        *,
+        k: int | None = None,
+        label_order: str | None = None,
+        seed: int | None = None,
+        chat: bool | None = None,
+        opening: str | None = None,
+    ) -> Task:
+        """The same task otherwise put; None leaves an option as it is.
+
+        k: how many demonstrations. seed: of all that is drawn, the demonstrations' own included.
+        """
+        keys = self.to_dict()
+        options = {"label_order": label_order, "seed": seed, "chat": chat, "opening": opening}
+        keys |= {key: value for key, value in options.items() if value is not None}
+        if opening == "written":
+            keys.pop("opening_text", None)
+        if seed is not None:
+            keys["demonstrations"].pop("seed", None)
+        if k is not None:
+            keys["demonstrations"]["k"] = k
+        return Task(**keys)
+
+    # -- answers --------------------------------------------------------------------------------
+
+    @cached_property
+    def format(self) -> AnswerFormat:
+        """The answer format, as answers to this task's prompts are read."""
+        form = format_of(self.format_table)
+        if not self.chat and form.closing is None and not form.stops:
+            return replace(form, stops=(self.demonstration_separator,))
+        return form
+
+    @property
+    def label_names(self) -> tuple[str, ...]:
+        return tuple(label.name for label in self.labels)
+
+    @property
+    def spellings(self) -> list[list[str]]:
+        """What stands in an answer for each label; the first is written, all are read."""
+        return [list(label.spellings) for label in self.labels]
+
+    def named(self, labels: Iterable[str]) -> tuple[str, ...]:
+        """The names of labels given by name, code or spelling, in their order.
+
+        The word of the empty answer (format.none) is no label: it is left out.
+        """
+        empty = self.format.none or None
+        names = (self._index(word) for word in labels if word != empty)
+        return tuple(self.labels[index].name for index in names)
+
+    def answer(self, labels: Sequence[str]) -> str:
+        """The answer that lists these labels, given by name or code, in this order."""
+        return self.format.write([self.labels[self._index(name)].spellings[0] for name in labels])
+
+    @cached_property
+    def _indices(self) -> dict[str, int]:
+        found: dict[str, int] = {}
+        labels = list(enumerate(self.labels))
+        for index, label in labels:
+            found[label.name] = index
+        for index, label in labels:
+            for word in (label.code, *label.spellings):
+                if word is not None:
+                    found.setdefault(word, index)
+        return found
+
+    def _index(self, word: str) -> int:
+        if word not in self._indices:
+            raise TaskError(f"no label {word!r}{nearest(word, self._indices)}")
+        return self._indices[word]
+
+    # -- prompts --------------------------------------------------------------------------------
+
+    @property
+    def given_opening(self) -> str:
+        """The beginning of the answer that is given to the model; "" if it writes all of it."""
+        if self.opening == "written":
+            return ""
+        return self.format.opening if self.opening_text is None else self.opening_text
+
+    def prompt(self, record: Record) -> Prompt:
+        """Everything the model reads before it answers for this record.
+
+        What records share stands first. Raises RecordError where the record leaves too few
+        demonstrations to draw from.
+        """
+        shown = self._shared
+        if self.demonstrations.per_record:
+            shown = self.demonstrations.choose(self.seed, record)
+        turns = self._chat(record, shown) if self.chat else self._plain(record, shown)
+        return Prompt(turns, opening=self.given_opening, chat=self.chat)
+
+    def _chat(self, record: Record, shown: Iterable[Demonstration]) -> tuple[Turn, ...]:
+        system, head = self._heads
+        turns = [Turn("system", system)] if system else []
+        for example in shown:
+            turns.append(Turn("user", _under(head, self.record.render(example.record))))
+            turns.append(Turn("assistant", (Part(self.answer(example.labels)),)))
+            head = ()
+        turns.append(Turn("user", _under(head, self.record.render(record))))
+        return tuple(turns)
+
+    def _plain(self, record: Record, shown: Iterable[Demonstration]) -> tuple[Turn, ...]:
+        between = Part(self.demonstration_separator, trusted=True)
+        cue = Part(self.answer_cue, trusted=True)
+        parts: list[Part] = []
+        for head in self._heads:
+            parts += [*head, between] if head else []
+        for example in shown:
+            parts += [*self.record.render(example.record), cue]
+            parts += [Part(self.answer(example.labels)), between]
+        parts += [*self.record.render(record), cue]
+        return (Turn("user", join(parts)),)
+
+    @cached_property
+    def _shared(self) -> tuple[Demonstration, ...]:
+        return self.demonstrations.choose(self.seed)
+
+    @cached_property
+    def _heads(self) -> tuple[tuple[Part, ...], tuple[Part, ...]]:
+        """The system prompt, and what stands before the first record."""
+        labels = self._ordered_labels()
+        texts = {
+            "labels": [Part("\n".join(map(self._label_line, labels)))],
+            "label_names": [Part(", ".join(label.spellings[0] for label in labels))],
+        }
+        system = fill(self.system or "", texts)
+        instruction = fill(self.instruction, texts)
+        if self.instruction_in == "system":
+            return _under(system, instruction), ()
+        return system, instruction
+
+    def _ordered_labels(self) -> list[Label]:
+        labels = list(self.labels)
+        if self.label_order == "alphabetical":
+            labels.sort(key=lambda label: label.name.casefold())
+        elif self.label_order == "reversed":
+            labels.reverse()
+        elif self.label_order == "shuffled":
+            random.Random(f"labels:{self.seed}").shuffle(labels)
+        return labels
+
+    def _label_line(self, label: Label) -> str:
+        written, description = label.spellings[0], label.description
+        if self.write == "code":
+            return f"{written}: {label.name}." + (f" {description}" if description else "")
+        return f"- {written}" + (f": {description}" if description else "")
+
+
+def presets() -> dict[str, str]:
+    """The names of the tasks that come with labelmass, each with its description."""
+    return dict(_read_presets())
+
+
+@cache
+def _read_presets() -> tuple[tuple[str, str], ...]:
+    found: list[tuple[str, str]] = []
+    for file in (resources.files("labelmass.task") / "presets").iterdir():
+        if file.name.endswith(".toml"):
+            keys = tomllib.loads(file.read_text(encoding="utf-8"))
+            found.append((file.name.removesuffix(".toml"), keys["description"]))
+    return tuple(sorted(found))
+
+
+_FOR_PEOPLE = ("name", "description")
+
+
+def _set(task: Task, **values: Any) -> None:
+    """Put checked values in place while the task is being made."""
+    for key, value in values.items():
+        object.__setattr__(task, key, value)
+
+
+def _under(head: tuple[Part, ...], parts: tuple[Part, ...]) -> tuple[Part, ...]:
+    return join((*head, BETWEEN, *parts)) if head and parts else head or parts
+
+
+_TABLES: dict[tuple[str, ...], type[TaskPart]] = {
+    (): Task,
+    ("labels",): Label,
+    ("record",): RecordTemplates,
+    ("demonstrations",): Demonstrations,
+    ("demonstrations", "examples"): Demonstration,
+}
+"""The models of a task's tables, for the names of their keys."""
