@@ -1,1 +1,40 @@
-"""Certified per-label probabilities from any generative language model."""
+"""Certified per-label probabilities from any generative language model.
+
+    import labelmass
+
+    scores = labelmass.score(["We won!"], task="emotions")
+    scores[0]["joy"]            # Bounds(low=..., high=...)
+"""
+
+from labelmass.answers.readings import Bounds, Readings
+from labelmass.answers.search import Budget
+from labelmass.answers.tree import AnswerTree
+from labelmass.errors import LabelMassError, MethodError, ModelError, RecordError, TaskError
+from labelmass.estimators import LabelScores
+from labelmass.lm.base import LanguageModel
+from labelmass.lm.load import load
+from labelmass.lm.scripted import ScriptedLanguageModel
+from labelmass.run.results import Result, Scores
+from labelmass.run.score import score
+from labelmass.task import Record, Task
+
+__all__ = [
+    "AnswerTree",
+    "Bounds",
+    "Budget",
+    "LabelMassError",
+    "LabelScores",
+    "LanguageModel",
+    "MethodError",
+    "ModelError",
+    "Readings",
+    "Record",
+    "RecordError",
+    "Result",
+    "Scores",
+    "ScriptedLanguageModel",
+    "Task",
+    "TaskError",
+    "load",
+    "score",
+]

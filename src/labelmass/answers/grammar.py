@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from labelmass.errors import TaskError
 from labelmass.lm.base import Tokenizer
 from labelmass.task.automaton import DONE, ByteAutomaton, Outputs
 
@@ -54,11 +55,21 @@ class TokenGrammar:
 
     States are those of the byte automaton. Ids that end the model's turn are moves to `DONE`
     where the format can end; elsewhere they are off-format.
+
+    given: the beginning of the answer that stands in the prompt already. start, written: the state
+    after it, and what it settled.
     """
 
-    def __init__(self, automaton: ByteAutomaton, vocabulary: Vocabulary) -> None:
+    def __init__(
+        self, automaton: ByteAutomaton, vocabulary: Vocabulary, given: bytes = b""
+    ) -> None:
         self.automaton = automaton
         self.vocabulary = vocabulary
+        self.given = given
+        begun = automaton.run(given)
+        if begun is None or begun[0] == DONE:
+            raise TaskError(f"{given!r} is not the beginning of an answer that goes on")
+        self.start, self.written = begun
         self._moves: dict[int, Moves] = {}
         self._strict = ByteAutomaton(automaton.format.strict(), automaton.spellings)
 

@@ -20,17 +20,18 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """low <= exact <= high; an empty tree mass under on-format gives None for all three."""
+    """low <= exact <= high, and the number to quote; None where there is nothing to divide by."""
 
     low: float | None
     high: float | None
+    point: float | None = None
 
     @property
     def p(self) -> float | None:
-        """The midpoint."""
+        """The point if a rule gave one, else the midpoint."""
         if self.low is None or self.high is None:
             return None
-        return (self.low + self.high) / 2
+        return (self.low + self.high) / 2 if self.point is None else self.point
 
     def to_dict(self) -> dict[str, float | None]:
         return {"p": self.p, "low": self.low, "high": self.high}

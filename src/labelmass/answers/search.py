@@ -104,7 +104,8 @@ class Search:
             tuple(labels),
             has_none=automaton.format.none is not None,
             has_gate=automaton.format.gate is not None,
-            tries=self.needs.tries is None,
+            spellings=tuple(forms[0] for forms in automaton.spellings),
+            tries=self.needs.tries,
             min_mass=self.needs.min_mass,
         )
         self._states: list[int] = []
@@ -122,7 +123,7 @@ class Search:
         self._waiting: list[int] = []
         self._asked = 0
         self._clock, self._began = clock, clock()
-        self._add(ROOT, -1, 0.0, automaton.start, ())
+        self._add(ROOT, -1, 0.0, grammar.start, grammar.written)
         self._forced[ROOT] = None
         self.tree.greedy.append(ROOT)
         self._enter_step(ROOT)
@@ -191,6 +192,7 @@ class Search:
         self._depth.append(self._depth[parent] + 1 if node else 0)
         self._mass.append(0.0 if node else 1.0)
         if not node:
+            self._lows[list(outputs)] += 1.0
             self._frontier.add(node)
             self._book(node, 1.0)
         return node
@@ -234,7 +236,6 @@ class Search:
         tree.status[node] = Status.EXPANDED
         tree.off[node] = rest if complete else 0.0
         tree.tail[node] = 0.0 if complete else rest
-        tree.top[node] = row.top[: max(self.needs.top, 1)]
         mass = self._mass[node]
         self._frontier.discard(node)
         self._book(node, -mass)
@@ -246,6 +247,7 @@ class Search:
             self._book(node, tail)
             self._tails += tail
         endings: dict[Outputs, list[int]] = {}
+        leads: dict[int, int] = {}
         for index in np.flatnonzero(probs > 0).tolist():
             if moves.to[index] == DONE:
                 endings.setdefault(moves.outputs[index], []).append(index)
@@ -254,12 +256,16 @@ class Search:
             child = self._child.get((node, token))
             if child is None:
                 child = self._reserve(node, token, moves.to[index], moves.outputs[index])
+            leads[token] = child
             self._place(child, float(row.logprobs[index]), mass * float(probs[index]) * scale)
         for outputs, indices in endings.items():
             best = max(indices, key=lambda i: (row.logprobs[i], -moves.ids[i]))
             total = math.fsum(probs[indices].tolist())
             child = self._add(node, int(moves.ids[best]), math.log(total), DONE, outputs)
             self._place(child, math.log(total), mass * total * scale)
+            leads.update(dict.fromkeys((int(moves.ids[i]) for i in indices), child))
+        top = row.top[: max(self.needs.top, 1)]
+        tree.top[node] = tuple((i, logp, leads.get(i, -1)) for i, logp in top)
 
     def _reserve(self, parent: int, token: int, state: int, outputs: Outputs) -> int:
         """A node whose parent's row may still be unknown."""
@@ -272,35 +278,41 @@ class Search:
     def _walk_greedily(self) -> None:
         tree = self.tree
         while tree.status[node := tree.greedy[-1]] == Status.EXPANDED:
-            moves = self.grammar.moves(self._states[node])
-            likeliest = tree.top[node][0][0]
-            at = int(np.searchsorted(moves.ids, likeliest))
-            if at == len(moves.ids) or moves.ids[at] != likeliest:
+            likeliest, _, child = tree.top[node][0]
+            if child < 0:
+                moves = self.grammar.moves(self._states[node])
+                if likeliest in moves.ids:
+                    return  # named as likeliest, but the engine gave no probability for it
                 tree.greedy_end, tree.greedy_exit = Ending.OFF_FORMAT, likeliest
-                tree.texts.setdefault(
-                    likeliest, self.grammar.vocabulary.bytes_of[likeliest] or b""
-                )
-                return
-            if moves.to[at] == DONE:
-                tree.greedy.append(self._ended_child(node, moves.outputs[at]))
-                tree.greedy_end = Ending.COMPLETE
-                return
-            child = self._child.get((node, likeliest))
-            if child is None:  # the engine named it as likeliest but gave no probability for it
-                return
+                written = self.grammar.vocabulary.bytes_of[likeliest] if likeliest >= 0 else None
+                tree.texts.setdefault(likeliest, written or b"")
+                break
             tree.greedy.append(child)
+            if tree.status[child] == Status.ENDED:
+                tree.greedy_end = Ending.COMPLETE
+                break
             if any(out < tree.none for out in tree.outputs[child]):
                 self._enter_step(child)
             if tree.status[child] == Status.FRONTIER:
                 self._forced[child] = None
+        self._mark_completions()
 
-    def _ended_child(self, node: int, outputs: Outputs) -> int:
-        tree = self.tree
-        for child in range(len(tree) - 1, node, -1):
-            if tree.parent[child] == node and tree.outputs[child] == outputs:
-                if tree.status[child] == Status.ENDED:
-                    return child
-        raise AssertionError("the greedy end has a node")
+    def _mark_completions(self) -> None:
+        """Which token of the greedy path holds the last byte of each label it writes."""
+        tree, automaton = self.tree, self.grammar.automaton
+        whole = tree.greedy_end == Ending.COMPLETE
+        given = self.grammar.given
+        spans = automaton.spans(given + tree.text(tree.greedy[-1]), partial=not whole) or []
+        ends: list[tuple[int, int]] = []
+        length = len(given)
+        for node in tree.greedy[1:]:
+            length += len(tree.texts.get(tree.token[node], b""))
+            ends.append((length, node))
+        tree.completed = [
+            (span.output, next(node for end, node in ends if end >= span.end))
+            for span in spans
+            if span.output != automaton.none and span.end > len(given)
+        ]
 
     def _enter_step(self, node: int) -> None:
         """A label may start here: ask for its trie, every label to its boundary, if wanted."""
@@ -308,7 +320,7 @@ class Search:
         tree.steps.append(node)
         if self.needs.tries is not None and len(tree.steps) > self.needs.tries:
             return
-        answer = tree.text(node)
+        answer = self.grammar.given + tree.text(node)
         for path in self.grammar.spell(answer, self._states[node]).values():
             at = node
             for token in path:

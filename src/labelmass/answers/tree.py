@@ -63,10 +63,16 @@ class AnswerTree:
     status: `Status`.
     off, tail: for an expanded node, the probability (given the node) of the tokens that leave the
         format, and of admissible tokens the engine did not return.
-    top: for an expanded node, the likeliest (id, logp) of the whole row.
+    top: for an expanded node, the likeliest (id, logp, child) of the whole row; child is -1 where
+        the token leaves the format.
     greedy: nodes of the greedy path from the root; greedy_end: how it ended; greedy_exit: the
         token that left the format, if it did.
-    steps: nodes of the greedy path where a label may start, in order; step 0 is the root.
+    steps: nodes of the greedy path where a label may start, in order; the first is the root.
+    completed: (output, node) of each label, and the gate, that the greedy path writes, in order:
+        the node whose token holds the last byte of its text.
+    spellings: how each label is written.
+    tries: at how many steps the label tries were expanded, None for all.
+    min_mass: every node at least this heavy was expanded, None if that was not asked for.
     texts: bytes of every token id that stands in the tree.
     """
 
@@ -80,15 +86,17 @@ class AnswerTree:
     status: list[int] = field(default_factory=list)
     off: dict[int, float] = field(default_factory=dict)
     tail: dict[int, float] = field(default_factory=dict)
-    top: dict[int, tuple[tuple[int, float], ...]] = field(default_factory=dict)
+    top: dict[int, tuple[tuple[int, float, int], ...]] = field(default_factory=dict)
     greedy: list[int] = field(default_factory=list)
     greedy_end: str = Ending.CUT
     greedy_exit: int | None = None
     steps: list[int] = field(default_factory=list)
+    completed: list[tuple[int, int]] = field(default_factory=list)
+    spellings: tuple[str, ...] = ()
     texts: dict[int, bytes] = field(default_factory=dict)
     has_none: bool = True
     has_gate: bool = False
-    tries: bool = False
+    tries: int | None = 0
     min_mass: float | None = None
     stopped: str = ""
 
@@ -187,11 +195,13 @@ class AnswerTree:
             "status": self.status,
             "off": {str(n): p for n, p in self.off.items()},
             "tail": {str(n): p for n, p in self.tail.items()},
-            "top": {str(n): [list(pair) for pair in row] for n, row in self.top.items()},
+            "top": {str(n): [list(entry) for entry in row] for n, row in self.top.items()},
             "greedy": self.greedy,
             "greedy_end": str(self.greedy_end),
             "greedy_exit": self.greedy_exit,
             "steps": self.steps,
+            "completed": [list(pair) for pair in self.completed],
+            "spellings": list(self.spellings),
             "texts": {str(i): text.hex() for i, text in self.texts.items()},
             "has_none": self.has_none,
             "has_gate": self.has_gate,
@@ -206,11 +216,14 @@ class AnswerTree:
         try:
             fixed = dict(data)
             fixed["labels"] = tuple(data["labels"])
+            fixed["spellings"] = tuple(data["spellings"])
+            fixed["completed"] = [(int(o), int(n)) for o, n in data["completed"]]
             fixed["outputs"] = [tuple(out) for out in data["outputs"]]
             fixed["off"] = {int(n): float(p) for n, p in data["off"].items()}
             fixed["tail"] = {int(n): float(p) for n, p in data["tail"].items()}
             fixed["top"] = {
-                int(n): tuple((int(i), float(p)) for i, p in row) for n, row in data["top"].items()
+                int(n): tuple((int(i), float(p), int(c)) for i, p, c in row)
+                for n, row in data["top"].items()
             }
             fixed["texts"] = {int(i): bytes.fromhex(text) for i, text in data["texts"].items()}
             return cls(**fixed)

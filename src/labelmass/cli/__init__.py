@@ -1,0 +1,66 @@
+"""The command line. Each command is a small module, imported only when it is called."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from labelmass.errors import LabelMassError
+
+COMMANDS = {
+    "score": "Probabilities with bounds for every label of every record.",
+    "explain": "Draw the tree of answers behind one text's probabilities.",
+    "prompt": "Print exactly what a model reads for each record.",
+    "tasks": "List the tasks that come with labelmass, or show one.",
+    "methods": "List the methods, with their sources and costs.",
+    "models": "List the models that need no download, and what else can be named.",
+}
+
+
+class Commands(click.Group):
+    """A group that knows its commands' names without importing them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        return importlib.import_module(f"labelmass.cli.{cmd_name}").command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="labelmass")
+def cli() -> None:
+    """Trustworthy multi-label classification with generative language models.
+
+    \b
+    Example:
+      labelmass score texts.jsonl --task emotions --out scores.jsonl
+    """
+
+
+def main() -> None:
+    """Run the command line; what goes wrong on purpose is one line on stderr and exit code 1."""
+    try:
+        cli(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("stopped; run the same command again to go on", err=True)
+        sys.exit(130)
+    except LabelMassError as error:
+        click.echo(f"labelmass: {error}", err=True)
+        sys.exit(1)
+    except BrokenPipeError:
+        sys.exit(141)
+    except OSError as error:
+        click.echo(f"labelmass: {error}", err=True)
+        sys.exit(1)

@@ -126,8 +126,12 @@ class Journal:
 
     def _write(self, lines: bytes | bytearray) -> None:
         rest = memoryview(lines)
-        while rest:
-            rest = rest[self._file.write(rest) or 0 :]
+        try:
+            while rest:
+                rest = rest[self._file.write(rest) or 0 :]
+        except BaseException:  # a full disk or Ctrl-C: leave no half line to append to
+            self._file.truncate(self._end)
+            raise
         self._end += len(lines)
 
     def _resume(self) -> int:

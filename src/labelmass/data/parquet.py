@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 from labelmass.errors import LabelMassError
@@ -10,10 +11,10 @@ from labelmass.errors import LabelMassError
 def import_pyarrow() -> tuple[Any, Any]:
     """The modules `pyarrow` and `pyarrow.parquet`; raises LabelMassError naming the command."""
     try:
-        import pyarrow
-        import pyarrow.parquet
+        pyarrow = import_module("pyarrow")
+        parquet = import_module("pyarrow.parquet")
     except ImportError:
         raise LabelMassError(
             "Parquet needs the package pyarrow: pip install 'labelmass[parquet]'"
         ) from None
-    return pyarrow, pyarrow.parquet
+    return pyarrow, parquet

@@ -46,15 +46,13 @@ def read_records(source: str | Path, stdin: BinaryIO | None = None) -> Iterator[
     JSONL if its first line that is not blank begins with `{`, else a text a line. Blank lines are
     left out, and counted in the line numbers. CSV records are numbered by the line they begin on.
 
-    Raises LabelMassError, at once, for a file that cannot be read as a whole.
+    Raises LabelMassError for a file that is not there or ends in none of these, and, as the first
+    record is read, for a table without such columns.
     """
     if str(source) == "-":
         return _read_stream(stdin or sys.stdin.buffer)
     path = Path(source)
-    reader = _reader(path)
-    if not path.is_file():
-        raise LabelMassError(f"no file {str(path)!r}")
-    return reader(path)
+    return _reader(path)(path)
 
 
 def count_records(source: str | Path) -> int | None:
@@ -80,6 +78,8 @@ def _reader(path: Path) -> Callable[[Path], Iterator[Item]]:
         raise LabelMassError(
             f"cannot tell what {str(path)!r} holds: its name must end in {', '.join(_READERS)}"
         )
+    if not path.is_file():
+        raise LabelMassError(f"no file {str(path)!r}")
     return _READERS[kind]
 
 
@@ -166,9 +166,9 @@ def _not_utf8(byte: int, at: int) -> str:
 def _read_csv(path: Path) -> Iterator[Item]:
     with _open_csv(path) as file:
         rows = _csv_rows(file, _delimiter(path))
-        _, header = next(rows, (0, []))
-        if isinstance(header, csv.Error):
-            raise LabelMassError(f"{path}: cannot read the header ({header})")
+        header = next((row for _, row in rows), None)
+        if not isinstance(header, list):
+            raise LabelMassError(f"{path}: no header ({header or 'the file is empty'})")
         _check_columns(header, path)
         for number, row in rows:
             if isinstance(row, csv.Error):
@@ -220,6 +220,7 @@ def _read_parquet(path: Path) -> Iterator[Item]:
             for index in range(batch.num_rows):
                 number += 1
                 row: dict[str, Any] = {}
+                name = ""
                 try:
                     for name, column in zip(batch.schema.names, batch.columns, strict=True):
                         row[name] = column[index].as_py()

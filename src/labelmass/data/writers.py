@@ -26,7 +26,7 @@ ROW_GROUP = 4096
 _BEFORE = ("id", "error")
 _MASSES = ("none", "gate")
 _AFTER = {"off_format": float, "unexplored": float, "greedy": str, "stopped": str}
-_ENDS = ("", ".low", ".high")  # the columns of a probability: its value and its bounds
+_ENDS, _KEYS = ("", ".low", ".high"), ("p", "low", "high")  # the columns of a probability
 
 
 def export(journal: Journal, out: str | Path, order: Iterable[int] | None = None) -> None:
@@ -98,7 +98,7 @@ def _write_jsonl(path: Path, journal: Journal, keys: list[int] | None) -> None:
 
 def _write_csv(path: Path, journal: Journal, keys: list[int] | None) -> None:
     table = _Table(journal.records(keys))
-    with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+    with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, list(table.columns), lineterminator="\n")
         writer.writeheader()
         writer.writerows(map(table.cells, journal.records(keys)))
@@ -133,10 +133,10 @@ class _Table:
         masses: dict[str, None] = {}
         whole_ids = True
         for record in records:
-            whole_ids &= isinstance(record["id"], int)
-            labels.update(dict.fromkeys(record.get("labels") or ()))
-            for method, scores in (record.get("methods") or {}).items():
-                methods.update((f"{method}:{label}", None) for label in scores)
+            whole_ids &= isinstance(record["id"], int) and abs(record["id"]) < 2**63
+            labels.update(dict.fromkeys(_table(record.get("labels"))))
+            for method, scores in _table(record.get("methods")).items():
+                methods.update((f"{method}:{label}", None) for label in _table(scores))
             masses.update((name, None) for name in _MASSES if record.get(name) is not None)
         taken = {*_BEFORE, *_AFTER} | {name + end for name in _MASSES for end in _ENDS}
         self._whole_ids = whole_ids
@@ -150,18 +150,24 @@ class _Table:
 
     def cells(self, record: Mapping[str, Any]) -> Cells:
         """The record's cells; what it lacks is left out."""
-        cells: Cells = {"id": record["id"] if self._whole_ids else str(record["id"])}
+        cells: Cells = {"id": record["id"] if self._whole_ids else _plain(str(record["id"]))}
         for key in ("error", *_AFTER):
-            if record.get(key) is not None:
-                cells[key] = record[key]
-        for label, score in (record.get("labels") or {}).items():
+            value = record.get(key)
+            if value is not None:
+                cells[key] = _plain(value) if isinstance(value, str) else value
+        for label, score in _table(record.get("labels")).items():
             cells |= _score(self._labels[label], score)
-        for method, scores in (record.get("methods") or {}).items():
-            for label, score in scores.items():
+        for method, scores in _table(record.get("methods")).items():
+            for label, score in _table(scores).items():
                 cells |= _score(self._methods[f"{method}:{label}"], score)
         for name in self._masses:
             cells |= _score(name, record.get(name))
         return cells
+
+
+def _plain(text: str) -> str:
+    """The text as UTF-8 can hold it: a lone surrogate becomes its escape."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _name_columns(names: Iterable[str], taken: set[str]) -> dict[str, str]:
@@ -176,11 +182,12 @@ def _name_columns(names: Iterable[str], taken: set[str]) -> dict[str, str]:
     return columns
 
 
-def _score(column: str, score: Any) -> Cells:
+def _score(column: str, score: object) -> Cells:
     """The cells of {p, low, high}."""
-    if not isinstance(score, Mapping):
-        return {}
-    score = cast("Mapping[str, Any]", score)
-    return {
-        column + end: score.get(key) for end, key in zip(_ENDS, ("p", "low", "high"), strict=True)
-    }
+    found = _table(score)
+    return {column + end: found.get(key) for end, key in zip(_ENDS, _KEYS, strict=True)}
+
+
+def _table(value: object) -> Mapping[str, Any]:
+    """A JSON object as it is; empty where there is none."""
+    return cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else {}

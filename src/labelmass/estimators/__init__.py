@@ -1,0 +1,46 @@
+"""Estimators: pure functions from a tree of answers to label scores, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from labelmass.answers.search import Needs
+from labelmass.errors import MethodError
+from labelmass.estimators.anyplace import ANY_PLACE, ANY_PLACE_PRUNED
+from labelmass.estimators.base import Estimator, LabelScores
+from labelmass.estimators.greedy import FIXED_PLACE, HARD, TOKEN
+from labelmass.estimators.stepwise import COMPARE_TO_NONE, FIRST_STEP, MAX_OVER_GENERATIONS
+
+__all__ = ["ESTIMATORS", "Estimator", "LabelScores", "find_estimators", "needs_of"]
+
+ESTIMATORS: dict[str, Estimator] = {
+    estimator.name: estimator
+    for estimator in (
+        ANY_PLACE,
+        MAX_OVER_GENERATIONS,
+        FIRST_STEP,
+        COMPARE_TO_NONE,
+        TOKEN,
+        FIXED_PLACE,
+        HARD,
+        ANY_PLACE_PRUNED,
+    )
+}
+
+
+def find_estimators(names: Iterable[str]) -> list[Estimator]:
+    """The estimators called so; MethodError lists what there is."""
+    found: list[Estimator] = []
+    for name in dict.fromkeys(names):
+        if name not in ESTIMATORS:
+            raise MethodError(f"no method is called {name!r}: one of {', '.join(ESTIMATORS)}")
+        found.append(ESTIMATORS[name])
+    return found
+
+
+def needs_of(estimators: Iterable[Estimator]) -> Needs:
+    """What a tree must hold for all of them: explore once, read many."""
+    total = Needs(tree=False)
+    for estimator in estimators:
+        total = total | estimator.needs
+    return total

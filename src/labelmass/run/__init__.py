@@ -1,0 +1,1 @@
+"""Plans, drivers and saved trees: the only caller of a language model."""

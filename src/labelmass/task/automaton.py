@@ -22,6 +22,7 @@ DONE = 0
 
 Outputs = tuple[int, ...]
 Thread = tuple[int, Outputs]  # position, outputs not yet agreed on
+Marks = tuple[tuple[int, int, int], ...]  # (output, start, end) of each completed text
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +82,14 @@ class ByteAutomaton:
         if state == DONE:
             return ()
         threads, _ = self._states[state]
-        endings = {
-            pending if self._positions[at].end is None else (*pending, self._positions[at].end)
-            for at, pending in threads
-            if self._positions[at].can_end
-        }
+        endings: set[Outputs] = set()
+        for at, pending in threads:
+            if self._positions[at].can_end:
+                out = self._positions[at].end
+                endings.add(pending if out is None else (*pending, out))
         if len(endings) > 1:
             self._ambiguous(endings)
-        return next(iter(endings), None)  # pyright: ignore[reportReturnType]
+        return next(iter(endings), None)
 
     def next_bytes(self, state: int) -> list[int]:
         """Bytes an answer may go on with, the ones the format itself would write first."""
@@ -236,7 +237,6 @@ class ByteAutomaton:
 
     def _locate(self, text: bytes, written: Outputs) -> list[Span]:
         """Spans of a text known to write `written`: threads that carry their marks."""
-        Marks = tuple[tuple[int, int, int], ...]
         threads: dict[tuple[int, int], tuple[int, Marks]] = {}  # (position, written so far)
 
         def add(at: int, done: int, start: int, marks: Marks, offset: int) -> None:

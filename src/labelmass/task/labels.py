@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -50,6 +51,26 @@ def resolve_spellings(labels: Sequence[Label], write: str) -> tuple[Label, ...]:
         written = label.code if write == "code" and label.code else label.name
         resolved.append(label.model_copy(update={"spellings": (written,)}))
     return tuple(resolved)
+
+
+def ordered(labels: Sequence[Label], order: str, seed: int) -> list[Label]:
+    """The labels in the order a prompt lists them: given, alphabetical, reversed or shuffled."""
+    listed = list(labels)
+    if order == "alphabetical":
+        listed.sort(key=lambda label: label.name.casefold())
+    elif order == "reversed":
+        listed.reverse()
+    elif order == "shuffled":
+        random.Random(f"labels:{seed}").shuffle(listed)
+    return listed
+
+
+def label_line(label: Label, write: str) -> str:
+    """The label in the prompt's list: `- joy: being happy`, or `S1: Hate. Of people.` by code."""
+    written, description = label.spellings[0], label.description
+    if write == "code":
+        return f"{written}: {label.name}." + (f" {description}" if description else "")
+    return f"- {written}" + (f": {description}" if description else "")
 
 
 def check_labels(labels: Sequence[Label], form: AnswerFormat) -> None:

@@ -79,12 +79,7 @@ class Record:
         name = fields.pop("id", None)
         if isinstance(name, bool) or not isinstance(name, str | int | None):
             raise RecordError(f"id is {_kind(name)}, not a text or a whole number")
-        texts: dict[str, Any] = {}
-        for key in ("text", "prompt", "response"):
-            value = fields.pop(key, None)
-            if value is not None and not isinstance(value, str):
-                raise RecordError(f"{key} is {_kind(value)}, not a text")
-            texts[key] = value
+        texts = {key: fields.pop(key, None) for key in ("text", "prompt", "response")}
         messages = fields.pop("messages", None)
         return cls(
             id=line if name is None or name == "" else name,
@@ -117,14 +112,14 @@ def _read_messages(value: Any) -> Iterable[Message]:
         for key in ("role", "content"):
             if message.get(key) is None:
                 raise RecordError(f"missing '{where}.{key}'")
-            if not isinstance(message[key], str):
-                raise RecordError(f"{where}.{key} is {_kind(message[key])}, not a text")
         yield Message(message["role"], message["content"])
 
 
-def _check_text(text: str | None, key: str) -> None:
+def _check_text(text: object, key: str) -> None:
     if text is None:
         return
+    if not isinstance(text, str):
+        raise RecordError(f"{key} is {_kind(text)}, not a text")
     if not text.strip():
         raise RecordError(f"{key} is empty")
     try:
@@ -146,7 +141,9 @@ def _kind(value: object) -> str:
         return "a number"
     if isinstance(value, str):
         return "a text"
-    return "an object" if isinstance(value, Mapping) else "a list"
+    if isinstance(value, list):
+        return "a list"
+    return "an object" if isinstance(value, Mapping) else f"a {type(value).__name__}"
 
 
 class RecordTemplates(TaskPart):

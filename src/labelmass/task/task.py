@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import random
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -19,12 +18,17 @@ from labelmass.errors import TaskError
 from labelmass.task.demonstrations import Demonstration, Demonstrations, read_demonstrations
 from labelmass.task.formats import AnswerFormat
 from labelmass.task.keys import TaskPart, explain, format_of, format_table, nearest
-from labelmass.task.labels import Label, LabelEntry, check_labels, resolve_spellings
-from labelmass.task.prompt import Part, Prompt, Turn
-from labelmass.task.record import Record, RecordTemplates, check_template, fill, join
-
-BETWEEN = Part("\n\n", trusted=True)
-"""What stands between the instruction and the first record of a chat prompt."""
+from labelmass.task.labels import (
+    Label,
+    LabelEntry,
+    check_labels,
+    label_line,
+    ordered,
+    resolve_spellings,
+)
+from labelmass.task.layout import chat_turns, plain_turn, under
+from labelmass.task.prompt import Part, Prompt
+from labelmass.task.record import Record, RecordTemplates, check_template, fill
 
 
 class Task(TaskPart):
@@ -76,6 +80,15 @@ class Task(TaskPart):
         except ValidationError as error:
             raise TaskError(explain(error, _TABLES)) from None
 
+    def __repr__(self) -> str:
+        shown = len(self._shared)
+        return (
+            f"Task {self.name!r}: {len(self.labels)} labels, {self.format.name} answers, "
+            f"{shown} demonstration{'' if shown == 1 else 's'}, hash {self.hash}"
+        )
+
+    __str__ = __repr__
+
     # -- checks ---------------------------------------------------------------------------------
 
     @field_validator("name", "description")
@@ -98,7 +111,7 @@ class Task(TaskPart):
     @field_validator("demonstrations", mode="before")
     @classmethod
     def _as_pool(cls, value: Any) -> Any:
-        return {"examples": value} if isinstance(value, list | tuple) else value
+        return {"examples": cast("Any", value)} if isinstance(value, list | tuple) else value
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -285,30 +298,19 @@ class Task(TaskPart):
         shown = self._shared
         if self.demonstrations.per_record:
             shown = self.demonstrations.choose(self.seed, record)
-        turns = self._chat(record, shown) if self.chat else self._plain(record, shown)
+        blocks = [
+            (self.record.render(example.record), Part(self.answer(example.labels)))
+            for example in shown
+        ]
+        asked = self.record.render(record)
+        if self.chat:
+            turns = chat_turns(*self._heads, blocks, asked)
+        else:
+            between = Part(self.demonstration_separator, trusted=True)
+            turns = plain_turn(
+                *self._heads, blocks, asked, Part(self.answer_cue, trusted=True), between
+            )
         return Prompt(turns, opening=self.given_opening, chat=self.chat)
-
-    def _chat(self, record: Record, shown: Iterable[Demonstration]) -> tuple[Turn, ...]:
-        system, head = self._heads
-        turns = [Turn("system", system)] if system else []
-        for example in shown:
-            turns.append(Turn("user", _under(head, self.record.render(example.record))))
-            turns.append(Turn("assistant", (Part(self.answer(example.labels)),)))
-            head = ()
-        turns.append(Turn("user", _under(head, self.record.render(record))))
-        return tuple(turns)
-
-    def _plain(self, record: Record, shown: Iterable[Demonstration]) -> tuple[Turn, ...]:
-        between = Part(self.demonstration_separator, trusted=True)
-        cue = Part(self.answer_cue, trusted=True)
-        parts: list[Part] = []
-        for head in self._heads:
-            parts += [*head, between] if head else []
-        for example in shown:
-            parts += [*self.record.render(example.record), cue]
-            parts += [Part(self.answer(example.labels)), between]
-        parts += [*self.record.render(record), cue]
-        return (Turn("user", join(parts)),)
 
     @cached_property
     def _shared(self) -> tuple[Demonstration, ...]:
@@ -317,32 +319,17 @@ class Task(TaskPart):
     @cached_property
     def _heads(self) -> tuple[tuple[Part, ...], tuple[Part, ...]]:
         """The system prompt, and what stands before the first record."""
-        labels = self._ordered_labels()
+        labels = ordered(self.labels, self.label_order, self.seed)
+        lines = [label_line(label, self.write) for label in labels]
         texts = {
-            "labels": [Part("\n".join(map(self._label_line, labels)))],
+            "labels": [Part("\n".join(lines))],
             "label_names": [Part(", ".join(label.spellings[0] for label in labels))],
         }
         system = fill(self.system or "", texts)
         instruction = fill(self.instruction, texts)
         if self.instruction_in == "system":
-            return _under(system, instruction), ()
+            return under(system, instruction), ()
         return system, instruction
-
-    def _ordered_labels(self) -> list[Label]:
-        labels = list(self.labels)
-        if self.label_order == "alphabetical":
-            labels.sort(key=lambda label: label.name.casefold())
-        elif self.label_order == "reversed":
-            labels.reverse()
-        elif self.label_order == "shuffled":
-            random.Random(f"labels:{self.seed}").shuffle(labels)
-        return labels
-
-    def _label_line(self, label: Label) -> str:
-        written, description = label.spellings[0], label.description
-        if self.write == "code":
-            return f"{written}: {label.name}." + (f" {description}" if description else "")
-        return f"- {written}" + (f": {description}" if description else "")
 
 
 def presets() -> dict[str, str]:
@@ -367,10 +354,6 @@ def _set(task: Task, **values: Any) -> None:
     """Put checked values in place while the task is being made."""
     for key, value in values.items():
         object.__setattr__(task, key, value)
-
-
-def _under(head: tuple[Part, ...], parts: tuple[Part, ...]) -> tuple[Part, ...]:
-    return join((*head, BETWEEN, *parts)) if head and parts else head or parts
 
 
 _TABLES: dict[tuple[str, ...], type[TaskPart]] = {

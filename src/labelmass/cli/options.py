@@ -1,0 +1,88 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from labelmass.lm.base import LanguageModel
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+NORMALISATIONS = ("raw", "on-format", "masked")
+
+
+def task_option(command: F) -> F:
+    """--task: a preset or a file."""
+    return click.option(
+        "--task", "-t", metavar="TASK", help="A preset (see `labelmass tasks`) or a TOML file."
+    )(command)
+
+
+def model_options(command: F) -> F:
+    """--model, --device, --dtype."""
+    for option in (
+        click.option(
+            "--dtype",
+            type=click.Choice(["float32", "bfloat16", "float16"]),
+            help="Default: float32 on a CPU, the model's own on a GPU.",
+        ),
+        click.option("--device", metavar="DEVICE", help="cpu, cuda, cuda:1, or auto to shard."),
+        click.option(
+            "--model",
+            "-m",
+            metavar="MODEL",
+            help="Hub id, folder or GGUF file. Default: the embedded SmolLM2-135M-Instruct.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def prompt_options(command: F) -> F:
+    """How the task is put: demonstrations, label order, seed, chat template, opening."""
+    for option in (
+        click.option(
+            "--opening",
+            type=click.Choice(["given", "written"]),
+            help="Give the model the fixed opening of the answer, or leave it to write.",
+        ),
+        click.option("--chat/--no-chat", default=None, help="Chat template, or plain text."),
+        click.option("--seed", type=int, help="Seed of shuffled labels and drawn demonstrations."),
+        click.option(
+            "--label-order",
+            type=click.Choice(["given", "alphabetical", "reversed", "shuffled"]),
+            help="Order of the labels in the prompt.",
+        ),
+        click.option("--demonstrations", "-k", type=int, metavar="K", help="How many to show."),
+    ):
+        command = option(command)
+    return command
+
+
+def load_task(name: str | None, options: dict[str, Any]):
+    """The task named on the command line, put as the options say."""
+    from labelmass.task import Task
+
+    if name is None:
+        raise click.UsageError("name a task: --task emotions (see `labelmass tasks`)")
+    wanted = {
+        "k": options.pop("demonstrations"),
+        **{key: options.pop(key) for key in ("label_order", "seed", "chat", "opening")},
+    }
+    task = Task.load(name)
+    if any(value is not None for value in wanted.values()):
+        task = task.with_options(**wanted)
+    return task
+
+
+def load_model(model: str | None, device: str | None, dtype: str | None) -> LanguageModel:
+    """The model named on the command line, with a word while it loads."""
+    from rich.console import Console
+
+    from labelmass.lm.load import load
+
+    with Console(stderr=True).status("loading the model"):
+        return load(model, device=device, dtype=dtype)

@@ -1,0 +1,51 @@
+"""`labelmass prompt`: exactly what a model reads."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from labelmass.cli.options import load_model, load_task, model_options, prompt_options, task_option
+
+
+@click.command("prompt")
+@click.argument("source", metavar="INPUT")
+@task_option
+@model_options
+@click.option("--json", "as_json", is_flag=True, help="A line each: id, text, token_ids.")
+@prompt_options
+def command(source: str, task: str | None, as_json: bool, **options: Any) -> None:
+    """Print the exact prompt text and token ids that each record of INPUT is scored with.
+
+    \b
+    Example:
+      labelmass prompt texts.jsonl --task llama-guard-3 --json
+    """
+    from labelmass.data import BadRecord, read_records
+    from labelmass.errors import RecordError
+    from labelmass.run.joint import Joint
+
+    chosen = load_task(task, options)
+    model = load_model(options["model"], options["device"], options["dtype"])
+    joint = Joint(chosen, model.tokenizer)
+    for _, record in read_records(source):
+        if isinstance(record, BadRecord):
+            found: dict[str, Any] = {"id": record.id, "error": record.error}
+        else:
+            try:
+                start = joint.start(record)
+                text = joint.text(record, start)
+                found = {"id": record.id, "text": text, "token_ids": list(start.ids)}
+            except RecordError as error:
+                found = {"id": record.id, "error": str(error)}
+        if as_json:
+            click.echo(json.dumps(found, ensure_ascii=False))
+            continue
+        click.secho(f"--- {found['id']}", fg="cyan")
+        if "error" in found:
+            click.secho(found["error"], fg="red")
+            continue
+        click.echo(found["text"])
+        click.secho(f"{len(found['token_ids'])} tokens: {found['token_ids']}", dim=True)

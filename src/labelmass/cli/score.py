@@ -1,0 +1,161 @@
+"""`labelmass score`: records in, probabilities with bounds out."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from labelmass.cli.options import (
+    NORMALISATIONS,
+    load_model,
+    load_task,
+    model_options,
+    prompt_options,
+    task_option,
+)
+
+
+@click.command("score")
+@click.argument("source", metavar="INPUT")
+@task_option
+@model_options
+@click.option(
+    "--method", "methods", multiple=True, metavar="NAME", help="Default any-place. May be repeated."
+)
+@click.option("--tolerance", type=float, default=0.01, show_default=True, help="Widest high - low.")
+@click.option(
+    "--relative", type=float, help="Also: widest interval as a share of the probability."
+)
+@click.option(
+    "--normalise", type=click.Choice(NORMALISATIONS), default="raw", show_default=True
+)
+@click.option(
+    "--off-format",
+    type=click.Choice(["not-written", "unknown"]),
+    default="not-written",
+    show_default=True,
+    help="What an answer that leaves the format says of labels not written before.",
+)
+@click.option("--nodes", type=int, default=2048, show_default=True, help="Most rows per record.")
+@click.option("--depth", type=int, default=256, show_default=True, help="Longest answer, tokens.")
+@click.option("--seconds", type=float, help="Most time per record.")
+@click.option("--batch-size", type=click.IntRange(min=1), default=16, show_default=True)
+@click.option("--out", type=click.Path(dir_okay=False), help="A .jsonl, .csv or .parquet file.")
+@click.option("--overwrite", is_flag=True, help="Begin anew where another run left a journal.")
+@click.option("--keep-trees", type=click.Path(file_okay=False), help="Folder for the trees.")
+@click.option("--strict", is_flag=True, help="Exit with 2 if any record failed.")
+@prompt_options
+def command(source: str, task: str | None, strict: bool, **options: Any) -> None:
+    """Probabilities with bounds for every label of every record of INPUT.
+
+    INPUT is a .jsonl, .csv, .parquet or .txt file, - for standard input, or a folder that
+    --keep-trees wrote, which is read without a model. A stopped run goes on where it was.
+
+    \b
+    Examples:
+      labelmass score texts.jsonl --task emotions
+      labelmass score chats.jsonl -t llama-guard-3 --normalise on-format --out scores.parquet
+      labelmass score trees/ --method hard --method max-over-generations --out read.jsonl
+    """
+    from labelmass.run.trees import is_saved
+
+    failed = _reread(source, options) if is_saved(source) else _score(source, task, options)
+    if failed:
+        click.echo(f"{failed} records could not be scored; each is reported in its place", err=True)
+        if strict:
+            sys.exit(2)
+
+
+def _reread(folder: str, options: dict[str, Any]) -> int:
+    from labelmass.run.score import read_saved
+
+    results = read_saved(
+        folder,
+        options["methods"],
+        normalise=options["normalise"],
+        off_format=options["off_format"],
+    )
+    if options["out"] is None:
+        return _show(results)
+    from labelmass.data import Journal, export, journal_path
+
+    out = Path(options["out"])
+    with Journal(journal_path(out), {"trees": str(folder)}, overwrite=True) as journal:
+        for key, result in enumerate(results, start=1):
+            journal.append([(key, result.to_dict())])
+        export(journal, out)
+        journal.remove()
+    return 0
+
+
+def _score(source: str, name: str | None, options: dict[str, Any]) -> int:
+    from labelmass.answers.search import Budget
+    from labelmass.data import count_records, read_records
+    from labelmass.data.writers import output_writer
+    from labelmass.run.score import Plan
+    from labelmass.run.trees import TreeStore
+
+    task = load_task(name, options)
+    out = options["out"]
+    if out is not None:
+        output_writer(out)
+    budget = Budget(**{
+        key: options[key] for key in ("tolerance", "relative", "nodes", "depth", "seconds")
+    })
+    plan = Plan(
+        task,
+        options["methods"],
+        budget=budget,
+        normalisation=options["normalise"],
+        off_format=options["off_format"],
+        keep_trees=options["keep_trees"] is not None,
+    )
+    total = count_records(source)
+    model = load_model(options["model"], options["device"], options["dtype"])
+    signature = plan.signature(model)
+    store = None
+    if options["keep_trees"] is not None:
+        store = TreeStore(
+            options["keep_trees"], task, signature, overwrite=options["overwrite"]
+        )
+    try:
+        if out is None:
+            items = read_records(source)
+            results = plan.run(items, model, batch_size=options["batch_size"], store=store)
+            return _show(result for _, result in in_order(results))
+        from labelmass.cli.progress import run_to_file
+
+        return run_to_file(
+            plan, source, total, model, signature, Path(out), store, options
+        )
+    finally:
+        if store is not None:
+            store.close()
+
+
+def in_order(results: Iterator[tuple[int, Any]]) -> Iterator[tuple[int, Any]]:
+    """Results as they finish, sorted by key once all are there."""
+    return iter(sorted(results, key=lambda pair: pair[0]))
+
+
+def _show(results: Iterator[Any]) -> int:
+    """A table on a terminal, JSON lines elsewhere. Returns how many failed."""
+    failed = 0
+    if sys.stdout.isatty():
+        from rich.console import Console
+
+        from labelmass.cli.table import result_table
+
+        found = list(results)
+        failed = sum(1 for result in found if not hasattr(result, "tree"))
+        Console().print(result_table(found))
+        return failed
+    for result in results:
+        failed += not hasattr(result, "tree")
+        click.echo(json.dumps(result.to_dict(), ensure_ascii=False, allow_nan=False))
+    return failed

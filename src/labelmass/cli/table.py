@@ -1,0 +1,88 @@
+"""Results as a table that a person reads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from labelmass.answers.readings import Bounds, Readings
+from labelmass.answers.tree import Normalisation
+from labelmass.run.results import Failure, Result
+
+MOST = 5
+"""Labels shown of each record."""
+
+
+def result_table(results: Sequence[Result | Failure], most: int = MOST) -> RenderableType:
+    """One block a record: its likeliest labels by the run's methods, beside the on-format reading.
+
+    Off-format mass stands in its own column, so that a weak model is seen to be weak.
+    """
+    scored = [result for result in results if isinstance(result, Result)]
+    methods = list(scored[0].methods) if scored else []
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for name in ("id", "label"):
+        table.add_column(name, overflow="fold")
+    for method in methods:
+        norm = scored[0].signature.normalisation
+        table.add_column(f"{method}\n{norm}", justify="right")
+    beside = bool(scored) and scored[0].signature.normalisation is Normalisation.RAW
+    if beside:
+        table.add_column("any-place\non-format", justify="right")
+    table.add_column("off-format", justify="right")
+    table.add_column("answer the model writes", overflow="fold")
+    for result in results:
+        if isinstance(result, Failure):
+            cells = [""] * (len(methods) + beside + 1)
+            table.add_row(str(result.id), Text("failed", "red"), *cells, result.error)
+            continue
+        _add(table, result, beside, most)
+    notes = list(dict.fromkeys(note for result in scored for note in result.warnings))
+    footer = [Text(f"note: {_general(note)}", "yellow") for note in notes[:3]]
+    signature = [Text(str(scored[0].signature), "dim")] if scored else []
+    return Group(table, *footer, *signature)
+
+
+def _add(table: Table, result: Result, beside: bool, most: int) -> None:
+    on_format = Readings(result.tree, Normalisation.ON_FORMAT)
+    names = [name for name, _ in result.labels.ranked()[:most]]
+    if result.none is not None:
+        names.append("none")
+    for row, name in enumerate(names):
+        output = result.tree.none if name == "none" else result.tree.labels.index(name)
+        cells: list[RenderableType] = [Text(str(result.id) if row == 0 else "", "bold")]
+        cells.append(Text(name, "italic" if name == "none" else ""))
+        for scores in result.methods.values():
+            if name == "none":
+                cells.append(_cell(result.none if scores is result.labels else None))
+            else:
+                cells.append(_cell(scores[name]))
+        if beside:
+            cells.append(_cell(on_format.label(output)))
+        cells.append(Text(f"{result.off_format:.3f}" if row == 0 else "", _shade(result)))
+        cells.append(Text(result.tree.greedy_text.strip() if row == 0 else "", "dim"))
+        table.add_row(*cells, end_section=row == len(names) - 1)
+
+
+def _cell(bounds: Bounds | None) -> Text:
+    if bounds is None:
+        return Text("")
+    if bounds.p is None or bounds.low is None or bounds.high is None:
+        return Text("null", "dim")
+    half = (bounds.high - bounds.low) / 2
+    style = "bold green" if bounds.p >= 0.5 else "green" if bounds.p >= 0.1 else ""
+    text = Text(f"{bounds.p:.3f}", style)
+    text.append(f" ±{half:.3f}" if half >= 0.0005 else "       ", "dim")
+    return text
+
+
+def _shade(result: Result) -> str:
+    return "yellow" if result.off_format > 0.5 else ""
+
+
+def _general(note: str) -> str:
+    head, _, tail = note.partition("% of the mass")
+    return f"much of the mass{tail}" if tail and head.isdigit() else note

@@ -1,0 +1,101 @@
+"""What an estimator is: a name, what it needs in the tree, and a pure function of the tree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labelmass.answers.readings import Bounds
+from labelmass.answers.search import Needs
+from labelmass.answers.tree import AnswerTree, Normalisation
+from labelmass.errors import MethodError
+from labelmass.task.formats import AnswerFormat
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LabelScores(Mapping[str, Bounds]):
+    """P(label) by name, with bounds: low <= p <= high.
+
+    p, low, high: (k,) float64; NaN where there is nothing to divide by. p is the midpoint of the
+        interval unless the estimator names another rule.
+    """
+
+    labels: tuple[str, ...]
+    p: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+
+    @classmethod
+    def between(
+        cls, labels: tuple[str, ...], low: NDArray[np.float64], high: NDArray[np.float64]
+    ) -> LabelScores:
+        """Scores at the midpoint of an interval."""
+        return cls(labels, (low + high) / 2, low, high)
+
+    @classmethod
+    def exactly(cls, labels: tuple[str, ...], p: NDArray[np.float64]) -> LabelScores:
+        """Scores known to rounding."""
+        return cls(labels, p, p, p)
+
+    def __getitem__(self, label: str) -> Bounds:
+        try:
+            at = self.labels.index(label)
+        except ValueError:
+            known = ", ".join(self.labels)
+            raise KeyError(f"{label!r} is no label of this task: {known}") from None
+        return Bounds(_plain(self.low[at]), _plain(self.high[at]), _plain(self.p[at]))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.labels)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __array__(self, dtype: np.dtype | None = None, copy: bool | None = None) -> NDArray[np.float64]:
+        return np.array(self.p, dtype=dtype)
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{name} {p:.3f}" for name, p in self.ranked())
+        return f"LabelScores({shown})"
+
+    def ranked(self) -> list[tuple[str, float]]:
+        """(label, p) likeliest first."""
+        order = np.argsort(-np.nan_to_num(self.p, nan=-1.0), kind="stable")
+        return [(self.labels[i], float(self.p[i])) for i in order]
+
+    def to_dict(self) -> dict[str, dict[str, float | None]]:
+        """label -> {p, low, high}; null where there is nothing to divide by."""
+        columns = zip(self.labels, self.p, self.low, self.high, strict=True)
+        return {
+            label: {"p": _plain(p), "low": _plain(low), "high": _plain(high)}
+            for label, p, low, high in columns
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Estimator:
+    """A method: `read` turns a tree that holds what `needs` asks for into label scores.
+
+    source: paper and section. cost: in words, what it takes beyond the prompt.
+    gap: why a format cannot give it, or None if it can.
+    """
+
+    name: str
+    summary: str
+    source: str
+    cost: str
+    needs: Needs
+    read: Callable[[AnswerTree, Normalisation], LabelScores]
+    gap: Callable[[AnswerFormat], str | None] = lambda fmt: None
+
+    def check(self, fmt: AnswerFormat) -> None:
+        """MethodError if this answer format cannot give the method."""
+        if (reason := self.gap(fmt)) is not None:
+            raise MethodError(f"{self.name}: {reason}")
+
+
+def _plain(value: np.float64) -> float | None:
+    return None if np.isnan(value) else float(value)

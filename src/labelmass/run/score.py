@@ -1,0 +1,178 @@
+"""Scoring: records in, results out, with one exploration for any set of methods."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from labelmass.answers.search import Budget
+from labelmass.answers.tree import Normalisation
+from labelmass.data import BadRecord
+from labelmass.errors import LabelMassError, RecordError
+from labelmass.estimators import ESTIMATORS, find_estimators, needs_of
+from labelmass.lm.base import LanguageModel
+from labelmass.run.explore import Explored, Explorer
+from labelmass.run.results import Failure, Result, Scores, read_result
+from labelmass.run.signature import Signature
+from labelmass.run.trees import SavedTrees, TreeStore
+from labelmass.task import Record, Task
+
+Text = str | Mapping[str, Any] | Record
+Item = tuple[int, Record | BadRecord]
+
+
+class Plan:
+    """One way of scoring, checked before any work is done.
+
+    methods: names of estimators; the first is the headline. tolerance, relative, nodes, depth,
+    seconds: the budget of each record, see `Budget`. normalisation: raw, on-format or masked.
+    off_format: "not-written", or "unknown" to count what left the format as open.
+    keep_trees: grow trees that every method can read later.
+    Raises MethodError for a method that is unknown or that the task's format cannot give.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        methods: Sequence[str] = ("any-place",),
+        *,
+        budget: Budget | None = None,
+        normalisation: str = "raw",
+        off_format: str = "not-written",
+        keep_trees: bool = False,
+    ) -> None:
+        self.task = task
+        self.estimators = find_estimators(methods or ("any-place",))
+        for estimator in self.estimators:
+            estimator.check(task.format)
+        self.budget = budget or Budget()
+        try:
+            self.normalisation = Normalisation(normalisation)
+        except ValueError:
+            names = ", ".join(Normalisation)
+            raise LabelMassError(f"no normalisation {normalisation!r}: one of {names}") from None
+        if off_format not in ("not-written", "unknown"):
+            raise LabelMassError(f"off_format is {off_format!r}: 'not-written' or 'unknown'")
+        self.off_format = off_format
+        readers = ESTIMATORS.values() if keep_trees else self.estimators
+        self.needs = needs_of(readers)
+
+    def signature(self, model: LanguageModel) -> Signature:
+        """What the scores of this plan on this model will be."""
+        names = [estimator.name for estimator in self.estimators]
+        return Signature.of(
+            model, self.task, names, self.normalisation, self.budget, self.off_format
+        )
+
+    def run(
+        self,
+        items: Iterable[Item],
+        model: LanguageModel,
+        *,
+        batch_size: int = 16,
+        store: TreeStore | None = None,
+    ) -> Iterator[tuple[int, Result | Failure]]:
+        """(key, result) as records finish; bad records come out as failures."""
+        failures: list[tuple[int, Failure]] = []
+
+        def good() -> Iterator[tuple[int, Record]]:
+            for key, item in items:
+                if isinstance(item, Record):
+                    yield key, item
+                else:
+                    failures.append((key, Failure(item.id, item.error)))
+
+        explorer = Explorer(
+            model,
+            self.task,
+            budget=self.budget,
+            needs=self.needs,
+            normalisation=self.normalisation,
+            batch_size=batch_size,
+        )
+        signature = self.signature(model)
+        for key, record, outcome in explorer.explore(good()):
+            yield from failures
+            failures.clear()
+            if isinstance(outcome, RecordError):
+                yield key, Failure(record.id, str(outcome))
+                continue
+            if store is not None:
+                store.add(key, outcome)
+            yield key, self.read(outcome, signature)
+        yield from failures
+
+    def read(self, explored: Explored, signature: Signature) -> Result:
+        """The result of one explored record."""
+        return read_result(
+            explored.record.id, explored.tree, explored.cost, self.estimators, signature
+        )
+
+
+def score(
+    texts: Iterable[Text],
+    task: Task | str | Path,
+    model: LanguageModel | str | None = None,
+    *,
+    methods: Sequence[str] = ("any-place",),
+    normalise: str = "raw",
+    tolerance: float = 0.01,
+    batch_size: int = 16,
+    budget: Budget | None = None,
+) -> Scores:
+    """P(label) for every text, by every method, from one exploration each.
+
+    texts: strings, records, or mappings as a JSONL line holds them. task: a `Task`, a preset's
+    name or a task file. model: what `labelmass.load` gives or takes; None for the embedded model.
+    A text that cannot be scored becomes a `Failure` in its place. Raises TaskError, ModelError or
+    MethodError before any work is done.
+    """
+    task = task if isinstance(task, Task) else Task.load(task)
+    budget = replace(budget or Budget(), **({} if budget else {"tolerance": tolerance}))
+    plan = Plan(task, methods, budget=budget, normalisation=normalise)
+    if model is None or isinstance(model, str):
+        from labelmass.lm.load import load
+
+        model = load(model)
+    found = dict(plan.run(_items(texts), model, batch_size=batch_size))
+    results = tuple(found[key] for key in sorted(found))
+    return Scores(task.label_names, results, plan.signature(model))
+
+
+def read_saved(
+    folder: str | Path,
+    methods: Sequence[str] = ("any-place",),
+    *,
+    normalise: str = "raw",
+    off_format: str = "not-written",
+) -> Iterator[Result]:
+    """Results read off saved trees, without a model."""
+    saved = SavedTrees(folder)
+    plan = Plan(saved.task, methods, normalisation=normalise, off_format=off_format)
+    signature = replace(
+        saved.signature,
+        methods=tuple(e.name for e in plan.estimators),
+        normalisation=plan.normalisation,
+        off_format=off_format,
+    )
+    for explored in saved:
+        yield plan.read(explored, signature)
+
+
+def _items(texts: Iterable[Text]) -> Iterator[Item]:
+    if isinstance(texts, str):
+        texts = [texts]
+    for key, text in enumerate(texts, start=1):
+        try:
+            if isinstance(text, Record):
+                yield key, text
+            elif isinstance(text, str):
+                yield key, Record(id=key, text=text)
+            else:
+                yield key, Record.from_dict(text, key)
+        except RecordError as error:
+            yield key, BadRecord(key, str(error))
+
+

@@ -1,0 +1,200 @@
+from __future__ import annotations
+
+import io
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from labelmass.data import BadRecord, count_records, read_records
+from labelmass.errors import LabelMassError
+from labelmass.task import Record
+
+
+def write(path: Path, content: bytes) -> Path:
+    path.write_bytes(content)
+    return path
+
+
+def short(items: Iterator[tuple[int, Record | BadRecord]]) -> list[tuple[int, Any, str]]:
+    return [
+        (line, item.id, item.text or "" if isinstance(item, Record) else f"! {item.error}")
+        for line, item in items
+    ]
+
+
+def test_jsonl_reports_bad_lines_beside_the_good_ones(tmp_path: Path) -> None:
+    file = write(
+        tmp_path / "x.jsonl",
+        b'\xef\xbb\xbf{"text": "a"}\r\n'
+        b"\n"
+        b'{"text": "b", "id": "B"}\n'
+        b'{"text": \n'
+        b'{"text": "\xff"}\n'
+        b'{"id": "C"}\n'
+        b'{"id": "D", "text": 3}\n'
+        b"[1]\n"
+        b'{"id": true, "text": "e"}\n'
+        b'{"text": "last"}',
+    )
+    assert short(read_records(file)) == [
+        (1, 1, "a"),
+        (3, "B", "b"),
+        (4, 4, "! malformed JSON: Expecting value at column 10"),
+        (5, 5, "! invalid UTF-8: byte 0xff at byte 10 of the line"),
+        (
+            6,
+            "C",
+            "! missing 'text' (a record holds 'text', 'messages', or 'prompt' and 'response')",
+        ),
+        (7, "D", "! text is a number, not a text"),
+        (
+            8,
+            8,
+            "! the record is a list, not an object with 'text', 'messages', or 'prompt' and "
+            "'response'",
+        ),
+        (9, 9, "! id is true or false, not a text or a whole number"),
+        (10, 10, "last"),
+    ]
+    assert count_records(file) == 9
+
+
+def test_hostile_json_stops_nothing(tmp_path: Path) -> None:
+    lines = [b"[" * 100_000, b'{"text": ' + b"1" * 5000 + b"}", b'{"text": "ok"}']
+    items = list(read_records(write(tmp_path / "x.jsonl", b"\n".join(lines))))
+    assert [isinstance(item, Record) for _, item in items] == [False, False, True]
+
+
+def test_plain_lines(tmp_path: Path) -> None:
+    file = write(tmp_path / "x.txt", "one\n\n  \nzwei ü\u2028x\r\n".encode() + b"\xfe\n{no json\n")
+    assert short(read_records(file)) == [
+        (1, 1, "one"),
+        (4, 4, "zwei ü\u2028x"),
+        (5, 5, "! invalid UTF-8: byte 0xfe at byte 0 of the line"),
+        (6, 6, "{no json"),
+    ]
+    assert count_records(file) == 4
+
+
+def test_csv(tmp_path: Path) -> None:
+    file = write(
+        tmp_path / "x.csv",
+        b'\xef\xbb\xbfid,text,more\r\na,"one, two",m\r\n,"three\nlines",\r\nc,\xff,\r\n'
+        b"d,,m\r\nonly,two\r\n\r\ne," + b"x" * 200_000 + b",m\r\n",
+    )
+    items = list(read_records(file))
+    first = items[0][1]
+    assert isinstance(first, Record)
+    assert first.extra == {"more": "m"}
+    assert short(iter(items[:-1])) == [
+        (2, "a", "one, two"),
+        (3, 3, "three\nlines"),
+        (5, 5, "! text: invalid UTF-8: byte 0xff"),
+        (
+            6,
+            "d",
+            "! missing 'text' (a record holds 'text', 'messages', or 'prompt' and 'response')",
+        ),
+        (7, 7, "! 2 cells where the header has 3 columns"),
+    ]
+    last = items[-1][1]
+    assert isinstance(last, Record)
+    assert len(last.text or "") == 200_000
+    assert count_records(file) == 6
+
+
+def test_csv_pairs_and_tabs(tmp_path: Path) -> None:
+    pairs = write(tmp_path / "x.csv", b"prompt,response\np,r\n")
+    assert list(read_records(pairs)) == [(2, Record(2, prompt="p", response="r"))]
+    tabs = write(tmp_path / "x.tsv", b"id\ttext\n1\ta,b\n")
+    assert list(read_records(tabs)) == [(2, Record("1", text="a,b"))]
+
+
+def test_a_table_without_a_text_is_refused(tmp_path: Path) -> None:
+    file = write(tmp_path / "x.csv", b"id,txt\n1,a\n")
+    with pytest.raises(LabelMassError, match=r"no column 'text'.*\(columns: id, txt\)"):
+        list(read_records(file))
+    with pytest.raises(LabelMassError, match="the file is empty"):
+        list(read_records(write(tmp_path / "y.csv", b"")))
+
+
+def test_parquet(tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    file = tmp_path / "x.parquet"
+    bad = pyarrow.StringArray.from_buffers(
+        3, pyarrow.py_buffer(b"\0\0\0\0\1\0\0\0\2\0\0\0\3\0\0\0"), pyarrow.py_buffer(b"a\xffc")
+    )
+    talk = [{"role": "user", "content": "hi"}]
+    parquet.write_table(pyarrow.table({"id": [7, 8, 9], "text": bad}), file)
+    assert short(read_records(file)) == [
+        (1, 7, "a"),
+        (2, 2, "! text: invalid start byte, not UTF-8"),
+        (3, 9, "c"),
+    ]
+    assert count_records(file) == 3
+    parquet.write_table(pyarrow.table({"text": ["a", None], "messages": [None, talk]}), file)
+    assert [item.messages for _, item in read_records(file) if isinstance(item, Record)] == [
+        None,
+        Record.from_dict({"messages": talk}, 1).messages,
+    ]
+    with pytest.raises(LabelMassError, match="not a Parquet file"):
+        list(read_records(write(file, b"nonsense")))
+
+
+def test_parquet_names_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    file = write(tmp_path / "x.parquet", b"")
+    with pytest.raises(LabelMassError, match=r"pip install 'labelmass\[parquet\]'"):
+        list(read_records(file))
+
+
+def test_standard_input_is_json_or_lines() -> None:
+    json_input = io.BytesIO(b'\n {"text": "a", "id": "x"}\nplain\n')
+    assert [(line, item.id) for line, item in read_records("-", json_input)] == [(2, "x"), (3, 3)]
+    lines = io.BytesIO(b'a\n{"text": "b"}\n')
+    assert short(read_records("-", lines)) == [(1, 1, "a"), (2, 2, '{"text": "b"}')]
+    assert list(read_records("-", io.BytesIO(b""))) == []
+    assert count_records("-") is None
+
+
+def test_files_that_cannot_be_read_are_named_at_once(tmp_path: Path) -> None:
+    with pytest.raises(LabelMassError, match="no file"):
+        read_records(tmp_path / "x.jsonl")
+    with pytest.raises(LabelMassError, match=r"must end in \.jsonl"):
+        read_records(tmp_path / "x.docx")
+
+
+def test_lines_are_read_as_they_come() -> None:
+    def endless() -> Iterator[bytes]:
+        while True:
+            yield b'{"text": "a"}\n'
+
+    class Stream(io.RawIOBase):
+        lines = endless()
+
+        def __next__(self) -> bytes:
+            return next(self.lines)
+
+    items = read_records("-", Stream())  # pyright: ignore[reportArgumentType]
+    assert [next(items)[0] for _ in range(3)] == [1, 2, 3]
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs"])).filter(str.strip)))
+def test_any_text_comes_through_json(texts: list[str]) -> None:
+    lines = "".join(json.dumps({"text": text}, ensure_ascii=False) + "\n" for text in texts)
+    read = list(read_records("-", io.BytesIO(lines.encode())))
+    assert [item.text for _, item in read if isinstance(item, Record)] == texts
+
+
+@given(st.binary(max_size=200))
+def test_no_input_stops_the_reader(noise: bytes) -> None:
+    lines = [line for line in noise.split(b"\n") if line.removeprefix(b"\xef\xbb\xbf").strip()]
+    assert len(list(read_records("-", io.BytesIO(noise)))) <= len(lines)
+    assert len(list(read_records("-", io.BytesIO(b'{"text":"a"}\n' + noise)))) >= 1
