@@ -6,22 +6,24 @@
     search.tree
 
 The order of expansion depends on the record alone: largest mass first, ties by token id. Nodes
-that one round asks for together are all needed: each is heavier than the tolerance, or so many
-are open that leaving them would miss it (METHODS A.3, stop on the open mass, not on a floor).
+that one round asks for together are all needed: each is heavier than the tolerance, or so much
+is open that leaving them would miss it (METHODS A.3, stop on the open mass, not on a floor).
 """
 
 from __future__ import annotations
 
+import heapq
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from labelmass.answers.grammar import TokenGrammar
-from labelmass.answers.tree import ROOT, AnswerTree, Ending, Normalisation, Status
+from labelmass.answers.grammar import Moves, TokenGrammar
+from labelmass.answers.ledger import Ledger
+from labelmass.answers.tree import LUMP, ROOT, AnswerTree, Ending, Normalisation, Status
 from labelmass.lm.base import Row
 from labelmass.task.automaton import DONE, Outputs
 
@@ -35,7 +37,7 @@ class Budget:
 
     tolerance: widest high - low over the labels and `none`, in the chosen normalisation.
     relative: if given, also each label's width over its probability (at least `RARE`).
-    nodes: most rows read, depth: longest answer in tokens; seconds: None for no limit.
+    nodes: most rows read. depth: longest answer in tokens. seconds: None for no limit.
     """
 
     tolerance: float = 0.01
@@ -71,13 +73,28 @@ class Needs:
 
 @dataclass(frozen=True, slots=True)
 class NodeAsk:
-    """A row the search wants: see `lm.base.Ask`, of which this is the record's own part."""
+    """A row the search wants: the record's own part of `lm.base.Ask`."""
 
     node: int
     parent: int
     token: int
     ids: NDArray[np.int64]
     top: int
+
+
+@dataclass(slots=True)
+class _Siblings:
+    """The admissible tokens after a node that are not nodes yet, likeliest first.
+
+    Together they stand in the tree as lumps, one for each way of deciding outputs.
+    """
+
+    moves: Moves
+    order: NDArray[np.int64]  # indices of moves
+    probs: NDArray[np.float64]  # by index of moves; 0 once the token has a node of its own
+    scale: float  # from probability to mass
+    lump_of: list[int]  # by index of moves
+    rank: int = 0  # of the likeliest that is left
 
 
 class Search:
@@ -98,7 +115,6 @@ class Search:
         self.grammar = grammar
         self.budget = budget or Budget()
         self.needs = needs or Needs()
-        self.normalisation = normalisation
         automaton = grammar.automaton
         self.tree = AnswerTree(
             tuple(labels),
@@ -108,22 +124,21 @@ class Search:
             tries=self.needs.tries,
             min_mass=self.needs.min_mass,
         )
+        self._ledger = Ledger(len(labels), normalisation)
         self._states: list[int] = []
         self._mass: list[float] = []  # in the chosen normalisation
         self._depth: list[int] = []
         self._ahead_of: dict[int, int] = {}
         self._child: dict[tuple[int, int], int] = {}
-        self._open: dict[int, float] = {}  # bit set of undecided outputs -> mass
-        self._lows = np.zeros(len(labels) + 2)
-        self._ended = 0.0
-        self._ended_with = np.zeros(len(labels) + 2)
-        self._tails = 0.0
-        self._frontier: set[int] = set()
+        self._siblings: dict[int, _Siblings] = {}
+        self._heap: list[tuple[float, int, int]] = []  # -mass, token, parent
+        self._stuck = 0.0  # open mass that matters and that no row can change
         self._forced: dict[int, None] = {}
         self._waiting: list[int] = []
         self._asked = 0
         self._clock, self._began = clock, clock()
-        self._add(ROOT, -1, 0.0, grammar.start, grammar.written)
+        self._add(ROOT, -1, grammar.start, grammar.written)
+        self._place(ROOT, 0.0, 1.0)
         self._forced[ROOT] = None
         self.tree.greedy.append(ROOT)
         self._enter_step(ROOT)
@@ -134,26 +149,23 @@ class Search:
         """The next rows wanted, parents before children; empty when the search has stopped."""
         if self._waiting:
             raise RuntimeError("tell() the rows of the last asks() first")
-        self.tree.stopped = ""
-        wanted = dict.fromkeys(
-            node for node in self._forced if self.tree.status[node] == Status.FRONTIER
-        )
+        tree, budget = self.tree, self.budget
+        tree.stopped = ""
+        wanted = dict.fromkeys(n for n in self._forced if tree.status[n] == Status.FRONTIER)
         self._forced.clear()
         if self._out_of_time():
             wanted = {}
-        elif len(self.tree.off) > 0:
-            wanted.update(dict.fromkeys(self._best()))
-        room = self.budget.nodes - self._asked
+        elif tree.expanded:
+            wanted.update(dict.fromkeys(self._best(wanted)))
+        room = max(budget.nodes - self._asked, 0)
         if len(wanted) > room:
-            self.tree.stopped = "nodes"
-        chosen = [n for n in wanted if self._depth[n] < self.budget.depth][: max(room, 0)]
-        if not chosen and not self.tree.stopped:
-            self.tree.stopped = "depth" if wanted else "complete"
-        self._waiting = sorted(chosen)
-        self._asked += len(chosen)
-        tree = self.tree
+            tree.stopped = "nodes"
+        self._waiting = sorted([n for n in wanted if self._depth[n] < budget.depth][:room])
+        if not self._waiting and not tree.stopped:
+            tree.stopped = "depth" if wanted else "complete"
+        self._asked += len(self._waiting)
         return [
-            NodeAsk(n, tree.parent[n], tree.token[n], self._ids(n), self.needs.top)
+            NodeAsk(n, tree.parent[n], tree.token[n], self._moves(n).ids, self.needs.top)
             for n in self._waiting
         ]
 
@@ -168,20 +180,21 @@ class Search:
 
     # -- growing --------------------------------------------------------------------------------
 
-    def _ids(self, node: int) -> NDArray[np.int64]:
-        return self.grammar.moves(self._states[node]).ids
+    def _moves(self, node: int) -> Moves:
+        return self.grammar.moves(self._states[node])
 
-    def _add(self, parent: int, token: int, logp: float, state: int, outputs: Outputs) -> int:
+    def _add(self, parent: int, token: int, state: int, outputs: Outputs) -> int:
+        """A node without a probability yet."""
         tree, node = self.tree, len(self.tree)
         written = tree.written[parent] if node else 0
         for out in outputs:
             written |= 1 << out
         if state not in self._ahead_of:
-            bits = self.grammar.automaton.ahead(state) if state != DONE else ()
+            bits = () if state == DONE else self.grammar.automaton.ahead(state)
             self._ahead_of[state] = sum(1 << out for out in bits)
         tree.parent.append(parent)
         tree.token.append(token)
-        tree.logp.append(logp)
+        tree.logp.append(-math.inf)
         tree.outputs.append(outputs)
         tree.written.append(written)
         tree.ahead.append(self._ahead_of[state])
@@ -190,88 +203,121 @@ class Search:
             tree.texts[token] = self.grammar.vocabulary.bytes_of[token] or b""
         self._states.append(state)
         self._depth.append(self._depth[parent] + 1 if node else 0)
-        self._mass.append(0.0 if node else 1.0)
-        if not node:
-            self._lows[list(outputs)] += 1.0
-            self._frontier.add(node)
-            self._book(node, 1.0)
+        self._mass.append(0.0)
         return node
 
     def _place(self, node: int, logp: float, mass: float) -> None:
-        """Give a node its probability once its parent's row is known."""
-        tree = self.tree
-        tree.logp[node] = logp
-        self._mass[node] = mass
-        before = tree.written[tree.parent[node]]
+        """Give a node, or a lump of them, its probability, and book its mass."""
+        tree, ledger = self.tree, self._ledger
+        tree.logp[node], self._mass[node] = logp, mass
+        before = tree.written[tree.parent[node]] if node else 0
         for out in tree.outputs[node]:
             if not before >> out & 1:
-                self._lows[out] += mass
+                ledger.find(out, mass)
                 before |= 1 << out
         if tree.status[node] == Status.ENDED:
-            self._ended += mass
-            for out in range(len(self._lows)):
-                if tree.written[node] >> out & 1:
-                    self._ended_with[out] += mass
-        else:
-            self._frontier.add(node)
-            self._book(node, mass)
-
-    def _book(self, node: int, mass: float) -> None:
-        """Count a node's mass as open for everything it has not decided."""
-        key = self._undecided(node)
-        self._open[key] = self._open.get(key, 0.0) + mass
+            ledger.end(tree.written[node], mass)
+            return
+        undecided = self._undecided(node)
+        ledger.open(undecided, mass)
+        if self._depth[node] >= self.budget.depth and ledger.matters(undecided):
+            self._stuck += mass
 
     def _undecided(self, node: int) -> int:
-        """Bit set of what is not written and may be; the top bit marks on-format as undecided."""
-        tree = self.tree
-        return (tree.ahead[node] & ~tree.written[node]) | 1 << len(self._lows)
+        return self._ledger.undecided(self.tree.written[node], self.tree.ahead[node])
 
     def _expand(self, node: int, row: Row) -> None:
-        tree, moves = self.tree, self.grammar.moves(self._states[node])
+        tree, moves, mass = self.tree, self._moves(node), self._mass[node]
         came = ~np.isnan(row.logprobs)
         probs = np.where(came, np.exp(row.logprobs), 0.0)
         complete = row.complete and bool(came.all())
-        known = float(probs.sum())
         rest = max(row.rest, 0.0)
         tree.status[node] = Status.EXPANDED
-        tree.off[node] = rest if complete else 0.0
-        tree.tail[node] = 0.0 if complete else rest
-        mass = self._mass[node]
-        self._frontier.discard(node)
-        self._book(node, -mass)
-        scale = 1.0
-        if self.normalisation is Normalisation.MASKED:
-            allowed = known + tree.tail[node]
-            scale = 1.0 / allowed if allowed > 0 else 0.0
-        if tail := tree.tail[node] * scale * mass:
-            self._book(node, tail)
-            self._tails += tail
-        endings: dict[Outputs, list[int]] = {}
-        leads: dict[int, int] = {}
+        tree.off[node], tree.tail[node] = (rest, 0.0) if complete else (0.0, rest)
+        undecided = self._undecided(node)
+        self._ledger.open(undecided, -mass)
+        scale = mass
+        if self._ledger.normalisation is Normalisation.MASKED:
+            allowed = float(probs.sum()) + tree.tail[node]
+            scale = mass / allowed if allowed > 0 else 0.0
+        if tail := tree.tail[node] * scale:
+            self._ledger.open(undecided, tail)
+            self._stuck += tail if self._ledger.matters(undecided) else 0.0
+        lump_of = self._lump(node, moves, probs, scale)
         for index in np.flatnonzero(probs > 0).tolist():
-            if moves.to[index] == DONE:
-                endings.setdefault(moves.outputs[index], []).append(index)
-                continue
-            token = int(moves.ids[index])
-            child = self._child.get((node, token))
-            if child is None:
-                child = self._reserve(node, token, moves.to[index], moves.outputs[index])
-            leads[token] = child
-            self._place(child, float(row.logprobs[index]), mass * float(probs[index]) * scale)
-        for outputs, indices in endings.items():
-            best = max(indices, key=lambda i: (row.logprobs[i], -moves.ids[i]))
-            total = math.fsum(probs[indices].tolist())
-            child = self._add(node, int(moves.ids[best]), math.log(total), DONE, outputs)
-            self._place(child, math.log(total), mass * total * scale)
-            leads.update(dict.fromkeys((int(moves.ids[i]) for i in indices), child))
-        top = row.top[: max(self.needs.top, 1)]
-        tree.top[node] = tuple((i, logp, leads.get(i, -1)) for i, logp in top)
+            child = self._child.get((node, int(moves.ids[index])))
+            if child is not None:  # asked for before its parent's row was known
+                self._own(child, index, probs, lump_of)
+                self._mass[child] = scale * math.exp(tree.logp[child])
+        order = np.argsort(-probs, kind="stable")
+        self._siblings[node] = _Siblings(moves, order, probs, scale, lump_of)
+        self._offer(node)
+        self._keep_top(node, row)
 
-    def _reserve(self, parent: int, token: int, state: int, outputs: Outputs) -> int:
-        """A node whose parent's row may still be unknown."""
-        node = self._add(parent, token, -math.inf, state, outputs)
-        self._child[parent, token] = node
-        return node
+    def _lump(
+        self, node: int, moves: Moves, probs: NDArray[np.float64], scale: float
+    ) -> list[int]:
+        """One child for all tokens that decide the same; the lump of each token."""
+        lumps: dict[tuple[Outputs, int, bool], list[int]] = {}
+        for index, (to, outputs) in enumerate(zip(moves.to, moves.outputs, strict=True)):
+            if to not in self._ahead_of:
+                bits = () if to == DONE else self.grammar.automaton.ahead(to)
+                self._ahead_of[to] = sum(1 << out for out in bits)
+            lumps.setdefault((outputs, self._ahead_of[to], to == DONE), []).append(index)
+        lump_of = [-1] * len(moves.to)
+        for (outputs, _, _), members in lumps.items():
+            total = float(probs[members].sum())
+            if total <= 0:
+                continue
+            best = max(members, key=lambda i: (probs[i], -moves.ids[i]))
+            ended = moves.to[best] == DONE
+            token = int(moves.ids[best]) if ended else LUMP
+            lump = self._add(node, token, moves.to[best], outputs)
+            self._place(lump, math.log(total), total * scale)
+            for index in members:
+                lump_of[index] = lump
+        return lump_of
+
+    def _own(
+        self, child: int, index: int, probs: NDArray[np.float64], lump_of: list[int]
+    ) -> None:
+        """Take a token out of its lump: it has a node of its own. No mass is booked anew."""
+        tree, lump, p = self.tree, lump_of[index], float(probs[index])
+        tree.logp[child] = math.log(p)
+        probs[index] = 0.0
+        left = float(probs[[i for i, at in enumerate(lump_of) if at == lump]].sum())
+        tree.logp[lump] = math.log(left) if left > 0 else -math.inf
+
+    def _node_of(self, parent: int, index: int) -> int:
+        """The child of an expanded node along one of its moves, made if it is still in a lump."""
+        siblings = self._siblings[parent]
+        moves, lump = siblings.moves, siblings.lump_of[index]
+        if moves.to[index] == DONE:
+            return lump
+        key = (parent, int(moves.ids[index]))
+        if key not in self._child:
+            p = float(siblings.probs[index])
+            child = self._add(parent, key[1], moves.to[index], moves.outputs[index])
+            self._child[key] = child
+            self._own(child, index, siblings.probs, siblings.lump_of)
+            self._mass[child] = p * siblings.scale
+        return self._child[key]
+
+    def _keep_top(self, node: int, row: Row) -> None:
+        """Note the likeliest tokens of the whole row, and where they lead."""
+        siblings = self._siblings[node]
+        kept: list[tuple[int, float, int]] = []
+        for rank, (token, logp) in enumerate(row.top[: max(self.needs.top, 1)]):
+            at = int(np.searchsorted(siblings.moves.ids, token))
+            child = -1
+            if at < len(siblings.moves.ids) and siblings.moves.ids[at] == token:
+                child = self._child.get((node, token), siblings.lump_of[at])
+                if rank == 0 and child >= 0:
+                    child = self._node_of(node, at)
+            if token >= 0 and token not in self.tree.texts:
+                self.tree.texts[token] = self.grammar.vocabulary.bytes_of[token] or b""
+            kept.append((token, logp, child))
+        self.tree.top[node] = tuple(kept)
 
     # -- the greedy path ------------------------------------------------------------------------
 
@@ -280,12 +326,9 @@ class Search:
         while tree.status[node := tree.greedy[-1]] == Status.EXPANDED:
             likeliest, _, child = tree.top[node][0]
             if child < 0:
-                moves = self.grammar.moves(self._states[node])
-                if likeliest in moves.ids:
+                if likeliest in self._moves(node).ids:
                     return  # named as likeliest, but the engine gave no probability for it
                 tree.greedy_end, tree.greedy_exit = Ending.OFF_FORMAT, likeliest
-                written = self.grammar.vocabulary.bytes_of[likeliest] if likeliest >= 0 else None
-                tree.texts.setdefault(likeliest, written or b"")
                 break
             tree.greedy.append(child)
             if tree.status[child] == Status.ENDED:
@@ -324,89 +367,99 @@ class Search:
         for path in self.grammar.spell(answer, self._states[node]).values():
             at = node
             for token in path:
-                child = self._child.get((at, token))
+                child = self._step_down(at, token)
                 if child is None:
-                    moved = self.grammar.follow(self._states[at], token)
-                    if moved is None or moved[0] == DONE or tree.status[at] == Status.EXPANDED:
-                        break
-                    child = self._reserve(at, token, *moved)
+                    break
                 at = child
                 self._forced[at] = None
 
+    def _step_down(self, node: int, token: int) -> int | None:
+        """The child along a token, reserved if the node's row is not known yet."""
+        if (child := self._child.get((node, token))) is not None:
+            return child
+        if (moved := self.grammar.follow(self._states[node], token)) is None or moved[0] == DONE:
+            return None
+        if (siblings := self._siblings.get(node)) is not None:
+            at = int(np.searchsorted(siblings.moves.ids, token))
+            return self._node_of(node, at) if siblings.probs[at] > 0 else None
+        child = self._add(node, token, *moved)
+        self._child[node, token] = child
+        return child
+
     # -- choosing -------------------------------------------------------------------------------
 
-    def _best(self) -> list[int]:
-        """Nodes that best-first search would surely expand next."""
-        mass, floor = self._mass, self.needs.min_mass
-        reachable = [n for n in self._frontier if self._depth[n] < self.budget.depth]
-        must = [n for n in reachable if floor is not None and mass[n] >= floor]
-        if not self.needs.tree:
-            return sorted(must, key=self._order)
-        live = [n for n in reachable if self._matters(n) and mass[n] > 0]
-        if self._precise():
-            self.tree.stopped = "tolerance" if live else "exhausted"
-            return sorted(must, key=self._order)
-        live.sort(key=self._order)
-        total = sum(self._open.values())
-        closed = total - sum(mass[n] for n in live)  # open, and no row can change that
-        scale = 1.0
-        if self.normalisation is Normalisation.ON_FORMAT:
-            scale = self._ended + total
-        allowance = self.budget.tolerance * scale
-        spare = max(allowance - closed, allowance / 10)
-        needed = len(live)
-        while needed and (spare := spare - mass[live[needed - 1]]) >= 0:
-            needed -= 1
-        if not needed and live and closed <= allowance:
-            needed = 1  # within the tolerance in sum, yet not for every reading
-        if not needed:
-            capped = len(reachable) < len(self._frontier)
-            self.tree.stopped = "engine" if self._tails > 0 else "depth" if capped else "exhausted"
-            return sorted(must, key=self._order)
-        heavy = min(allowance, mass[live[0]] / 10)
-        chosen = [n for n in live[:needed] if mass[n] >= heavy]
-        return list(dict.fromkeys([*chosen, *sorted(must, key=self._order)]))
+    def _offer(self, parent: int) -> None:
+        """Put the likeliest token after `parent` that has no row yet on the heap."""
+        siblings = self._siblings[parent]
+        if self._depth[parent] + 1 >= self.budget.depth:
+            return
+        while siblings.rank < len(siblings.order):
+            index = int(siblings.order[siblings.rank])
+            token = int(siblings.moves.ids[index])
+            child = self._child.get((parent, token))
+            if child is None and siblings.probs[index] <= 0 and siblings.lump_of[index] < 0:
+                return  # the rest have no probability
+            lump = siblings.lump_of[index] if child is None else child
+            if self.tree.status[lump] == Status.FRONTIER and self._ledger_wants(lump):
+                p = siblings.probs[index] if child is None else math.exp(self.tree.logp[child])
+                heapq.heappush(self._heap, (-siblings.scale * float(p), token, parent))
+                return
+            siblings.rank += 1
 
-    def _order(self, node: int) -> tuple[float, int, int]:
-        return (-self._mass[node], self.tree.token[node], node)
+    def _ledger_wants(self, node: int) -> bool:
+        return self.needs.min_mass is not None or self._ledger.matters(self._undecided(node))
 
-    def _matters(self, node: int) -> bool:
-        if self.normalisation is Normalisation.ON_FORMAT:
-            return True
-        none = 1 << self.tree.none
-        return bool(self._undecided(node) & (none * 2 - 1) or self.tree.written[node] & none)
+    def _pop(self) -> int:
+        """The heaviest node without a row; its next sibling takes its place."""
+        _, token, parent = heapq.heappop(self._heap)
+        siblings = self._siblings[parent]
+        index = int(siblings.order[siblings.rank])
+        assert int(siblings.moves.ids[index]) == token
+        node = self._node_of(parent, index)
+        siblings.rank += 1
+        self._offer(parent)
+        return node
+
+    def _best(self, forced: Collection[int]) -> list[int]:
+        """Nodes, besides those forced, that best-first search would surely expand next."""
+        ledger, floor, chosen = self._ledger, self.needs.min_mass, list[int]()
+        if self.needs.tree and not self._precise():
+            allowance = self.budget.tolerance * ledger.scale
+            spare = max(allowance - self._stuck, allowance / 10)
+            left = ledger.live - self._stuck
+            left -= sum(self._mass[n] for n in forced if ledger.matters(self._undecided(n)))
+            heavy = min(allowance, -self._heap[0][0] / 10) if self._heap else 0.0
+            within = left <= spare and self._stuck <= allowance
+            while self._heap and -self._heap[0][0] > 0:
+                mass = -self._heap[0][0]
+                if not (within or left > spare) or mass < heavy:
+                    break
+                node = self._pop()
+                if self.tree.status[node] != Status.FRONTIER or node in forced:
+                    continue
+                if ledger.matters(self._undecided(node)):
+                    left -= mass
+                    within = False
+                chosen.append(node)
+            if not chosen:
+                capped = self._stuck > sum(self.tree.tail.values())
+                stuck = "depth" if capped else "engine"
+                self.tree.stopped = stuck if self._stuck > 0 else "exhausted"
+        elif self.needs.tree:
+            self.tree.stopped = "tolerance" if ledger.live > 0 else "exhausted"
+        while floor is not None and self._heap and -self._heap[0][0] >= floor:
+            node = self._pop()
+            if self.tree.status[node] == Status.FRONTIER and node not in forced:
+                chosen.append(node)
+        return chosen
 
     def _precise(self) -> bool:
-        low, high = self._intervals()
-        width = high - low
-        limit = np.full_like(width, self.budget.tolerance)
+        low, high = self._ledger.intervals()
+        limit = np.full_like(low, self.budget.tolerance)
         if self.budget.relative is not None:
             middle = np.maximum((low + high) / 2, RARE)
             limit = np.minimum(limit, self.budget.relative * middle)
-        return bool(np.all(width <= limit))
-
-    def _intervals(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """(k + 1,) low and high of the labels and `none`, as the budget sees them."""
-        count = len(self.tree.labels) + 1
-        total = max(sum(self._open.values()), 0.0)
-        undecided = np.zeros(count)
-        for key, mass in self._open.items():
-            for out in range(count):
-                if key >> out & 1:
-                    undecided[out] += mass
-        undecided = np.maximum(undecided, 0.0)
-        if self.normalisation is not Normalisation.ON_FORMAT:
-            low = self._lows[:count].copy()
-            none = count - 1  # an answer as a whole: open until it has ended
-            undecided[none] += max(low[none] - self._ended_with[none], 0.0)
-            low[none] = self._ended_with[none]
-            return low, low + undecided
-        with_l = self._ended_with[:count]
-        written = self._lows[:count] - with_l  # written, not ended: may have left the format
-        can = np.minimum(undecided + np.maximum(written, 0.0), total)
-        low = with_l / np.maximum(self._ended + total, 1e-300)
-        high = (with_l + can) / np.maximum(self._ended + can, 1e-300)
-        return low, np.minimum(high, 1.0)
+        return bool(np.all(high - low <= limit))
 
     def _out_of_time(self) -> bool:
         limit = self.budget.seconds

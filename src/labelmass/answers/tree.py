@@ -23,6 +23,8 @@ from numpy.typing import NDArray
 from labelmass.errors import LabelMassError
 
 ROOT = 0
+LUMP = -2
+"""The token of a frontier node that stands for several tokens which decide the same."""
 
 
 class Status(IntEnum):
@@ -55,8 +57,9 @@ class AnswerTree:
 
     labels: the k label names. Bit i of a bit set stands for label i, bit k for `none`, bit k + 1
         for the gate.
-    parent, token: where a node hangs and the id that leads to it (-1 for the root). An ended node
-        stands for every token that ends the answer with the same labels; `token` is the likeliest.
+    parent, token: where a node hangs and the id that leads to it (-1 for the root). A frontier node
+        with token LUMP stands for the tokens not looked at one by one that write the same; an ended
+        node for every token that ends the answer with the same labels, `token` the likeliest.
     logp: natural log of P(token | parent), from the model, full vocabulary.
     outputs: what the token settled as written, in order.
     written, ahead: bit sets; written so far, and what the format may still write from here.

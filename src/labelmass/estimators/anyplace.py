@@ -53,9 +53,9 @@ def any_place_pruned(
             if (everything & ~written) >> label & 1:
                 lost[label] += mass
 
-    def credit(node: int, mass: float) -> None:
+    def credit(node: int, token: int, mass: float) -> None:
         if as_published:
-            text = tree.text(node).decode(errors="replace")
+            text = (tree.text(tree.parent[node]) + tree.texts[token]).decode(errors="replace")
             for label, spelling in enumerate(tree.spellings):
                 if text.endswith(spelling):
                     low[label] += mass
@@ -70,18 +70,18 @@ def any_place_pruned(
             drop(mass, tree.written[node])
             return
         row, total, seen = tree.top[node], 0.0, 0.0
-        nucleus: list[tuple[float, int]] = []
-        for _token, logp, child in row:
-            nucleus.append((math.exp(logp), child))
+        nucleus: list[tuple[float, int, int]] = []
+        for token, logp, child in row:
+            nucleus.append((math.exp(logp), token, child))
             total += math.exp(logp)
             if total > top_p:
                 break
-        ends = any(child >= 0 and tree.status[child] == Status.ENDED for _, child in nucleus)
-        for rank, (p, child) in enumerate(nucleus):
+        ends = any(child >= 0 and tree.status[child] == Status.ENDED for _, _, child in nucleus)
+        for rank, (p, token, child) in enumerate(nucleus):
             seen += p
             if child < 0:
                 continue
-            credit(child, mass * p)
+            credit(child, token, mass * p)
             ended = tree.status[child] == Status.ENDED
             if ended and p >= CLOSE:
                 break
