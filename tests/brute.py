@@ -50,9 +50,7 @@ def read(fmt: AnswerFormat, spellings: list[str], text: str) -> Reading:
         if best is None:
             best = reading
         else:  # several readings are alive: only what all agree on is written
-            both = tuple(
-                a for a, b in zip(best.written, reading.written, strict=False) if a == b
-            )
+            both = tuple(a for a, b in zip(best.written, reading.written, strict=False) if a == b)
             end = best if best.can_end else reading
             best = Reading(
                 both,

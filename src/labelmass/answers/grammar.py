@@ -170,5 +170,3 @@ class TokenGrammar:
             [to[i] for i in order],
             [outputs[i] for i in order],
         )
-
-

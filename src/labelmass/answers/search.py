@@ -254,9 +254,7 @@ class Search:
         self._offer(node)
         self._keep_top(node, row)
 
-    def _lump(
-        self, node: int, moves: Moves, probs: NDArray[np.float64], scale: float
-    ) -> list[int]:
+    def _lump(self, node: int, moves: Moves, probs: NDArray[np.float64], scale: float) -> list[int]:
         """One child for all tokens that decide the same; the lump of each token."""
         lumps: dict[tuple[Outputs, int, bool], list[int]] = {}
         for index, (to, outputs) in enumerate(zip(moves.to, moves.outputs, strict=True)):
@@ -278,9 +276,7 @@ class Search:
                 lump_of[index] = lump
         return lump_of
 
-    def _own(
-        self, child: int, index: int, probs: NDArray[np.float64], lump_of: list[int]
-    ) -> None:
+    def _own(self, child: int, index: int, probs: NDArray[np.float64], lump_of: list[int]) -> None:
         """Take a token out of its lump: it has a node of its own. No mass is booked anew."""
         tree, lump, p = self.tree, lump_of[index], float(probs[index])
         tree.logp[child] = math.log(p)

@@ -28,12 +28,8 @@ from labelmass.cli.options import (
     "--method", "methods", multiple=True, metavar="NAME", help="Default any-place. May be repeated."
 )
 @click.option("--tolerance", type=float, default=0.01, show_default=True, help="Widest high - low.")
-@click.option(
-    "--relative", type=float, help="Also: widest interval as a share of the probability."
-)
-@click.option(
-    "--normalise", type=click.Choice(NORMALISATIONS), default="raw", show_default=True
-)
+@click.option("--relative", type=float, help="Also: widest interval as a share of the probability.")
+@click.option("--normalise", type=click.Choice(NORMALISATIONS), default="raw", show_default=True)
 @click.option(
     "--off-format",
     type=click.Choice(["not-written", "unknown"]),
@@ -48,6 +44,7 @@ from labelmass.cli.options import (
 @click.option("--out", type=click.Path(dir_okay=False), help="A .jsonl, .csv or .parquet file.")
 @click.option("--overwrite", is_flag=True, help="Begin anew where another run left a journal.")
 @click.option("--keep-trees", type=click.Path(file_okay=False), help="Folder for the trees.")
+@click.option("--table/--json", "table", default=None, help="How to print without --out.")
 @click.option("--strict", is_flag=True, help="Exit with 2 if any record failed.")
 @prompt_options
 def command(source: str, task: str | None, strict: bool, **options: Any) -> None:
@@ -81,7 +78,7 @@ def _reread(folder: str, options: dict[str, Any]) -> int:
         off_format=options["off_format"],
     )
     if options["out"] is None:
-        return _show(results)
+        return _show(results, options["table"])
     from labelmass.data import Journal, export, journal_path
 
     out = Path(options["out"])
@@ -104,9 +101,9 @@ def _score(source: str, name: str | None, options: dict[str, Any]) -> int:
     out = options["out"]
     if out is not None:
         output_writer(out)
-    budget = Budget(**{
-        key: options[key] for key in ("tolerance", "relative", "nodes", "depth", "seconds")
-    })
+    budget = Budget(
+        **{key: options[key] for key in ("tolerance", "relative", "nodes", "depth", "seconds")}
+    )
     plan = Plan(
         task,
         options["methods"],
@@ -120,33 +117,25 @@ def _score(source: str, name: str | None, options: dict[str, Any]) -> int:
     signature = plan.signature(model)
     store = None
     if options["keep_trees"] is not None:
-        store = TreeStore(
-            options["keep_trees"], task, signature, overwrite=options["overwrite"]
-        )
+        store = TreeStore(options["keep_trees"], task, signature, overwrite=options["overwrite"])
     try:
         if out is None:
-            items = read_records(source)
-            results = plan.run(items, model, batch_size=options["batch_size"], store=store)
-            return _show(result for _, result in in_order(results))
+            results = plan.run_in_order(
+                read_records(source), model, batch_size=options["batch_size"], store=store
+            )
+            return _show(results, options["table"])
         from labelmass.cli.progress import run_to_file
 
-        return run_to_file(
-            plan, source, total, model, signature, Path(out), store, options
-        )
+        return run_to_file(plan, source, total, model, signature, Path(out), store, options)
     finally:
         if store is not None:
             store.close()
 
 
-def in_order(results: Iterator[tuple[int, Any]]) -> Iterator[tuple[int, Any]]:
-    """Results as they finish, sorted by key once all are there."""
-    return iter(sorted(results, key=lambda pair: pair[0]))
-
-
-def _show(results: Iterator[Any]) -> int:
-    """A table on a terminal, JSON lines elsewhere. Returns how many failed."""
+def _show(results: Iterator[Any], table: bool | None) -> int:
+    """A table on a terminal, JSON lines elsewhere, or as asked. Returns how many failed."""
     failed = 0
-    if sys.stdout.isatty():
+    if sys.stdout.isatty() if table is None else table:
         from rich.console import Console
 
         from labelmass.cli.table import result_table

@@ -55,6 +55,8 @@ def any_place_pruned(
 
     def credit(node: int, token: int, mass: float) -> None:
         if as_published:
+            if not tree.texts[token]:
+                return  # an end token's own text closes the answer
             text = (tree.text(tree.parent[node]) + tree.texts[token]).decode(errors="replace")
             for label, spelling in enumerate(tree.spellings):
                 if text.endswith(spelling):

@@ -54,7 +54,9 @@ class LabelScores(Mapping[str, Bounds]):
     def __len__(self) -> int:
         return len(self.labels)
 
-    def __array__(self, dtype: np.dtype | None = None, copy: bool | None = None) -> NDArray[np.float64]:
+    def __array__(
+        self, dtype: np.dtype | None = None, copy: bool | None = None
+    ) -> NDArray[np.float64]:
         return np.array(self.p, dtype=dtype)
 
     def __repr__(self) -> str:

@@ -172,7 +172,5 @@ class Explorer:
 
     def _finish(self, active: _Active) -> Explored:
         usage = self.model.close(active.handle)
-        cost = Cost(
-            usage.prompt_tokens, usage.tree_tokens, usage.forward_passes, active.seconds
-        )
+        cost = Cost(usage.prompt_tokens, usage.tree_tokens, usage.forward_passes, active.seconds)
         return Explored(active.record, active.search.tree, cost)

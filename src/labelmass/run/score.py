@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -104,6 +105,23 @@ class Plan:
             yield key, self.read(outcome, signature)
         yield from failures
 
+    def run_in_order(
+        self, items: Iterable[Item], model: LanguageModel, **options: Any
+    ) -> Iterator[Result | Failure]:
+        """As `run`, in the order of the records; what is early waits for its turn."""
+        turn: deque[int] = deque()
+        early: dict[int, Result | Failure] = {}
+
+        def watched() -> Iterator[Item]:
+            for key, item in items:
+                turn.append(key)
+                yield key, item
+
+        for finished, result in self.run(watched(), model, **options):
+            early[finished] = result
+            while turn and turn[0] in early:
+                yield early.pop(turn.popleft())
+
     def read(self, explored: Explored, signature: Signature) -> Result:
         """The result of one explored record."""
         return read_result(
@@ -136,8 +154,7 @@ def score(
         from labelmass.lm.load import load
 
         model = load(model)
-    found = dict(plan.run(_items(texts), model, batch_size=batch_size))
-    results = tuple(found[key] for key in sorted(found))
+    results = tuple(plan.run_in_order(_items(texts), model, batch_size=batch_size))
     return Scores(task.label_names, results, plan.signature(model))
 
 
@@ -174,5 +191,3 @@ def _items(texts: Iterable[Text]) -> Iterator[Item]:
                 yield key, Record.from_dict(text, key)
         except RecordError as error:
             yield key, BadRecord(key, str(error))
-
-

@@ -1,7 +1,7 @@
 """Saved trees: a folder that every later command reads without a model.
 
-    DIR/run.json       signature and task
-    DIR/trees.journal  a line for each record: its id, its tree, its cost
+DIR/run.json       signature and task
+DIR/trees.journal  a line for each record: its id, its tree, its cost
 """
 
 from __future__ import annotations

