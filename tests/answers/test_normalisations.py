@@ -54,7 +54,11 @@ def test_off_format_may_count_as_unknown() -> None:
 
 def test_text_after_the_closing_is_not_part_of_the_answer() -> None:
     model = ScriptedLanguageModel(
-        {"": {'{"label": ["': 1.0}, '{"label": ["': {"joy": 1.0}, '{"label": ["joy': {'"]} ok': 1.0}}
+        {
+            "": {'{"label": ["': 1.0},
+            '{"label": ["': {"joy": 1.0},
+            '{"label": ["joy': {'"]} ok': 1.0},
+        }
     )
     tree = grow(model, json_list(), ["joy"], Budget(tolerance=0.0))
     reading = Readings(tree)
@@ -63,7 +67,9 @@ def test_text_after_the_closing_is_not_part_of_the_answer() -> None:
 
 
 def test_end_inside_a_label_is_off_format() -> None:
-    model = ScriptedLanguageModel({"": {"jo": 1.0}, "jo": {"<end>": 0.7, "y": 0.3}, "joy": {"<end>": 1}})
+    model = ScriptedLanguageModel(
+        {"": {"jo": 1.0}, "jo": {"<end>": 0.7, "y": 0.3}, "joy": {"<end>": 1}}
+    )
     reading = Readings(grow(model, comma_list(), ["joy"], Budget(tolerance=0.0)))
     assert reading.off_format == pytest.approx(0.7)
     assert reading.label(0).low == pytest.approx(0.3)

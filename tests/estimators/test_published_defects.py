@@ -15,9 +15,7 @@ from labelmass.task.formats import AnswerFormat, comma_list, guard
 
 
 def readings(script: dict[str, dict[str, float]], fmt: AnswerFormat, labels: list[str]):
-    tree = grow(
-        ScriptedLanguageModel(script), fmt, labels, Budget(tolerance=0.0), EVERYTHING
-    )
+    tree = grow(ScriptedLanguageModel(script), fmt, labels, Budget(tolerance=0.0), EVERYTHING)
     return any_place(tree), any_place_pruned(tree), any_place_pruned(tree, as_published=True)
 
 

@@ -12,6 +12,7 @@ Source of the bookkeeping: METHODS A.3.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
@@ -191,7 +192,7 @@ class AnswerTree:
             "labels": list(self.labels),
             "parent": self.parent,
             "token": self.token,
-            "logp": self.logp,
+            "logp": [p if p > -math.inf else None for p in self.logp],
             "outputs": [list(out) for out in self.outputs],
             "written": self.written,
             "ahead": self.ahead,
@@ -221,6 +222,7 @@ class AnswerTree:
             fixed["labels"] = tuple(data["labels"])
             fixed["spellings"] = tuple(data["spellings"])
             fixed["completed"] = [(int(o), int(n)) for o, n in data["completed"]]
+            fixed["logp"] = [-math.inf if p is None else float(p) for p in data["logp"]]
             fixed["outputs"] = [tuple(out) for out in data["outputs"]]
             fixed["off"] = {int(n): float(p) for n, p in data["off"].items()}
             fixed["tail"] = {int(n): float(p) for n, p in data["tail"].items()}

@@ -98,8 +98,7 @@ class ScriptedLanguageModel:
         self._words = words
         self._id = {word: index for index, word in reversed(list(enumerate(words)))}
         (self._id[END],) = self.tokenizer.end_ids
-        source = repr(sorted(script.items())) if not callable(script) else repr(script)
-        self.fingerprint = hashlib.sha256(source.encode()).hexdigest()[:12]
+        self.fingerprint = hashlib.sha256(_source(script).encode()).hexdigest()[:12]
         self._records: dict[int, tuple[str, int, Usage, dict[int, tuple[str, ...]]]] = {}
         self._next = 0
 
@@ -161,3 +160,12 @@ class ScriptedLanguageModel:
             top = ((-1, 0.0),)
         complete = not (cut and any(i not in shown for i in ask.ids.tolist()))
         return Row(logprobs, top, max(1.0 - given, 0.0), complete)
+
+
+def _source(script: Script) -> str:
+    """What tells one script from another, the same in every process."""
+    if not callable(script):
+        return repr(sorted(script.items()))
+    code = getattr(script, "__code__", None)
+    name = getattr(script, "__qualname__", type(script).__qualname__)
+    return f"{name}:{code.co_code.hex() if code else ''}"

@@ -1,0 +1,197 @@
+"""The commands, end to end on a scripted model."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from conftest import TASK, mood_model
+
+from labelmass.cli import cli
+
+TEXTS = [{"id": f"r{i}", "text": f"{'happy' if i % 2 else 'sad'} number {i}"} for i in range(30)]
+
+
+@pytest.fixture()
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr("labelmass.lm.load.load", lambda *a, **k: mood_model())
+    monkeypatch.chdir(tmp_path)
+    Path("mood.toml").write_text(TASK)
+    Path("texts.jsonl").write_text("".join(json.dumps(t) + "\n" for t in TEXTS))
+    return tmp_path
+
+
+def run(*args: str, code: int = 0, stdin: str | None = None) -> Result:
+    result = CliRunner().invoke(cli, list(args), input=stdin, catch_exceptions=code != 0)
+    if code == 0 and result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert result.exit_code == code, result.output
+    return result
+
+
+def records(path: str) -> list[dict]:
+    return [json.loads(line) for line in Path(path).read_text().splitlines()]
+
+
+@pytest.mark.usefixtures("folder")
+def test_score_writes_each_record_once_and_in_order() -> None:
+    run("score", "texts.jsonl", "-t", "mood.toml", "--out", "out.jsonl")
+    found = records("out.jsonl")
+    assert [record["id"] for record in found] == [text["id"] for text in TEXTS]
+    expected = {
+        "id", "labels", "none", "gate", "off_format", "unexplored", "sets", "counts", "greedy",
+        "stopped", "interval", "cost", "signature",
+    }  # fmt: skip
+    assert expected <= set(found[0])
+    assert set(found[0]["labels"]["joy"]) == {"p", "low", "high"}
+    assert found[1]["labels"]["joy"]["p"] > 0.4 > found[0]["labels"]["joy"]["p"]
+    assert not Path("out.jsonl.journal").exists()
+
+
+@pytest.mark.usefixtures("folder")
+def test_csv_and_parquet_and_stdin() -> None:
+    run("score", "texts.jsonl", "-t", "mood.toml", "--out", "out.csv")
+    with Path("out.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 30
+    assert float(rows[1]["joy.low"]) <= float(rows[1]["joy"]) <= float(rows[1]["joy.high"])
+    parquet = pytest.importorskip("pyarrow.parquet")
+    run("score", "out.csv", "-t", "mood.toml", "--out", "no.parquet", code=1)
+    run("score", "texts.jsonl", "-t", "mood.toml", "--out", "out.parquet")
+    assert parquet.read_table("out.parquet").num_rows == 30
+    printed = run("score", "-", "-t", "mood.toml", stdin="so happy\n\nrain\n").stdout
+    assert [json.loads(line)["id"] for line in printed.splitlines()] == [1, 3]
+
+
+@pytest.mark.usefixtures("folder")
+def test_bad_records_are_reported_and_strict_fails() -> None:
+    Path("bad.jsonl").write_bytes(
+        b'{"text": "happy"}\n{"id": "b", "txt": 1}\nnot json\n{"text": "\xff"}\n{"text": "rain"}\n'
+    )
+    run("score", "bad.jsonl", "-t", "mood.toml", "--out", "out.jsonl")
+    found = records("out.jsonl")
+    assert [set(r) == {"id", "error"} for r in found] == [False, True, True, True, False]
+    assert found[1]["id"] == "b"
+    run("score", "bad.jsonl", "-t", "mood.toml", "--out", "two.jsonl", "--strict", code=2)
+
+
+@pytest.mark.usefixtures("folder")
+def test_saved_trees_are_read_without_a_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    run("score", "texts.jsonl", "-t", "mood.toml", "--out", "out.jsonl", "--keep-trees", "trees")
+    monkeypatch.setattr("labelmass.lm.load.load", lambda *a, **k: pytest.fail("no model"))
+    run("score", "trees", "--out", "again.jsonl")
+    first, again = records("out.jsonl"), records("again.jsonl")
+    key = {record["id"]: record["labels"] for record in again}
+    assert all(key[record["id"]] == record["labels"] for record in first)
+    every = run("score", "trees", "--method", "hard", "--method", "max-over-generations")
+    assert set(json.loads(every.stdout.splitlines()[0])["methods"]) == {
+        "hard",
+        "max-over-generations",
+    }
+    drawn = run("explain", "trees", "--id", "r1", "--svg", "tree.svg").stdout
+    assert "step 1" in drawn
+    assert "greedy path" in drawn
+    assert Path("tree.svg").read_text().startswith("<svg")
+
+
+@pytest.mark.usefixtures("folder")
+def test_explain_prompt_and_tables() -> None:
+    assert "joyful" in run("explain", "so happy", "-t", "mood.toml").stdout
+    shown = run("prompt", "texts.jsonl", "-t", "mood.toml", "--json").stdout
+    first = json.loads(shown.splitlines()[0])
+    assert set(first) == {"id", "text", "token_ids"}
+    model = mood_model()
+    assert model.tokenizer.decode(first["token_ids"]) == first["text"]
+    table = run("score", "texts.jsonl", "-t", "mood.toml", "--table").stdout
+    for word in ("raw", "on-format", "off-format"):
+        assert word in table
+
+
+@pytest.mark.usefixtures("folder")
+def test_errors_say_what_to_do() -> None:
+    from labelmass.errors import LabelMassError
+
+    def message(*args: str) -> str:
+        result = CliRunner().invoke(cli, list(args))
+        assert isinstance(result.exception, LabelMassError | SystemExit)
+        return str(result.exception) + result.output
+
+    assert "presets" in message("score", "texts.jsonl", "-t", "emotion")
+    assert "--task" in message("score", "texts.jsonl")
+    assert "must end in" in message("score", "texts.jsonl", "-t", "mood.toml", "--out", "x.txt")
+    assert "one of any-place" in message("score", "texts.jsonl", "-t", "mood.toml", "--method", "x")
+
+
+def test_every_command_has_help_with_an_example() -> None:
+    for name in ("score", "explain", "prompt", "tasks", "methods", "models"):
+        text = run(name, "--help").stdout
+        assert "Example" in text
+        assert f"labelmass {name}" in text
+    listed = run("--help").stdout
+    assert all(name in listed for name in ("score", "explain", "prompt", "tasks"))
+
+
+def test_lists() -> None:
+    assert "llama-guard-3" in run("tasks").stdout
+    assert "S14" in run("tasks", "llama-guard-3").stdout
+    assert "any-place" in run("methods", "--task", "emotions").stdout
+    assert "smollm2" in run("models").stdout
+
+
+SLOW = """
+import sys, time
+sys.path.insert(0, {tests!r})
+from conftest import mood_model
+import labelmass.lm.load, labelmass.lm.scripted as scripted
+model = mood_model()
+rows = model.rows
+def slowly(asks):
+    time.sleep(0.02)
+    return rows(asks)
+model.rows = slowly
+labelmass.lm.load.load = lambda *a, **k: model
+from labelmass.cli import main
+main()
+"""
+
+
+def test_killed_at_any_moment_a_run_resumes_with_nothing_lost_or_doubled(folder: Path) -> None:
+    script = textwrap.dedent(SLOW).format(tests=str(Path(__file__).parents[1]))
+    command = [
+        sys.executable, "-c", script, "score", "texts.jsonl", "-t", "mood.toml",
+        "--out", "out.jsonl", "--batch-size", "2", "--keep-trees", "trees",
+    ]  # fmt: skip
+    kills = 0
+    for _ in range(40):
+        process = subprocess.Popen(
+            command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        deadline = time.monotonic() + 30
+        begun = _length(folder)
+        while process.poll() is None and time.monotonic() < deadline:
+            if _length(folder) > begun + 3000 and kills < 3:
+                os.kill(process.pid, signal.SIGKILL)
+                kills += 1
+                break
+            time.sleep(0.005)
+        if process.wait() == 0:
+            break
+    assert kills == 3
+    found = [json.loads(line) for line in (folder / "out.jsonl").read_text().splitlines()]
+    assert [record["id"] for record in found] == [text["id"] for text in TEXTS]
+    trees = (folder / "trees" / "trees.journal").read_text().splitlines()[1:]
+    assert sorted(json.loads(line)["key"] for line in trees) == list(range(1, 31))
+
+
+def _length(folder: Path) -> int:
+    journal = folder / "out.jsonl.journal"
+    return journal.stat().st_size if journal.exists() else 0
