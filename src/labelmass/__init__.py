@@ -1,9 +1,9 @@
 """Certified per-label probabilities from any generative language model.
 
-    import labelmass
+import labelmass
 
-    scores = labelmass.score(["We won!"], task="emotions")
-    scores[0]["joy"]            # Bounds(low=..., high=...)
+scores = labelmass.score(["We won!"], task="emotions")
+scores[0]["joy"]            # Bounds(low=..., high=...)
 """
 
 from labelmass.answers.readings import Bounds, Readings

@@ -103,3 +103,19 @@ def test_a_method_says_what_it_lacks() -> None:
         find_estimators(["magic"])
     with pytest.raises(MethodError, match="none"):
         ESTIMATORS["compare-to-none"].check(comma_list(none=None))
+
+
+def test_there_is_no_step_where_no_label_can_follow() -> None:
+    model = ScriptedLanguageModel(
+        {
+            "": {"[": 1.0},
+            "[": {"a": 0.6, "b": 0.4},
+            "[a": {"]": 1.0},
+            "[a]": {"}": 1.0},
+            "[b": {"]": 1.0},
+        }
+    )
+    fmt = comma_list(opening="[", none="-", closing="]}", blanks="")
+    tree = grow(model, fmt, ["a", "b"], Budget(tolerance=0.0), EVERYTHING)
+    assert [step.label for step in label_steps(tree)] == [0]
+    assert max_over_generations(tree).high == pytest.approx([0.6, 0.4])

@@ -330,7 +330,8 @@ class Search:
             if tree.status[child] == Status.ENDED:
                 tree.greedy_end = Ending.COMPLETE
                 break
-            if any(out < tree.none for out in tree.outputs[child]):
+            more = tree.ahead[child] & ((1 << tree.none) - 1)
+            if more and any(out < tree.none for out in tree.outputs[child]):
                 self._enter_step(child)
             if tree.status[child] == Status.FRONTIER:
                 self._forced[child] = None

@@ -40,8 +40,8 @@ def result_table(results: Sequence[Result | Failure], most: int = MOST) -> Rende
             table.add_row(str(result.id), Text("failed", "red"), *cells, result.error)
             continue
         _add(table, result, beside, most)
-    notes = list(dict.fromkeys(note for result in scored for note in result.warnings))
-    footer = [Text(f"note: {_general(note)}", "yellow") for note in notes[:3]]
+    notes = dict.fromkeys(_general(note) for result in scored for note in result.warnings)
+    footer = [Text(f"note: {note}", "yellow") for note in notes]
     signature = [Text(str(scored[0].signature), "dim")] if scored else []
     return Group(table, *footer, *signature)
 
