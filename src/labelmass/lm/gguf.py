@@ -34,13 +34,29 @@ def cache_folder() -> Path:
 def converted(file: Path) -> tuple[Path, str]:
     """The safetensors folder of a GGUF file, made if need be, and the file's sha256.
 
-    Raises ModelError if the file cannot be read as a model.
+    Raises ModelError if the file cannot be read as a model or the cache cannot be written.
     """
-    with file.open("rb") as data:
-        digest = hashlib.file_digest(data, "sha256").hexdigest()
+    try:
+        with file.open("rb") as data:
+            digest = hashlib.file_digest(data, "sha256").hexdigest()
+    except OSError as error:
+        raise ModelError(f"cannot read {file}: {error.strerror or error}") from error
     folder = cache_folder() / "gguf" / digest[:16]
-    if not _is_whole(folder, digest):
-        _convert(file, digest, folder)
+    if _is_whole(folder, digest):
+        return folder, digest
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".partial-"))
+    except OSError as error:
+        raise ModelError(
+            f"cannot write {folder.parent}: {error.strerror or error}; "
+            "set LABELMASS_CACHE to a folder that can be written"
+        ) from error
+    try:
+        _convert(file, digest, partial)
+        _put_in_place(partial, folder, digest)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
     return folder, digest
 
 
@@ -50,43 +66,56 @@ def _is_whole(folder: Path, digest: str) -> bool:
         return source["sha256"] == digest and all(
             (folder / name).stat().st_size == size for name, size in source["files"].items()
         )
-    except (OSError, ValueError, KeyError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
 
 
 def _convert(file: Path, digest: str, folder: Path) -> None:
+    """Fill `folder` with float32 weights, tokenizer and settings, and the note of their source."""
     try:
-        import gguf as _  # noqa: F401, PLC0415 - a clear message instead of a deep one
-    except ImportError:
-        raise ModelError("reading GGUF needs: pip install 'labelmass[transformers]'") from None
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-    from transformers.utils.quantization_config import GgufConfig
+        import gguf
+        import torch
+        import transformers
+        from transformers.utils.quantization_config import GgufConfig
+    except ImportError as error:
+        raise ModelError(
+            f"reading GGUF needs {error.name}; run: pip install 'labelmass[transformers]'"
+        ) from error
 
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".partial-"))
     named: dict[str, Any] = {"gguf_file": file.name, "local_files_only": True}
+    config: Any = GgufConfig
     try:
-        tokenizer = AutoTokenizer.from_pretrained(file.parent, **named)
-        model = AutoModelForCausalLM.from_pretrained(
+        tokenizer: Any = transformers.AutoTokenizer.from_pretrained(file.parent, **named)
+        model: Any = transformers.AutoModelForCausalLM.from_pretrained(
             file.parent,
             dtype=torch.float32,
-            quantization_config=GgufConfig(dequantize=True),
+            quantization_config=config(dequantize=True),
             **named,
         )
-        model.save_pretrained(partial)
-        tokenizer.save_pretrained(partial)
-        files = {path.name: path.stat().st_size for path in partial.iterdir()}
-        (partial / SOURCE).write_text(
-            json.dumps({"sha256": digest, "name": file.name, "files": files})
-        )
-        if folder.exists():
-            shutil.rmtree(folder)  # spoilt, or made by something else
-        os.replace(partial, folder)
-    except OSError as error:
-        if not _is_whole(folder, digest):  # another process may have been first
-            raise ModelError(f"{file}: cannot be converted: {error}") from error
-    except (ValueError, KeyError, RuntimeError) as error:
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+    except Exception as error:  # a damaged file fails in many ways, deep inside the reader
         raise ModelError(f"{file}: not a GGUF model that transformers reads: {error}") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    source = {
+        "sha256": digest,
+        "name": file.name,
+        "files": {path.name: path.stat().st_size for path in folder.iterdir()},
+        "versions": {
+            library.__name__: getattr(library, "__version__", None)
+            for library in (torch, transformers, gguf)
+        },
+    }
+    (folder / SOURCE).write_text(json.dumps(source, indent=2) + "\n")
+
+
+def _put_in_place(made: Path, folder: Path, digest: str) -> None:
+    """Give a finished folder its name, unless another process has been first."""
+    for _ in range(3):
+        try:
+            os.replace(made, folder)
+            return
+        except OSError:
+            if _is_whole(folder, digest):
+                return
+            shutil.rmtree(folder, ignore_errors=True)
+    raise ModelError(f"cannot write {folder}; delete it, or set LABELMASS_CACHE to another folder")

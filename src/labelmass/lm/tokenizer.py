@@ -1,231 +1,212 @@
-"""A transformers tokenizer, at the level of bytes, with structure kept apart from text."""
+"""A transformers tokenizer at the level of bytes, in which outside text is never structure."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Any
 
 from labelmass.errors import ModelError
-from labelmass.task.prompt import Part, Prompt, Turn
+from labelmass.lm.chat import ChatTemplate
+from labelmass.lm.token_bytes import token_bytes
+from labelmass.task.prompt import Part, Prompt
 
-SAMPLES = ("S10, S3\n", "naïve 漢字 🤖", "  two  blanks", '{"label": ["joy"]}')
-"""Texts whose bytes must come back from their tokens."""
+TAG = re.compile(r"<[^<>\s]+>|\[[^\[\]\s]+\]|<\|.+\|>")
+"""What an added token looks like that a chat template may use as structure."""
+
+ANCHOR = "\x02"
+"""Put before text so that a blank is added to it and not to the text."""
+
+PROBES = ("labels: 12345, S10\n\n- next", "Grüße, 漢字 🙂\n\tx  y", '{"a": ["b"]}', "don't")
 
 
 class HFTokenizer:
-    """Wraps a fast tokenizer. `end_ids` come from the model's generation settings too."""
+    """A `Tokenizer` over a fast tokenizer of the transformers library.
 
-    def __init__(self, tokenizer: Any, end_ids: Iterable[int] = ()) -> None:
-        if not getattr(tokenizer, "is_fast", False):
-            raise ModelError(
-                f"{type(tokenizer).__name__} is a slow tokenizer: labelmass needs a tokenizer.json"
-            )
+    tokenizer: the transformers tokenizer; it must have a backend of the tokenizers library.
+    end_ids: ids that end the model's turn, besides the tokenizer's own.
+
+    Raises ModelError if the bytes of its tokens do not add up to the text it reads.
+    """
+
+    def __init__(self, tokenizer: Any, end_ids: Iterable[int | None] = ()) -> None:
         self._tokenizer = tokenizer
-        self._backend = tokenizer.backend_tokenizer
-        own = tokenizer.eos_token_id
-        self.end_ids = frozenset(end_ids) | (frozenset() if own is None else {int(own)})
-        added: dict[int, Any] = tokenizer.added_tokens_decoder
-        special = {i for i, token in added.items() if token.special}
-        self.control_ids = frozenset(special | set(tokenizer.all_special_ids) | self.end_ids)
-        self._added = {i: token.content for i, token in added.items()}
-        names = [self._added[i] for i in self.control_ids if i in self._added]
-        self._control = {name: i for i, name in self._added.items() if i in self.control_ids}
-        ordered = sorted(names, key=len, reverse=True)
-        self._pattern = re.compile("|".join(map(re.escape, ordered)) or r"(?!)")
-
-    # -- bytes ----------------------------------------------------------------------------------
-
-    @cached_property
-    def token_bytes(self) -> tuple[bytes | None, ...]:
-        """Bytes each id writes; None for control tokens and ids without a token."""
-        vocabulary: dict[str, int] = self._tokenizer.get_vocab()
-        table: list[bytes | None] = [None] * (max(vocabulary.values()) + 1)
-        decode = _byte_level if self._is_byte_level else _sentence_piece
-        for text, index in vocabulary.items():
-            if index in self._added:
-                table[index] = None if index in self.control_ids else text.encode()
-            else:
-                table[index] = decode(text)
-        self._verify(table)
-        return tuple(table)
-
-    @cached_property
-    def _is_byte_level(self) -> bool:
-        return "ByteLevel" in f"{self._backend.decoder}{self._backend.pre_tokenizer}"
-
-    def _verify(self, table: Sequence[bytes | None]) -> None:
-        for sample in SAMPLES:
-            written = b"".join(table[i] or b"" for i in self.encode(sample))
-            if written != sample.encode():
-                raise ModelError(
-                    f"the tokenizer's bytes cannot be read: {sample!r} came back as {written!r}; "
-                    "it normalises its text, so probabilities of texts are not defined by its ids"
-                )
-
-    # -- text to ids ----------------------------------------------------------------------------
+        self._backend: Any = getattr(tokenizer, "backend_tokenizer", None)
+        if self._backend is None:
+            raise ModelError("the model's tokenizer has no tokenizer.json, which labelmass needs")
+        ends = {*end_ids, tokenizer.eos_token_id}
+        self.end_ids = frozenset(int(i) for i in ends if i is not None)
+        self.has_chat_template = tokenizer.chat_template is not None
+        self._chat = ChatTemplate.of(tokenizer)
+        self._control = self._control_tokens()
+        # An added token counts as text inside text only if the backend takes it for special.
+        self._backend.add_special_tokens(list(self._control))
+        longest_first = sorted(self._control, key=len, reverse=True)
+        self._structure = re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")
+        self._anchor = self._anchor_ids()
+        self._check()
 
     @property
-    def has_chat_template(self) -> bool:
-        return bool(self._tokenizer.chat_template)
+    def token_bytes(self) -> tuple[bytes | None, ...]:
+        """Bytes by id; None for control tokens, and for ids without a token."""
+        return self._table
+
+    @property
+    def fingerprint(self) -> str:
+        """12 hex digits of the vocabulary and the chat template."""
+        return self._digest
 
     @cached_property
-    def fingerprint(self) -> str:
-        """12 hex digits of vocabulary and chat template."""
-        digest = hashlib.sha256()
-        for text, index in sorted(self._tokenizer.get_vocab().items()):
-            digest.update(f"{text}\x00{index}\x00".encode(errors="surrogatepass"))
-        digest.update(repr(self._tokenizer.chat_template).encode())
-        return digest.hexdigest()[:12]
+    def _table(self) -> tuple[bytes | None, ...]:
+        vocabulary: dict[str, int] = self._backend.get_vocab(with_added_tokens=True)
+        settings = {
+            key: json.loads(part.__getstate__()) if part is not None else None
+            for key, part in (
+                ("decoder", self._backend.decoder),
+                ("pre_tokenizer", self._backend.pre_tokenizer),
+            )
+        }
+        added = {index: token.content for index, token in self._added.items()}
+        control = {*self._control.values(), *self.end_ids}
+        return token_bytes(vocabulary, settings, control, added)
+
+    @cached_property
+    def _digest(self) -> str:
+        vocabulary = sorted(self._backend.get_vocab(with_added_tokens=True).items())
+        source = json.dumps([vocabulary, self._tokenizer.chat_template])
+        return hashlib.sha256(source.encode()).hexdigest()[:12]
 
     def encode(self, text: str) -> list[int]:
-        """Ids of plain text; what looks like a control token in it is text."""
+        """Ids of plain text, with no blank put before it and no control token in it."""
         ids = self._plain(text)
-        if self._is_byte_level or not text:
-            return ids
-        # SentencePiece puts a blank before the first word: write it after a line break instead.
-        lead, table = self._plain("\n"), self._plain("\n" + text)
-        return table[len(lead) :] if table[: len(lead)] == lead else ids
-
-    def _plain(self, text: str) -> list[int]:
-        self._backend.encode_special_tokens = True
-        try:
-            return list(self._backend.encode(text, add_special_tokens=False).ids)
-        finally:
-            self._backend.encode_special_tokens = False
+        if not self._control.keys().isdisjoint(self._structure.findall(text)):
+            if not set(self._control.values()).isdisjoint(ids):
+                return self._plain_split(text)
+        return ids
 
     def encode_prompt(self, prompt: Prompt) -> list[int]:
-        """Ids of a prompt: control tokens are structure in trusted parts, text elsewhere."""
-        parts = self._render(prompt)
-        text = "".join(part.text for part in parts)
-        wanted = [self._control[m] for p in parts if p.trusted for m in self._pattern.findall(p.text)]
-        ids = list(self._backend.encode(text, add_special_tokens=False).ids)
-        if [i for i in ids if i in self.control_ids] != wanted:
-            ids = self._piecewise(parts)
-        return ids if prompt.chat else [*self._start_ids, *ids]
+        """Ids of a whole prompt; the bytes of its text in their usual division into tokens.
+
+        Raises ModelError if the model has no chat template and the prompt asks for one.
+        """
+        parts = self._parts(prompt)
+        spelt = any(self._structure.search(p.text) for p in parts if not p.trusted)
+        ids = None if spelt else self._encode_whole(parts)
+        if ids is None:
+            ids = self._encode_pieces(parts)
+        if not prompt.chat and ids[: len(self._leading)] != self._leading:
+            ids = [*self._leading, *ids]
+        return ids
 
     def render_prompt(self, prompt: Prompt) -> str:
-        text = "".join(part.text for part in self._render(prompt))
-        names = [self._added.get(i, "") for i in self._start_ids]
-        return text if prompt.chat else "".join(names) + text
+        return "".join(part.text for part in self._parts(prompt))
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text that ids write; control tokens write none."""
+        return b"".join(self.token_bytes[i] or b"" for i in ids).decode(errors="replace")
+
+    @property
+    def _added(self) -> dict[int, Any]:
+        """Added tokens by id."""
+        return self._backend.get_added_tokens_decoder()
 
     @cached_property
-    def _start_ids(self) -> list[int]:
-        """What the tokenizer puts before a plain text of its own accord."""
-        with_, without = self._tokenizer("x"), self._tokenizer("x", add_special_tokens=False)
-        ids, bare = list(with_["input_ids"]), list(without["input_ids"])
-        count = next((n for n in range(len(ids)) if ids[n : n + len(bare)] == bare), 0)
-        return ids[:count]
+    def _leading(self) -> list[int]:
+        """Ids the tokenizer puts before any text, as a rule BOS or none."""
+        bare = self._tokenizer("x", add_special_tokens=False)["input_ids"]
+        full = self._tokenizer("x", add_special_tokens=True)["input_ids"]
+        starts = range(len(full) - len(bare) + 1)
+        start = next((i for i in starts if full[i : i + len(bare)] == bare), 0)
+        return list(full[:start])
 
-    def _piecewise(self, parts: Sequence[Part]) -> list[int]:
-        """Control tokens of trusted text as ids, everything between them as plain text."""
+    def _control_tokens(self) -> dict[str, int]:
+        """Ids of control tokens by text: special ones, and tags that the template writes."""
+        template = self._tokenizer.chat_template
+        written = template if isinstance(template, str) else json.dumps(template or "")
+        named = set(self._tokenizer.all_special_ids) | self.end_ids
+        return {
+            token.content: index
+            for index, token in self._added.items()
+            if token.special
+            or index in named
+            or (TAG.fullmatch(token.content) and token.content in written)
+            or token.content.startswith("<|")
+        }
+
+    def _parts(self, prompt: Prompt) -> list[Part]:
+        if not prompt.chat:
+            parts = [part for turn in prompt.turns for part in turn.parts]
+        elif self.has_chat_template:
+            parts = self._chat.render(prompt.turns)
+        else:
+            raise ModelError("the model has no chat template; set chat = false in the task")
+        return [part for part in (*parts, Part(prompt.opening)) if part.text]
+
+    def _encode_whole(self, parts: Sequence[Part]) -> list[int] | None:
+        """Ids of the parts read as one text; None if they form structure between them."""
+        expected = [
+            self._control[found]
+            for part in parts
+            if part.trusted
+            for found in self._structure.findall(part.text)
+        ]
+        text = "".join(part.text for part in parts)
+        ids: list[int] = self._tokenizer(text, add_special_tokens=False)["input_ids"]
+        control = set(self._control.values())
+        return ids if [i for i in ids if i in control] == expected else None
+
+    def _encode_pieces(self, parts: Sequence[Part]) -> list[int]:
+        """Ids of the parts with control tokens of trusted text only, all else as plain text."""
         ids: list[int] = []
         run = ""
         for part in parts:
-            if not part.trusted:
-                run += part.text
-                continue
-            at = 0
-            for match in self._pattern.finditer(part.text):
-                run += part.text[at : match.start()]
-                ids += self._plain(run) if run else []
-                ids.append(self._control[match.group()])
-                run, at = "", match.end()
-            run += part.text[at:]
-        return ids + (self._plain(run) if run else [])
+            end = 0
+            for found in self._structure.finditer(part.text) if part.trusted else ():
+                ids += self.encode(run + part.text[end : found.start()])
+                ids.append(self._control[found[0]])
+                run, end = "", found.end()
+            run += part.text[end:]
+        return ids + self.encode(run)
 
-    # -- the chat template ----------------------------------------------------------------------
-
-    def _render(self, prompt: Prompt) -> list[Part]:
-        """The prompt's text, in parts that know whether they are structure."""
-        opening = [Part(prompt.opening, trusted=True)] if prompt.opening else []
-        if not prompt.chat:
-            return [part for turn in prompt.turns for part in turn.parts] + opening
-        if not self.has_chat_template:
-            raise ModelError("this model has no chat template: say chat = false (--no-chat)")
-        turns = prompt.turns
-        if turns[0].role == "system" and not self._takes_system:
-            first = Part("\n\n", trusted=True)
-            turns = (Turn("user", (*turns[0].parts, first, *turns[1].parts)), *turns[2:])
-        held: list[Part] = []
-        messages: list[dict[str, str]] = []
-        for turn in turns:
-            text = ""
-            parts = self._trim(turn.parts) if self._trims else turn.parts
-            for part in parts:
-                text += part.text if part.trusted else _mark(len(held))
-                if not part.trusted:
-                    held.append(part)
-            messages.append({"role": turn.role, "content": text})
-        pieces = _MARKED.split(self._template(messages))
-        found = [
-            held[int(piece)] if index % 2 else Part(piece, trusted=True)
-            for index, piece in enumerate(pieces)
-        ]
-        return [part for part in found if part.text] + opening
-
-    def _template(self, messages: list[dict[str, str]]) -> str:
+    def _plain(self, text: str) -> list[int]:
+        if not text:
+            return []
+        backend = self._backend
+        former, backend.encode_special_tokens = backend.encode_special_tokens, True
         try:
-            return self._tokenizer.apply_chat_template(
-                messages, tokenize=False, add_generation_prompt=True
-            )
-        except Exception as error:  # whatever a template raises is the template's own word
-            raise ModelError(f"the chat template refuses these turns: {error}") from error
+            ids: list[int] = backend.encode(
+                ANCHOR + text if self._anchor else text, add_special_tokens=False
+            ).ids
+        finally:
+            backend.encode_special_tokens = former
+        return ids[len(self._anchor) :] if self._anchor else ids
 
-    @cached_property
-    def _takes_system(self) -> bool:
-        turns = [{"role": "system", "content": "q7q"}, {"role": "user", "content": "hello"}]
-        try:
-            return "q7q" in self._template(turns)
-        except ModelError:
-            return False
+    def _plain_split(self, text: str) -> list[int]:
+        """Ids of text whose control strings are torn apart behind their first character."""
+        ids: list[int] = []
+        end = 0
+        for found in self._structure.finditer(text):
+            ids += self._plain(text[end : found.start() + 1])
+            end = found.start() + 1
+        return ids + self._plain(text[end:])
 
-    @cached_property
-    def _trims(self) -> bool:
-        return "  q7q" not in self._template([{"role": "user", "content": "  q7q"}])
+    def _anchor_ids(self) -> list[int]:
+        """Ids of ANCHOR where the tokenizer puts a blank before text; none where it does not."""
+        backend = self._backend
+        tokens = backend.encode("x", add_special_tokens=False).tokens
+        if not tokens or tokens[0][:1] not in ("\u2581", "\u0120"):
+            return []
+        ids: list[int] = backend.encode(ANCHOR, add_special_tokens=False).ids
+        return ids
 
-    def _trim(self, parts: tuple[Part, ...]) -> tuple[Part, ...]:
-        """Blanks at the two ends of a turn taken off, as the template would."""
-        kept = list(parts)
-        while kept and not kept[0].text.strip():
-            kept.pop(0)
-        while kept and not kept[-1].text.strip():
-            kept.pop()
-        if kept:
-            kept[0] = Part(kept[0].text.lstrip(), kept[0].trusted)
-            kept[-1] = Part(kept[-1].text.rstrip(), kept[-1].trusted)
-        return tuple(kept)
-
-
-_MARKED = re.compile("\ue000\ue0f0([0-9]+)\ue0f1\ue001")
-
-
-def _mark(index: int) -> str:
-    """Stands for an untrusted part while the template is rendered."""
-    return f"\ue000\ue0f0{index}\ue0f1\ue001"
-
-
-def _sentence_piece(text: str) -> bytes:
-    if len(text) == 6 and text.startswith("<0x") and text.endswith(">"):
-        return bytes([int(text[3:5], 16)])
-    return text.replace("\u2581", " ").encode()
-
-
-def _byte_level(text: str) -> bytes:
-    try:
-        return bytes(_BYTES[char] for char in text)
-    except KeyError:
-        return text.encode()
-
-
-def _byte_alphabet() -> dict[str, int]:
-    """The characters that stand for bytes in byte-level vocabularies."""
-    shown = [*range(33, 127), *range(161, 173), *range(174, 256)]
-    alphabet = {chr(byte): byte for byte in shown}
-    hidden = [byte for byte in range(256) if byte not in shown]
-    return alphabet | {chr(256 + index): byte for index, byte in enumerate(hidden)}
-
-
-_BYTES = _byte_alphabet()
+    def _check(self) -> None:
+        for text in PROBES:
+            pieces = [self.token_bytes[i] for i in self.encode(text)]
+            if None in pieces or b"".join(p for p in pieces if p is not None) != text.encode():
+                raise ModelError(
+                    "the bytes of the model's tokens do not add up to the text it reads "
+                    f"({text!r}); labelmass cannot score with this tokenizer"
+                )

@@ -1,0 +1,60 @@
+"""One call of a causal language model, and the masks it takes."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from labelmass.lm.architecture import FULL, SLIDING, Windows
+
+
+class Forward:
+    """Calls a transformers model for the logits of some positions only."""
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+        self.device = model.get_input_embeddings().weight.device
+        self._keeps = "logits_to_keep" in inspect.signature(model.forward).parameters
+
+    def logits(
+        self, tokens: Sequence[Sequence[int]], *, keep: NDArray[np.int64], **how: Any
+    ) -> Any:
+        """(rows, n, v) logits at positions `keep` (rows, n) of `tokens` (rows of one length).
+
+        how: further arguments of the model.
+        """
+        ids = torch.tensor(tokens, device=self.device)
+        kept, place = np.unique(keep, return_inverse=True)
+        if self._keeps:
+            how["logits_to_keep"] = torch.from_numpy(kept).to(self.device)
+        logits = self.model(input_ids=ids, **how).logits
+        if logits.shape[1] != len(kept):
+            logits = logits[:, torch.from_numpy(kept).to(logits.device)]
+        place = place.reshape(keep.shape)
+        if len(tokens) == 1 and np.array_equal(place[0], np.arange(len(kept))):
+            return logits
+        where = torch.from_numpy(place).to(logits.device)
+        return logits[torch.arange(len(tokens), device=logits.device)[:, None], where]
+
+    def masks(self, visible: NDArray[np.bool_], distance: NDArray[np.int64], to: Windows) -> Any:
+        """Additive masks (1, 1, t, k) from what is visible (t, k) and how far back it lies.
+
+        A dictionary by layer type where only some layers slide.
+        """
+        if to.size is None:
+            return self._mask(visible)
+        near = visible & (distance < to.size)
+        if not to.mixed:
+            return self._mask(near)
+        return {FULL: self._mask(visible), SLIDING: self._mask(near)}
+
+    def _mask(self, visible: NDArray[np.bool_]) -> Any:
+        kind = self.model.dtype
+        mask = torch.zeros(visible.shape, dtype=kind, device=self.device)
+        hidden = torch.from_numpy(~visible).to(self.device)
+        return mask.masked_fill_(hidden, torch.finfo(kind).min)[None, None]

@@ -1,0 +1,89 @@
+"""Rows the long way: prompt and path go through the whole model, node by node.
+
+For models whose layers cannot branch (recurrent, linear, chunked), where it is the only right way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+
+from labelmass.lm.base import PROMPT, Ask, Row, Usage
+from labelmass.lm.forward import Forward
+from labelmass.lm.reading import read_rows
+
+
+@dataclass(slots=True)
+class Record:
+    """An open prompt and the path of tokens to each node that was asked."""
+
+    ids: list[int]
+    paths: dict[int, tuple[int, ...]] = field(default_factory=lambda: {PROMPT: ()})
+    usage: Usage = field(default_factory=Usage)
+
+
+class FullForward:
+    """Reads each node with one sequence of its own, several to a batch.
+
+    pass_tokens: most tokens of one batch, padding included; longer sequences go alone.
+    """
+
+    name = "full-forward"
+
+    def __init__(self, forward: Forward, vocabulary: int, *, pass_tokens: int) -> None:
+        self._forward, self._vocabulary = forward, vocabulary
+        self._pass_tokens = pass_tokens
+
+    def open(self, ids: Sequence[int], shared: int) -> Record:
+        """`shared` buys nothing here: every node pays for its whole prompt."""
+        return Record(list(ids))
+
+    def close(self, record: Record) -> Usage:
+        return record.usage
+
+    def rows(self, asks: Sequence[tuple[Record, Ask]]) -> list[Row]:
+        """One row per ask; a parent was asked before, or stands earlier among the asks."""
+        sequences: list[list[int]] = []
+        for record, ask in asks:
+            if ask.node != PROMPT:
+                record.paths[ask.node] = (*record.paths[ask.parent], ask.token)
+            path = record.paths[ask.node]
+            sequences.append([*record.ids, *path])
+            record.usage.prompt_tokens += len(record.ids)
+            record.usage.tree_tokens += len(path)
+        rows: list[Row | None] = [None] * len(asks)
+        for batch in self._batches(sequences):
+            logits = self._pass([sequences[i] for i in batch])
+            asks[batch[0]][0].usage.forward_passes += 1
+            read = read_rows(logits, [asks[i][1] for i in batch], self._vocabulary)
+            for index, row in zip(batch, read, strict=True):
+                rows[index] = row
+        return [row for row in rows if row is not None]
+
+    def _batches(self, sequences: list[list[int]]) -> Iterator[list[int]]:
+        """Indices of sequences of like length, together as far as they fit."""
+        batch: list[int] = []
+        for index in sorted(range(len(sequences)), key=lambda i: -len(sequences[i])):
+            if batch and len(sequences[batch[0]]) * (len(batch) + 1) > self._pass_tokens:
+                yield batch
+                batch = []
+            batch.append(index)
+        if batch:
+            yield batch
+
+    @torch.inference_mode()
+    def _pass(self, sequences: list[list[int]]) -> Any:
+        """(n, v) logits at the last token of each; padded on the right, which no token sees."""
+        longest = len(sequences[0])
+        lengths = np.array([len(s) for s in sequences])
+        how: dict[str, Any] = {}
+        if lengths.min() < longest:
+            real = np.arange(longest)[None] < lengths[:, None]
+            how["attention_mask"] = torch.from_numpy(real.astype(np.int64)).to(self._forward.device)
+        padded = [s + [0] * (longest - len(s)) for s in sequences]
+        logits = self._forward.logits(padded, keep=lengths[:, None] - 1, use_cache=False, **how)
+        return logits[:, 0]

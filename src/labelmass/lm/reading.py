@@ -1,0 +1,52 @@
+"""From a model's logits to the rows that were asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from labelmass.lm.base import Ask, Row
+
+
+@torch.inference_mode()
+def read_rows(logits: Any, asks: Sequence[Ask], vocabulary: int) -> list[Row]:
+    """One row per ask from the model's own logits at its node.
+
+    logits: (n, v) of any float type, one row per ask; may be overwritten.
+    vocabulary: ids the tokenizer knows; logits past them have probability zero.
+    """
+    logits = logits.float()
+    width = min(vocabulary, logits.shape[1])
+    if width < logits.shape[1]:
+        logits[:, width:] = -torch.inf
+    total = torch.logsumexp(logits, dim=-1, keepdim=True)
+    count = min(max(1, *(ask.top for ask in asks)), width)
+    best = torch.topk(logits, count, dim=-1)
+    best_logprobs = (best.values - total).double().cpu().numpy()
+    best_ids = best.indices.cpu().numpy()
+
+    lengths = [len(ask.ids) for ask in asks]
+    ids = np.concatenate([ask.ids for ask in asks])
+    where = np.repeat(np.arange(len(asks)), lengths)
+    known = ids < width
+    row, column = (
+        torch.from_numpy(np.ascontiguousarray(a)).to(logits.device)
+        for a in (where, np.where(known, ids, 0))
+    )
+    logprobs = (logits[row, column] - total[row, 0]).double().cpu().numpy()
+    logprobs[~known] = -np.inf
+
+    rows: list[Row] = []
+    end = 0
+    for index, (ask, length) in enumerate(zip(asks, lengths, strict=True)):
+        own = logprobs[end : (end := end + length)]
+        top = zip(
+            best_ids[index, : max(ask.top, 1)].tolist(),
+            best_logprobs[index, : max(ask.top, 1)].tolist(),
+            strict=True,
+        )
+        rows.append(Row(own, tuple(top), max(0.0, 1.0 - float(np.exp(own).sum()))))
+    return rows

@@ -1,0 +1,124 @@
+"""Where a model's files are, and loading them."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import re
+import warnings
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from labelmass.errors import ModelError
+from labelmass.lm import gguf
+from labelmass.lm.tokenizer import HFTokenizer
+
+HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What to give to `from_pretrained`.
+
+    asked: what the user wrote.
+    name: what results call it.
+    place: a local folder or a hub id.
+    local: whether it is a folder.
+    revision: of a hub id.
+    fingerprint: 12 hex digits of the weights, where they are known without reading them.
+    """
+
+    asked: str
+    name: str
+    place: str
+    local: bool
+    revision: str | None = None
+    fingerprint: str | None = None
+
+
+def find(asked: str, revision: str | None = None) -> Source:
+    """Tell folders, GGUF files and hub ids apart. Raises ModelError for a path to nothing."""
+    path = Path(asked).expanduser()
+    if path.is_dir():
+        if not (path / "config.json").is_file():
+            raise ModelError(f"{asked} holds no config.json; it must be a transformers model")
+        return Source(asked, path.resolve().name, str(path), True)
+    if path.is_file():
+        if path.suffix != ".gguf":
+            raise ModelError(f"{asked} is a file but no .gguf; give the model's folder")
+        with quiet():
+            folder, digest = gguf.converted(path)
+        return Source(asked, path.stem, str(folder), True, None, digest[:12])
+    if not HUB_ID.fullmatch(asked) or asked.startswith(".") or path.suffix == ".gguf":
+        raise ModelError(f"there is no model at {asked}")
+    return Source(asked, asked, asked, False, revision)
+
+
+def load(source: Source, dtype: str, device: str) -> tuple[Any, HFTokenizer]:
+    """The model on its device, and its tokenizer. Raises ModelError with what to do."""
+    try:
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+    except ImportError as error:
+        raise ModelError(
+            "this model needs torch and transformers; run: pip install 'labelmass[transformers]'"
+        ) from error
+    auto_model: Any = AutoModelForCausalLM
+    auto_tokenizer: Any = AutoTokenizer
+    where: dict[str, Any] = {"local_files_only": True}
+    if source.revision is not None:
+        where["revision"] = source.revision
+    how: dict[str, Any] = {"dtype": dtype}
+    if device == "auto":
+        how["device_map"] = "auto"
+    with quiet():
+        try:
+            try:
+                tokenizer = auto_tokenizer.from_pretrained(source.place, **where)
+                model = auto_model.from_pretrained(source.place, **where, **how)
+            except OSError:
+                if source.local or os.environ.get("HF_HUB_OFFLINE", "") not in ("", "0"):
+                    raise
+                where["local_files_only"] = False
+                tokenizer = auto_tokenizer.from_pretrained(source.place, **where)
+                model = auto_model.from_pretrained(source.place, **where, **how)
+        except OSError as error:
+            raise ModelError(_missing(source, error)) from error
+        except (ImportError, ValueError, RuntimeError) as error:
+            raise ModelError(f"cannot load {source.asked}: {error}") from error
+    if device != "auto":
+        model = model.to(device)
+    ends: Any = model.generation_config.eos_token_id if model.generation_config else None
+    if ends is None:
+        ends = model.config.get_text_config().eos_token_id
+    return model, HFTokenizer(tokenizer, ends if isinstance(ends, list) else [ends])
+
+
+def _missing(source: Source, error: OSError) -> str:
+    if source.local:
+        return f"cannot load the model in {source.asked}: {error}"
+    return (
+        f"the model {source.asked} is neither a folder here nor in the hub cache, and could not "
+        f"be fetched; run: hf download {source.asked} (with 'hf auth login' first if it is "
+        "gated), or give a folder, a .gguf file or 'smollm2'"
+    )
+
+
+@contextlib.contextmanager
+def quiet() -> Generator[None]:
+    """No progress bars and no notices, which say nothing a user can act on."""
+    from transformers.utils import logging
+
+    bars, level = logging.is_progress_bar_enabled(), logging.get_verbosity()
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()
