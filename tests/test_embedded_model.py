@@ -21,13 +21,13 @@ pytestmark = pytest.mark.model
 TEXTS = [
     "We won the cup and danced all night.",
     "Ok.",
-    "There is a smell of gas in the stairwell and nobody answers the phone; I have been calling for "
-    "an hour, the neighbours are away, and I am not sure whether I should break the window.",
+    "There is a smell of gas in the stairwell and nobody answers the phone; I have been calling "
+    "for an hour, the neighbours are away, and I am not sure whether to break the window.",
 ]
 
 
 class SlowReference:
-    """The same interface, one full pass over prompt and path for every row, no cache, no packing."""
+    """The same interface by one full pass over prompt and path for every row."""
 
     engine = "naive"
 

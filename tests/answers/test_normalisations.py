@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from growing import grow
 
+from growing import grow
 from labelmass.answers.readings import Readings
 from labelmass.answers.search import Budget
 from labelmass.answers.tree import AnswerTree, Normalisation

@@ -14,14 +14,14 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from conftest import TASK, mood_model
 
+from conftest import TASK, mood_model
 from labelmass.cli import cli
 
 TEXTS = [{"id": f"r{i}", "text": f"{'happy' if i % 2 else 'sad'} number {i}"} for i in range(30)]
 
 
-@pytest.fixture()
+@pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr("labelmass.lm.load.load", lambda *a, **k: mood_model())
     monkeypatch.chdir(tmp_path)

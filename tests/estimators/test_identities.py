@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from brute import enumerate_answers, random_script
-from growing import EVERYTHING, grow
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from brute import enumerate_answers, random_script
+from growing import EVERYTHING, grow
 from labelmass.answers.search import Budget
 from labelmass.answers.steps import label_steps
 from labelmass.answers.tree import Ending

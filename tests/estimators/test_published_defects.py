@@ -6,8 +6,8 @@ The published rules are read with `as_published=True`; each test fails if that s
 from __future__ import annotations
 
 import pytest
-from growing import EVERYTHING, grow
 
+from growing import EVERYTHING, grow
 from labelmass.answers.search import Budget
 from labelmass.estimators.anyplace import any_place, any_place_pruned
 from labelmass.lm.scripted import ScriptedLanguageModel
@@ -106,7 +106,7 @@ def test_two_tokens_with_the_same_text_are_both_counted() -> None:
 
 def test_a_flat_row_is_not_lost_below_a_floor() -> None:
     labels = [f"l{i:03d}" for i in range(200)]
-    script = {"": {label: 1 / 200 for label in labels}} | {lab: {"<end>": 1.0} for lab in labels}
+    script = {"": dict.fromkeys(labels, 1 / 200)} | {lab: {"<end>": 1.0} for lab in labels}
     ours, pruned, _ = readings(script, comma_list(), labels)
     assert ours.p.sum() == pytest.approx(1.0)
     assert pruned.p.sum() == 0.0  # every one is below the floor of 0.01

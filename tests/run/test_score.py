@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from conftest import mood_model
 
 import labelmass
+from conftest import mood_model
 from labelmass.answers.search import Budget
 from labelmass.lm.scripted import ScriptedLanguageModel
 from labelmass.run.explore import Explorer
