@@ -34,7 +34,7 @@ def nodes(smol: TransformersModel) -> dict[int, tuple[int, int]]:
 
 
 def distance(smol: TransformersModel, prompt: list[int], asks: Any, rows: Any) -> float:
-    return worst(smol._model, prompt, asks, rows, len(smol.tokenizer.token_bytes))
+    return worst(smol.network, prompt, asks, rows, len(smol.tokenizer.token_bytes))
 
 
 IDS = np.arange(100, 49000, 777)

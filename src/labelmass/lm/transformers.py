@@ -34,7 +34,7 @@ class TransformersModel:
     finds different numbers, are read with a full pass per node ('transformers/full-forward');
     `note` then says why.
 
-    model: a causal language model on its device.
+    model: a causal language model on its device; kept as `network`.
     tokenizer: its tokenizer.
     name: what to call it in results.
     fingerprint: identity of its weights; computed from samples of them if not given.
@@ -56,7 +56,7 @@ class TransformersModel:
         max_slots: int | None = None,
     ) -> None:
         self.name, self.tokenizer = name, tokenizer
-        self._model = model.eval()
+        self.network = model.eval()
         self.dtype = str(model.dtype).removeprefix("torch.")
         self.fingerprint = fingerprint or weights_fingerprint(model)
         self._forward = Forward(model)
@@ -108,11 +108,6 @@ class TransformersModel:
             fingerprint=found.fingerprint,
             max_slots=max_slots,
         )
-
-    @property
-    def network(self) -> Any:
-        """The torch module itself, for what this interface does not say."""
-        return self._model
 
     @property
     def usage(self) -> Usage:
@@ -175,7 +170,7 @@ class TransformersModel:
             reason = disagreement(tree(), full, size, self.dtype)
         if reason is None:
             return tree(), None
-        kind = self._model.config.model_type
+        kind = self.network.config.model_type
         return full, f"{kind} is read with one full pass per node, which is slow: {reason}"
 
 
