@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import dataclass
+from itertools import takewhile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,6 +72,7 @@ class TokenGrammar:
             raise TaskError(f"{given!r} is not the beginning of an answer that goes on")
         self.start, self.written = begun
         self._moves: dict[int, Moves] = {}
+        self._stems: dict[tuple[bool, int, int], list[int]] = {}
         self._strict = ByteAutomaton(automaton.format.strict(), automaton.spellings)
 
     def moves(self, state: int) -> Moves:
@@ -102,8 +104,7 @@ class TokenGrammar:
         first separator and spelling), tokenised as the tokenizer would; it stops before the
         boundary, whose mass is read in the row of the last token.
         """
-        strict = self._strict.run(answer)
-        automaton, at = (self.automaton, state) if strict is None else (self._strict, strict[0])
+        automaton, at = self._own_way(answer, state)
         paths: dict[int, list[int]] = {}
         wanted = {o for o in automaton.ahead(at) if o != automaton.gate}
         for output in sorted(wanted):
@@ -111,6 +112,27 @@ class TokenGrammar:
             if text is not None and (path := self._tokens(state, text)) is not None:
                 paths[output] = path
         return paths
+
+    def stem(self, answer: bytes, state: int) -> list[int]:
+        """The tokens that all labels' spellings have in common from `state`; [] if they part there.
+
+        What the model writes next if it goes on with another label in the format's own way.
+        """
+        automaton, at = self._own_way(answer, state)
+        key = automaton is self._strict, state, at
+        if key not in self._stems:
+            ahead = [o for o in automaton.ahead(at) if o < automaton.size]
+            ahead.sort(key=lambda output: automaton.spellings[output][0])
+            ends = [automaton.shortest(at, output) for output in (ahead[:1] + ahead[-1:])]
+            paths = [self._tokens(state, text) or [] for text in ends if text is not None]
+            alike = takewhile(lambda pair: pair[0] == pair[-1], zip(*paths, strict=False))
+            self._stems[key] = [tokens[0] for tokens in alike]
+        return self._stems[key]
+
+    def _own_way(self, answer: bytes, state: int) -> tuple[ByteAutomaton, int]:
+        """The automaton of what the format itself writes, where `answer` is that so far."""
+        strict = self._strict.run(answer)
+        return (self.automaton, state) if strict is None else (self._strict, strict[0])
 
     def _tokens(self, state: int, text: bytes) -> list[int] | None:
         """`text` as the tokenizer writes it, or in longest tokens where that does not fit."""

@@ -93,7 +93,8 @@ class Readings:
         share = np.array([p for _, p in tails], dtype=np.float64)
         held = self.mass[[n for n, _ in tails]] * share
         if self.normalisation is Normalisation.MASKED and len(tails):
-            held = held / self.tree.allowed()[[n for n, _ in tails]]
+            allowed = self.tree.allowed()[[n for n, _ in tails]]
+            held = np.divide(held, allowed, out=np.zeros_like(held), where=held > 0)
         return nodes, np.concatenate([self.mass[frontier], held])
 
     @cached_property

@@ -15,7 +15,7 @@ from __future__ import annotations
 import heapq
 import math
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +26,9 @@ from labelmass.answers.ledger import Ledger
 from labelmass.answers.tree import LUMP, ROOT, AnswerTree, Ending, Normalisation, Status
 from labelmass.lm.base import Row
 from labelmass.task.automaton import DONE, Outputs
+
+AHEAD = 4.0
+"""A node this much heavier than those asked for is read together with what must follow it."""
 
 RARE = 1e-3
 """Below this probability a relative tolerance is measured against this value."""
@@ -139,7 +142,7 @@ class Search:
         self._clock, self._began = clock, clock()
         self._add(ROOT, -1, grammar.start, grammar.written)
         self._place(ROOT, 0.0, 1.0)
-        self._forced[ROOT] = None
+        self._force(ROOT)
         self.tree.greedy.append(ROOT)
         self._enter_step(ROOT)
 
@@ -151,12 +154,12 @@ class Search:
             raise RuntimeError("tell() the rows of the last asks() first")
         tree, budget = self.tree, self.budget
         tree.stopped = ""
-        wanted = dict.fromkeys(n for n in self._forced if tree.status[n] == Status.FRONTIER)
+        wanted = self._without_row(self._forced)
         self._forced.clear()
         if self._out_of_time():
             wanted = {}
         elif tree.expanded:
-            wanted.update(dict.fromkeys(self._best(wanted)))
+            wanted.update(self._without_row(self._best(wanted)))
         room = max(budget.nodes - self._asked, 0)
         if len(wanted) > room:
             tree.stopped = "nodes"
@@ -168,6 +171,9 @@ class Search:
             NodeAsk(n, tree.parent[n], tree.token[n], self._moves(n).ids, self.needs.top)
             for n in self._waiting
         ]
+
+    def _without_row(self, nodes: Iterable[int]) -> dict[int, None]:
+        return dict.fromkeys(n for n in nodes if self.tree.status[n] == Status.FRONTIER)
 
     def tell(self, rows: Sequence[Row]) -> None:
         """The rows of the last `asks`, in the same order."""
@@ -333,8 +339,7 @@ class Search:
             more = tree.ahead[child] & ((1 << tree.none) - 1)
             if more and any(out < tree.none for out in tree.outputs[child]):
                 self._enter_step(child)
-            if tree.status[child] == Status.FRONTIER:
-                self._forced[child] = None
+            self._force(child)
         self._mark_completions()
 
     def _mark_completions(self) -> None:
@@ -360,15 +365,30 @@ class Search:
         tree.steps.append(node)
         if self.needs.tries is not None and len(tree.steps) > self.needs.tries:
             return
-        answer = self.grammar.given + tree.text(node)
-        for path in self.grammar.spell(answer, self._states[node]).values():
-            at = node
-            for token in path:
-                child = self._step_down(at, token)
-                if child is None:
-                    break
-                at = child
-                self._forced[at] = None
+        for path in self.grammar.spell(self._answer(node), self._states[node]).values():
+            self._forced.update(dict.fromkeys(self._way_down(node, path)))
+
+    def _force(self, node: int) -> None:
+        """Ask for a node whatever its mass, and for what the format then goes on with."""
+        self._forced[node] = None
+        self._forced.update(dict.fromkeys(self._stem(node)))
+
+    def _stem(self, node: int) -> list[int]:
+        """The nodes below that lead to every label alike: one pass reads them with the node."""
+        return self._way_down(node, self.grammar.stem(self._answer(node), self._states[node]))
+
+    def _answer(self, node: int) -> bytes:
+        return self.grammar.given + self.tree.text(node)
+
+    def _way_down(self, node: int, tokens: Sequence[int]) -> list[int]:
+        """The nodes along tokens, as far as there are any."""
+        nodes: list[int] = []
+        for token in tokens:
+            child = self._step_down(node, token)
+            if child is None:
+                break
+            nodes.append(node := child)
+        return nodes
 
     def _step_down(self, node: int, token: int) -> int | None:
         """The child along a token, reserved if the node's row is not known yet."""
@@ -417,6 +437,15 @@ class Search:
         self._offer(parent)
         return node
 
+    def _drop_expanded(self) -> None:
+        """See to it that the first on the heap is a node without a row."""
+        while self._heap and -self._heap[0][0] > 0:
+            _, token, parent = self._heap[0]
+            child = self._child.get((parent, token))
+            if child is None or self.tree.status[child] == Status.FRONTIER:
+                return
+            self._pop()
+
     def _best(self, forced: Collection[int]) -> list[int]:
         """Nodes, besides those forced, that best-first search would surely expand next."""
         ledger, floor, chosen = self._ledger, self.needs.min_mass, list[int]()
@@ -425,6 +454,7 @@ class Search:
             spare = max(allowance - self._stuck, allowance / 10)
             left = ledger.live - self._stuck
             left -= sum(self._mass[n] for n in forced if ledger.matters(self._undecided(n)))
+            self._drop_expanded()
             heavy = min(allowance, -self._heap[0][0] / 10) if self._heap else 0.0
             within = left <= spare and self._stuck <= allowance
             while self._heap and -self._heap[0][0] > 0:
@@ -438,6 +468,8 @@ class Search:
                     left -= mass
                     within = False
                 chosen.append(node)
+                if mass >= AHEAD * heavy:
+                    chosen += self._stem(node)
             if not chosen:
                 capped = self._stuck > sum(self.tree.tail.values())
                 stuck = "depth" if capped else "engine"

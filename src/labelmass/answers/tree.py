@@ -132,8 +132,8 @@ class AnswerTree:
         if normalisation is Normalisation.MASKED:
             allowed = self.allowed()
             parents = np.array(self.parent[1:], dtype=np.int64)
-            with np.errstate(divide="ignore"):
-                logp[1:] -= np.log(allowed)[parents]
+            there = np.flatnonzero(logp[1:] > -np.inf) + 1  # the others have no mass either way
+            logp[there] -= np.log(allowed[parents[there - 1]])
         mass = np.zeros(len(self))
         for node in range(1, len(self)):
             mass[node] = mass[self.parent[node]] + logp[node]
