@@ -114,17 +114,20 @@ class TokenGrammar:
         return paths
 
     def stem(self, answer: bytes, state: int) -> list[int]:
-        """The tokens that all labels' spellings have in common from `state`; [] if they part there.
+        """The tokens with which an answer goes on from `state` whichever label comes next.
 
-        What the model writes next if it goes on with another label in the format's own way.
+        In the format's own way; [] where the labels part at once.
         """
         automaton, at = self._own_way(answer, state)
         key = automaton is self._strict, state, at
         if key not in self._stems:
             ahead = [o for o in automaton.ahead(at) if o < automaton.size]
             ahead.sort(key=lambda output: automaton.spellings[output][0])
-            ends = [automaton.shortest(at, output) for output in (ahead[:1] + ahead[-1:])]
-            paths = [self._tokens(state, text) or [] for text in ends if text is not None]
+            paths: list[list[int]] = []
+            for some in (ahead, ahead[::-1]):  # what these two share, all share
+                texts = (automaton.shortest(at, output, next_one=False) for output in some)
+                # nothing is left to write of a label that only lacks its boundary
+                paths.append(self._tokens(state, next(filter(None, texts), b"")) or [])
             alike = takewhile(lambda pair: pair[0] == pair[-1], zip(*paths, strict=False))
             self._stems[key] = [tokens[0] for tokens in alike]
         return self._stems[key]

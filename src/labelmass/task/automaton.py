@@ -143,8 +143,11 @@ class ByteAutomaton:
             written += ending
         return self._locate(text, written)
 
-    def shortest(self, state: int, output: int) -> bytes | None:
-        """Shortest text from `state` up to, not including, the byte that writes `output` next."""
+    def shortest(self, state: int, output: int, *, next_one: bool = True) -> bytes | None:
+        """Shortest text from `state` up to, not including, the byte that writes `output`.
+
+        next_one: no other label may be written before it.
+        """
         seen, queue = {state}, deque([(state, b"")])
         while queue:
             at, text = queue.popleft()
@@ -157,7 +160,7 @@ class ByteAutomaton:
                 to, out = moved
                 if output in out:
                     return text
-                if any(o < self.size for o in out) or to in seen or to == DONE:
+                if to in seen or to == DONE or (next_one and any(o < self.size for o in out)):
                     continue
                 seen.add(to)
                 queue.append((to, text + bytes([byte])))
