@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from brute import Exact, enumerate_answers, random_script
@@ -13,6 +13,7 @@ from labelmass.answers.search import Budget
 from labelmass.answers.tree import Normalisation
 from labelmass.lm.scripted import ScriptedLanguageModel
 from labelmass.task.formats import AnswerFormat, comma_list, guard, json_list, polysyndeton
+from proofs import proof
 
 S = ["S1", "S10", "S2"]
 CASES: dict[str, tuple[AnswerFormat, list[str], list[str]]] = {
@@ -59,7 +60,7 @@ def exact_values(exact: Exact, normalisation: Normalisation) -> list[float | Non
 
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("normalisation", Normalisation)
-@settings(max_examples=25, deadline=None)
+@proof(25)
 @given(seed=st.integers(0, 10**9), top_only=st.sampled_from([None, None, 2]))
 def test_bounds_contain_the_exact_value_at_every_budget(
     case: str, normalisation: Normalisation, seed: int, top_only: int | None
@@ -94,7 +95,7 @@ def test_bounds_contain_the_exact_value_at_every_budget(
         assert low[: len(wanted)] == pytest.approx(wanted, abs=1e-9)
 
 
-@settings(max_examples=40, deadline=None)
+@proof(40)
 @given(seed=st.integers(0, 10**9), tolerance=st.sampled_from([0.3, 0.1, 0.03, 0.001]))
 def test_the_tolerance_is_kept(seed: int, tolerance: float) -> None:
     fmt, labels, tokens = CASES["guard"]

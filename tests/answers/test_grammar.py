@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from labelmass.answers.grammar import TokenGrammar, Vocabulary
 from labelmass.errors import TaskError
 from labelmass.task.automaton import DONE, ByteAutomaton
 from labelmass.task.formats import AnswerFormat, comma_list, guard, json_list, polysyndeton
+from proofs import proof
 
 
 @dataclass
@@ -64,7 +65,7 @@ def grammar_of(fmt: AnswerFormat, pieces: list[bytes]) -> tuple[TokenGrammar, Pi
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-@settings(max_examples=60, deadline=None)
+@proof(60)
 @given(data=st.data())
 def test_moves_are_exactly_the_tokens_whose_bytes_can_be_read(
     kind: str, data: st.DataObject
@@ -87,7 +88,7 @@ def test_moves_are_exactly_the_tokens_whose_bytes_can_be_read(
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-@settings(max_examples=40, deadline=None)
+@proof(40)
 @given(data=st.data())
 def test_spellings_lead_to_their_label_and_share_their_stem(kind: str, data: st.DataObject) -> None:
     fmt = FORMATS[kind]

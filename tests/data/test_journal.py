@@ -10,11 +10,12 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from labelmass.data import Journal, journal_path
 from labelmass.errors import LabelMassError
+from proofs import proof
 
 SIGNATURE: dict[str, Any] = {"model": "m", "tolerance": 0.01, "task": {"hash": "abc"}}
 
@@ -101,7 +102,7 @@ def test_lone_surrogates_survive(tmp_path: Path) -> None:
         assert next(journal.records())["greedy"] == "a\udcffb"
 
 
-@settings(max_examples=200, deadline=None)
+@proof(200)
 @given(st.data())
 def test_cut_anywhere_nothing_is_lost_or_doubled(data: st.DataObject) -> None:
     with TemporaryDirectory() as folder:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from brute import enumerate_answers, random_script
@@ -18,6 +18,7 @@ from labelmass.estimators.greedy import EPS, fixed_place, hard, token
 from labelmass.estimators.stepwise import compare_to_none, first_step, max_over_generations
 from labelmass.lm.scripted import ScriptedLanguageModel
 from labelmass.task.formats import comma_list, guard
+from proofs import proof
 
 LABELS = ["S1", "S10", "S2"]
 TOKENS = ["un", "safe", "unsafe", "\n", "\nS", "S", "1", "10", "0", "2", ",", ",S", "1,", "S1"]
@@ -29,7 +30,7 @@ def model_of(seed: int) -> ScriptedLanguageModel:
     return ScriptedLanguageModel(random_script(seed, TOKENS, depth=7), TOKENS)
 
 
-@settings(max_examples=60, deadline=None)
+@proof(60)
 @given(seed=seeds)
 def test_step_identities(seed: int) -> None:
     tree = grow(model_of(seed), FORMAT, LABELS, Budget(tolerance=0.0), EVERYTHING)
@@ -47,7 +48,7 @@ def test_step_identities(seed: int) -> None:
         assert one.low.sum() <= 1 + 1e-9
 
 
-@settings(max_examples=60, deadline=None)
+@proof(60)
 @given(seed=seeds)
 def test_greedy_identities(seed: int) -> None:
     model = model_of(seed)
@@ -65,7 +66,7 @@ def test_greedy_identities(seed: int) -> None:
     assert ((hard(tree).p > 0.5) == (single > 0)).all()
 
 
-@settings(max_examples=60, deadline=None)
+@proof(60)
 @given(seed=seeds)
 def test_the_pruned_search_never_exceeds_the_exact_value_and_bounds_it(seed: int) -> None:
     model = model_of(seed)

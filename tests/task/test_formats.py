@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from labelmass.errors import TaskError
@@ -20,6 +20,7 @@ from labelmass.task.formats import (
     make_format,
     polysyndeton,
 )
+from proofs import proof
 
 FORMATS = {
     "json": json_list(),
@@ -45,7 +46,7 @@ def automaton(fmt: AnswerFormat, labels: list[str]) -> ByteAutomaton:
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-@settings(max_examples=60, deadline=None)
+@proof(60)
 @given(names=NAMES, data=st.data())
 def test_what_is_written_is_read_back(kind: str, names: list[str], data: st.DataObject) -> None:
     fmt = FORMATS[kind]
@@ -67,7 +68,7 @@ def test_what_is_written_is_read_back(kind: str, names: list[str], data: st.Data
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-@settings(max_examples=150, deadline=None)
+@proof(150)
 @given(data=st.data())
 def test_a_strict_format_reads_what_its_regular_expression_does(
     kind: str, data: st.DataObject

@@ -1,0 +1,158 @@
+"""The planner: what it asks for, in which order, in how many passes, and when it stops."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from brute import random_script
+from growing import EVERYTHING, grow
+from labelmass.answers.grammar import TokenGrammar, Vocabulary
+from labelmass.answers.readings import Readings
+from labelmass.answers.search import Budget, Needs, Search
+from labelmass.answers.tree import Status
+from labelmass.lm.base import Ask, Row
+from labelmass.lm.scripted import ScriptedLanguageModel
+from labelmass.task.automaton import ByteAutomaton
+from labelmass.task.formats import comma_list, guard
+from proofs import proof
+
+S = ["S1", "S2", "S10"]
+TOKENS = ["un", "safe", "unsafe", "\n", "S", "1", "0", "2", ",", "x"]
+
+
+def search_of(model: ScriptedLanguageModel, **options: object) -> Search:
+    automaton = ByteAutomaton(guard(blanks=""), [[label] for label in S])
+    return Search(TokenGrammar(automaton, Vocabulary(model.tokenizer)), S, **options)  # type: ignore[arg-type]
+
+
+def passes(model: ScriptedLanguageModel, search: Search) -> int:
+    (record,) = model.open([[]])
+    for count in itertools.count():
+        asks = search.asks()
+        if not asks:
+            return count
+        seen = {0, *(n for n in range(len(search.tree)) if n in search.tree.top)}
+        for ask in asks:  # parents first
+            assert ask.parent in seen or ask.node == 0
+            seen.add(ask.node)
+        rows = [Ask(record, a.node, a.parent, a.token, a.ids, a.top) for a in asks]
+        search.tell(model.rows(rows))
+    raise AssertionError
+
+
+def chain(prompt: str, path: tuple[str, ...]) -> dict[str, float]:
+    """unsafe, S1, S2, then the end: every token certain."""
+    answer = ["un", "safe", "\n", "S", "1", ",", "S", "2"]
+    return {answer[len(path)]: 1.0} if len(path) < len(answer) else {"\0": 1.0}
+
+
+def test_what_the_format_prescribes_takes_no_pass_of_its_own() -> None:
+    def script(prompt: str, path: tuple[str, ...]) -> dict[str, float]:
+        answer = ["un", "safe", "\n", "S", "2", ",", "S", "1"]
+        return {answer[len(path)]: 1.0} if len(path) < len(answer) else {}
+
+    model = ScriptedLanguageModel(script, TOKENS)
+    search = search_of(model)
+    # root with "unsafe\nS"; "2" with ",S"; "1": nine rows
+    assert passes(model, search) == 3
+    assert search.tree.greedy_text == "unsafe\nS2,S1"
+
+
+@proof(60)
+@given(seed=st.integers(0, 10**9), tolerance=st.sampled_from([0.2, 0.02]))
+def test_no_node_lighter_than_another_is_expanded_in_its_stead(seed: int, tolerance: float) -> None:
+    """A node left in the frontier is lighter than the last that was asked for one by one."""
+    model = ScriptedLanguageModel(random_script(seed, TOKENS, depth=6), TOKENS)
+    budget = Budget(tolerance=tolerance)
+    tree = grow(model, guard(blanks=""), S, budget)
+    if tree.stopped == "exhausted":
+        return
+    low, high = Readings(tree).intervals
+    assert (high - low)[:4].max() <= tolerance + 1e-12
+    mass = np.exp(tree.log_mass())
+    left = [mass[n] for n in range(len(tree)) if tree.status[n] == Status.FRONTIER]
+    assert max(left, default=0.0) <= tolerance + 1e-12
+
+
+@proof(40)
+@given(seed=st.integers(0, 10**9))
+def test_growth_is_the_same_every_time(seed: int) -> None:
+    model = ScriptedLanguageModel(random_script(seed, TOKENS, depth=6), TOKENS)
+    one, other = (grow(model, guard(blanks=""), S, needs=EVERYTHING) for _ in range(2))
+    assert one.to_dict() == other.to_dict()
+
+
+@proof(40)
+@given(seed=st.integers(0, 10**9))
+def test_a_relative_tolerance_is_kept_for_rare_labels(seed: int) -> None:
+    model = ScriptedLanguageModel(random_script(seed, TOKENS, depth=6), TOKENS)
+    tree = grow(model, guard(blanks=""), S, Budget(tolerance=0.5, relative=0.1))
+    low, high = Readings(tree).intervals
+    middle = np.maximum((low + high) / 2, 1e-3)[:4]
+    assert tree.stopped == "exhausted" or ((high - low)[:4] <= 0.1 * middle + 1e-12).all()
+
+
+@pytest.mark.parametrize("nodes", [1, 2, 3, 7])
+def test_a_cap_on_nodes_is_a_cap(nodes: int) -> None:
+    model = ScriptedLanguageModel(random_script(5, TOKENS, depth=6), TOKENS)
+    tree = grow(model, guard(blanks=""), S, Budget(tolerance=0.0, nodes=nodes), EVERYTHING)
+    assert tree.expanded <= nodes
+    assert tree.stopped == "nodes"
+
+
+def test_a_cap_on_depth_leaves_the_rest_open() -> None:
+    model = ScriptedLanguageModel(chain, [*TOKENS, "\0"])
+    tree = grow(model, guard(blanks=""), S, Budget(depth=4))
+    assert tree.stopped == "depth"
+    assert Readings(tree).unexplored == pytest.approx(1)
+    assert max(tree.depth(n) for n in range(len(tree)) if tree.status[n] == Status.EXPANDED) < 4
+
+
+def test_seconds_are_off_by_default_and_stop_when_given() -> None:
+    model = ScriptedLanguageModel(random_script(5, TOKENS, depth=6), TOKENS)
+    ticks = itertools.count()
+    search = search_of(
+        model, budget=Budget(tolerance=0.0, seconds=3), clock=lambda: float(next(ticks))
+    )
+    assert 0 < passes(model, search) <= 3
+    assert search.tree.stopped == "seconds"
+
+
+@pytest.mark.parametrize("steps", [0, 1, None])
+def test_the_tries_of_the_greedy_path_are_grown_whatever_their_mass(steps: int | None) -> None:
+    model = ScriptedLanguageModel(chain, [*TOKENS, "\0"])
+    tree = grow(model, guard(blanks=""), S, Budget(tolerance=1.0), Needs(tree=False, tries=steps))
+    texts = {tree.text(n) for n in range(len(tree)) if tree.status[n] == Status.EXPANDED}
+    assert (b"unsafe\nS10" in texts) == (steps != 0)
+    assert (b"unsafe\nS1,S10" in texts) == (steps is None)
+
+
+def test_a_row_that_is_not_asked_for_is_refused() -> None:
+    model = ScriptedLanguageModel(chain, [*TOKENS, "\0"])
+    search = search_of(model)
+    asked = search.asks()
+    with pytest.raises(RuntimeError, match="tell"):
+        search.asks()
+    with pytest.raises(RuntimeError, match="rows were asked for"):
+        search.tell([Row(np.zeros(0), (), 1.0)] * (len(asked) + 1))
+
+
+def test_certain_labels_stop_the_search_though_much_is_open() -> None:
+    """What can no longer move any label is not explored: a single label, then a long tail."""
+
+    def script(prompt: str, path: tuple[str, ...]) -> dict[str, float]:
+        text = "".join(path)
+        if not path:
+            return {"a": 0.6, "b": 0.4}
+        return {", ": 0.9, "\n": 0.1} if text[-1] in "ab" else {"a": 0.5, "b": 0.5}
+
+    model = ScriptedLanguageModel(script, ["a", "b", ", ", "\n"])
+    fmt = comma_list(blanks="", stops=("\n",), none=None, single=True)
+    tree = grow(model, fmt, ["a", "b"], Budget(tolerance=0.001))
+    assert tree.expanded <= 3
+    assert Readings(tree).label(0).low == pytest.approx(0.6 * 0.1, abs=1e-9)
