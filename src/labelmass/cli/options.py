@@ -27,7 +27,8 @@ def model_options(command: F) -> F:
         click.option(
             "--dtype",
             type=click.Choice(["float32", "bfloat16", "float16"]),
-            help="Default: float32 on a CPU, the model's own on a GPU.",
+            help="Default: float32 on a CPU, the model's own on a GPU. bfloat16 is some three "
+            "times faster on a CPU that has it, and moves likely labels by 0.02 to 0.03.",
         ),
         click.option("--device", metavar="DEVICE", help="cpu, cuda, cuda:1, or auto to shard."),
         click.option(
@@ -85,4 +86,7 @@ def load_model(model: str | None, device: str | None, dtype: str | None) -> Lang
     from labelmass.lm.load import load
 
     with Console(stderr=True).status("loading the model"):
-        return load(model, device=device, dtype=dtype)
+        loaded = load(model, device=device, dtype=dtype)
+    if note := getattr(loaded, "note", None):
+        click.echo(f"note: {note}", err=True)
+    return loaded

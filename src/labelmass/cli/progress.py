@@ -1,9 +1,10 @@
-"""A scoring run that writes a file: progress with a rate and a forecast, and a journal."""
+"""Progress of long work, and a scoring run that writes a file through a journal."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 from rich.console import Console
@@ -25,6 +26,8 @@ from labelmass.run.score import Plan
 from labelmass.run.signature import Signature
 from labelmass.run.trees import TreeStore
 
+T = TypeVar("T")
+
 
 class Rate(ProgressColumn):
     """Records a second."""
@@ -32,6 +35,23 @@ class Rate(ProgressColumn):
     def render(self, task: Task) -> Text:
         speed = task.finished_speed or task.speed
         return Text("" if speed is None else f"{speed:.2f} records/s")
+
+
+def watched(items: Iterable[T], total: int | None, done: int = 0) -> Iterator[T]:
+    """The items, with a bar, a rate and a forecast while they come, where stderr is a terminal."""
+    console = Console(stderr=True)
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate()
+    with Progress(
+        *columns,
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    ) as progress:
+        bar = progress.add_task("scoring", total=total, completed=done)
+        for item in items:
+            yield item
+            progress.advance(bar)
 
 
 def run_to_file(
@@ -49,23 +69,13 @@ def run_to_file(
     mark = {"input": source, "run": signature.to_dict()}
     with Journal(journal_path(out), mark, overwrite=options["overwrite"]) as journal:
         left = (item for item in read_records(source) if item[0] not in journal)
-        console = Console(stderr=True)
         if len(journal):
-            console.print(f"going on after {len(journal)} records of an earlier run")
-        with Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            Rate(),
-            TimeRemainingColumn(),
-            console=console,
-        ) as progress:
-            bar = progress.add_task("scoring", total=total, completed=len(journal))
-            batch_size: int = options["batch_size"]
-            for key, result in plan.run(left, model, batch_size=batch_size, store=store):
-                journal.append([(key, result.to_dict())])
-                warned += isinstance(result, Result) and bool(result.warnings)
-                progress.advance(bar)
+            click.echo(f"going on after {len(journal)} records of an earlier run", err=True)
+        batch_size: int = options["batch_size"]
+        results = plan.run(left, model, batch_size=batch_size, store=store)
+        for key, result in watched(results, total, len(journal)):
+            journal.append([(key, result.to_dict())])
+            warned += isinstance(result, Result) and bool(result.warnings)
         for record in journal.records():
             failed += "error" in record
         export(journal, out)

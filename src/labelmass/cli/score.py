@@ -123,7 +123,7 @@ def _score(source: str, name: str | None, options: dict[str, Any]) -> int:
             results = plan.run_in_order(
                 read_records(source), model, batch_size=options["batch_size"], store=store
             )
-            return _show(results, options["table"])
+            return _show(results, options["table"], total)
         from labelmass.cli.progress import run_to_file
 
         return run_to_file(plan, source, total, model, signature, Path(out), store, options)
@@ -132,19 +132,21 @@ def _score(source: str, name: str | None, options: dict[str, Any]) -> int:
             store.close()
 
 
-def _show(results: Iterator[Any], table: bool | None) -> int:
+def _show(results: Iterator[Any], table: bool | None, total: int | None = None) -> int:
     """A table on a terminal, JSON lines elsewhere, or as asked. Returns how many failed."""
+    from labelmass.cli.progress import watched
+
     failed = 0
     if sys.stdout.isatty() if table is None else table:
         from rich.console import Console
 
         from labelmass.cli.table import result_table
 
-        found = list(results)
+        found = list(watched(results, total))
         failed = sum(1 for result in found if not hasattr(result, "tree"))
         Console().print(result_table(found))
         return failed
-    for result in results:
+    for result in results if sys.stdout.isatty() else watched(results, total):
         failed += not hasattr(result, "tree")
         click.echo(json.dumps(result.to_dict(), ensure_ascii=False, allow_nan=False))
     return failed
