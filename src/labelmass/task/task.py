@@ -29,6 +29,7 @@ from labelmass.task.labels import (
 from labelmass.task.layout import chat_turns, plain_turn, under
 from labelmass.task.prompt import Part, Prompt
 from labelmass.task.record import Record, RecordTemplates, check_template, fill
+from labelmass.task.wording import BinaryWording, UnaryWording
 
 
 class Task(TaskPart):
@@ -54,6 +55,7 @@ class Task(TaskPart):
     seed: of the shuffled order and of the choice of demonstrations.
     demonstrations: a list of records with `labels`, or a table, see `Demonstrations`; in a task
         file the table may name a JSONL `file`, relative to it.
+    unary, binary: how the methods of these names word their questions, see `task/wording.py`.
     """
 
     name: str
@@ -73,6 +75,8 @@ class Task(TaskPart):
     label_order: Literal["given", "alphabetical", "reversed", "shuffled"] = "given"
     seed: int = 0
     demonstrations: Demonstrations = Demonstrations()
+    unary: UnaryWording = UnaryWording()
+    binary: BinaryWording = BinaryWording()
 
     def __init__(self, **keys: Any) -> None:
         try:
@@ -198,7 +202,11 @@ class Task(TaskPart):
 
     def to_dict(self) -> dict[str, Any]:
         """Every key, for JSON; the demonstrations themselves are in it, so no file is needed."""
-        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+        keys = self.model_dump(mode="json", by_alias=True, exclude_none=True)
+        for name in ("unary", "binary"):  # as it is by default, it is not worth a word
+            if getattr(self, name) == type(self).model_fields[name].default:
+                del keys[name]
+        return keys
 
     @cached_property
     def hash(self) -> str:
@@ -306,18 +314,24 @@ class Task(TaskPart):
         if self.chat:
             turns = chat_turns(*self._heads, blocks, asked)
         else:
-            between = Part(self.demonstration_separator, trusted=True)
-            turns = plain_turn(
-                *self._heads, blocks, asked, Part(self.answer_cue, trusted=True), between
-            )
+            turns = plain_turn(*self._heads, blocks, asked, *self.joints)
         return Prompt(turns, opening=self.given_opening, chat=self.chat)
 
     @cached_property
     def _shared(self) -> tuple[Demonstration, ...]:
         return self.demonstrations.choose(self.seed)
 
+    @property
+    def joints(self) -> tuple[Part, Part]:
+        """In plain text: what comes between a record and its answer, and after each block."""
+        cue, between = self.answer_cue, self.demonstration_separator
+        return Part(cue, trusted=True), Part(between, trusted=True)
+
     @cached_property
     def _heads(self) -> tuple[tuple[Part, ...], tuple[Part, ...]]:
+        return self.heads(self.instruction)
+
+    def heads(self, instruction: str) -> tuple[tuple[Part, ...], tuple[Part, ...]]:
         """The system prompt, and what stands before the first record."""
         labels = ordered(self.labels, self.label_order, self.seed)
         lines = [label_line(label, self.write) for label in labels]
@@ -325,11 +339,10 @@ class Task(TaskPart):
             "labels": [Part("\n".join(lines))],
             "label_names": [Part(", ".join(label.spellings[0] for label in labels))],
         }
-        system = fill(self.system or "", texts)
-        instruction = fill(self.instruction, texts)
+        system, head = fill(self.system or "", texts), fill(instruction, texts)
         if self.instruction_in == "system":
-            return under(system, instruction), ()
-        return system, instruction
+            return under(system, head), ()
+        return system, head
 
 
 def presets() -> dict[str, str]:
@@ -362,5 +375,7 @@ _TABLES: dict[tuple[str, ...], type[TaskPart]] = {
     ("record",): RecordTemplates,
     ("demonstrations",): Demonstrations,
     ("demonstrations", "examples"): Demonstration,
+    ("unary",): UnaryWording,
+    ("binary",): BinaryWording,
 }
 """The models of a task's tables, for the names of their keys."""

@@ -1,0 +1,160 @@
+"""Other questions about the same record: is one label reasonable, which of two labels is better.
+
+A `Question` has what a `Task` has for a prompt and its answer, so the same tree is grown of it.
+Source: P1, section 5 (unary and binary breakdown); METHODS B says what its code does otherwise.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from labelmass.task.demonstrations import Demonstration
+from labelmass.task.formats import AnswerFormat
+from labelmass.task.layout import Block, Parts, chat_turns, plain_turn
+from labelmass.task.prompt import Part, Prompt
+from labelmass.task.record import Record, fill, join
+from labelmass.task.task import Task
+
+Name = tuple[str, ...]
+"""What a question is called: its family, then the labels it is about."""
+
+ANSWER: Name = ("answer",)
+"""The task's own question: which labels?"""
+
+NONE = ""
+"""The empty answer, where a question is about it: no label has this name."""
+
+LETTERS = "a", "b"
+"""The answers of a question about two labels, in the order they are shown."""
+
+
+class Askable(Protocol):
+    """What can be asked of a record: a `Task`, or a `Question`."""
+
+    @property
+    def label_names(self) -> tuple[str, ...]: ...
+    @property
+    def spellings(self) -> list[list[str]]: ...
+    @property
+    def format(self) -> AnswerFormat: ...
+    @property
+    def given_opening(self) -> str: ...
+    def prompt(self, record: Record) -> Prompt: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """A question about a record that is answered with one of a few words.
+
+    name: its family and its labels; a family shares all that stands before the record.
+    label_names: the words. heads: system prompt and instruction. blocks: demonstrations.
+    below: what stands below the record.
+    """
+
+    task: Task
+    name: Name
+    label_names: tuple[str, ...]
+    heads: tuple[Parts, Parts]
+    blocks: tuple[Block, ...]
+    below: Parts
+
+    @property
+    def spellings(self) -> list[list[str]]:
+        return [[name] for name in self.label_names]
+
+    @property
+    def format(self) -> AnswerFormat:
+        """One word in either case, then the end or whatever cannot be part of a word."""
+        return AnswerFormat(
+            "word",
+            none=None,
+            single=True,
+            stops=(".", ",", ":", ";", "!", ")", '"', " ", "\n"),
+            blanks=" \n",
+            ignore_case=True,
+        )
+
+    @property
+    def given_opening(self) -> str:
+        return ""
+
+    def prompt(self, record: Record) -> Prompt:
+        asked = join((*self.task.record.render(record), *self.below))
+        if self.task.chat:
+            turns = chat_turns(*self.heads, self.blocks, asked)
+        else:
+            cue, between = self.task.joints
+            turns = plain_turn(*self.heads, self.blocks, asked, cue, between)
+        return Prompt(turns, chat=self.task.chat)
+
+
+def unary(task: Task) -> list[Question]:
+    """For each label: is it reasonable for the record? The first word means yes."""
+    wording = task.unary
+    words = wording.yes, wording.no
+
+    def below(label: str) -> Parts:
+        return fill(wording.question, {"label": (Part(label),)})
+
+    blocks = tuple(
+        (join((*task.record.render(example.record), *below(label))), Part(words[not fits]))
+        for example, label, fits in _judged(task, wording.k)
+    )
+    heads = task.heads(wording.instruction)
+    return [
+        Question(task, ("unary", label), words, heads, blocks, below(label))
+        for label in task.label_names
+    ]
+
+
+def binary(task: Task, pairs: Iterable[tuple[str, str]]) -> list[Question]:
+    """For each pair of labels, or of a label and `NONE`: which is better? In the order given."""
+    wording = task.binary
+
+    def below(pair: tuple[str, str]) -> Parts:
+        shown = ((Part(name or wording.none),) for name in pair)
+        return fill(wording.question, dict(zip(LETTERS, shown, strict=True)))
+
+    blocks = tuple(
+        (join((*task.record.render(example.record), *below(pair))), Part(LETTERS[better]))
+        for example, pair, better in _compared(task, wording.k)
+    )
+    heads = task.heads(wording.instruction)
+    return [
+        Question(task, ("binary", *pair), LETTERS, heads, blocks, below(pair)) for pair in pairs
+    ]
+
+
+def _judged(task: Task, k: int) -> Iterator[tuple[Demonstration, str, bool]]:
+    """Demonstrations with a label each that fits, and in turn with one that does not."""
+    draw = random.Random(f"unary:{task.seed}")
+    with_labels = [example for example in task.demonstrations.examples if example.labels]
+    others = [e for e in task.demonstrations.examples if len(e.labels) < len(task.labels)]
+    half = min(k // 2, len(with_labels), len(others))
+    for good, bad in zip(draw.sample(with_labels, half), draw.sample(others, half), strict=True):
+        yield good, draw.choice(good.labels), True
+        yield bad, draw.choice(_foreign(task, bad)), False
+
+
+def _compared(task: Task, k: int) -> Iterator[tuple[Demonstration, tuple[str, str], int]]:
+    """Demonstrations with a pair each, and which of the two is better: a label that fits against
+    one that does not, or `NONE` against a label where no label fits."""
+    draw = random.Random(f"binary:{task.seed}")
+    pool = [e for e in task.demonstrations.examples if len(e.labels) < len(task.labels)]
+    for example in draw.sample(pool, min(k, len(pool))):
+        good = draw.choice(example.labels) if example.labels else NONE
+        others = _foreign(task, example)
+        bad = draw.choice([*others, NONE] if good else others)
+        better = draw.randrange(2)
+        yield example, ((bad, good) if better else (good, bad)), better
+
+
+def _foreign(task: Task, example: Demonstration) -> list[str]:
+    return [name for name in task.label_names if name not in example.labels]
+
+
+Asks = Callable[[Task], list[Question]]
+"""The questions a method asks about every record of a task."""
