@@ -72,6 +72,12 @@ class Usage:
     tree_tokens: int = 0
     forward_passes: int = 0
 
+    def __iadd__(self, other: Usage) -> Usage:
+        self.prompt_tokens += other.prompt_tokens
+        self.tree_tokens += other.tree_tokens
+        self.forward_passes += other.forward_passes
+        return self
+
 
 class Tokenizer(Protocol):
     """Text to ids and back, at the level of bytes."""

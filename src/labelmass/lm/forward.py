@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from labelmass.lm.architecture import FULL, SLIDING, Windows
+from labelmass.lm.runs import Run
 
 
 class Forward:
@@ -40,6 +42,32 @@ class Forward:
             return logits
         where = torch.from_numpy(place).to(logits.device)
         return logits[torch.arange(len(tokens), device=logits.device)[:, None], where]
+
+    def packed(
+        self, runs: Sequence[Run], position: NDArray[np.int64], keep: NDArray[np.int64], **how: Any
+    ) -> Any:
+        """(n, v) logits after the tokens at places `keep` (n,) of runs laid end to end.
+
+        position: (t,) of each token.
+        """
+        return self.logits(
+            [[token for run in runs for token in run.tokens]],
+            keep=keep[None],
+            position_ids=torch.from_numpy(position)[None].to(self.device),
+            use_cache=True,
+            **how,
+        )[0]
+
+    @contextlib.contextmanager
+    def attention(self, name: str) -> Generator[None]:
+        """Compute attention by the function of that name in the AttentionInterface meanwhile."""
+        config = self.model.config
+        usual = config._attn_implementation
+        config._attn_implementation = name
+        try:
+            yield
+        finally:
+            config._attn_implementation = usual
 
     def masks(self, visible: NDArray[np.bool_], distance: NDArray[np.int64], to: Windows) -> Any:
         """Additive masks (1, 1, t, k) from what is visible (t, k) and how far back it lies.

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -21,7 +22,9 @@ from labelmass.lm.architecture import Architecture, inspect
 from labelmass.lm.base import PROMPT, Ask, Row, Tokenizer, Usage
 from labelmass.lm.forward import Forward
 from labelmass.lm.full_forward import FullForward
-from labelmass.lm.tree_attention import TreeAttention
+from labelmass.lm.masked import Masked
+from labelmass.lm.split import Split, fits
+from labelmass.lm.tree_attention import Attention, TreeAttention
 
 DTYPES = ("float32", "bfloat16", "float16")
 
@@ -153,23 +156,24 @@ class TransformersModel:
         return usage
 
     def _choose(self, architecture: Architecture) -> tuple[TreeAttention | FullForward, str | None]:
-        size = len(self.tokenizer.token_bytes)
-        full = FullForward(self._forward, size, pass_tokens=self._pass_tokens)
+        """The quickest way of reading that gives the numbers of full passes."""
+        forward, size = self._forward, len(self.tokenizer.token_bytes)
+        full = FullForward(forward, size, pass_tokens=self._pass_tokens)
         reason = architecture.obstacle
-
-        def tree() -> TreeAttention:
-            return TreeAttention(
-                self._forward,
-                size,
-                architecture.windows,
-                pass_tokens=self._pass_tokens,
-                max_slots=self._max_slots,
-            )
-
+        ways: list[Callable[[], Attention]] = []
         if reason is None:
-            reason = disagreement(tree(), full, size, self.dtype)
-        if reason is None:
-            return tree(), None
+            ways = [partial(Masked, forward, architecture.windows)]
+            if fits(forward, architecture.windows):
+                ways.insert(0, partial(Split, forward))
+
+        def tree(way: Callable[[], Attention]) -> TreeAttention:
+            tokens, slots = self._pass_tokens, self._max_slots
+            return TreeAttention(way(), size, pass_tokens=tokens, max_slots=slots)
+
+        for way in ways:
+            reason = disagreement(tree(way), full, size, self.dtype)
+            if reason is None:
+                return tree(way), None
         kind = self.network.config.model_type
         return full, f"{kind} is read with one full pass per node, which is slow: {reason}"
 

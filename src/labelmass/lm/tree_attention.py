@@ -1,8 +1,9 @@
 """Rows of many answer trees in one pass: each token looks at its own ancestors and no others.
 
 All tokens lie in one sequence. Where a token stands is told by its position id, and what it may
-look at by the mask, so the tokens of many prompts and many branches share a pass. Keys and values
+look at by its run, so the tokens of many prompts and many branches share a pass. Keys and values
 stay in slots until their record is closed; the tokens all prompts begin with are computed once.
+How attention over the slots is computed is another's concern (`Split`, `Masked`).
 """
 
 from __future__ import annotations
@@ -10,22 +11,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from labelmass.errors import ModelError
-from labelmass.lm.architecture import Windows
 from labelmass.lm.base import PROMPT, Ask, Row, Usage
-from labelmass.lm.forward import Forward
 from labelmass.lm.reading import read_rows
-from labelmass.lm.slot_cache import SlotCache
+from labelmass.lm.runs import NONE, Run, cut
 from labelmass.lm.slots import SlotPool
-
-NONE = np.empty(0, np.int64)
-"""No slots."""
 
 
 @dataclass(slots=True)
@@ -44,6 +40,7 @@ class Record:
     ids: the whole prompt.
     prefix, shared: the first `shared` ids are those of `prefix`; the others are its own.
     age: passes of the reader that had failed when it was opened.
+    head: (shared,) int64, the slots of those of `prefix`, empty until computed.
     slots: (len(ids) - shared,) int64, empty until computed.
     slot_of: slot by node of the answer.
     line_of: by node, the slots from the answer's first token to the node's own.
@@ -53,50 +50,29 @@ class Record:
     prefix: Prefix | None
     shared: int
     age: int
+    head: NDArray[np.int64] = field(default_factory=lambda: NONE)
     slots: NDArray[np.int64] = field(default_factory=lambda: NONE)
     slot_of: dict[int, int] = field(default_factory=dict[int, int])
     line_of: dict[int, tuple[int, ...]] = field(default_factory=dict[int, tuple[int, ...]])
     usage: Usage = field(default_factory=Usage)
 
-    @property
-    def prompt_slots(self) -> NDArray[np.int64]:
-        """(len(ids),) int64, prefix and own."""
-        if self.prefix is None:
-            return self.slots
-        return np.concatenate([self.prefix.slots[: self.shared], self.slots])
 
+class Attention(Protocol):
+    """Puts runs through a model that looks at slots."""
 
-@dataclass(frozen=True, slots=True)
-class Run:
-    """Tokens that go through the model one after another.
+    def logits(
+        self, runs: list[Run], position: NDArray[np.int64], top: int, keep: NDArray[np.int64]
+    ) -> Any:
+        """(n, v) logits after the tokens at places `keep` (n,) of the runs, one after another.
 
-    record: whose account they are on.
-    tokens, slots: (n,) each; every token looks at itself and at those of the run before it.
-    first_position: where the first stands in its text.
-    before: (m,) int64, slots that every token of the run looks at besides.
-    """
-
-    record: Record
-    tokens: list[int]
-    slots: NDArray[np.int64]
-    first_position: int
-    before: NDArray[np.int64]
-
-    def __len__(self) -> int:
-        return len(self.tokens)
-
-    def part(self, start: int, stop: int) -> Run:
-        return Run(
-            self.record,
-            self.tokens[start:stop],
-            self.slots[start:stop],
-            self.first_position + start,
-            np.concatenate([self.before, self.slots[:start]]),
-        )
+        position: by slot, where its token stands in its text.
+        top: slots that are in use end below it.
+        """
+        ...
 
 
 class TreeAttention:
-    """Reads trees with a slot cache and a mask made by hand.
+    """Reads trees with keys and values in slots.
 
     pass_tokens: most tokens of one pass.
     max_slots: most tokens whose keys and values are kept at once; None for no limit.
@@ -106,16 +82,14 @@ class TreeAttention:
 
     def __init__(
         self,
-        forward: Forward,
+        attention: Attention,
         vocabulary: int,
-        windows: Windows,
         *,
         pass_tokens: int,
         max_slots: int | None = None,
     ) -> None:
-        self._forward, self._vocabulary, self._windows = forward, vocabulary, windows
+        self._attention, self._vocabulary = attention, vocabulary
         self._pass_tokens = pass_tokens
-        self._cache = SlotCache()
         self._pool = SlotPool(max_slots)
         self._position = np.zeros(0, np.int64)
         self._prefix: Prefix | None = None
@@ -160,7 +134,7 @@ class TreeAttention:
         for index, (record, ask) in enumerate(asks):
             wanted.setdefault(self._slot(record, ask.node), []).append(index)
         rows: list[Row | None] = [None] * len(asks)
-        for group in _cut(runs, math.ceil(total / passes)):
+        for group in cut(runs, math.ceil(total / passes)):
             order, logits = self._pass(group, wanted)
             if order:
                 read = read_rows(logits, [asks[i][1] for i in order], self._vocabulary)
@@ -212,12 +186,14 @@ class TreeAttention:
         prefix = record.prefix
         if prefix is not None and not len(prefix.slots):
             prefix.slots = self._take(0, len(prefix.ids))
-            runs.append(Run(record, prefix.ids, prefix.slots, 0, NONE))
+            runs.append(Run(record.usage, prefix.ids, prefix.slots, 0, NONE, NONE))
             record.usage.prompt_tokens += len(prefix.ids)
         own = record.ids[record.shared :]
-        before = prefix.slots[: record.shared] if prefix is not None else NONE
+        if prefix is not None:
+            whole = record.shared == len(prefix.ids)
+            record.head = prefix.slots if whole else prefix.slots[: record.shared]
         record.slots = self._take(record.shared, len(own))
-        runs.append(Run(record, own, record.slots, record.shared, before))
+        runs.append(Run(record.usage, own, record.slots, record.shared, NONE, record.head))
         record.usage.prompt_tokens += len(own)
         return runs
 
@@ -225,11 +201,12 @@ class TreeAttention:
         """The last token of a prompt that is kept, for its row."""
         record.usage.prompt_tokens += 1
         return Run(
-            record,
+            record.usage,
             record.ids[-1:],
             record.slots[-1:],
             len(record.ids) - 1,
-            record.prompt_slots[:-1],
+            record.slots[:-1],
+            record.head,
         )
 
     def _node(self, record: Record, ask: Ask) -> Run:
@@ -240,83 +217,26 @@ class TreeAttention:
             record.line_of[ask.node] = (*above, slot)
         record.usage.tree_tokens += 1
         return Run(
-            record,
+            record.usage,
             [ask.token],
             np.array([record.slot_of[ask.node]]),
             len(record.ids) + len(above),
-            np.concatenate([record.prompt_slots, np.array(above, np.int64)]),
+            np.concatenate([record.slots, np.array(above, np.int64)]),
+            record.head,
         )
 
     @torch.inference_mode()
     def _pass(self, runs: list[Run], wanted: dict[int, list[int]]) -> tuple[list[int], Any]:
         """Put runs through the model; the asks they answer, in order, and their logits."""
-        write = np.concatenate([run.slots for run in runs])
-        tokens = [token for run in runs for token in run.tokens]
-        seen = np.zeros(self._pool.top, np.bool_)
-        seen[write] = True
-        for run in runs:
-            seen[run.before] = True
-        read = np.flatnonzero(seen)
-        whole = len(write) * (len(seen) - len(read)) < 64 * len(read)
-        if whole:
-            read = np.arange(len(seen))
-        visible = _visible(runs, len(seen))[:, read]
+        places = [slot for run in runs for slot in run.slots.tolist()]
         order: list[int] = []
         keep: list[int] = []
-        for place, slot in enumerate(write.tolist()):
+        for place, slot in enumerate(places):
             for index in wanted.get(slot, ()):
                 order.append(index)
                 keep.append(place)
-
-        forward = self._forward
-        position = self._position[write]
-        distance = position[:, None] - self._position[read][None, :]
-        masks = forward.masks(visible, distance, self._windows)
-        device = forward.device
-        self._cache.route.set(
-            torch.from_numpy(write).to(device),
-            len(seen) if whole else torch.from_numpy(read).to(device),
-            len(seen),
+        logits = self._attention.logits(
+            runs, self._position, self._pool.top, np.array(keep or [len(places) - 1])
         )
-        logits = forward.logits(
-            [tokens],
-            keep=np.array(keep or [len(tokens) - 1])[None],
-            position_ids=torch.from_numpy(position)[None].to(device),
-            attention_mask=masks,
-            past_key_values=self._cache,
-            use_cache=True,
-        )[0]
-        runs[0].record.usage.forward_passes += 1
+        runs[0].account.forward_passes += 1
         return order, logits
-
-
-def _cut(runs: list[Run], size: int) -> list[list[Run]]:
-    """Runs in groups of at most `size` tokens, the longer ones cut."""
-    groups: list[list[Run]] = [[]]
-    room = size
-    for run in runs:
-        start = 0
-        while start < len(run):
-            stop = min(len(run), start + room)
-            groups[-1].append(run.part(start, stop) if (start, stop) != (0, len(run)) else run)
-            room -= stop - start
-            start = stop
-            if not room:
-                groups.append([])
-                room = size
-    return [group for group in groups if group]
-
-
-def _visible(runs: list[Run], slots: int) -> NDArray[np.bool_]:
-    """(t, slots): which slots each token of a pass looks at."""
-    visible = np.zeros((sum(map(len, runs)), slots), np.bool_)
-    row = 0
-    for run in runs:
-        end = row + len(run)
-        visible[row:end, run.before] = True
-        if len(run) == 1:
-            visible[row, run.slots[0]] = True
-        else:
-            visible[row:end, run.slots] = np.tri(len(run), dtype=np.bool_)
-        row = end
-    return visible
