@@ -11,13 +11,15 @@ from brute import enumerate_answers, random_script
 from growing import EVERYTHING, grow
 from labelmass.answers.search import Budget
 from labelmass.answers.steps import label_steps
-from labelmass.answers.tree import Ending
+from labelmass.answers.tree import Ending, Normalisation
 from labelmass.errors import MethodError
 from labelmass.estimators import ESTIMATORS, find_estimators, needs_of
+from labelmass.estimators.base import no_questions
 from labelmass.estimators.greedy import EPS, fixed_place, hard, token
 from labelmass.estimators.stepwise import compare_to_none, first_step, max_over_generations
 from labelmass.lm.scripted import ScriptedLanguageModel
 from labelmass.task.formats import comma_list, guard
+from labelmass.task.questions import ANSWER
 from proofs import proof
 
 LABELS = ["S1", "S10", "S2"]
@@ -73,7 +75,7 @@ def test_the_pruned_search_never_exceeds_the_exact_value_and_bounds_it(seed: int
     exact = np.array(enumerate_answers(model, FORMAT, LABELS).label)
     pruned = ESTIMATORS["any-place-pruned"]
     tree = grow(model, FORMAT, LABELS, Budget(tolerance=0.5), needs_of([pruned]))
-    scores = pruned.read(tree, "raw")  # pyright: ignore[reportArgumentType]
+    scores = pruned.read({ANSWER: tree}, Normalisation.RAW)
     assert (scores.p <= exact + 1e-9).all()
     assert (exact <= scores.high + 1e-9).all()
 
@@ -87,10 +89,11 @@ def test_hard_leaves_room_below_one() -> None:
 
 def test_one_exploration_serves_any_set_of_methods() -> None:
     model = model_of(3)
-    together = grow(model, FORMAT, LABELS, Budget(tolerance=0.01), needs_of(ESTIMATORS.values()))
-    for estimator in ESTIMATORS.values():
+    of_answer = [one for one in ESTIMATORS.values() if one.questions is no_questions]
+    together = grow(model, FORMAT, LABELS, Budget(tolerance=0.01), needs_of(of_answer))
+    for estimator in of_answer:
         alone = grow(model, FORMAT, LABELS, Budget(tolerance=0.01), estimator.needs)
-        one, other = estimator.read(alone, "raw"), estimator.read(together, "raw")  # type: ignore[arg-type]
+        one, other = (estimator.read({ANSWER: t}, Normalisation.RAW) for t in (alone, together))
         assert (one.low <= other.high + 1e-9).all()
         assert (other.low <= one.high + 1e-9).all()
 

@@ -123,6 +123,7 @@ class Search:
             tuple(labels),
             has_none=automaton.format.none is not None,
             has_gate=automaton.format.gate is not None,
+            single=automaton.format.single,
             spellings=tuple(forms[0] for forms in automaton.spellings),
             tries=self.needs.tries,
             min_mass=self.needs.min_mass,

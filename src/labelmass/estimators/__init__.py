@@ -8,6 +8,7 @@ from labelmass.answers.search import Needs
 from labelmass.errors import MethodError
 from labelmass.estimators.anyplace import ANY_PLACE, ANY_PLACE_PRUNED
 from labelmass.estimators.base import Estimator, LabelScores
+from labelmass.estimators.breakdown import BINARY, BINARY_OUTCOME, UNARY
 from labelmass.estimators.greedy import FIXED_PLACE, HARD, TOKEN
 from labelmass.estimators.stepwise import COMPARE_TO_NONE, FIRST_STEP, MAX_OVER_GENERATIONS
 
@@ -24,6 +25,9 @@ ESTIMATORS: dict[str, Estimator] = {
         FIXED_PLACE,
         HARD,
         ANY_PLACE_PRUNED,
+        UNARY,
+        BINARY,
+        BINARY_OUTCOME,
     )
 }
 

@@ -10,7 +10,7 @@ from labelmass.answers.readings import Readings
 from labelmass.answers.search import Needs
 from labelmass.answers.tree import ROOT, AnswerTree, Normalisation, Status
 from labelmass.errors import MethodError
-from labelmass.estimators.base import Estimator, LabelScores
+from labelmass.estimators.base import Estimator, LabelScores, of_answer
 
 TOP_P, MIN_MASS, DEPTH, CLOSE = 0.99, 0.01, 20, 0.7
 """P2's settings: nucleus, smallest path kept, deepest level, end token that drops its siblings."""
@@ -107,7 +107,7 @@ ANY_PLACE = Estimator(
     "METHODS A; what P2 aims at",
     "the tree, to the tolerance",
     Needs(tree=True),
-    any_place,
+    of_answer(any_place),
 )
 ANY_PLACE_PRUNED = Estimator(
     "any-place-pruned",
@@ -115,5 +115,5 @@ ANY_PLACE_PRUNED = Estimator(
     "P2, any place",
     "every node of mass 0.01 or more",
     Needs(tree=False, min_mass=MIN_MASS, top=64),
-    any_place_pruned,
+    of_answer(any_place_pruned),
 )

@@ -12,7 +12,9 @@ from labelmass.answers.readings import Bounds
 from labelmass.answers.search import Needs
 from labelmass.answers.tree import AnswerTree, Normalisation
 from labelmass.errors import MethodError
+from labelmass.task import Task
 from labelmass.task.formats import AnswerFormat
+from labelmass.task.questions import ANSWER, Name, Question
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -21,12 +23,14 @@ class LabelScores(Mapping[str, Bounds]):
 
     p, low, high: (k,) float64; NaN where there is nothing to divide by. p is the midpoint of the
         interval unless the estimator names another rule.
+    interval: "certified", "sampled", or "none" where low and high are not known (NaN).
     """
 
     labels: tuple[str, ...]
     p: NDArray[np.float64]
     low: NDArray[np.float64]
     high: NDArray[np.float64]
+    interval: str = "certified"
 
     @classmethod
     def between(
@@ -39,6 +43,12 @@ class LabelScores(Mapping[str, Bounds]):
     def exactly(cls, labels: tuple[str, ...], p: NDArray[np.float64]) -> LabelScores:
         """Scores known to rounding."""
         return cls(labels, p, p, p)
+
+    @classmethod
+    def points(cls, labels: tuple[str, ...], p: NDArray[np.float64]) -> LabelScores:
+        """Scores whose interval is not known."""
+        unknown = np.full_like(p, np.nan)
+        return cls(labels, p, unknown, unknown, "none")
 
     def __getitem__(self, label: str) -> Bounds:
         try:
@@ -77,12 +87,23 @@ class LabelScores(Mapping[str, Bounds]):
         }
 
 
+Trees = Mapping[Name, AnswerTree]
+"""A record's trees by question; `ANSWER` is always there."""
+
+
+def no_questions(task: Task) -> list[Question]:
+    """For methods that read the answer to the task alone."""
+    return []
+
+
 @dataclass(frozen=True, slots=True)
 class Estimator:
-    """A method: `read` turns a tree that holds what `needs` asks for into label scores.
+    """A method: `read` turns a record's trees into label scores.
 
     source: paper and section. cost: in words, what it takes beyond the prompt.
+    needs: what the tree of answers to the task must hold.
     gap: why a format cannot give it, or None if it can.
+    questions: what else is asked of every record.
     """
 
     name: str
@@ -90,13 +111,21 @@ class Estimator:
     source: str
     cost: str
     needs: Needs
-    read: Callable[[AnswerTree, Normalisation], LabelScores]
+    read: Callable[[Trees, Normalisation], LabelScores]
     gap: Callable[[AnswerFormat], str | None] = lambda fmt: None
+    questions: Callable[[Task], list[Question]] = no_questions
 
     def check(self, fmt: AnswerFormat) -> None:
         """MethodError if this answer format cannot give the method."""
         if (reason := self.gap(fmt)) is not None:
             raise MethodError(f"{self.name}: {reason}")
+
+
+def of_answer(
+    read: Callable[[AnswerTree, Normalisation], LabelScores],
+) -> Callable[[Trees, Normalisation], LabelScores]:
+    """A reading of the answer to the task alone, as a reading of all trees."""
+    return lambda trees, normalisation: read(trees[ANSWER], normalisation)
 
 
 def _plain(value: np.float64) -> float | None:

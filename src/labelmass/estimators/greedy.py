@@ -6,7 +6,7 @@ import numpy as np
 
 from labelmass.answers.search import Needs
 from labelmass.answers.tree import AnswerTree, Normalisation
-from labelmass.estimators.base import Estimator, LabelScores
+from labelmass.estimators.base import Estimator, LabelScores, of_answer
 
 EPS = 1e-8
 """P1's floor for a label that is not in the answer; float64 keeps 1 - EPS below 1."""
@@ -71,7 +71,7 @@ HARD = Estimator(
     "P1; P2's greedy baseline",
     "the greedy answer",
     GREEDY,
-    hard,
+    of_answer(hard),
 )
 TOKEN = Estimator(
     "token",
@@ -79,7 +79,7 @@ TOKEN = Estimator(
     "P2, conditional probability",
     "the greedy answer",
     GREEDY,
-    token,
+    of_answer(token),
 )
 FIXED_PLACE = Estimator(
     "fixed-place",
@@ -87,5 +87,5 @@ FIXED_PLACE = Estimator(
     "P2, fixed place",
     "the greedy answer",
     GREEDY,
-    fixed_place,
+    of_answer(fixed_place),
 )

@@ -8,7 +8,7 @@ from labelmass.answers.search import Needs
 from labelmass.answers.steps import label_steps, require_tries
 from labelmass.answers.tree import AnswerTree, Normalisation
 from labelmass.errors import MethodError
-from labelmass.estimators.base import Estimator, LabelScores
+from labelmass.estimators.base import Estimator, LabelScores, of_answer
 from labelmass.task.formats import AnswerFormat
 
 
@@ -62,7 +62,7 @@ FIRST_STEP = Estimator(
     "P1, section 3",
     "one label trie",
     Needs(tree=False, tries=1),
-    first_step,
+    of_answer(first_step),
 )
 COMPARE_TO_NONE = Estimator(
     "compare-to-none",
@@ -70,7 +70,7 @@ COMPARE_TO_NONE = Estimator(
     "P1, section 5",
     "one label trie",
     Needs(tree=False, tries=1),
-    compare_to_none,
+    of_answer(compare_to_none),
     _needs_none,
 )
 MAX_OVER_GENERATIONS = Estimator(
@@ -79,6 +79,6 @@ MAX_OVER_GENERATIONS = Estimator(
     "P1, section 5",
     "one label trie per step",
     Needs(tree=False, tries=None),
-    max_over_generations,
+    of_answer(max_over_generations),
     _needs_lists,
 )

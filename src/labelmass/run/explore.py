@@ -7,15 +7,16 @@ the next one at once, so that passes stay full.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from labelmass.answers.search import Budget, Needs, NodeAsk, Search
 from labelmass.answers.tree import AnswerTree, Normalisation
 from labelmass.errors import RecordError
-from labelmass.lm.base import Ask, LanguageModel
+from labelmass.lm.base import Ask, LanguageModel, Usage
 from labelmass.run.joint import Joint, Start, common_length
 from labelmass.task import Record, Task
+from labelmass.task.questions import ANSWER, Name, Question
 
 Keyed = tuple[int, Record]
 
@@ -45,27 +46,53 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Explored:
-    """A record with its tree and its cost."""
+    """A record with a tree for each question, `ANSWER` among them, and its cost."""
 
     record: Record
-    tree: AnswerTree
+    trees: Mapping[Name, AnswerTree]
     cost: Cost
+
+    @property
+    def tree(self) -> AnswerTree:
+        """The tree of answers to the task itself."""
+        return self.trees[ANSWER]
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """Something asked of every record, and how its tree is grown."""
+
+    name: Name
+    joint: Joint
+    needs: Needs
+    normalisation: Normalisation
+
+
+@dataclass(slots=True)
+class _Branch:
+    """One question of one record under way; handle: None once it is done."""
+
+    search: Search
+    handle: int | None
+    asks: list[NodeAsk] = field(default_factory=list)
 
 
 @dataclass(slots=True)
 class _Active:
     key: int
     record: Record
-    search: Search
-    handle: int
-    asks: list[NodeAsk] = field(default_factory=list)
+    branches: dict[Name, _Branch]
+    usage: Usage = field(default_factory=Usage)
     seconds: float = 0.0
 
 
 class Explorer:
     """Explores records of one task with one model.
 
-    budget, needs, normalisation: see `answers.search`. batch_size: records in flight at once.
+    budget, needs, normalisation: see `answers.search`; those of the task's own tree.
+    questions: what else is asked of every record; an answer is one of few words, so its tree is
+        grown until their shares are within the tolerance.
+    batch_size: prompts in flight at once; those of one record always are together.
     """
 
     def __init__(
@@ -76,26 +103,36 @@ class Explorer:
         budget: Budget | None = None,
         needs: Needs | None = None,
         normalisation: Normalisation = Normalisation.RAW,
+        questions: Sequence[Question] = (),
         batch_size: int = 16,
     ) -> None:
         if batch_size < 1:
             raise ValueError(f"batch_size is {batch_size}: at least 1")
         self.model, self.task = model, task
-        self.budget, self.needs = budget or Budget(), needs or Needs()
-        self.normalisation, self.batch_size = normalisation, batch_size
+        self.budget, self.batch_size = budget or Budget(), batch_size
         self.joint = Joint(task, model.tokenizer)
-        self._shared: tuple[int, ...] | None = None
+        self._families: dict[str, list[_Asked]] = {
+            ANSWER[0]: [_Asked(ANSWER, self.joint, needs or Needs(), normalisation)]
+        }
+        for question in questions:
+            joint = Joint(question, model.tokenizer, self.joint.vocabulary)
+            self._families.setdefault(question.name[0], []).append(
+                _Asked(question.name, joint, Needs(), Normalisation.ON_FORMAT)
+            )
+        self._shared: dict[str, tuple[int, ...]] = {}
 
     def explore(
         self, records: Iterable[Keyed]
     ) -> Iterator[tuple[int, Record, Explored | RecordError]]:
-        """Each record with its tree, or with the error that kept it from one, as they finish."""
+        """Each record with its trees, or with the error that kept it from them, as they finish."""
         waiting = iter(records)
         active: list[_Active] = []
+        prompts = sum(map(len, self._families.values()))
+        most = max(1, self.batch_size // prompts)
         exhausted = False
         try:
             while True:
-                while not exhausted and len(active) < self.batch_size:
+                while not exhausted and len(active) < most:
                     item = next(waiting, None)
                     if item is None:
                         exhausted = True
@@ -108,7 +145,7 @@ class Explorer:
                 done = [a for a in active if not self._plan(a)]
                 for finished in done:
                     active.remove(finished)
-                    yield finished.key, finished.record, self._finish(finished)
+                    yield finished.key, finished.record, _explored(finished)
                 if done and not exhausted:
                     continue
                 if not active:
@@ -116,18 +153,27 @@ class Explorer:
                 self._pass(active)
         finally:
             for left in active:
-                self.model.close(left.handle)
+                for branch in left.branches.values():
+                    self._close(left, branch)
 
     def _begin(self, key: int, record: Record) -> _Active:
         began = time.perf_counter()
-        start = self.joint.start(record)
-        room = self._room(start)
-        budget = replace(self.budget, depth=min(self.budget.depth, room))
-        (handle,) = self.model.open([start.ids], self._share(start))
-        search = Search(
-            start.grammar, self.task.label_names, budget, self.needs, self.normalisation
-        )
-        return _Active(key, record, search, handle, seconds=time.perf_counter() - began)
+        active = _Active(key, record, {})
+        starts = {
+            family: [asked.joint.start(record) for asked in members]
+            for family, members in self._families.items()
+        }
+        rooms = {f: min(self._room(start) for start in some) for f, some in starts.items()}
+        for family, members in self._families.items():
+            budget = replace(self.budget, depth=min(self.budget.depth, rooms[family]))
+            shared = self._share(family, starts[family])
+            handles = self.model.open([start.ids for start in starts[family]], shared)
+            for asked, start, handle in zip(members, starts[family], handles, strict=True):
+                names = asked.joint.task.label_names
+                search = Search(start.grammar, names, budget, asked.needs, asked.normalisation)
+                active.branches[asked.name] = _Branch(search, handle)
+        active.seconds = time.perf_counter() - began
+        return active
 
     def _room(self, start: Start) -> int:
         """Tokens left for an answer."""
@@ -142,35 +188,54 @@ class Explorer:
             )
         return room
 
-    def _share(self, start: Start) -> int:
-        if self._shared is None:
-            self._shared = start.ids[: self.joint.shared([start])]
-        if start.ids[: len(self._shared)] != self._shared:
-            self._shared = self._shared[: common_length([self._shared, start.ids])]
-        return len(self._shared)
+    def _share(self, family: str, starts: Sequence[Start]) -> int:
+        """How many leading ids all prompts of a family have in common, as far as is known."""
+        if family not in self._shared:
+            members = self._families[family]
+            count = min(asked.joint.shared(starts) for asked in (members[0], members[-1]))
+            self._shared[family] = starts[0].ids[:count]
+        known = self._shared[family]
+        self._shared[family] = known[: common_length([known, *(start.ids for start in starts)])]
+        return len(self._shared[family])
 
     def _plan(self, active: _Active) -> bool:
-        """Ask the search for its next rows, unless it waits for some; False when it is done."""
-        if not active.asks:
-            began = time.perf_counter()
-            active.asks = active.search.asks()
-            active.seconds += time.perf_counter() - began
-        return bool(active.asks)
+        """Ask each search for its next rows, unless it waits for some; False when all are done."""
+        began = time.perf_counter()
+        for branch in active.branches.values():
+            if branch.handle is not None and not branch.asks:
+                branch.asks = branch.search.asks()
+                if not branch.asks:
+                    self._close(active, branch)
+        active.seconds += time.perf_counter() - began
+        return any(branch.asks for branch in active.branches.values())
+
+    def _close(self, active: _Active, branch: _Branch) -> None:
+        if branch.handle is not None:
+            active.usage += self.model.close(branch.handle)
+            branch.handle = None
 
     def _pass(self, active: list[_Active]) -> None:
         began = time.perf_counter()
         asks = [
-            Ask(a.handle, n.node, n.parent, n.token, n.ids, n.top) for a in active for n in a.asks
+            Ask(branch.handle, n.node, n.parent, n.token, n.ids, n.top)
+            for one in active
+            for branch in one.branches.values()
+            if branch.handle is not None
+            for n in branch.asks
         ]
         rows = iter(self.model.rows(asks))
         share = (time.perf_counter() - began) / len(active)
         for one in active:
             began = time.perf_counter()
-            one.search.tell([next(rows) for _ in one.asks])
-            one.asks = []
+            for branch in one.branches.values():
+                if branch.asks:
+                    branch.search.tell([next(rows) for _ in branch.asks])
+                    branch.asks = []
             one.seconds += share + time.perf_counter() - began
 
-    def _finish(self, active: _Active) -> Explored:
-        usage = self.model.close(active.handle)
-        cost = Cost(usage.prompt_tokens, usage.tree_tokens, usage.forward_passes, active.seconds)
-        return Explored(active.record, active.search.tree, cost)
+
+def _explored(active: _Active) -> Explored:
+    usage = active.usage
+    cost = Cost(usage.prompt_tokens, usage.tree_tokens, usage.forward_passes, active.seconds)
+    trees = {name: branch.search.tree for name, branch in active.branches.items()}
+    return Explored(active.record, trees, cost)

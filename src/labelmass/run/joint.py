@@ -13,9 +13,10 @@ from dataclasses import dataclass, replace
 from labelmass.answers.grammar import TokenGrammar, Vocabulary
 from labelmass.errors import TaskError
 from labelmass.lm.base import Tokenizer
-from labelmass.task import Record, Task
+from labelmass.task import Record
 from labelmass.task.automaton import ByteAutomaton
 from labelmass.task.prompt import Prompt
+from labelmass.task.questions import Askable
 
 TAIL = 12
 """Tokens at the end of a prompt that decide how an answer joins it."""
@@ -33,17 +34,20 @@ class Start:
 
 
 class Joint:
-    """Joins one task's prompts and answers under one tokenizer."""
+    """Joins the prompts of a task, or of a question, and its answers under one tokenizer.
 
-    def __init__(self, task: Task, tokenizer: Tokenizer) -> None:
+    vocabulary: the tokenizer's, where there is one at hand.
+    """
+
+    def __init__(
+        self, task: Askable, tokenizer: Tokenizer, vocabulary: Vocabulary | None = None
+    ) -> None:
         self.task = task
         self.tokenizer = tokenizer
-        self._vocabulary = Vocabulary(tokenizer)
+        self.vocabulary = vocabulary or Vocabulary(tokenizer)
         self._grammars: dict[bytes, TokenGrammar] = {}
         self._cuts: dict[tuple[int, ...], int] = {}
-        first = range(len(task.labels))
-        spelled = [[forms[0]] for forms in task.spellings]
-        self._answers = [task.format.write(spelled[label]) for label in first]
+        self._answers = [task.format.write([forms[0]]) for forms in task.spellings]
         if task.format.none is not None:
             self._answers.append(task.format.write([]))
 
@@ -94,7 +98,7 @@ class Joint:
             automaton = ByteAutomaton(
                 replace(fmt, opening=before.decode() + fmt.opening), self.task.spellings
             )
-            self._grammars[loose] = TokenGrammar(automaton, self._vocabulary, kept)
+            self._grammars[loose] = TokenGrammar(automaton, self.vocabulary, kept)
         return self._grammars[loose]
 
 

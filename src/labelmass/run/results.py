@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 
 from labelmass.answers.readings import Bounds, Readings
 from labelmass.answers.tree import AnswerTree, Ending, Normalisation
+from labelmass.errors import MethodError
 from labelmass.estimators import Estimator, LabelScores
-from labelmass.run.explore import Cost
+from labelmass.run.explore import Cost, Explored
 from labelmass.run.signature import Signature
+from labelmass.task.questions import ANSWER, Name
 
 MUCH = 0.5
 """Off-format mass above which a result says so."""
@@ -25,14 +27,20 @@ class Result:
     """One record's scores. Indexed by label: `result["joy"].p`, `.low`, `.high`.
 
     id: the record's. methods: LabelScores by method; `labels` are those of the first.
-    tree: the tree they were read off. cost: what it took. signature: what kind of number this is.
+    trees: what they were read off, by question. cost: what it took. signature: what kind of number
+        this is.
     """
 
     id: str | int
     methods: Mapping[str, LabelScores] = field(repr=False)
-    tree: AnswerTree = field(repr=False)
+    trees: Mapping[Name, AnswerTree] = field(repr=False)
     cost: Cost
     signature: Signature = field(repr=False)
+
+    @property
+    def tree(self) -> AnswerTree:
+        """The tree of answers to the task itself."""
+        return self.trees[ANSWER]
 
     @property
     def labels(self) -> LabelScores:
@@ -119,7 +127,7 @@ class Result:
             "counts": [bounds.to_dict() for bounds in self.readings.counts()],
             "greedy": self.tree.greedy_text,
             "stopped": self.tree.stopped,
-            "interval": "certified",
+            "interval": self.labels.interval,
             "cost": self.cost.to_dict(),
             "signature": self.signature.to_dict(),
         }
@@ -129,22 +137,25 @@ class Result:
 
 
 def read_result(
-    identity: str | int,
-    tree: AnswerTree,
-    cost: Cost,
-    estimators: Sequence[Estimator],
-    signature: Signature,
+    explored: Explored, estimators: Sequence[Estimator], signature: Signature
 ) -> Result:
-    """Every estimator's reading of one tree. MethodError where the tree lacks what one needs."""
+    """Every estimator's reading of a record. MethodError where a tree lacks what one needs."""
     scores: dict[str, LabelScores] = {}
     for estimator in estimators:
         if estimator.name == "any-place" and signature.off_format == "unknown":
+            tree = explored.tree
             low, high = Readings(tree, signature.normalisation, True).intervals
             k = len(tree.labels)
             scores[estimator.name] = LabelScores.between(tree.labels, low[:k], high[:k])
         else:
-            scores[estimator.name] = estimator.read(tree, signature.normalisation)
-    return Result(identity, scores, tree, cost, signature)
+            try:
+                scores[estimator.name] = estimator.read(explored.trees, signature.normalisation)
+            except KeyError:
+                raise MethodError(
+                    f"{estimator.name}: its questions were not asked when these trees were grown; "
+                    f"score again with --method {estimator.name}"
+                ) from None
+    return Result(explored.record.id, scores, explored.trees, explored.cost, signature)
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,6 +59,8 @@ class Plan:
         self.off_format = off_format
         readers = ESTIMATORS.values() if keep_trees else self.estimators
         self.needs = needs_of(readers)
+        asked = (question for one in self.estimators for question in one.questions(task))
+        self.questions = list({question.name: question for question in asked}.values())
 
     def signature(self, model: LanguageModel) -> Signature:
         """What the scores of this plan on this model will be."""
@@ -91,6 +93,7 @@ class Plan:
             budget=self.budget,
             needs=self.needs,
             normalisation=self.normalisation,
+            questions=self.questions,
             batch_size=batch_size,
         )
         signature = self.signature(model)
@@ -124,9 +127,7 @@ class Plan:
 
     def read(self, explored: Explored, signature: Signature) -> Result:
         """The result of one explored record."""
-        return read_result(
-            explored.record.id, explored.tree, explored.cost, self.estimators, signature
-        )
+        return read_result(explored, self.estimators, signature)
 
 
 def score(

@@ -1,7 +1,7 @@
 """Saved trees: a folder that every later command reads without a model.
 
 DIR/run.json       signature and task
-DIR/trees.journal  a line for each record: its id, its tree, its cost
+DIR/trees.journal  a line for each record: itself, its trees by question, its cost
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class TreeStore:
         if key not in self._journal:
             line = {
                 "record": explored.record.to_dict(),
-                "tree": explored.tree.to_dict(),
+                "trees": [[list(name), t.to_dict()] for name, t in explored.trees.items()],
                 "cost": explored.cost.to_dict(),
             }
             self._journal.append([(key, line)])
@@ -78,6 +78,6 @@ def is_saved(folder: str | Path) -> bool:
 def _explored(data: dict[str, Any], key: int) -> Explored:
     return Explored(
         Record.from_dict(data["record"], key),
-        AnswerTree.from_dict(data["tree"]),
+        {tuple(name): AnswerTree.from_dict(tree) for name, tree in data["trees"]},
         Cost(**data["cost"]),
     )

@@ -7,9 +7,8 @@ Source: P1, section 5 (unary and binary breakdown); METHODS B says what its code
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
 
 from labelmass.task.demonstrations import Demonstration
 from labelmass.task.formats import AnswerFormat
@@ -29,20 +28,6 @@ NONE = ""
 
 LETTERS = "a", "b"
 """The answers of a question about two labels, in the order they are shown."""
-
-
-class Askable(Protocol):
-    """What can be asked of a record: a `Task`, or a `Question`."""
-
-    @property
-    def label_names(self) -> tuple[str, ...]: ...
-    @property
-    def spellings(self) -> list[list[str]]: ...
-    @property
-    def format(self) -> AnswerFormat: ...
-    @property
-    def given_opening(self) -> str: ...
-    def prompt(self, record: Record) -> Prompt: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,5 +141,5 @@ def _foreign(task: Task, example: Demonstration) -> list[str]:
     return [name for name in task.label_names if name not in example.labels]
 
 
-Asks = Callable[[Task], list[Question]]
-"""The questions a method asks about every record of a task."""
+Askable = Task | Question
+"""What can be asked of a record."""

@@ -1,0 +1,129 @@
+"""Breaking the question down: one label at a time (`unary`), or two (`binary`). Source: P1."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import permutations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit, logit, softmax
+
+from labelmass.answers.readings import Readings
+from labelmass.answers.search import Needs
+from labelmass.answers.tree import AnswerTree, Normalisation
+from labelmass.estimators.base import Estimator, LabelScores, Trees
+from labelmass.estimators.bradley_terry import strengths
+from labelmass.task import Task
+from labelmass.task.questions import ANSWER, NONE, Question, binary, unary
+
+Floats = NDArray[np.float64]
+GREEDY = Needs(tree=False)
+"""Of the task's own answer, only what the model would write."""
+
+
+def unary_scores(trees: Trees, normalisation: Normalisation = Normalisation.RAW) -> LabelScores:
+    """P(yes, given yes or no) for each label by itself; nothing ties the labels together.
+
+    Where exactly one label is right: the softmax of the labels' log-odds.
+    """
+    answer = trees[ANSWER]
+    bounds = [_first(trees["unary", label]) for label in answer.labels]
+    low, high = np.array(bounds, dtype=np.float64).T
+    if answer.single:
+        low, high = _shares(low, high)
+    return LabelScores.between(answer.labels, low, high)
+
+
+def binary_scores(trees: Trees, normalisation: Normalisation = Normalisation.RAW) -> LabelScores:
+    """Bradley-Terry over pairs of labels and `none`: sigmoid of the strength above `none`.
+
+    Where exactly one label is right: the softmax of the labels' strengths.
+    """
+    return _ranked(trees, lambda p: p)
+
+
+def binary_outcome_scores(
+    trees: Trees, normalisation: Normalisation = Normalisation.RAW
+) -> LabelScores:
+    """As `binary`, of who was preferred and not by how much; a draw counts half to either."""
+    return _ranked(trees, lambda p: (np.sign(p - 0.5) + 1) / 2)
+
+
+def pairs_of(task: Task) -> list[tuple[str, str]]:
+    """Every label and `none` against every other, in both orders; no `none` in a single choice."""
+    names = [*task.label_names, *([] if task.format.single else [NONE])]
+    return list(permutations(names, 2))
+
+
+def _ranked(trees: Trees, outcome: Callable[[Floats], Floats]) -> LabelScores:
+    answer = trees[ANSWER]
+    names = [*answer.labels, *([] if answer.single else [NONE])]
+    place = {name: index for index, name in enumerate(names)}
+    first = np.full((len(names), len(names)), np.nan)  # P(the one shown first is preferred)
+    asked = [name for name in trees if name[0] == "binary"]
+    if not asked:
+        raise KeyError("binary")
+    for name in asked:
+        first[place[name[1]], place[name[2]]] = np.mean(_first(trees[name]))
+    second = 1 - first.T  # the same pair, shown the other way round
+    both = np.where(np.isnan(second), first, (first + second) / 2)
+    preferred = outcome(np.where(np.isnan(first), second, both))
+    k = len(answer.labels)
+    if answer.single:
+        found = softmax(strengths(preferred))
+    else:
+        found = expit(strengths(preferred, reference=place[NONE]))[:k]
+    unheard = np.all(
+        np.isnan(preferred[:k]), axis=1
+    )  # no question about it was answered in the format
+    return LabelScores.points(answer.labels, np.where(unheard, np.nan, found))
+
+
+def _first(tree: AnswerTree) -> tuple[float, float]:
+    """Bounds of the first word's share among the answers."""
+    bounds = Readings(tree, Normalisation.ON_FORMAT).label(0)
+    if bounds.low is None or bounds.high is None:
+        return np.nan, np.nan
+    return bounds.low, bounds.high
+
+
+def _shares(low: Floats, high: Floats) -> tuple[Floats, Floats]:
+    """Bounds of a softmax of log-odds: a share is least where its own is least, the others most."""
+    odds_low, odds_high = (np.exp(np.clip(logit(side), -700, 700)) for side in (low, high))
+    least = odds_low / (odds_low + odds_high.sum() - odds_high)
+    most = odds_high / (odds_high + odds_low.sum() - odds_low)
+    return least, most
+
+
+def _ask_binary(task: Task) -> list[Question]:
+    return binary(task, pairs_of(task))
+
+
+UNARY = Estimator(
+    "unary",
+    "each label by itself: is it reasonable?",
+    "P1, section 5",
+    "a short prompt per label",
+    GREEDY,
+    unary_scores,
+    questions=unary,
+)
+BINARY = Estimator(
+    "binary",
+    "every two labels (and none) against each other, then Bradley-Terry",
+    "P1, section 5",
+    "two short prompts per pair",
+    GREEDY,
+    binary_scores,
+    questions=_ask_binary,
+)
+BINARY_OUTCOME = Estimator(
+    "binary-outcome",
+    "as binary, of who was preferred and not by how much",
+    "P1, section 5",
+    "two short prompts per pair, those of binary",
+    GREEDY,
+    binary_outcome_scores,
+    questions=_ask_binary,
+)
