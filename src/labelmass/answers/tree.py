@@ -211,6 +211,7 @@ class AnswerTree:
             "texts": {str(i): text.hex() for i, text in self.texts.items()},
             "has_none": self.has_none,
             "has_gate": self.has_gate,
+            "single": self.single,
             "tries": self.tries,
             "min_mass": self.min_mass,
             "stopped": self.stopped,

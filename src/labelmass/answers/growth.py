@@ -1,0 +1,249 @@
+"""Growth of an answer tree, row by row: nodes, lumps of what is not looked at, masses, the account.
+
+What to expand is the search's affair (`answers/search.py`); here it is done and booked.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labelmass.answers.grammar import Moves, TokenGrammar
+from labelmass.answers.ledger import Ledger
+from labelmass.answers.tree import LUMP, ROOT, AnswerTree, Normalisation, Status
+from labelmass.lm.base import Row
+from labelmass.task.automaton import DONE, Outputs
+
+
+@dataclass(slots=True)
+class Siblings:
+    """The admissible tokens after a node that are not nodes yet, likeliest first.
+
+    Together they stand in the tree as lumps, one for each way of deciding outputs.
+    """
+
+    moves: Moves
+    order: NDArray[np.int64]  # indices of moves
+    probs: NDArray[np.float64]  # by index of moves; 0 once the token has a node of its own
+    scale: float  # from probability to mass
+    lump_of: list[int]  # by index of moves
+    rank: int = 0  # of the likeliest that is left
+
+
+class Growth:
+    """A tree with what its growth needs: grammar states, masses in one normalisation, siblings.
+
+    depth: tokens past which nothing is expanded. top: how many likeliest ids of each row to keep.
+    stuck: open mass that matters and that no row can change.
+    """
+
+    def __init__(
+        self,
+        grammar: TokenGrammar,
+        labels: Sequence[str],
+        normalisation: Normalisation,
+        *,
+        depth: int,
+        top: int = 1,
+    ) -> None:
+        self.grammar = grammar
+        automaton = grammar.automaton
+        self.tree = AnswerTree(
+            tuple(labels),
+            has_none=automaton.format.none is not None,
+            has_gate=automaton.format.gate is not None,
+            single=automaton.format.single,
+            spellings=tuple(forms[0] for forms in automaton.spellings),
+        )
+        self.ledger = Ledger(len(labels), normalisation)
+        self.mass: list[float] = []
+        self.depth: list[int] = []
+        self.siblings: dict[int, Siblings] = {}
+        self.stuck = 0.0
+        self._deepest, self._top = depth, max(top, 1)
+        self._states: list[int] = []
+        self._ahead_of: dict[int, int] = {}
+        self._child: dict[tuple[int, int], int] = {}
+        self._add(ROOT, -1, grammar.start, grammar.written)
+        self._place(ROOT, 0.0, 1.0)
+
+    def moves(self, node: int) -> Moves:
+        """The admissible tokens after a node."""
+        return self.grammar.moves(self._states[node])
+
+    def _add(self, parent: int, token: int, state: int, outputs: Outputs) -> int:
+        """A node without a probability yet."""
+        tree, node = self.tree, len(self.tree)
+        written = tree.written[parent] if node else 0
+        for out in outputs:
+            written |= 1 << out
+        if state not in self._ahead_of:
+            bits = () if state == DONE else self.grammar.automaton.ahead(state)
+            self._ahead_of[state] = sum(1 << out for out in bits)
+        tree.parent.append(parent)
+        tree.token.append(token)
+        tree.logp.append(-math.inf)
+        tree.outputs.append(outputs)
+        tree.written.append(written)
+        tree.ahead.append(self._ahead_of[state])
+        tree.status.append(Status.ENDED if state == DONE else Status.FRONTIER)
+        if token >= 0 and token not in tree.texts:
+            tree.texts[token] = self.grammar.vocabulary.bytes_of[token] or b""
+        self._states.append(state)
+        self.depth.append(self.depth[parent] + 1 if node else 0)
+        self.mass.append(0.0)
+        return node
+
+    def _place(self, node: int, logp: float, mass: float) -> None:
+        """Give a node, or a lump of them, its probability, and book its mass."""
+        tree, ledger = self.tree, self.ledger
+        tree.logp[node], self.mass[node] = logp, mass
+        before = tree.written[tree.parent[node]] if node else 0
+        for out in tree.outputs[node]:
+            if not before >> out & 1:
+                ledger.find(out, mass)
+                before |= 1 << out
+        if tree.status[node] == Status.ENDED:
+            ledger.end(tree.written[node], mass)
+            return
+        undecided = self.undecided(node)
+        ledger.open(undecided, mass)
+        if self.depth[node] >= self._deepest and ledger.matters(undecided):
+            self.stuck += mass
+
+    def undecided(self, node: int) -> int:
+        """What the answers below a node have not decided yet, as a set of outputs."""
+        return self.ledger.undecided(self.tree.written[node], self.tree.ahead[node])
+
+    def expand(self, node: int, row: Row) -> None:
+        """Book the row of a node: its children, and what leaves the format."""
+        tree, moves, mass = self.tree, self.moves(node), self.mass[node]
+        came = ~np.isnan(row.logprobs)
+        probs = np.where(came, np.exp(row.logprobs), 0.0)
+        complete = row.complete and bool(came.all())
+        rest = max(row.rest, 0.0)
+        tree.status[node] = Status.EXPANDED
+        tree.off[node], tree.tail[node] = (rest, 0.0) if complete else (0.0, rest)
+        undecided = self.undecided(node)
+        self.ledger.open(undecided, -mass)
+        scale = mass
+        if self.ledger.normalisation is Normalisation.MASKED:
+            allowed = float(probs.sum()) + tree.tail[node]
+            scale = mass / allowed if allowed > 0 else 0.0
+        if tail := tree.tail[node] * scale:
+            self.ledger.open(undecided, tail)
+            self.stuck += tail if self.ledger.matters(undecided) else 0.0
+        lump_of = self._lump(node, moves, probs, scale)
+        for index in np.flatnonzero(probs > 0).tolist():
+            child = self._child.get((node, int(moves.ids[index])))
+            if child is not None:  # asked for before its parent's row was known
+                self._own(child, index, probs, lump_of)
+                self.mass[child] = scale * math.exp(tree.logp[child])
+        order = np.argsort(-probs, kind="stable")
+        self.siblings[node] = Siblings(moves, order, probs, scale, lump_of)
+        self._keep_top(node, row)
+
+    def _lump(self, node: int, moves: Moves, probs: NDArray[np.float64], scale: float) -> list[int]:
+        """One child for all tokens that decide the same; the lump of each token."""
+        lumps: dict[tuple[Outputs, int, bool], list[int]] = {}
+        for index, (to, outputs) in enumerate(zip(moves.to, moves.outputs, strict=True)):
+            if to not in self._ahead_of:
+                bits = () if to == DONE else self.grammar.automaton.ahead(to)
+                self._ahead_of[to] = sum(1 << out for out in bits)
+            lumps.setdefault((outputs, self._ahead_of[to], to == DONE), []).append(index)
+        lump_of = [-1] * len(moves.to)
+        for (outputs, _, _), members in lumps.items():
+            total = float(probs[members].sum())
+            if total <= 0:
+                continue
+            best = max(members, key=lambda i: (probs[i], -moves.ids[i]))
+            ended = moves.to[best] == DONE
+            token = int(moves.ids[best]) if ended else LUMP
+            lump = self._add(node, token, moves.to[best], outputs)
+            self._place(lump, math.log(total), total * scale)
+            for index in members:
+                lump_of[index] = lump
+        return lump_of
+
+    def _own(self, child: int, index: int, probs: NDArray[np.float64], lump_of: list[int]) -> None:
+        """Take a token out of its lump: it has a node of its own. No mass is booked anew."""
+        tree, lump, p = self.tree, lump_of[index], float(probs[index])
+        tree.logp[child] = math.log(p)
+        probs[index] = 0.0
+        left = float(probs[[i for i, at in enumerate(lump_of) if at == lump]].sum())
+        tree.logp[lump] = math.log(left) if left > 0 else -math.inf
+
+    def node_of(self, parent: int, index: int) -> int:
+        """The child of an expanded node along one of its moves, made if it is still in a lump."""
+        siblings = self.siblings[parent]
+        moves, lump = siblings.moves, siblings.lump_of[index]
+        if moves.to[index] == DONE:
+            return lump
+        key = (parent, int(moves.ids[index]))
+        if key not in self._child:
+            p = float(siblings.probs[index])
+            child = self._add(parent, key[1], moves.to[index], moves.outputs[index])
+            self._child[key] = child
+            self._own(child, index, siblings.probs, siblings.lump_of)
+            self.mass[child] = p * siblings.scale
+        return self._child[key]
+
+    def _keep_top(self, node: int, row: Row) -> None:
+        """Note the likeliest tokens of the whole row, and where they lead."""
+        siblings = self.siblings[node]
+        kept: list[tuple[int, float, int]] = []
+        for rank, (token, logp) in enumerate(row.top[: self._top]):
+            at = int(np.searchsorted(siblings.moves.ids, token))
+            child = -1
+            if at < len(siblings.moves.ids) and siblings.moves.ids[at] == token:
+                child = self._child.get((node, token), siblings.lump_of[at])
+                if rank == 0 and child >= 0:
+                    child = self.node_of(node, at)
+            if token >= 0 and token not in self.tree.texts:
+                self.tree.texts[token] = self.grammar.vocabulary.bytes_of[token] or b""
+            kept.append((token, logp, child))
+        self.tree.top[node] = tuple(kept)
+
+    def step_down(self, node: int, token: int) -> int | None:
+        """The child along a token, reserved if the node's row is not known yet."""
+        if (child := self._child.get((node, token))) is not None:
+            return child
+        if (moved := self.grammar.follow(self._states[node], token)) is None or moved[0] == DONE:
+            return None
+        if (siblings := self.siblings.get(node)) is not None:
+            at = int(np.searchsorted(siblings.moves.ids, token))
+            return self.node_of(node, at) if siblings.probs[at] > 0 else None
+        child = self._add(node, token, *moved)
+        self._child[node, token] = child
+        return child
+
+    def child(self, parent: int, token: int) -> int | None:
+        """The node along a token, if it has one of its own."""
+        return self._child.get((parent, token))
+
+    def answer(self, node: int) -> bytes:
+        """The answer as far as the node, with the beginning that stands in the prompt."""
+        return self.grammar.given + self.tree.text(node)
+
+    def way_down(self, node: int, tokens: Sequence[int]) -> list[int]:
+        """The nodes along tokens, as far as there are any; those without a row are reserved."""
+        nodes: list[int] = []
+        for token in tokens:
+            child = self.step_down(node, token)
+            if child is None:
+                break
+            nodes.append(node := child)
+        return nodes
+
+    def stem(self, node: int) -> list[int]:
+        """The nodes below that lead to every label alike: one pass reads them with the node."""
+        return self.way_down(node, self.grammar.stem(self.answer(node), self._states[node]))
+
+    def trie(self, node: int) -> list[int]:
+        """The nodes below that spell each label that may come next, to its boundary."""
+        paths = self.grammar.spell(self.answer(node), self._states[node])
+        return [below for path in paths.values() for below in self.way_down(node, path)]
