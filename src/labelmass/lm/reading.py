@@ -15,18 +15,15 @@ from labelmass.lm.base import Ask, Row
 def read_rows(logits: Any, asks: Sequence[Ask], vocabulary: int) -> list[Row]:
     """One row per ask from the model's own logits at its node.
 
-    logits: (n, v) of any float type, one row per ask; may be overwritten.
+    logits: (n, v) of any float type, one row per ask; overwritten.
     vocabulary: ids the tokenizer knows; logits past them have probability zero.
     """
     logits = logits.float()
     width = min(vocabulary, logits.shape[1])
     if width < logits.shape[1]:
         logits[:, width:] = -torch.inf
-    total = torch.logsumexp(logits, dim=-1, keepdim=True)
     count = min(max(1, *(ask.top for ask in asks)), width)
     best = torch.topk(logits, count, dim=-1)
-    best_logprobs = (best.values - total).double().cpu().numpy()
-    best_ids = best.indices.cpu().numpy()
 
     lengths = [len(ask.ids) for ask in asks]
     ids = np.concatenate([ask.ids for ask in asks])
@@ -36,8 +33,13 @@ def read_rows(logits: Any, asks: Sequence[Ask], vocabulary: int) -> list[Row]:
         torch.from_numpy(np.ascontiguousarray(a)).to(logits.device)
         for a in (where, np.where(known, ids, 0))
     )
-    logprobs = (logits[row, column] - total[row, 0]).double().cpu().numpy()
+    asked = logits[row, column]
+    most = best.values[:, :1]
+    total = logits.sub_(most).exp_().sum(dim=-1, keepdim=True).log_().add_(most)
+    logprobs = (asked - total[row, 0]).double().cpu().numpy()
     logprobs[~known] = -np.inf
+    best_logprobs = (best.values - total).double().cpu().numpy()
+    best_ids = best.indices.cpu().numpy()
 
     rows: list[Row] = []
     end = 0
