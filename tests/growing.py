@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from labelmass.answers.grammar import TokenGrammar, Vocabulary
 from labelmass.answers.search import Budget, Needs, Search
 from labelmass.answers.tree import AnswerTree, Normalisation
@@ -20,11 +22,12 @@ def grow(
     budget: Budget | None = None,
     needs: Needs | None = None,
     normalisation: Normalisation = Normalisation.RAW,
+    entropy: Sequence[int] = (0,),
 ) -> AnswerTree:
     """The tree of one empty prompt."""
     automaton = ByteAutomaton(fmt, [[label] for label in labels])
     grammar = TokenGrammar(automaton, Vocabulary(model.tokenizer))
-    search = Search(grammar, labels, budget, needs, normalisation)
+    search = Search(grammar, labels, budget, needs, normalisation, entropy=entropy)
     (record,) = model.open([[]])
     while asks := search.asks():
         search.tell(

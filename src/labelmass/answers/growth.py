@@ -62,6 +62,7 @@ class Growth:
         self.ledger = Ledger(len(labels), normalisation)
         self.mass: list[float] = []
         self.depth: list[int] = []
+        self.children: list[list[int]] = []
         self.siblings: dict[int, Siblings] = {}
         self.stuck = 0.0
         self._deepest, self._top = depth, max(top, 1)
@@ -96,6 +97,9 @@ class Growth:
         self._states.append(state)
         self.depth.append(self.depth[parent] + 1 if node else 0)
         self.mass.append(0.0)
+        self.children.append([])
+        if node:
+            self.children[parent].append(node)
         return node
 
     def _place(self, node: int, logp: float, mass: float) -> None:
@@ -220,6 +224,19 @@ class Growth:
         child = self._add(node, token, *moved)
         self._child[node, token] = child
         return child
+
+    def probabilities(self, node: int) -> NDArray[np.float64]:
+        """(n,) probability of each of the node's moves, as its row gave them."""
+        siblings = self.siblings[node]
+        probs = siblings.probs.copy()
+        for index, token in enumerate(siblings.moves.ids.tolist()):
+            if (child := self._child.get((node, token))) is not None:
+                probs[index] = math.exp(self.tree.logp[child])
+        return probs
+
+    def too_deep(self, node: int) -> bool:
+        """Whether the node lies where nothing is expanded."""
+        return self.depth[node] >= self._deepest
 
     def child(self, parent: int, token: int) -> int | None:
         """The node along a token, if it has one of its own."""

@@ -18,6 +18,7 @@ class Ledger:
     """Masses in one normalisation.
 
     labels: how many. Outputs are the labels, then `none`, then the gate, as bits of a set.
+    found: (k + 2,) mass on which each output was written.
     """
 
     def __init__(self, labels: int, normalisation: Normalisation) -> None:
@@ -25,7 +26,7 @@ class Ledger:
         self.none = labels
         self._decides = (1 << labels + 1) - 1  # labels and `none`
         self._open: dict[int, float] = {}  # undecided outputs -> mass
-        self._found = np.zeros(labels + 2)
+        self.found = np.zeros(labels + 2)
         self._ended = 0.0
         self._ended_with = np.zeros(labels + 2)
 
@@ -44,12 +45,12 @@ class Ledger:
 
     def find(self, output: int, mass: float) -> None:
         """Book mass on which an output has just been written."""
-        self._found[output] += mass
+        self.found[output] += mass
 
     def end(self, written: int, mass: float) -> None:
         """Book a complete answer."""
         self._ended += mass
-        for output in range(len(self._found)):
+        for output in range(len(self.found)):
             if written >> output & 1:
                 self._ended_with[output] += mass
 
@@ -75,12 +76,12 @@ class Ledger:
                     undecided[output] += mass
         undecided = np.maximum(undecided, 0.0)
         if self.normalisation is not Normalisation.ON_FORMAT:
-            low = self._found[:count].copy()
+            low = self.found[:count].copy()
             low[self.none] = self._ended_with[self.none]
             return low, low + undecided
         total = max(sum(self._open.values()), 0.0)
         hit = self._ended_with[:count]
-        going = np.maximum(self._found[:count] - hit, 0.0)  # written, and open or off-format
+        going = np.maximum(self.found[:count] - hit, 0.0)  # written, and open or off-format
         going[self.none] = 0.0
         can = np.minimum(undecided + going, total)
         low = hit / max(self._ended + total, 1e-300)

@@ -16,11 +16,12 @@ import heapq
 import math
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from labelmass.answers.draws import Sampler
 from labelmass.answers.grammar import TokenGrammar
 from labelmass.answers.growth import Growth
 from labelmass.answers.tree import ROOT, Ending, Normalisation, Status
@@ -57,20 +58,48 @@ class Needs:
     tries: expand the label trie of the first n steps of the greedy path; None for every step.
     min_mass: expand every node at least this heavy.
     top: how many of the likeliest ids of each row to keep.
+    sketch: grow the tree to some such number of rows where `tree` does not ask for more.
+    samples: how many answers to draw from the prompt.
+    completions: how many paths to draw from what the grown tree leaves open.
+    hazards: read what the next label may be at every step of those answers; of paths always.
     """
 
     tree: bool = True
     tries: int | None = 0
     min_mass: float | None = None
     top: int = 1
+    sketch: int = 0
+    samples: int = 0
+    completions: int = 0
+    hazards: bool = False
+
+    @property
+    def draws(self) -> int:
+        """How many answers or paths are drawn."""
+        return max(self.samples, self.completions)
+
+    def drawing(self, count: int | None) -> Needs:
+        """The same, with this many drawn wherever some are; None leaves them as they are."""
+        if count is None:
+            return self
+        samples, completions = (count if n else 0 for n in (self.samples, self.completions))
+        return replace(self, samples=samples, completions=completions)
 
     def __or__(self, other: Needs) -> Needs:
         tries = None
         if self.tries is not None and other.tries is not None:
             tries = max(self.tries, other.tries)
         floors = [m for m in (self.min_mass, other.min_mass) if m is not None]
-        floor = min(floors, default=None)
-        return Needs(self.tree or other.tree, tries, floor, max(self.top, other.top))
+        return Needs(
+            self.tree or other.tree,
+            tries,
+            min(floors, default=None),
+            max(self.top, other.top),
+            max(self.sketch, other.sketch),
+            max(self.samples, other.samples),
+            max(self.completions, other.completions),
+            self.hazards or other.hazards,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +117,7 @@ class Search:
     """Grows one record's tree.
 
     grammar: the answers that count. labels: their names, in the automaton's order.
+    entropy: numbers that seed what is drawn at random.
     """
 
     def __init__(
@@ -98,6 +128,7 @@ class Search:
         needs: Needs | None = None,
         normalisation: Normalisation = Normalisation.RAW,
         clock: Callable[[], float] = time.monotonic,
+        entropy: Sequence[int] = (0,),
     ) -> None:
         self.budget, self.needs = budget or Budget(), needs or Needs()
         self.growth = Growth(
@@ -109,6 +140,9 @@ class Search:
         self._forced: dict[int, None] = {}
         self._waiting: list[int] = []
         self._asked = 0
+        self._grown = False
+        self._sampler: Sampler | None = None
+        self._entropy = entropy
         self._clock, self._began = clock, clock()
         self._force(ROOT)
         self.tree.greedy.append(ROOT)
@@ -120,6 +154,19 @@ class Search:
         """The next rows wanted, parents before children; empty when the search has stopped."""
         if self._waiting:
             raise RuntimeError("tell() the rows of the last asks() first")
+        if not self._grown:
+            self._waiting = self._plan()
+            self._grown = not self._waiting
+        if self._grown:
+            self._waiting = self._draw()
+        tree, moves = self.tree, self.growth.moves
+        return [
+            NodeAsk(n, tree.parent[n], tree.token[n], moves(n).ids, self.needs.top)
+            for n in self._waiting
+        ]
+
+    def _plan(self) -> list[int]:
+        """The next nodes to expand for the tree itself."""
         tree, budget = self.tree, self.budget
         tree.stopped = ""
         wanted = self._without_row(self._forced)
@@ -131,14 +178,29 @@ class Search:
         room = max(budget.nodes - self._asked, 0)
         if len(wanted) > room:
             tree.stopped = "nodes"
-        self._waiting = sorted([n for n in wanted if self.growth.depth[n] < budget.depth][:room])
-        if not self._waiting and not tree.stopped:
+        chosen = sorted([n for n in wanted if not self.growth.too_deep(n)][:room])
+        if not chosen and not tree.stopped:
             tree.stopped = "depth" if wanted else "complete"
-        self._asked += len(self._waiting)
-        return [
-            NodeAsk(n, tree.parent[n], tree.token[n], self.growth.moves(n).ids, self.needs.top)
-            for n in self._waiting
-        ]
+        self._asked += len(chosen)
+        return chosen
+
+    def _draw(self) -> list[int]:
+        """The next nodes to expand for what is drawn along the grown tree."""
+        needs, tree = self.needs, self.tree
+        while True:
+            if self._sampler is None:
+                if needs.samples and tree.samples is None:
+                    self._sampler = Sampler(self.growth, (*self._entropy, 1), hazards=needs.hazards)
+                    tree.samples = self._sampler.from_prompt(needs.samples)
+                elif needs.completions and tree.completions is None:
+                    self._sampler = Sampler(self.growth, (*self._entropy, 2), hazards=True)
+                    tree.completions = self._sampler.from_open(needs.completions)
+                else:
+                    return []
+            late = self._out_of_time()
+            if wanted := self._sampler.land_all() if late else self._sampler.wanted():
+                return sorted(wanted)
+            self._sampler = None
 
     def _without_row(self, nodes: Iterable[int]) -> dict[int, None]:
         return dict.fromkeys(n for n in nodes if self.tree.status[n] == Status.FRONTIER)
@@ -151,7 +213,8 @@ class Search:
             self.growth.expand(node, row)
             self._offer(node)
         self._waiting = []
-        self._walk_greedily()
+        if not self._grown:
+            self._walk_greedily()
 
     # -- the greedy path ------------------------------------------------------------------------
 
@@ -168,8 +231,7 @@ class Search:
             if tree.status[child] == Status.ENDED:
                 tree.greedy_end = Ending.COMPLETE
                 break
-            more = tree.ahead[child] & ((1 << tree.none) - 1)
-            if more and any(out < tree.none for out in tree.outputs[child]):
+            if tree.is_step(child):
                 self._enter_step(child)
             self._force(child)
         self._mark_completions()
@@ -254,7 +316,7 @@ class Search:
         """Nodes, besides those forced, that best-first search would surely expand next."""
         growth, ledger = self.growth, self.growth.ledger
         floor, chosen = self.needs.min_mass, list[int]()
-        if self.needs.tree and not self._precise():
+        if (self.needs.tree or self._asked < self.needs.sketch) and not self._precise():
             allowance = self.budget.tolerance * ledger.scale
             spare = max(allowance - growth.stuck, allowance / 10)
             left = ledger.live - growth.stuck

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from labelmass.answers.tree import AnswerTree, Status
+from labelmass.answers.tree import AnswerTree, Normalisation, Status
 from labelmass.errors import MethodError
 
 
@@ -48,30 +48,64 @@ class Step:
 
 def label_steps(tree: AnswerTree, most: int | None = None) -> list[Step]:
     """The steps of the greedy path in order; `most` for the first few only."""
-    children = tree.children()
-    return [_read(tree, children, node) for node in tree.steps[:most]]
+    ways = NextLabel(tree)
+    found = [(node, *ways.after(node)) for node in tree.steps[:most]]
+    return [Step(node, _next_label(tree, node), low, left) for node, low, left in found]
 
 
-def _read(tree: AnswerTree, children: dict[int, list[int]], start: int) -> Step:
-    count = len(tree.labels) + 1
-    found = np.zeros(count)
-    left = 0.0
-    if tree.status[start] == Status.FRONTIER:
-        return Step(start, None, found, 1.0)
-    todo = [(start, 0.0)]
-    while todo:
-        node, log_mass = todo.pop()
-        left += tree.tail.get(node, 0.0) * float(np.exp(log_mass))
-        for child in children.get(node, ()):
-            mass = log_mass + tree.logp[child]
-            output = _first(tree, child, count)
-            if output is not None:
-                found[output] += np.exp(mass)
-            elif tree.status[child] == Status.EXPANDED:
-                todo.append((child, mass))
-            elif tree.status[child] == Status.FRONTIER:
-                left += float(np.exp(mass))
-    return Step(start, _next_label(tree, start), found, left)
+class NextLabel:
+    """Which label, or `none`, comes next after a node of a tree.
+
+    normalisation: raw, or masked. every: where one token writes several labels, all of them come
+    next; otherwise the first does.
+    """
+
+    def __init__(
+        self,
+        tree: AnswerTree,
+        normalisation: Normalisation = Normalisation.RAW,
+        *,
+        every: bool = False,
+    ) -> None:
+        self._tree, self._children, self._every = tree, tree.children(), every
+        self._logp = np.array(tree.logp, dtype=np.float64)
+        self._tail = dict(tree.tail)
+        if normalisation is Normalisation.MASKED:
+            mass = tree.log_mass(normalisation)
+            there = np.flatnonzero(self._logp[1:] > -np.inf) + 1
+            self._logp[there] = mass[there] - mass[np.array(tree.parent)[there]]
+            allowed = tree.allowed()
+            self._tail = {n: t / float(allowed[n]) for n, t in tree.tail.items() if t > 0}
+        self._known: dict[int, tuple[NDArray[np.float64], float]] = {}
+
+    def after(self, node: int) -> tuple[NDArray[np.float64], float]:
+        """(k + 1,) probability, given the node, found for labels and `none`; and what is open."""
+        if node not in self._known:
+            self._known[node] = self._read(node)
+        return self._known[node]
+
+    def _read(self, start: int) -> tuple[NDArray[np.float64], float]:
+        tree = self._tree
+        count = len(tree.labels) + 1
+        found = np.zeros(count)
+        left = 0.0
+        if tree.status[start] == Status.FRONTIER:
+            return found, 1.0
+        todo = [(start, 0.0)]
+        while todo:
+            node, log_mass = todo.pop()
+            left += self._tail.get(node, 0.0) * float(np.exp(log_mass))
+            for child in self._children.get(node, ()):
+                mass = log_mass + self._logp[child]
+                outputs = {out for out in tree.outputs[child] if out < count}
+                if outputs:
+                    first = [next(out for out in tree.outputs[child] if out < count)]
+                    found[list(outputs) if self._every else first] += np.exp(mass)
+                elif tree.status[child] == Status.EXPANDED:
+                    todo.append((child, mass))
+                elif tree.status[child] == Status.FRONTIER:
+                    left += float(np.exp(mass))
+        return found, left
 
 
 def _first(tree: AnswerTree, node: int, count: int) -> int | None:

@@ -52,6 +52,53 @@ class Ending(StrEnum):
     CUT = "cut"  # a budget stopped it
 
 
+class Landing(StrEnum):
+    """How a drawn path ended."""
+
+    ENDED = "ended"  # a complete answer
+    OFF_FORMAT = "off-format"  # it left the format
+    CUT = "cut"  # at a budget, or where the engine does not say
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """`count` equal drawn paths: where they set off, the last node they reached, how they ended."""
+
+    start: int
+    end: int
+    how: str
+    count: int
+
+
+@dataclass(slots=True)
+class Draws:
+    """Paths drawn through a tree.
+
+    normalisation: raw, or masked. share: mass that one path stands for.
+    found: (k,) mass on which each label was written already where the paths set off or before.
+    """
+
+    normalisation: str
+    share: float
+    found: tuple[float, ...]
+    paths: list[Path] = field(default_factory=list)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "normalisation": str(self.normalisation),
+            "share": self.share,
+            "found": list(self.found),
+            "paths": [[p.start, p.end, str(p.how), p.count] for p in self.paths],
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Draws:
+        """The draws that `to_dict` wrote."""
+        paths = [Path(int(s), int(e), str(how), int(n)) for s, e, how, n in data["paths"]]
+        found = tuple(float(p) for p in data["found"])
+        return cls(str(data["normalisation"]), float(data["share"]), found, paths)
+
+
 @dataclass(slots=True)
 class AnswerTree:
     """Nodes in the order they were found; node 0 is the prompt.
@@ -79,6 +126,7 @@ class AnswerTree:
     tries: at how many steps the label tries were expanded, None for all.
     min_mass: every node at least this heavy was expanded, None if that was not asked for.
     texts: bytes of every token id that stands in the tree.
+    samples: paths drawn from the prompt; completions: paths drawn from what the search left open.
     """
 
     labels: tuple[str, ...]
@@ -105,6 +153,8 @@ class AnswerTree:
     tries: int | None = 0
     min_mass: float | None = None
     stopped: str = ""
+    samples: Draws | None = None
+    completions: Draws | None = None
 
     def __len__(self) -> int:
         return len(self.parent)
@@ -158,6 +208,15 @@ class AnswerTree:
         for nodes in found.values():
             nodes.sort(key=lambda n: (-self.logp[n], self.token[n]))
         return found
+
+    def writes_label(self, node: int) -> bool:
+        """Whether the node's token settles a label, or `none`, as written."""
+        return any(out <= self.none for out in self.outputs[node])
+
+    def is_step(self, node: int) -> bool:
+        """Whether a label has just been written here and another may follow."""
+        more = self.ahead[node] & ((1 << self.none) - 1)
+        return bool(more) and any(out < self.none for out in self.outputs[node])
 
     def depth(self, node: int) -> int:
         """Tokens from the prompt to the node."""
@@ -215,6 +274,8 @@ class AnswerTree:
             "tries": self.tries,
             "min_mass": self.min_mass,
             "stopped": self.stopped,
+            "samples": None if self.samples is None else self.samples.to_dict(),
+            "completions": None if self.completions is None else self.completions.to_dict(),
         }
 
     @classmethod
@@ -233,6 +294,8 @@ class AnswerTree:
                 int(n): tuple((int(i), float(p), int(c)) for i, p, c in row)
                 for n, row in data["top"].items()
             }
+            for key in ("samples", "completions"):
+                fixed[key] = None if data[key] is None else Draws.from_dict(data[key])
             fixed["texts"] = {int(i): bytes.fromhex(text) for i, text in data["texts"].items()}
             return cls(**fixed)
         except (KeyError, TypeError, ValueError, AttributeError) as error:

@@ -40,6 +40,9 @@ from labelmass.cli.options import (
 @click.option("--nodes", type=int, default=2048, show_default=True, help="Most rows per record.")
 @click.option("--depth", type=int, default=256, show_default=True, help="Longest answer, tokens.")
 @click.option("--seconds", type=float, help="Most time per record.")
+@click.option(
+    "--samples", type=click.IntRange(min=1), help="Answers drawn, by the methods that draw some."
+)
 @click.option("--batch-size", type=click.IntRange(min=1), default=16, show_default=True)
 @click.option("--out", type=click.Path(dir_okay=False), help="A .jsonl, .csv or .parquet file.")
 @click.option("--overwrite", is_flag=True, help="Begin anew where another run left a journal.")
@@ -111,6 +114,7 @@ def _score(source: str, name: str | None, options: dict[str, Any]) -> int:
         normalisation=options["normalise"],
         off_format=options["off_format"],
         keep_trees=options["keep_trees"] is not None,
+        samples=options["samples"],
     )
     total = count_records(source)
     model = load_model(options["model"], options["device"], options["dtype"])

@@ -10,6 +10,7 @@ from labelmass.estimators.anyplace import ANY_PLACE, ANY_PLACE_PRUNED
 from labelmass.estimators.base import Estimator, LabelScores
 from labelmass.estimators.breakdown import BINARY, BINARY_OUTCOME, UNARY
 from labelmass.estimators.greedy import FIXED_PLACE, HARD, TOKEN
+from labelmass.estimators.sampling import ANY_PLACE_COMPLETED, COMBINED, HAZARD, SAMPLING
 from labelmass.estimators.stepwise import COMPARE_TO_NONE, FIRST_STEP, MAX_OVER_GENERATIONS
 
 __all__ = ["ESTIMATORS", "Estimator", "LabelScores", "find_estimators", "needs_of"]
@@ -28,6 +29,10 @@ ESTIMATORS: dict[str, Estimator] = {
         UNARY,
         BINARY,
         BINARY_OUTCOME,
+        SAMPLING,
+        HAZARD,
+        COMBINED,
+        ANY_PLACE_COMPLETED,
     )
 }
 

@@ -104,6 +104,7 @@ class Estimator:
     needs: what the tree of answers to the task must hold.
     gap: why a format cannot give it, or None if it can.
     questions: what else is asked of every record.
+    normalisations: those it can be read in.
     """
 
     name: str
@@ -114,11 +115,15 @@ class Estimator:
     read: Callable[[Trees, Normalisation], LabelScores]
     gap: Callable[[AnswerFormat], str | None] = lambda fmt: None
     questions: Callable[[Task], list[Question]] = no_questions
+    normalisations: tuple[Normalisation, ...] = tuple(Normalisation)
 
-    def check(self, fmt: AnswerFormat) -> None:
-        """MethodError if this answer format cannot give the method."""
+    def check(self, fmt: AnswerFormat, normalisation: Normalisation = Normalisation.RAW) -> None:
+        """MethodError if this answer format, or this normalisation, cannot give the method."""
         if (reason := self.gap(fmt)) is not None:
             raise MethodError(f"{self.name}: {reason}")
+        if normalisation not in self.normalisations:
+            names = " or ".join(self.normalisations)
+            raise MethodError(f"{self.name} is not defined {normalisation}: normalise {names}")
 
 
 def of_answer(

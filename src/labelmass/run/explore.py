@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from zlib import crc32
 
 from labelmass.answers.search import Budget, Needs, NodeAsk, Search
 from labelmass.answers.tree import AnswerTree, Normalisation
@@ -164,13 +165,21 @@ class Explorer:
             for family, members in self._families.items()
         }
         rooms = {f: min(self._room(start) for start in some) for f, some in starts.items()}
+        entropy = self.task.seed, crc32(str(record.id).encode())
         for family, members in self._families.items():
             budget = replace(self.budget, depth=min(self.budget.depth, rooms[family]))
             shared = self._share(family, starts[family])
             handles = self.model.open([start.ids for start in starts[family]], shared)
             for asked, start, handle in zip(members, starts[family], handles, strict=True):
                 names = asked.joint.task.label_names
-                search = Search(start.grammar, names, budget, asked.needs, asked.normalisation)
+                search = Search(
+                    start.grammar,
+                    names,
+                    budget,
+                    asked.needs,
+                    asked.normalisation,
+                    entropy=entropy,
+                )
                 active.branches[asked.name] = _Branch(search, handle)
         active.seconds = time.perf_counter() - began
         return active

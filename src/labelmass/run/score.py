@@ -30,7 +30,8 @@ class Plan:
     methods: names of estimators; the first is the headline. tolerance, relative, nodes, depth,
     seconds: the budget of each record, see `Budget`. normalisation: raw, on-format or masked.
     off_format: "not-written", or "unknown" to count what left the format as open.
-    keep_trees: grow trees that every method can read later.
+    keep_trees: grow trees that every method can read later, but for those that draw or ask more.
+    samples: how many answers, or paths, the methods that draw some draw for each record.
     Raises MethodError for a method that is unknown or that the task's format cannot give.
     """
 
@@ -43,22 +44,27 @@ class Plan:
         normalisation: str = "raw",
         off_format: str = "not-written",
         keep_trees: bool = False,
+        samples: int | None = None,
     ) -> None:
         self.task = task
         self.estimators = find_estimators(methods or ("any-place",))
-        for estimator in self.estimators:
-            estimator.check(task.format)
         self.budget = budget or Budget()
         try:
             self.normalisation = Normalisation(normalisation)
         except ValueError:
             names = ", ".join(Normalisation)
             raise LabelMassError(f"no normalisation {normalisation!r}: one of {names}") from None
+        for estimator in self.estimators:
+            estimator.check(task.format, self.normalisation)
         if off_format not in ("not-written", "unknown"):
             raise LabelMassError(f"off_format is {off_format!r}: 'not-written' or 'unknown'")
         self.off_format = off_format
-        readers = ESTIMATORS.values() if keep_trees else self.estimators
-        self.needs = needs_of(readers)
+        if samples is not None and samples < 1:
+            raise LabelMassError(f"samples is {samples}: at least 1")
+        readers = [*self.estimators]
+        if keep_trees:
+            readers += [e for e in ESTIMATORS.values() if not e.needs.draws]
+        self.needs = needs_of(readers).drawing(samples)
         asked = (question for one in self.estimators for question in one.questions(task))
         self.questions = list({question.name: question for question in asked}.values())
 
@@ -66,7 +72,13 @@ class Plan:
         """What the scores of this plan on this model will be."""
         names = [estimator.name for estimator in self.estimators]
         return Signature.of(
-            model, self.task, names, self.normalisation, self.budget, self.off_format
+            model,
+            self.task,
+            names,
+            self.normalisation,
+            self.budget,
+            self.off_format,
+            self.needs.draws,
         )
 
     def run(
@@ -140,17 +152,19 @@ def score(
     tolerance: float = 0.01,
     batch_size: int = 16,
     budget: Budget | None = None,
+    samples: int | None = None,
 ) -> Scores:
     """P(label) for every text, by every method, from one exploration each.
 
     texts: strings, records, or mappings as a JSONL line holds them. task: a `Task`, a preset's
     name or a task file. model: what `labelmass.load` gives or takes; None for the embedded model.
+    The other arguments are those of `Plan`, the tolerance being one of the budget.
     A text that cannot be scored becomes a `Failure` in its place. Raises TaskError, ModelError or
     MethodError before any work is done.
     """
     task = task if isinstance(task, Task) else Task.load(task)
     budget = replace(budget or Budget(), **({} if budget else {"tolerance": tolerance}))
-    plan = Plan(task, methods, budget=budget, normalisation=normalise)
+    plan = Plan(task, methods, budget=budget, normalisation=normalise, samples=samples)
     if model is None or isinstance(model, str):
         from labelmass.lm.load import load
 

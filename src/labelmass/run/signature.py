@@ -18,7 +18,8 @@ from labelmass.task import Task
 class Signature:
     """What a score is, in fields; `str()` gives it in one line.
 
-    off_format: "not-written" or "unknown", see `Readings`. point: the rule behind `p`.
+    off_format: "not-written" or "unknown", see `Readings`. samples: how many answers or paths were
+    drawn, 0 if none. point: the rule behind `p`.
     """
 
     model: str
@@ -37,6 +38,7 @@ class Signature:
     depth: int
     seconds: float | None
     off_format: str = "not-written"
+    samples: int = 0
     point: str = "mid"
     version: str = ""
 
@@ -49,6 +51,7 @@ class Signature:
         normalisation: Normalisation,
         budget: Budget,
         off_format: str = "not-written",
+        samples: int = 0,
     ) -> Signature:
         """The signature of a run."""
         return cls(
@@ -63,6 +66,7 @@ class Signature:
             tuple(methods),
             normalisation,
             off_format=off_format,
+            samples=samples,
             version=version("labelmass"),
             **asdict(budget),
         )
@@ -96,4 +100,6 @@ class Signature:
             "dtype": self.dtype,
             "version": self.version,
         }
+        if self.samples:
+            shown["samples"] = self.samples
         return "|".join(f"{key}:{value}" for key, value in shown.items())

@@ -1,0 +1,186 @@
+"""Answers drawn at random along a tree: from the prompt, or from what a search left open.
+
+The row of a node is read once however many paths pass it, so that equal beginnings cost nothing.
+Source: METHODS A.6.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from labelmass.answers.growth import Growth
+from labelmass.answers.tree import LUMP, ROOT, Draws, Landing, Normalisation, Path, Status
+
+LEAST = 2e-3
+"""Where hazards are wanted, ways to a next label this likely, given the step, are all read."""
+
+
+class Sampler:
+    """Draws paths through a tree that grows as they need rows.
+
+    Masked trees are drawn from as constrained decoding would, others as the model generates.
+
+    growth: the tree. entropy: numbers that seed the draws; those at a node hang on them and on the
+    node's tokens alone, not on what else the tree holds.
+    hazards: also read what the next label may be, at every step of every path.
+    """
+
+    def __init__(self, growth: Growth, entropy: Sequence[int], *, hazards: bool) -> None:
+        self._growth, self._entropy, self._hazards = growth, list(entropy), hazards
+        masked = growth.ledger.normalisation is Normalisation.MASKED
+        self._normalisation = Normalisation.MASKED if masked else Normalisation.RAW
+        self._flying: dict[tuple[int, int], int] = {}  # (start, where it is) -> paths
+        self._steps: dict[int, None] = {}
+
+    def from_prompt(self, count: int) -> Draws:
+        """Set off `count` paths from the root. The draws fill as the tree grows."""
+        self._set_off(ROOT, count)
+        none = (0.0,) * len(self._growth.tree.labels)
+        self.draws = Draws(self._normalisation, 1 / count, none)
+        return self.draws
+
+    def from_open(self, count: int) -> Draws:
+        """Set off `count` paths from the open nodes, spread over them in proportion to mass."""
+        growth, tree = self._growth, self._growth.tree
+        mass = np.exp(tree.log_mass(self._normalisation))
+        held = {n: float(mass[n]) for n, s in enumerate(tree.status) if s == Status.FRONTIER}
+        held |= {n: float(mass[n]) * share for n, share in self._tails().items()}
+        held = {node: m for node, m in held.items() if m > 0}
+        total = sum(held.values())
+        found = growth.ledger.found[: len(tree.labels)]
+        self.draws = Draws(self._normalisation, total / count, tuple(found.tolist()))
+        if held:
+            edges = np.cumsum(list(held.values())) / total * count
+            marks = self._random(ROOT).random() + np.arange(count)
+            numbers = np.bincount(
+                np.minimum(np.searchsorted(edges, marks, side="right"), len(held) - 1)
+            )
+            for node, number in zip(held, numbers.tolist(), strict=False):
+                self._set_off_in(node, number)
+        return self.draws
+
+    def wanted(self) -> list[int]:
+        """Nodes whose rows the paths wait for; empty when all have landed."""
+        tree, waiting = self._growth.tree, dict[int, None]()
+        todo = sorted(self._flying)
+        while todo:
+            start, node = at = todo.pop()
+            count = self._flying.pop(at)
+            if tree.status[node] == Status.ENDED:
+                self._land(start, node, Landing.ENDED, count)
+            elif tree.status[node] == Status.EXPANDED:
+                for child, number in self._split(start, node, count):
+                    todo.append((start, child))
+                    self._flying[start, child] = number
+            elif self._growth.too_deep(node):
+                self._land(start, node, Landing.CUT, count)
+            else:
+                waiting[node] = None
+                self._flying[at] = count
+        if self._hazards:
+            for step in list(self._steps):
+                open_ways = self._ways_to_labels(step)
+                waiting.update(dict.fromkeys(open_ways))
+                if not open_ways and tree.status[step] != Status.FRONTIER:
+                    del self._steps[step]
+        return list(waiting)
+
+    def land_all(self) -> list[int]:
+        """Cut the paths that are still under way; wants nothing more."""
+        for (start, node), count in self._flying.items():
+            self._land(start, node, Landing.CUT, count)
+        self._flying.clear()
+        return []
+
+    # -- paths ----------------------------------------------------------------------------------
+
+    def _set_off(self, node: int, count: int) -> None:
+        if count:
+            self._flying[node, node] = count
+            self._steps[node] = None
+
+    def _set_off_in(self, node: int, count: int) -> None:
+        """Set off from a frontier node, from one of the tokens of a lump, or in a tail."""
+        growth, tree = self._growth, self._growth.tree
+        if not count:
+            return
+        if tree.status[node] == Status.EXPANDED:  # its tail: the engine does not say what is there
+            self._land(node, node, Landing.CUT, count)
+        elif tree.token[node] != LUMP:
+            self._set_off(node, count)
+        else:
+            parent = tree.parent[node]
+            siblings = growth.siblings[parent]
+            probs = np.where(np.array(siblings.lump_of) == node, siblings.probs, 0.0)
+            drawn = self._random(node).multinomial(count, probs / probs.sum())
+            for index in np.flatnonzero(drawn).tolist():
+                self._set_off(growth.node_of(parent, index), int(drawn[index]))
+
+    def _split(self, start: int, node: int, count: int) -> Iterator[tuple[int, int]]:
+        """Send paths on to the next node, each by the model's own distribution."""
+        growth, tree = self._growth, self._growth.tree
+        off = 0.0 if self._normalisation is Normalisation.MASKED else tree.off[node]
+        probs = np.array([*growth.probabilities(node), off, tree.tail[node]])
+        if probs.sum() <= 0:  # masked, and the format allows nothing
+            self._land(start, node, Landing.OFF_FORMAT, count)
+            return
+        drawn = self._random(node).multinomial(count, probs / probs.sum())
+        *onward, left, unknown = drawn.tolist()
+        self._land(start, node, Landing.OFF_FORMAT, left)
+        self._land(start, node, Landing.CUT, unknown)
+        for index, number in enumerate(onward):
+            if number:
+                child = growth.node_of(node, index)
+                if tree.is_step(child):
+                    self._steps[child] = None
+                yield child, number
+
+    def _land(self, start: int, node: int, how: Landing, count: int) -> None:
+        if count:
+            self.draws.paths.append(Path(start, node, how, count))
+
+    def _tails(self) -> dict[int, float]:
+        """By node, what of an expanded node's mass lies in tokens the engine did not return."""
+        tree = self._growth.tree
+        found = {node: tail for node, tail in tree.tail.items() if tail > 0}
+        if found and self._normalisation is Normalisation.MASKED:
+            allowed = tree.allowed()
+            found = {node: tail / float(allowed[node]) for node, tail in found.items()}
+        return found
+
+    def _random(self, node: int) -> np.random.Generator:
+        tree = self._growth.tree
+        tokens = [tree.token[n] & 0xFFFFFFFF for n in tree.path(node)]
+        return np.random.default_rng([*self._entropy, *tokens])
+
+    # -- hazards --------------------------------------------------------------------------------
+
+    def _ways_to_labels(self, step: int) -> list[int]:
+        """Nodes below a step to read before it is known which label comes next."""
+        growth, tree = self._growth, self._growth.tree
+        if tree.status[step] == Status.FRONTIER:
+            return []
+        wanted = [n for n in growth.trie(step) if tree.status[n] == Status.FRONTIER]
+        todo = [(step, 1.0)]
+        while todo:
+            node, mass = todo.pop()
+            for child in growth.children[node]:
+                below = mass * float(np.exp(tree.logp[child]))
+                if below < LEAST or tree.writes_label(child):
+                    continue
+                if tree.status[child] == Status.EXPANDED:
+                    todo.append((child, below))
+                elif tree.token[child] == LUMP:
+                    wanted += self._heaviest(node, child, mass)
+                elif tree.status[child] == Status.FRONTIER:
+                    wanted.append(child)
+        return [n for n in dict.fromkeys(wanted) if not growth.too_deep(n)]
+
+    def _heaviest(self, parent: int, lump: int, mass: float) -> list[int]:
+        """The likeliest token of a lump as a node of its own, if it is likely enough."""
+        siblings = self._growth.siblings[parent]
+        probs = np.where(np.array(siblings.lump_of) == lump, siblings.probs, 0.0)
+        index = int(np.argmax(probs))
+        return [self._growth.node_of(parent, index)] if probs[index] * mass >= LEAST else []

@@ -1,0 +1,245 @@
+"""Drawn answers: each estimate is unbiased, with the variance of the theory, and seeded."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import binomtest
+
+import labelmass
+from brute import enumerate_answers, random_script
+from growing import grow
+from labelmass.answers.readings import Readings
+from labelmass.answers.search import Budget, Needs
+from labelmass.answers.tree import AnswerTree, Landing, Normalisation
+from labelmass.errors import MethodError
+from labelmass.estimators.sampling import (
+    any_place_completed,
+    combine,
+    combined,
+    drawn,
+    hazard,
+    sampling,
+)
+from labelmass.lm.scripted import END, ScriptedLanguageModel
+from labelmass.task.formats import comma_list, guard
+from proofs import proof
+
+LABELS = ["S1", "S10", "S2"]
+TOKENS = ["un", "safe", "unsafe", "\n", "S", "1", "10", "0", "2", ",", ",S", "1,", "S1", ",S2,"]
+FORMAT = guard(blanks="")
+MANY = 10_000
+seeds = st.integers(0, 10**9)
+
+
+def drawn_tree(
+    model: ScriptedLanguageModel,
+    n: int,
+    normalisation: Normalisation = Normalisation.RAW,
+    entropy: int = 0,
+    **needs: int,
+) -> AnswerTree:
+    wanted = Needs(tree=False, samples=n, hazards=True, **needs)
+    return grow(
+        model, FORMAT, LABELS, needs=wanted, normalisation=normalisation, entropy=(entropy,)
+    )
+
+
+@pytest.mark.parametrize("normalisation", [Normalisation.RAW, Normalisation.MASKED])
+@proof(8)
+@given(seed=seeds)
+def test_the_mean_of_many_paths_is_the_exact_probability(
+    normalisation: Normalisation, seed: int
+) -> None:
+    model = ScriptedLanguageModel(random_script(seed, TOKENS, depth=7), TOKENS)
+    masked = normalisation is Normalisation.MASKED
+    exact = enumerate_answers(model, FORMAT, LABELS, masked=masked)
+    if masked and exact.off > 0:
+        return
+    paths = drawn(tree := drawn_tree(model, MANY, normalisation), tree.samples)  # type: ignore[arg-type]
+    assert paths.times.sum() == MANY
+    middle = (paths.low + paths.high) / 2
+    for values in (paths.written, middle):
+        mean = paths.times @ values / MANY
+        error = np.sqrt(paths.times @ (values - mean) ** 2) / MANY
+        unread = paths.times @ (paths.high - paths.low) / MANY
+        assert (np.abs(mean - exact.label) <= 5 * error + unread + 10 / MANY).all()
+
+
+def two_steps(first: float, second: float) -> ScriptedLanguageModel:
+    """S1 with `first` at the first step, else S2; after S2, S1 with `second`, else S10."""
+
+    def script(prompt: str, path: tuple[str, ...]) -> dict[str, float]:
+        text = "".join(path)
+        if text == "":
+            return {"unsafe": 1.0}
+        if text == "unsafe":
+            return {"\n": 1.0}
+        if text == "unsafe\n":
+            return {"S1": first, "S": 1 - first}
+        if text.endswith("S"):
+            return {"2": 1.0} if text == "unsafe\nS" else {"10": 1.0}
+        if text.endswith("S2"):
+            return {",": 1.0}
+        if text.endswith(","):
+            return {"S1": second, "S": 1 - second}
+        return {END: 1.0}
+
+    return ScriptedLanguageModel(script, TOKENS)
+
+
+@pytest.mark.parametrize(("first", "second"), [(0.9, 0.9), (0.1, 0.1), (0.3, 0.6), (0.5, 0.95)])
+def test_variances_are_those_of_the_theory(first: float, second: float) -> None:
+    """METHODS A.6: Var(A) - Var(count) = q (E[A at + A before | written] - 1)."""
+    paths = drawn(tree := drawn_tree(two_steps(first, second), MANY), tree.samples)  # type: ignore[arg-type]
+    q = first + (1 - first) * second
+    at_first, at_second = first / q, (1 - first) * second / q
+    sums = at_first * first + at_second * ((first + second) + first)
+    gap = q * (sums - 1)
+    counting = q * (1 - q)
+    one = {}
+    for name, values in (("count", paths.written), ("hazard", paths.low)):
+        column = values[:, 0]
+        mean = paths.times @ column / MANY
+        one[name] = paths.times @ (column - mean) ** 2 / MANY
+    assert one["count"] == pytest.approx(counting, rel=0.1)
+    assert one["hazard"] - one["count"] == pytest.approx(gap, abs=0.01)
+    if (first, second) == (0.9, 0.9):
+        assert one["hazard"] == pytest.approx(0.073, abs=0.005)  # where counting wins
+        assert one["count"] == pytest.approx(0.010, abs=0.002)
+    _, low, high = combine(paths)
+    both = (low + high)[:, 0] / 2
+    assert both.mean() == pytest.approx(q, abs=5 * both.std() / np.sqrt(MANY) + 1e-9)
+    assert both.var() <= min(one.values()) * 1.02 + 1e-9
+
+
+@proof(15)
+@given(seed=seeds)
+def test_a_completed_tree_is_unbiased_and_within_its_bounds(seed: int) -> None:
+    model = ScriptedLanguageModel(random_script(seed, TOKENS, depth=7), TOKENS)
+    exact = np.array(enumerate_answers(model, FORMAT, LABELS).label)
+    needs = Needs(tree=False, sketch=4, completions=8)
+    values, ends = [], []
+    for entropy in range(60):
+        tree = grow(model, FORMAT, LABELS, needs=needs, entropy=(entropy,))
+        scores = any_place_completed(tree)
+        low, high = Readings(tree).intervals
+        assert (low[:3] - 1e-12 <= scores.low).all() and (scores.high <= high[:3] + 1e-12).all()
+        assert (scores.low <= scores.p + 1e-12).all() and (scores.p <= scores.high + 1e-12).all()
+        paths = drawn(tree, tree.completions)  # type: ignore[arg-type]
+        mean = tree.completions.share * paths.times @ (paths.low + paths.high) / 2  # type: ignore[union-attr]
+        values.append(np.array(tree.completions.found) + mean)  # type: ignore[union-attr]
+        ends.append(tree.completions.share * paths.times @ (paths.high - paths.low))  # type: ignore[union-attr]
+    error = np.std(values, axis=0) / np.sqrt(len(values)) + np.mean(ends, axis=0)
+    assert (np.abs(np.mean(values, axis=0) - exact) <= 5 * error + 1e-9).all()
+
+
+def test_nothing_open_needs_no_draws() -> None:
+    tree = grow(two_steps(0.5, 0.5), FORMAT, LABELS, needs=Needs(sketch=99, completions=8))
+    assert tree.completions is not None and tree.completions.paths == []
+    assert any_place_completed(tree)["S1"].p == pytest.approx(0.75)
+
+
+def test_draws_hang_on_the_seed_and_not_on_what_else_is_asked() -> None:
+    model = two_steps(0.4, 0.6)
+    alone = sampling(drawn_tree(model, 50))
+    assert np.array_equal(alone.p, sampling(drawn_tree(model, 50)).p)
+    beside = grow(model, FORMAT, LABELS, Budget(0.2), Needs(tries=None, samples=50), entropy=(0,))
+    assert np.array_equal(alone.p, sampling(beside).p)
+    others = [sampling(drawn_tree(model, 50, entropy=e)).p for e in range(1, 6)]
+    assert any(not np.array_equal(alone.p, p) for p in others)
+
+
+def test_each_distinct_node_is_read_once_however_many_paths_pass() -> None:
+    model = two_steps(0.5, 0.5)
+    few, many = (
+        grow(model, FORMAT, LABELS, needs=Needs(tree=False, samples=n)) for n in (64, 9999)
+    )
+    assert few.expanded == many.expanded <= 12
+
+
+def test_counting_gives_the_wilson_interval() -> None:
+    tree = drawn_tree(two_steps(0.3, 0.2), 40)
+    scores = sampling(tree)
+    for label in LABELS:
+        count = round(scores[label].p * 40)
+        interval = binomtest(count, 40).proportion_ci(0.95, "wilson")
+        assert scores[label].low == pytest.approx(interval.low, abs=1e-4)
+        assert scores[label].high == pytest.approx(interval.high, abs=1e-4)
+
+
+def test_a_path_cut_by_a_budget_widens_the_upper_end() -> None:
+    def script(prompt: str, path: tuple[str, ...]) -> dict[str, float]:
+        return {"unsafe": 0.6, "safe": 0.4} if not path else {"\n": 1.0}
+
+    model = ScriptedLanguageModel(script, TOKENS)
+    tree = grow(model, FORMAT, LABELS, Budget(depth=1), Needs(tree=False, samples=50, hazards=True))
+    cut = sum(path.count for path in tree.samples.paths if path.how == Landing.CUT)  # type: ignore[union-attr]
+    assert cut == 50
+    assert sampling(tree)["S1"].high == pytest.approx(1.0)
+    assert sampling(tree)["S1"].low == pytest.approx(0.0)
+    assert hazard(tree)["S1"].high == pytest.approx(1.0)
+
+
+def test_on_format_counts_complete_answers_only() -> None:
+    def script(prompt: str, path: tuple[str, ...]) -> dict[str, float]:
+        text = "".join(path)
+        if text.endswith("1"):
+            return {"x": 0.5, END: 0.5}
+        if not text:
+            return {"safe": 0.5, "unsafe": 0.5}
+        return {"\n": 1.0} if text == "unsafe" else {END: 1.0} if text == "safe" else {"S1": 1.0}
+
+    model = ScriptedLanguageModel(script, [*TOKENS, "x"])
+    tree = drawn_tree(model, 4000)
+    assert sampling(tree, Normalisation.ON_FORMAT)["S1"].p == pytest.approx(1 / 3, abs=0.03)
+    with pytest.raises(MethodError, match="drawn raw"):
+        sampling(tree, Normalisation.MASKED)
+
+
+def test_saved_draws_read_the_same() -> None:
+    model = ScriptedLanguageModel(random_script(3, TOKENS, depth=7), TOKENS)
+    tree = drawn_tree(model, 50, sketch=5, completions=9)
+    again = AnswerTree.from_dict(tree.to_dict())
+    for read in (sampling, hazard, combined, any_place_completed):
+        assert np.array_equal(read(tree).p, read(again).p)
+        assert np.array_equal(read(tree).high, read(again).high)
+
+
+def test_a_tree_without_draws_says_how_to_get_them(mood, scripted) -> None:
+    (result,) = labelmass.score(["happy"], mood, scripted)
+    for read in (sampling, hazard, combined, any_place_completed):
+        with pytest.raises(MethodError, match="score again with --method"):
+            read(result.tree)
+    with pytest.raises(MethodError, match="not defined on-format"):
+        labelmass.score(["x"], mood, scripted, methods=["hazard"], normalise="on-format")
+
+
+def test_sampling_by_name(mood, scripted) -> None:
+    methods = ["sampling", "hazard", "sampling-combined", "any-place-completed", "any-place"]
+    (result,) = labelmass.score(["happy"], mood, scripted, methods=methods, tolerance=1e-6)
+    exact = result.methods["any-place"].p
+    for method in methods[:4]:
+        scores = result.methods[method]
+        assert scores.interval == "sampled"
+        assert (scores.low - 0.1 <= exact).all() and (exact <= scores.high + 0.1).all()
+    assert result.to_dict()["interval"] == "sampled"
+    assert result.methods["any-place-completed"].p == pytest.approx(exact, abs=1e-6)
+    assert comma_list().name == mood.format.name
+
+
+def test_one_token_that_writes_two_labels_credits_both() -> None:
+    def script(prompt: str, path: tuple[str, ...]) -> dict[str, float]:
+        text = "".join(path)
+        steps = {"": "unsafe", "unsafe": "\n", "unsafe\n": "S1"}
+        if text in steps:
+            return {steps[text]: 1.0}
+        if text.endswith("S1"):
+            return {",S2,": 0.4, END: 0.6} if text == "unsafe\nS1" else {END: 1.0}
+        return {"S1": 1.0}
+
+    tree = drawn_tree(ScriptedLanguageModel(script, TOKENS), 2000)
+    paths = drawn(tree, tree.samples)  # type: ignore[arg-type]
+    assert paths.times @ paths.low[:, 2] / 2000 == pytest.approx(0.4, abs=1e-9)
