@@ -27,9 +27,6 @@ from labelmass.answers.growth import Growth
 from labelmass.answers.tree import ROOT, Ending, Normalisation, Status
 from labelmass.lm.base import Row
 
-AHEAD = 4.0
-"""A node this much heavier than those asked for is read together with what must follow it."""
-
 RARE = 1e-3
 """Below this probability a relative tolerance is measured against this value."""
 
@@ -335,8 +332,6 @@ class Search:
                     left -= mass
                     within = False
                 chosen.append(node)
-                if mass >= AHEAD * heavy:
-                    chosen += growth.stem(node)
             if not chosen:
                 capped = growth.stuck > sum(self.tree.tail.values())
                 stuck = "depth" if capped else "engine"

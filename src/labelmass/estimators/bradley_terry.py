@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
 
 RIDGE = 0.01
 """Weight of the squared strengths in the loss, that of P1's code: keeps a winner of all finite."""
@@ -23,6 +22,8 @@ def strengths(
     The loss is convex with one minimum, so the result does not hang on a start. It is that of a
     logistic regression on the differences, each pair standing in it once for either outcome.
     """
+    from sklearn.linear_model import LogisticRegression  # slow to import, and seldom wanted
+
     n = len(preferred)
     one, other = np.triu_indices(n, 1)
     asked = ~np.isnan(preferred[one, other])
