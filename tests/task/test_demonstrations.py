@@ -107,3 +107,29 @@ def test_a_bad_line_is_named(tmp_path: Path, line: str, message: str) -> None:
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(TaskError, match=r"demonstrations.file: cannot read .*y.jsonl"):
         read_demonstrations(tmp_path / "y.jsonl")
+
+
+def test_the_most_similar_are_shown_and_the_most_alike_stands_last() -> None:
+    texts = ["the cat sat", "a dog barked loudly", "the cat purred and sat down", "rain all day"]
+    examples = tuple(Demonstration(text=text, labels=("a",)) for text in texts)
+    pool = Demonstrations(examples=examples, k=2, choice="similar")
+
+    def shown(text: str) -> list[str]:
+        return [str(example.text) for example in pool.choose(0, Record(1, text=text))]
+
+    assert shown("my cat sat down and purred") == ["the cat sat", "the cat purred and sat down"]
+    assert shown("that dog barked")[-1] == "a dog barked loudly"
+    assert "rain all day" not in shown("rain all day")  # itself
+    assert len(shown("unheard-of words")) == 2
+
+
+def test_the_share_holds_among_the_most_similar() -> None:
+    pool = Demonstrations(examples=POOL, k=4, multi_share=0.5, choice="similar")
+    chosen = pool.choose(0, Record(1, text="many 3 or one 7"))
+    assert {example.text for example in chosen} >= {"many 3", "one 7"}
+    assert sorted(len(example.labels) for example in chosen) == [1, 1, 2, 2]
+
+
+def test_similar_demonstrations_need_a_number() -> None:
+    with pytest.raises(TaskError, match=r"demonstrations\.choice needs demonstrations\.k"):
+        Demonstrations(examples=POOL, choice="similar")

@@ -27,6 +27,9 @@ from labelmass.answers.growth import Growth
 from labelmass.answers.tree import ROOT, Ending, Normalisation, Status
 from labelmass.lm.base import Row
 
+DRAWN = 4
+"""What is drawn may take this many times the rows that the tree may."""
+
 RARE = 1e-3
 """Below this probability a relative tolerance is measured against this value."""
 
@@ -37,7 +40,7 @@ class Budget:
 
     tolerance: widest high - low over the labels and `none`, in the chosen normalisation.
     relative: if given, also each label's width over its probability (at least `RARE`).
-    nodes: most rows read. depth: longest answer in tokens. seconds: None for no limit.
+    nodes: most rows read for the tree. depth: longest answer in tokens. seconds: None for no limit.
     """
 
     tolerance: float = 0.01
@@ -136,7 +139,7 @@ class Search:
         self._heap: list[tuple[float, int, int]] = []  # -mass, token, parent
         self._forced: dict[int, None] = {}
         self._waiting: list[int] = []
-        self._asked = 0
+        self._asked = self._drawn = 0
         self._grown = False
         self._sampler: Sampler | None = None
         self._entropy = entropy
@@ -194,8 +197,11 @@ class Search:
                     tree.completions = self._sampler.from_open(needs.completions)
                 else:
                     return []
-            late = self._out_of_time()
-            if wanted := self._sampler.land_all() if late else self._sampler.wanted():
+            wanted = self._sampler.wanted()
+            self._drawn += len(wanted)
+            if self._out_of_time() or self._drawn > DRAWN * self.budget.nodes:
+                wanted = self._sampler.land_all()
+            if wanted:
                 return sorted(wanted)
             self._sampler = None
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
+from typing import Any
 
 import click
 
@@ -13,26 +15,30 @@ from labelmass.cli.options import task_option
 @task_option
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def command(task: str | None, as_json: bool) -> None:
-    """List the methods, with their sources and costs; with --task, whether it can give them.
+    """List the methods, with their sources and costs.
+
+    With --task also what each takes for a record of it: prompts exactly, rows at most; or why the
+    task's format cannot give it.
 
     \b
     Example:
       labelmass methods --task llama-guard-3
     """
     from labelmass.estimators import ESTIMATORS
+    from labelmass.run.forecast import Forecast
+    from labelmass.run.score import Plan
     from labelmass.task import Task
 
-    fmt = Task.load(task).format if task else None
-    rows = [
-        {
-            "name": e.name,
-            "summary": e.summary,
-            "source": e.source,
-            "cost": e.cost,
-            "unavailable": e.gap(fmt) if fmt else None,
-        }
-        for e in ESTIMATORS.values()
-    ]
+    asked = Task.load(task) if task else None
+    rows: list[dict[str, Any]] = []
+    for e in ESTIMATORS.values():
+        row: dict[str, Any] = {"name": e.name, "summary": e.summary}
+        row |= {"source": e.source, "cost": e.cost}
+        if asked is not None:
+            row["unavailable"] = reason = e.gap(asked.format)
+            if reason is None:
+                row["forecast"] = asdict(Plan(asked, [e.name]).forecast)
+        rows.append(row)
     if as_json:
         click.echo(json.dumps(rows, ensure_ascii=False))
         return
@@ -40,5 +46,7 @@ def command(task: str | None, as_json: bool) -> None:
         click.secho(f"{row['name']}", bold=True)
         click.echo(f"    {row['summary']}")
         click.echo(f"    cost: {row['cost']}; source: {row['source']}")
-        if row["unavailable"]:
+        if "forecast" in row:
+            click.echo(f"    takes {Forecast(**row['forecast'])}")
+        if row.get("unavailable"):
             click.secho(f"    not for this task: {row['unavailable']}", fg="yellow")

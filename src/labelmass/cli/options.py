@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -87,6 +88,7 @@ def load_model(model: str | None, device: str | None, dtype: str | None) -> Lang
 
     with Console(stderr=True).status("loading the model"):
         loaded = load(model, device=device, dtype=dtype)
+    gc.freeze()  # a model is no garbage: looking for some in it at the end would take a second
     if note := getattr(loaded, "note", None):
         click.echo(f"note: {note}", err=True)
     return loaded

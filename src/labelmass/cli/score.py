@@ -43,6 +43,7 @@ from labelmass.cli.options import (
 @click.option(
     "--samples", type=click.IntRange(min=1), help="Answers drawn, by the methods that draw some."
 )
+@click.option("--limit", type=int, help="Refuse to ask more prompts than this in all.")
 @click.option("--batch-size", type=click.IntRange(min=1), default=16, show_default=True)
 @click.option("--out", type=click.Path(dir_okay=False), help="A .jsonl, .csv or .parquet file.")
 @click.option("--overwrite", is_flag=True, help="Begin anew where another run left a journal.")
@@ -117,6 +118,7 @@ def _score(source: str, name: str | None, options: dict[str, Any]) -> int:
         samples=options["samples"],
     )
     total = count_records(source)
+    plan.forecast.check(total, options["limit"])
     model = load_model(options["model"], options["device"], options["dtype"])
     signature = plan.signature(model)
     store = None

@@ -7,7 +7,6 @@ from itertools import permutations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, logit, softmax
 
 from labelmass.answers.readings import Readings
 from labelmass.answers.search import Needs
@@ -57,6 +56,8 @@ def pairs_of(task: Task) -> list[tuple[str, str]]:
 
 
 def _ranked(trees: Trees, outcome: Callable[[Floats], Floats]) -> LabelScores:
+    from scipy.special import expit, softmax  # slow to import, and seldom wanted
+
     answer = trees[ANSWER]
     names = [*answer.labels, *([] if answer.single else [NONE])]
     place = {name: index for index, name in enumerate(names)}
@@ -90,7 +91,7 @@ def _first(tree: AnswerTree) -> tuple[float, float]:
 
 def _shares(low: Floats, high: Floats) -> tuple[Floats, Floats]:
     """Bounds of a softmax of log-odds: a share is least where its own is least, the others most."""
-    odds_low, odds_high = (np.exp(np.clip(logit(side), -700, 700)) for side in (low, high))
+    odds_low, odds_high = (side / np.maximum(1 - side, 1e-300) for side in (low, high))
     least = odds_low / (odds_low + odds_high.sum() - odds_high)
     most = odds_high / (odds_high + odds_low.sum() - odds_low)
     return least, most

@@ -157,3 +157,13 @@ class LanguageModel(Protocol):
     def close(self, record: int) -> Usage:
         """Forget a record and return what it cost; passes are shared out over a batch."""
         ...
+
+
+def common_length(sequences: Sequence[Sequence[int]]) -> int:
+    """Length of the longest common beginning."""
+    count = 0
+    for values in zip(*sequences, strict=False):
+        if any(value != values[0] for value in values):
+            break
+        count += 1
+    return count

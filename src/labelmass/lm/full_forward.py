@@ -38,9 +38,9 @@ class FullForward:
         self._forward, self._vocabulary = forward, vocabulary
         self._pass_tokens = pass_tokens
 
-    def open(self, ids: Sequence[int], shared: int) -> Record:
+    def open(self, prompts: Sequence[Sequence[int]], shared: int) -> list[Record]:
         """`shared` buys nothing here: every node pays for its whole prompt."""
-        return Record(list(ids))
+        return [Record(list(ids)) for ids in prompts]
 
     def close(self, record: Record) -> Usage:
         return record.usage

@@ -130,8 +130,7 @@ class TransformersModel:
             raise ValueError(f"the prompts do not share their first {shared} ids")
         handles = list(range(self._opened, self._opened + len(prompts)))
         self._opened += len(prompts)
-        for handle, ids in zip(handles, prompts, strict=True):
-            self._records[handle] = self._strategy.open(ids, min(shared, len(ids)))
+        self._records.update(zip(handles, self._strategy.open(prompts, shared), strict=True))
         return handles
 
     def rows(self, asks: Sequence[Ask]) -> list[Row]:
@@ -189,11 +188,11 @@ def disagreement(tree: TreeAttention, full: FullForward, size: int, dtype: str) 
     parents = ((PROMPT, PROMPT, -1), (1, PROMPT, a), (2, PROMPT, b), (3, 1, c))
     asks = [Ask(0, node, parent, token, ids) for node, parent, token in parents]
     try:
-        record = tree.open(prompt, 2)
+        (record,) = tree.open([prompt], 2)
         quick = tree.rows([(record, ask) for ask in asks])[2:]
     except Exception as error:
         return f"it does not take a mask and positions of our own ({error})"
-    longhand = full.open(prompt, 0)
+    (longhand,) = full.open([prompt], 0)
     for ask in asks[1:]:
         longhand.paths[ask.node] = (*longhand.paths[ask.parent], ask.token)
     slow = full.rows([(longhand, ask) for ask in asks[2:]])

@@ -18,15 +18,21 @@ import torch
 from numpy.typing import NDArray
 
 from labelmass.errors import ModelError
-from labelmass.lm.base import PROMPT, Ask, Row, Usage
+from labelmass.lm.base import PROMPT, Ask, Row, Usage, common_length
 from labelmass.lm.reading import read_rows
 from labelmass.lm.runs import NONE, Run, cut
 from labelmass.lm.slots import SlotPool
 
+KEPT = 4
+"""Beginnings kept for prompts still to come: one for each kind of question."""
+
+WORTH = 8
+"""Tokens that prompts opened together must have in common to be computed together."""
+
 
 @dataclass(slots=True)
 class Prefix:
-    """Leading ids that prompts have in common; slots: (n,) int64, empty until computed."""
+    """Ids that prompts have in common; slots: (n,) int64, empty until computed."""
 
     ids: list[int]
     slots: NDArray[np.int64] = field(default_factory=lambda: NONE)
@@ -37,11 +43,11 @@ class Prefix:
 class Record:
     """An open prompt and what is kept of it.
 
-    ids: the whole prompt.
-    prefix, shared: the first `shared` ids are those of `prefix`; the others are its own.
+    ids: the whole prompt: `shared` ids of `prefix`, those of `trunk`, then its own.
+    prefix: what the prompts of a run begin with; trunk: what those opened together go on with.
     age: passes of the reader that had failed when it was opened.
     head: (shared,) int64, the slots of those of `prefix`, empty until computed.
-    slots: (len(ids) - shared,) int64, empty until computed.
+    slots: (len(ids) - shared,) int64, of `trunk` and its own, empty until computed.
     slot_of: slot by node of the answer.
     line_of: by node, the slots from the answer's first token to the node's own.
     """
@@ -49,12 +55,18 @@ class Record:
     ids: list[int]
     prefix: Prefix | None
     shared: int
+    trunk: Prefix | None
     age: int
     head: NDArray[np.int64] = field(default_factory=lambda: NONE)
     slots: NDArray[np.int64] = field(default_factory=lambda: NONE)
     slot_of: dict[int, int] = field(default_factory=dict[int, int])
     line_of: dict[int, tuple[int, ...]] = field(default_factory=dict[int, tuple[int, ...]])
     usage: Usage = field(default_factory=Usage)
+
+    @property
+    def branch(self) -> int:
+        """Where among `slots` its own begin."""
+        return len(self.trunk.ids) if self.trunk is not None else 0
 
 
 class Attention(Protocol):
@@ -92,23 +104,28 @@ class TreeAttention:
         self._pass_tokens = pass_tokens
         self._pool = SlotPool(max_slots)
         self._position = np.zeros(0, np.int64)
-        self._prefix: Prefix | None = None
+        self._kept: list[Prefix] = []
         self._failures = 0
 
-    def open(self, ids: Sequence[int], shared: int) -> Record:
-        ids = list(ids)
-        prefix = self._prefix_for(ids[:shared]) if shared else None
-        length = min(shared, len(ids) - 1) if prefix else 0
-        if prefix is not None:
-            prefix.readers += 1
-        return Record(ids, prefix, length, self._failures)
+    def open(self, prompts: Sequence[Sequence[int]], shared: int) -> list[Record]:
+        """Records of prompts that have their first `shared` ids in common, perhaps more."""
+        texts = [list(ids) for ids in prompts]
+        prefix = self._prefix_for(texts[0][:shared]) if shared else None
+        shared = min(shared, min(map(len, texts)) - 1)  # a prompt's last token is its own
+        common = common_length([text[:-1] for text in texts]) if len(texts) > 1 else shared
+        trunk = Prefix(texts[0][shared:common]) if common - shared >= WORTH else None
+        for each in (prefix, trunk):
+            if each is not None:
+                each.readers += len(texts)
+        return [Record(text, prefix, shared, trunk, self._failures) for text in texts]
 
     def close(self, record: Record) -> Usage:
-        self._pool.give_back(record.slots)
+        self._pool.give_back(record.slots[record.branch :])
         self._pool.give_back(np.fromiter(record.slot_of.values(), np.int64))
-        if (prefix := record.prefix) is not None:
-            prefix.readers -= 1
-            self._forget(prefix)
+        for each in (record.prefix, record.trunk):
+            if each is not None:
+                each.readers -= 1
+                self._forget(each)
         return record.usage
 
     def rows(self, asks: Sequence[tuple[Record, Ask]]) -> list[Row]:
@@ -123,7 +140,7 @@ class TreeAttention:
             return self._rows(asks)
         except BaseException:
             self._failures += 1
-            self._prefix = None
+            self._kept.clear()
             raise
 
     def _rows(self, asks: Sequence[tuple[Record, Ask]]) -> list[Row]:
@@ -143,15 +160,17 @@ class TreeAttention:
         return [row for row in rows if row is not None]
 
     def _prefix_for(self, ids: list[int]) -> Prefix:
-        if self._prefix is None or self._prefix.ids != ids:
-            former, self._prefix = self._prefix, Prefix(ids)
-            if former is not None:
-                self._forget(former)
-        return self._prefix
+        """The prefix of these ids, kept for the prompts to come; the one longest unused goes."""
+        found = next((prefix for prefix in self._kept if prefix.ids == ids), Prefix(ids))
+        self._kept = [found, *(prefix for prefix in self._kept if prefix is not found)]
+        for former in self._kept[KEPT:]:
+            self._kept.remove(former)
+            self._forget(former)
+        return found
 
     def _forget(self, prefix: Prefix) -> None:
-        """Free a prefix that no record reads and the next `open` would not ask for."""
-        if prefix.readers == 0 and prefix is not self._prefix:
+        """Free a prefix that no record reads and no `open` to come would ask for."""
+        if prefix.readers == 0 and not any(prefix is kept for kept in self._kept):
             self._pool.give_back(prefix.slots)
             prefix.slots = NONE
 
@@ -183,18 +202,22 @@ class TreeAttention:
 
     def _prompt(self, record: Record) -> list[Run]:
         runs: list[Run] = []
-        prefix = record.prefix
-        if prefix is not None and not len(prefix.slots):
-            prefix.slots = self._take(0, len(prefix.ids))
-            runs.append(Run(record.usage, prefix.ids, prefix.slots, 0, NONE, NONE))
-            record.usage.prompt_tokens += len(prefix.ids)
-        own = record.ids[record.shared :]
+        usage, prefix, trunk = record.usage, record.prefix, record.trunk
         if prefix is not None:
+            if not len(prefix.slots):
+                prefix.slots = self._take(0, len(prefix.ids))
+                runs.append(Run(usage, prefix.ids, prefix.slots, 0, NONE, NONE))
             whole = record.shared == len(prefix.ids)
             record.head = prefix.slots if whole else prefix.slots[: record.shared]
-        record.slots = self._take(record.shared, len(own))
-        runs.append(Run(record.usage, own, record.slots, record.shared, NONE, record.head))
-        record.usage.prompt_tokens += len(own)
+        if trunk is not None and not len(trunk.slots):
+            trunk.slots = self._take(record.shared, len(trunk.ids))
+            runs.append(Run(usage, trunk.ids, trunk.slots, record.shared, NONE, record.head))
+        above = trunk.slots if trunk is not None else NONE
+        start = record.shared + record.branch
+        own = self._take(start, len(record.ids) - start)
+        record.slots = np.concatenate([above, own])
+        runs.append(Run(usage, record.ids[start:], own, start, above, record.head))
+        usage.prompt_tokens += sum(map(len, runs))
         return runs
 
     def _again(self, record: Record) -> Run:

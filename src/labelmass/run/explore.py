@@ -14,8 +14,8 @@ from zlib import crc32
 from labelmass.answers.search import Budget, Needs, NodeAsk, Search
 from labelmass.answers.tree import AnswerTree, Normalisation
 from labelmass.errors import RecordError
-from labelmass.lm.base import Ask, LanguageModel, Usage
-from labelmass.run.joint import Joint, Start, common_length
+from labelmass.lm.base import Ask, LanguageModel, Usage, common_length
+from labelmass.run.joint import Joint, Start
 from labelmass.task import Record, Task
 from labelmass.task.questions import ANSWER, Name, Question
 
@@ -43,6 +43,10 @@ class Cost:
             "forward_passes": self.forward_passes,
             "seconds": round(self.seconds, 6),
         }
+
+
+WORD = Budget(nodes=64, depth=16)
+"""Limits of a question that is answered with one of a few words; its tolerance is the run's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +171,10 @@ class Explorer:
         rooms = {f: min(self._room(start) for start in some) for f, some in starts.items()}
         entropy = self.task.seed, crc32(str(record.id).encode())
         for family, members in self._families.items():
-            budget = replace(self.budget, depth=min(self.budget.depth, rooms[family]))
+            budget = self.budget
+            if family != ANSWER[0]:
+                budget = replace(WORD, tolerance=budget.tolerance, seconds=budget.seconds)
+            budget = replace(budget, depth=min(budget.depth, rooms[family]))
             shared = self._share(family, starts[family])
             handles = self.model.open([start.ids for start in starts[family]], shared)
             for asked, start, handle in zip(members, starts[family], handles, strict=True):

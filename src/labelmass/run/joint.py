@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from labelmass.answers.grammar import TokenGrammar, Vocabulary
 from labelmass.errors import TaskError
-from labelmass.lm.base import Tokenizer
+from labelmass.lm.base import Tokenizer, common_length
 from labelmass.task import Record
 from labelmass.task.automaton import ByteAutomaton
 from labelmass.task.prompt import Prompt
@@ -100,13 +100,3 @@ class Joint:
             )
             self._grammars[loose] = TokenGrammar(automaton, self.vocabulary, kept)
         return self._grammars[loose]
-
-
-def common_length(sequences: Sequence[Sequence[int]]) -> int:
-    """Length of the longest common beginning."""
-    count = 0
-    for values in zip(*sequences, strict=False):
-        if any(value != values[0] for value in values):
-            break
-        count += 1
-    return count

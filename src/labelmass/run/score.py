@@ -15,6 +15,7 @@ from labelmass.errors import LabelMassError, RecordError
 from labelmass.estimators import ESTIMATORS, find_estimators, needs_of
 from labelmass.lm.base import LanguageModel
 from labelmass.run.explore import Explored, Explorer
+from labelmass.run.forecast import Forecast
 from labelmass.run.results import Failure, Result, Scores, read_result
 from labelmass.run.signature import Signature
 from labelmass.run.trees import SavedTrees, TreeStore
@@ -67,6 +68,11 @@ class Plan:
         self.needs = needs_of(readers).drawing(samples)
         asked = (question for one in self.estimators for question in one.questions(task))
         self.questions = list({question.name: question for question in asked}.values())
+
+    @property
+    def forecast(self) -> Forecast:
+        """What each record will take."""
+        return Forecast.of(self.needs, len(self.questions), self.budget)
 
     def signature(self, model: LanguageModel) -> Signature:
         """What the scores of this plan on this model will be."""

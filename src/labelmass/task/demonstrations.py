@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from pydantic import Field, model_validator
 
@@ -54,6 +55,8 @@ class Demonstrations(TaskPart):
         0..1, the count rounded to the nearest. None draws from the whole pool.
     per_record: draw anew for every record, by its id, rather than once for all. The records then
         share a shorter beginning of their prompts.
+    choice: "random", or "similar" for those whose text is most like the record's (cosine of TF-IDF
+        weights over the pool), the most alike last; that is per record too.
     seed: of the draw; None for the task's seed.
     """
 
@@ -61,6 +64,7 @@ class Demonstrations(TaskPart):
     k: int | None = Field(default=None, ge=0)
     multi_share: float | None = Field(default=None, ge=0, le=1)
     per_record: bool = False
+    choice: Literal["random", "similar"] = "random"
     seed: int | None = None
 
     @model_validator(mode="after")
@@ -71,8 +75,8 @@ class Demonstrations(TaskPart):
             except RecordError as error:
                 raise TaskError(f"demonstrations[{index}]: {error}") from None
         if self.k is None:
-            for key in ("multi_share", "per_record"):
-                if getattr(self, key):
+            for key in ("multi_share", "per_record", "choice"):
+                if getattr(self, key) not in (None, False, "random"):
                     raise TaskError(f"demonstrations.{key} needs demonstrations.k: how many")
             return self
         for kind, wanted in self._wanted().items():
@@ -88,18 +92,21 @@ class Demonstrations(TaskPart):
     def choose(self, seed: int, record: Record | None = None) -> tuple[Demonstration, ...]:
         """The examples that `record` is shown, in the order they are shown.
 
-        seed: the task's, used where these have none of their own. `record` matters only if
-        `per_record` is set: the draw depends on its id, and never holds the record itself (raises
-        RecordError where too few are left).
+        seed: the task's, used where these have none of their own. `record` matters only if each
+        has a choice of its own, which never holds the record itself (raises RecordError where too
+        few are left).
         """
         if self.k is None:
             return self.examples
         name = f"demonstrations:{seed if self.seed is None else self.seed}"
         pool = self.examples
-        if self.per_record and record is not None:
+        if self.varies and record is not None:
             name += f":{record.id}"
             pool = [example for example in pool if not example.shows(record)]
         draw = random.Random(name)
+        likeness: dict[int, float] = {}
+        if self.choice == "similar" and record is not None:
+            likeness = dict(zip(map(id, self.examples), self._likeness(record), strict=True))
         chosen: list[Demonstration] = []
         for kind, wanted in self._wanted().items():
             fitting = _of_kind(kind, pool)
@@ -108,9 +115,33 @@ class Demonstrations(TaskPart):
                     f"needs {wanted} demonstrations with {_KINDS[kind]} other than the record "
                     f"itself, and there are {len(fitting)}: lower demonstrations.k"
                 )
-            chosen += draw.sample(fitting, wanted)
-        draw.shuffle(chosen)
+            if likeness:
+                chosen += sorted(fitting, key=lambda e: -likeness[id(e)])[:wanted]
+            else:
+                chosen += draw.sample(fitting, wanted)
+        if likeness:
+            chosen.sort(key=lambda e: likeness[id(e)])
+        else:
+            draw.shuffle(chosen)
         return tuple(chosen)
+
+    @property
+    def varies(self) -> bool:
+        """Whether records are shown different examples."""
+        return self.per_record or self.choice == "similar"
+
+    def _likeness(self, record: Record) -> list[float]:
+        """Cosine of each example's text to the record's."""
+        vectorizer, weights = self._weights
+        found = weights @ vectorizer.transform([record.plain]).T
+        return found.toarray().ravel().tolist()
+
+    @cached_property
+    def _weights(self) -> tuple[Any, Any]:
+        from sklearn.feature_extraction.text import TfidfVectorizer
+
+        vectorizer = TfidfVectorizer(sublinear_tf=True, token_pattern=r"(?u)\b\w+\b")
+        return vectorizer, vectorizer.fit_transform([e.record.plain for e in self.examples])
 
     def _wanted(self) -> dict[str, int]:
         """How many of each kind are drawn."""

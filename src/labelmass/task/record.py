@@ -88,6 +88,12 @@ class Record:
             **texts,
         )
 
+    @property
+    def plain(self) -> str:
+        """All its texts, a line each."""
+        texts = (self.text, self.prompt, self.response, *(m.content for m in self.messages or ()))
+        return "\n".join(text for text in texts if text is not None)
+
     def to_dict(self) -> dict[str, Any]:
         """The record as `from_dict` reads it."""
         fields: dict[str, Any] = {"id": self.id}

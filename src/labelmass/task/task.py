@@ -304,7 +304,7 @@ class Task(TaskPart):
         demonstrations to draw from.
         """
         shown = self._shared
-        if self.demonstrations.per_record:
+        if self.demonstrations.varies:
             shown = self.demonstrations.choose(self.seed, record)
         blocks = [
             (self.record.render(example.record), Part(self.answer(example.labels)))
