@@ -53,10 +53,10 @@ class Bench:
         self.task = Task.load("llama-guard-3")
         self.model = labelmass.load(device="cpu", dtype="float32")
         self.joint = Joint(self.task, self.model.tokenizer)
-        lines = [json.loads(line) for line in records.read_text().splitlines()]
-        self.records = [
-            Record(i, text=line["text"]) for i, line in enumerate(lines) if "text" in line
-        ]
+        lines = records.read_text().splitlines()
+        self.records = [Record.from_dict(json.loads(line), i) for i, line in enumerate(lines)]
+        while len(self.records) < 64:
+            self.records *= 2
         self.network = self.model.network
         self.quick = quick
 
