@@ -18,6 +18,7 @@ from labelmass.estimators.base import no_questions
 from labelmass.estimators.greedy import EPS, fixed_place, hard, token
 from labelmass.estimators.stepwise import compare_to_none, first_step, max_over_generations
 from labelmass.lm.scripted import ScriptedLanguageModel
+from labelmass.task import Task
 from labelmass.task.formats import comma_list, guard
 from labelmass.task.questions import ANSWER
 from proofs import proof
@@ -25,6 +26,16 @@ from proofs import proof
 LABELS = ["S1", "S10", "S2"]
 TOKENS = ["un", "safe", "unsafe", "\n", "\nS", "S", "1", "10", "0", "2", ",", ",S", "1,", "S1"]
 FORMAT = guard(blanks="")
+TASK = Task(
+    name="guard",
+    labels=LABELS,
+    instruction="?",
+    format={"kind": "guard", "blanks": ""},
+    demonstrations=[{"text": "x", "labels": ["S1"]}],
+)
+NEVER_EMPTY = Task(
+    name="x", labels=LABELS, instruction="?", format={"kind": "comma", "none": False}
+)
 seeds = st.integers(0, 10**9)
 
 
@@ -75,7 +86,7 @@ def test_the_pruned_search_never_exceeds_the_exact_value_and_bounds_it(seed: int
     exact = np.array(enumerate_answers(model, FORMAT, LABELS).label)
     pruned = ESTIMATORS["any-place-pruned"]
     tree = grow(model, FORMAT, LABELS, Budget(tolerance=0.5), needs_of([pruned]))
-    scores = pruned.read({ANSWER: tree}, Normalisation.RAW)
+    scores = pruned.read({ANSWER: tree}, Normalisation.RAW, TASK)
     assert (scores.p <= exact + 1e-9).all()
     assert (exact <= scores.high + 1e-9).all()
 
@@ -93,7 +104,9 @@ def test_one_exploration_serves_any_set_of_methods() -> None:
     together = grow(model, FORMAT, LABELS, Budget(tolerance=0.01), needs_of(of_answer))
     for estimator in of_answer:
         alone = grow(model, FORMAT, LABELS, Budget(tolerance=0.01), estimator.needs)
-        one, other = (estimator.read({ANSWER: t}, Normalisation.RAW) for t in (alone, together))
+        one, other = (
+            estimator.read({ANSWER: t}, Normalisation.RAW, TASK) for t in (alone, together)
+        )
         assert (one.low <= other.high + 1e-9).all()
         assert (other.low <= one.high + 1e-9).all()
 
@@ -106,7 +119,9 @@ def test_a_method_says_what_it_lacks() -> None:
     with pytest.raises(MethodError, match="no method is called 'magic'"):
         find_estimators(["magic"])
     with pytest.raises(MethodError, match="none"):
-        ESTIMATORS["compare-to-none"].check(comma_list(none=None))
+        ESTIMATORS["compare-to-none"].check(
+            TASK.model_copy(update={"format": comma_list(none=None)})
+        )
 
 
 def test_there_is_no_step_where_no_label_can_follow() -> None:

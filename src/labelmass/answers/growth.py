@@ -56,7 +56,6 @@ class Growth:
             tuple(labels),
             has_none=automaton.format.none is not None,
             has_gate=automaton.format.gate is not None,
-            single=automaton.format.single,
             spellings=tuple(forms[0] for forms in automaton.spellings),
         )
         self.ledger = Ledger(len(labels), normalisation)

@@ -122,7 +122,6 @@ class AnswerTree:
     completed: (output, node) of each label, and the gate, that the greedy path writes, in order:
         the node whose token holds the last byte of its text.
     spellings: how each label is written.
-    has_none, has_gate, single: whether the format has them; whether it holds exactly one label.
     tries: at how many steps the label tries were expanded, None for all.
     min_mass: every node at least this heavy was expanded, None if that was not asked for.
     texts: bytes of every token id that stands in the tree.
@@ -149,7 +148,6 @@ class AnswerTree:
     texts: dict[int, bytes] = field(default_factory=dict)
     has_none: bool = True
     has_gate: bool = False
-    single: bool = False
     tries: int | None = 0
     min_mass: float | None = None
     stopped: str = ""
@@ -270,7 +268,6 @@ class AnswerTree:
             "texts": {str(i): text.hex() for i, text in self.texts.items()},
             "has_none": self.has_none,
             "has_gate": self.has_gate,
-            "single": self.single,
             "tries": self.tries,
             "min_mass": self.min_mass,
             "stopped": self.stopped,

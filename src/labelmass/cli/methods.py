@@ -35,7 +35,7 @@ def command(task: str | None, as_json: bool) -> None:
         row: dict[str, Any] = {"name": e.name, "summary": e.summary}
         row |= {"source": e.source, "cost": e.cost}
         if asked is not None:
-            row["unavailable"] = reason = e.gap(asked.format)
+            row["unavailable"] = reason = e.gap(asked)
             if reason is None:
                 row["forecast"] = asdict(Plan(asked, [e.name]).forecast)
         rows.append(row)

@@ -43,6 +43,21 @@ from labelmass.cli.options import (
 @click.option(
     "--samples", type=click.IntRange(min=1), help="Answers drawn, by the methods that draw some."
 )
+@click.option(
+    "--orders",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Average over this many orders of the labels in the prompt.",
+)
+@click.option(
+    "--prior",
+    type=click.Choice(["content-free"]),
+    help="Take away what labels get for texts without content (contextual calibration).",
+)
+@click.option(
+    "--rate", type=float, default=0.5, show_default=True, help="What such a text gets then."
+)
 @click.option("--limit", type=int, help="Refuse to ask more prompts than this in all.")
 @click.option("--batch-size", type=click.IntRange(min=1), default=16, show_default=True)
 @click.option("--out", type=click.Path(dir_okay=False), help="A .jsonl, .csv or .parquet file.")
@@ -116,6 +131,9 @@ def _score(source: str, name: str | None, options: dict[str, Any]) -> int:
         off_format=options["off_format"],
         keep_trees=options["keep_trees"] is not None,
         samples=options["samples"],
+        orders=options["orders"],
+        prior=options["prior"],
+        rate=options["rate"],
     )
     total = count_records(source)
     plan.forecast.check(total, options["limit"])

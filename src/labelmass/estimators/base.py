@@ -13,7 +13,6 @@ from labelmass.answers.search import Needs
 from labelmass.answers.tree import AnswerTree, Normalisation
 from labelmass.errors import MethodError
 from labelmass.task import Task
-from labelmass.task.formats import AnswerFormat
 from labelmass.task.questions import ANSWER, Name, Question
 
 
@@ -98,11 +97,11 @@ def no_questions(task: Task) -> list[Question]:
 
 @dataclass(frozen=True, slots=True)
 class Estimator:
-    """A method: `read` turns a record's trees into label scores.
+    """A method: `read` turns a record's trees, grown for a task, into label scores.
 
     source: paper and section. cost: in words, what it takes beyond the prompt.
     needs: what the tree of answers to the task must hold.
-    gap: why a format cannot give it, or None if it can.
+    gap: why a task cannot give it, or None if it can.
     questions: what else is asked of every record.
     normalisations: those it can be read in.
     """
@@ -112,14 +111,14 @@ class Estimator:
     source: str
     cost: str
     needs: Needs
-    read: Callable[[Trees, Normalisation], LabelScores]
-    gap: Callable[[AnswerFormat], str | None] = lambda fmt: None
+    read: Callable[[Trees, Normalisation, Task], LabelScores]
+    gap: Callable[[Task], str | None] = lambda task: None
     questions: Callable[[Task], list[Question]] = no_questions
     normalisations: tuple[Normalisation, ...] = tuple(Normalisation)
 
-    def check(self, fmt: AnswerFormat, normalisation: Normalisation = Normalisation.RAW) -> None:
-        """MethodError if this answer format, or this normalisation, cannot give the method."""
-        if (reason := self.gap(fmt)) is not None:
+    def check(self, task: Task, normalisation: Normalisation = Normalisation.RAW) -> None:
+        """MethodError if this task, or this normalisation, cannot give the method."""
+        if (reason := self.gap(task)) is not None:
             raise MethodError(f"{self.name}: {reason}")
         if normalisation not in self.normalisations:
             names = " or ".join(self.normalisations)
@@ -128,9 +127,9 @@ class Estimator:
 
 def of_answer(
     read: Callable[[AnswerTree, Normalisation], LabelScores],
-) -> Callable[[Trees, Normalisation], LabelScores]:
+) -> Callable[[Trees, Normalisation, Task], LabelScores]:
     """A reading of the answer to the task alone, as a reading of all trees."""
-    return lambda trees, normalisation: read(trees[ANSWER], normalisation)
+    return lambda trees, normalisation, task: read(trees[ANSWER], normalisation)
 
 
 def _plain(value: np.float64) -> float | None:

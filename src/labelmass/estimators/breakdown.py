@@ -14,52 +14,47 @@ from labelmass.answers.tree import AnswerTree, Normalisation
 from labelmass.estimators.base import Estimator, LabelScores, Trees
 from labelmass.estimators.bradley_terry import strengths
 from labelmass.task import Task
-from labelmass.task.questions import ANSWER, NONE, Question, binary, unary
+from labelmass.task.questions import NONE, Question, binary, unary
 
 Floats = NDArray[np.float64]
 GREEDY = Needs(tree=False)
 """Of the task's own answer, only what the model would write."""
 
 
-def unary_scores(trees: Trees, normalisation: Normalisation = Normalisation.RAW) -> LabelScores:
+def unary_scores(trees: Trees, normalisation: Normalisation, task: Task) -> LabelScores:
     """P(yes, given yes or no) for each label by itself; nothing ties the labels together.
 
     Where exactly one label is right: the softmax of the labels' log-odds.
     """
-    answer = trees[ANSWER]
-    bounds = [_first(trees["unary", label]) for label in answer.labels]
+    bounds = [_first(trees["unary", label]) for label in task.label_names]
     low, high = np.array(bounds, dtype=np.float64).T
-    if answer.single:
+    if task.format.single:
         low, high = _shares(low, high)
-    return LabelScores.between(answer.labels, low, high)
+    return LabelScores.between(task.label_names, low, high)
 
 
-def binary_scores(trees: Trees, normalisation: Normalisation = Normalisation.RAW) -> LabelScores:
+def binary_scores(trees: Trees, normalisation: Normalisation, task: Task) -> LabelScores:
     """Bradley-Terry over pairs of labels and `none`: sigmoid of the strength above `none`.
 
     Where exactly one label is right: the softmax of the labels' strengths.
     """
-    return _ranked(trees, lambda p: p)
+    return _ranked(trees, task, lambda p: p)
 
 
-def binary_outcome_scores(
-    trees: Trees, normalisation: Normalisation = Normalisation.RAW
-) -> LabelScores:
+def binary_outcome_scores(trees: Trees, normalisation: Normalisation, task: Task) -> LabelScores:
     """As `binary`, of who was preferred and not by how much; a draw counts half to either."""
-    return _ranked(trees, lambda p: (np.sign(p - 0.5) + 1) / 2)
+    return _ranked(trees, task, lambda p: (np.sign(p - 0.5) + 1) / 2)
 
 
-def pairs_of(task: Task) -> list[tuple[str, str]]:
-    """Every label and `none` against every other, in both orders; no `none` in a single choice."""
-    names = [*task.label_names, *([] if task.format.single else [NONE])]
-    return list(permutations(names, 2))
+def contestants(task: Task) -> list[str]:
+    """The labels, and `NONE` but for a single choice."""
+    return [*task.label_names, *([] if task.format.single else [NONE])]
 
 
-def _ranked(trees: Trees, outcome: Callable[[Floats], Floats]) -> LabelScores:
+def _ranked(trees: Trees, task: Task, outcome: Callable[[Floats], Floats]) -> LabelScores:
     from scipy.special import expit, softmax  # slow to import, and seldom wanted
 
-    answer = trees[ANSWER]
-    names = [*answer.labels, *([] if answer.single else [NONE])]
+    names = contestants(task)
     place = {name: index for index, name in enumerate(names)}
     first = np.full((len(names), len(names)), np.nan)  # P(the one shown first is preferred)
     asked = [name for name in trees if name[0] == "binary"]
@@ -70,15 +65,15 @@ def _ranked(trees: Trees, outcome: Callable[[Floats], Floats]) -> LabelScores:
     second = 1 - first.T  # the same pair, shown the other way round
     both = np.where(np.isnan(second), first, (first + second) / 2)
     preferred = outcome(np.where(np.isnan(first), second, both))
-    k = len(answer.labels)
-    if answer.single:
+    k = len(task.labels)
+    if task.format.single:
         found = softmax(strengths(preferred))
     else:
         found = expit(strengths(preferred, reference=place[NONE]))[:k]
     unheard = np.all(
         np.isnan(preferred[:k]), axis=1
     )  # no question about it was answered in the format
-    return LabelScores.points(answer.labels, np.where(unheard, np.nan, found))
+    return LabelScores.points(task.label_names, np.where(unheard, np.nan, found))
 
 
 def _first(tree: AnswerTree) -> tuple[float, float]:
@@ -98,7 +93,7 @@ def _shares(low: Floats, high: Floats) -> tuple[Floats, Floats]:
 
 
 def _ask_binary(task: Task) -> list[Question]:
-    return binary(task, pairs_of(task))
+    return binary(task, permutations(contestants(task), 2))
 
 
 UNARY = Estimator(

@@ -9,7 +9,7 @@ from labelmass.answers.steps import label_steps, require_tries
 from labelmass.answers.tree import AnswerTree, Normalisation
 from labelmass.errors import MethodError
 from labelmass.estimators.base import Estimator, LabelScores, of_answer
-from labelmass.task.formats import AnswerFormat
+from labelmass.task import Task
 
 
 def first_step(tree: AnswerTree, normalisation: Normalisation = Normalisation.RAW) -> LabelScores:
@@ -48,12 +48,13 @@ def max_over_generations(
 _NO_NONE = "the answer format cannot write an empty answer, so there is no `none` to compare with"
 
 
-def _needs_none(fmt: AnswerFormat) -> str | None:
-    return _NO_NONE if fmt.none is None else None
+def _needs_none(task: Task) -> str | None:
+    return _NO_NONE if task.format.none is None else None
 
 
-def _needs_lists(fmt: AnswerFormat) -> str | None:
-    return "not defined where exactly one label is written; use first-step" if fmt.single else None
+def _needs_lists(task: Task) -> str | None:
+    single = task.format.single
+    return "not defined where exactly one label is written; use first-step" if single else None
 
 
 FIRST_STEP = Estimator(

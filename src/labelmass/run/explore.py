@@ -6,6 +6,7 @@ the next one at once, so that passes stay full.
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,7 +18,7 @@ from labelmass.errors import RecordError
 from labelmass.lm.base import Ask, LanguageModel, Usage, common_length
 from labelmass.run.joint import Joint, Start
 from labelmass.task import Record, Task
-from labelmass.task.questions import ANSWER, Name, Question
+from labelmass.task.questions import ANSWER, Askable, Name
 
 Keyed = tuple[int, Record]
 
@@ -69,6 +70,7 @@ class _Asked:
 
     name: Name
     joint: Joint
+    budget: Budget
     needs: Needs
     normalisation: Normalisation
 
@@ -95,8 +97,9 @@ class Explorer:
     """Explores records of one task with one model.
 
     budget, needs, normalisation: see `answers.search`; those of the task's own tree.
-    questions: what else is asked of every record; an answer is one of few words, so its tree is
-        grown until their shares are within the tolerance.
+    also: what else is asked of every record, by name. Other variants of the task grow as it does; a
+        question is answered with one of few words, and its tree is grown until their shares are
+        within the tolerance.
     batch_size: prompts in flight at once; those of one record always are together.
     """
 
@@ -108,22 +111,25 @@ class Explorer:
         budget: Budget | None = None,
         needs: Needs | None = None,
         normalisation: Normalisation = Normalisation.RAW,
-        questions: Sequence[Question] = (),
+        also: Mapping[Name, Askable] | None = None,
         batch_size: int = 16,
     ) -> None:
         if batch_size < 1:
             raise ValueError(f"batch_size is {batch_size}: at least 1")
         self.model, self.task = model, task
-        self.budget, self.batch_size = budget or Budget(), batch_size
+        self.batch_size = batch_size
         self.joint = Joint(task, model.tokenizer)
-        self._families: dict[str, list[_Asked]] = {
-            ANSWER[0]: [_Asked(ANSWER, self.joint, needs or Needs(), normalisation)]
-        }
-        for question in questions:
-            joint = Joint(question, model.tokenizer, self.joint.vocabulary)
-            self._families.setdefault(question.name[0], []).append(
-                _Asked(question.name, joint, Needs(), Normalisation.ON_FORMAT)
-            )
+        budget, needs = budget or Budget(), needs or Needs()
+        word = replace(WORD, tolerance=budget.tolerance, seconds=budget.seconds)
+        first = _Asked(ANSWER, self.joint, budget, needs, normalisation)
+        self._families: dict[str, list[_Asked]] = {ANSWER[0]: [first]}
+        for name, askable in (also or {}).items():
+            joint = Joint(askable, model.tokenizer, self.joint.vocabulary)
+            if isinstance(askable, Task):
+                asked = _Asked(name, joint, budget, needs, normalisation)
+            else:
+                asked = _Asked(name, joint, word, Needs(), Normalisation.ON_FORMAT)
+            self._families.setdefault(name[0], []).append(asked)
         self._shared: dict[str, tuple[int, ...]] = {}
 
     def explore(
@@ -171,18 +177,15 @@ class Explorer:
         rooms = {f: min(self._room(start) for start in some) for f, some in starts.items()}
         entropy = self.task.seed, crc32(str(record.id).encode())
         for family, members in self._families.items():
-            budget = self.budget
-            if family != ANSWER[0]:
-                budget = replace(WORD, tolerance=budget.tolerance, seconds=budget.seconds)
-            budget = replace(budget, depth=min(budget.depth, rooms[family]))
             shared = self._share(family, starts[family])
             handles = self.model.open([start.ids for start in starts[family]], shared)
             for asked, start, handle in zip(members, starts[family], handles, strict=True):
                 names = asked.joint.task.label_names
+                depth = min(asked.budget.depth, rooms[family])
                 search = Search(
                     start.grammar,
                     names,
-                    budget,
+                    replace(asked.budget, depth=depth),
                     asked.needs,
                     asked.normalisation,
                     entropy=entropy,
@@ -194,7 +197,7 @@ class Explorer:
     def _room(self, start: Start) -> int:
         """Tokens left for an answer."""
         if self.model.context is None:
-            return self.budget.depth
+            return sys.maxsize
         room = self.model.context - len(start.ids)
         if room < 2:
             raise RecordError(

@@ -17,10 +17,11 @@ class Forecast:
     rows: int
 
     @classmethod
-    def of(cls, needs: Needs, questions: int, budget: Budget) -> Forecast:
-        """What a tree with these needs takes, and so many questions besides."""
+    def of(cls, needs: Needs, variants: int, questions: int, budget: Budget) -> Forecast:
+        """What so many trees with these needs take, and so many questions besides."""
         drawn = DRAWN * budget.nodes if needs.draws else 0
-        return cls(1 + questions, budget.nodes + drawn + questions * WORD.nodes)
+        rows = variants * (budget.nodes + drawn) + questions * WORD.nodes
+        return cls(variants + questions, rows)
 
     def __str__(self) -> str:
         plural = "" if self.prompts == 1 else "s"

@@ -14,12 +14,18 @@ from labelmass.answers.readings import Bounds, Readings
 from labelmass.answers.tree import AnswerTree, Ending, Normalisation
 from labelmass.errors import MethodError
 from labelmass.estimators import Estimator, LabelScores
+from labelmass.estimators.wrappers import average, recentre
 from labelmass.run.explore import Cost, Explored
 from labelmass.run.signature import Signature
+from labelmass.task import Task
 from labelmass.task.questions import ANSWER, Name
 
 MUCH = 0.5
 """Off-format mass above which a result says so."""
+
+
+Prior = Mapping[str, NDArray[np.float64]]
+"""By method, (k,) log-odds to take away, see `estimators.wrappers.recentre`."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +35,8 @@ class Result:
     id: the record's. methods: LabelScores by method; `labels` are those of the first.
     trees: what they were read off, by question. cost: what it took. signature: what kind of number
         this is.
+    moved: by cause ("orders": spread over label orders; "prior": shift by what was taken away), by
+        method, by label: how far p moved.
     """
 
     id: str | int
@@ -36,6 +44,9 @@ class Result:
     trees: Mapping[Name, AnswerTree] = field(repr=False)
     cost: Cost
     signature: Signature = field(repr=False)
+    moved: Mapping[str, Mapping[str, Mapping[str, float]]] = field(
+        default_factory=dict[str, Any], repr=False
+    )
 
     @property
     def tree(self) -> AnswerTree:
@@ -131,31 +142,71 @@ class Result:
             "cost": self.cost.to_dict(),
             "signature": self.signature.to_dict(),
         }
+        if self.moved:
+            record["moved"] = {cause: dict(change) for cause, change in self.moved.items()}
         if self.warnings:
             record["warnings"] = list(self.warnings)
         return record
 
 
 def read_result(
-    explored: Explored, estimators: Sequence[Estimator], signature: Signature
+    explored: Explored,
+    task: Task,
+    estimators: Sequence[Estimator],
+    signature: Signature,
+    prior: Prior | None = None,
 ) -> Result:
-    """Every estimator's reading of a record. MethodError where a tree lacks what one needs."""
+    """Every estimator's reading of a record. MethodError where a tree lacks what one needs.
+
+    Averaged over the label orders of the signature; `prior`, if given, is taken away.
+    """
     scores: dict[str, LabelScores] = {}
+    moved: dict[str, dict[str, dict[str, float]]] = {}
     for estimator in estimators:
-        if estimator.name == "any-place" and signature.off_format == "unknown":
-            tree = explored.tree
-            low, high = Readings(tree, signature.normalisation, True).intervals
-            k = len(tree.labels)
-            scores[estimator.name] = LabelScores.between(tree.labels, low[:k], high[:k])
-        else:
-            try:
-                scores[estimator.name] = estimator.read(explored.trees, signature.normalisation)
-            except KeyError:
-                raise MethodError(
-                    f"{estimator.name}: its questions were not asked when these trees were grown; "
-                    f"score again with --method {estimator.name}"
-                ) from None
-    return Result(explored.record.id, scores, explored.trees, explored.cost, signature)
+        name, changes = estimator.name, dict[str, NDArray[np.float64]]()
+        every = [
+            _read(estimator, _variant(explored.trees, number), task, signature)
+            for number in range(signature.orders)
+        ]
+        scores[name] = every[0]
+        if len(every) > 1:
+            scores[name], changes["orders"] = average(every)
+        if prior is not None:
+            scores[name], changes["prior"] = recentre(
+                scores[name], prior[name], rate=signature.rate or 0.5, single=task.format.single
+            )
+        for cause, change in changes.items():
+            by_label = dict(zip(task.label_names, change.tolist(), strict=True))
+            moved.setdefault(cause, {})[name] = by_label
+    return Result(explored.record.id, scores, explored.trees, explored.cost, signature, moved)
+
+
+def _variant(trees: Mapping[Name, AnswerTree], number: int) -> Mapping[Name, AnswerTree]:
+    """The trees of one variant of the task, by the names of the task's own questions."""
+    if not number:
+        return trees
+    mark = f"#{number}"
+    return {
+        (name[0].removesuffix(mark), *name[1:]): tree
+        for name, tree in trees.items()
+        if name[0].endswith(mark)
+    }
+
+
+def _read(
+    estimator: Estimator, trees: Mapping[Name, AnswerTree], task: Task, signature: Signature
+) -> LabelScores:
+    if estimator.name == "any-place" and signature.off_format == "unknown":
+        low, high = Readings(trees[ANSWER], signature.normalisation, True).intervals
+        k = len(task.labels)
+        return LabelScores.between(task.label_names, low[:k], high[:k])
+    try:
+        return estimator.read(trees, signature.normalisation, task)
+    except KeyError:
+        raise MethodError(
+            f"{estimator.name}: its questions were not asked when these trees were grown; "
+            f"score again with --method {estimator.name}"
+        ) from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,18 +8,23 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from labelmass.answers.search import Budget
 from labelmass.answers.tree import Normalisation
 from labelmass.data import BadRecord
 from labelmass.errors import LabelMassError, RecordError
-from labelmass.estimators import ESTIMATORS, find_estimators, needs_of
+from labelmass.estimators import ESTIMATORS, LabelScores, find_estimators, needs_of
+from labelmass.estimators.wrappers import CONTENT_FREE, log_odds
 from labelmass.lm.base import LanguageModel
 from labelmass.run.explore import Explored, Explorer
 from labelmass.run.forecast import Forecast
-from labelmass.run.results import Failure, Result, Scores, read_result
+from labelmass.run.results import Failure, Prior, Result, Scores, read_result
 from labelmass.run.signature import Signature
 from labelmass.run.trees import SavedTrees, TreeStore
 from labelmass.task import Record, Task
+from labelmass.task.questions import ANSWER, Askable, Name, variant
+from labelmass.task.questions import orders as label_orders
 
 Text = str | Mapping[str, Any] | Record
 Item = tuple[int, Record | BadRecord]
@@ -33,6 +38,9 @@ class Plan:
     off_format: "not-written", or "unknown" to count what left the format as open.
     keep_trees: grow trees that every method can read later, but for those that draw or ask more.
     samples: how many answers, or paths, the methods that draw some draw for each record.
+    orders: average every method over this many orders of the labels in the prompt, its own first.
+    prior: "content-free" to take away what every label gets for texts without content (contextual
+        calibration), so that such a text gets `rate`.
     Raises MethodError for a method that is unknown or that the task's format cannot give.
     """
 
@@ -46,6 +54,9 @@ class Plan:
         off_format: str = "not-written",
         keep_trees: bool = False,
         samples: int | None = None,
+        orders: int = 1,
+        prior: str | None = None,
+        rate: float = 0.5,
     ) -> None:
         self.task = task
         self.estimators = find_estimators(methods or ("any-place",))
@@ -56,7 +67,7 @@ class Plan:
             names = ", ".join(Normalisation)
             raise LabelMassError(f"no normalisation {normalisation!r}: one of {names}") from None
         for estimator in self.estimators:
-            estimator.check(task.format, self.normalisation)
+            estimator.check(task, self.normalisation)
         if off_format not in ("not-written", "unknown"):
             raise LabelMassError(f"off_format is {off_format!r}: 'not-written' or 'unknown'")
         self.off_format = off_format
@@ -66,13 +77,25 @@ class Plan:
         if keep_trees:
             readers += [e for e in ESTIMATORS.values() if not e.needs.draws]
         self.needs = needs_of(readers).drawing(samples)
-        asked = (question for one in self.estimators for question in one.questions(task))
-        self.questions = list({question.name: question for question in asked}.values())
+        if orders < 1:
+            raise LabelMassError(f"orders is {orders}: at least 1")
+        if prior not in (None, "content-free"):
+            raise LabelMassError(f"prior is {prior!r}: 'content-free', or none")
+        if not 0 < rate < 1:
+            raise LabelMassError(f"rate is {rate}: between 0 and 1")
+        self.orders, self.prior, self.rate = orders, prior, rate
+        self.also: dict[Name, Askable] = {}
+        for number, put in enumerate(label_orders(task, orders)):
+            if number:
+                self.also[variant(ANSWER, number)] = put
+            for estimator in self.estimators:
+                for question in estimator.questions(put):
+                    self.also[variant(question.name, number)] = question
 
     @property
     def forecast(self) -> Forecast:
         """What each record will take."""
-        return Forecast.of(self.needs, len(self.questions), self.budget)
+        return Forecast.of(self.needs, self.orders, len(self.also) - self.orders + 1, self.budget)
 
     def signature(self, model: LanguageModel) -> Signature:
         """What the scores of this plan on this model will be."""
@@ -84,7 +107,10 @@ class Plan:
             self.normalisation,
             self.budget,
             self.off_format,
-            self.needs.draws,
+            samples=self.needs.draws,
+            orders=self.orders,
+            prior=self.prior,
+            rate=self.rate if self.prior else None,
         )
 
     def run(
@@ -111,10 +137,11 @@ class Plan:
             budget=self.budget,
             needs=self.needs,
             normalisation=self.normalisation,
-            questions=self.questions,
+            also=self.also,
             batch_size=batch_size,
         )
         signature = self.signature(model)
+        prior = self._prior(explorer, signature) if self.prior else None
         for key, record, outcome in explorer.explore(good()):
             yield from failures
             failures.clear()
@@ -123,8 +150,21 @@ class Plan:
                 continue
             if store is not None:
                 store.add(key, outcome)
-            yield key, self.read(outcome, signature)
+            yield key, self.read(outcome, signature, prior)
         yield from failures
+
+    def _prior(self, explorer: Explorer, signature: Signature) -> Prior:
+        """By method, the labels' mean log-odds over texts without content."""
+        empty = [Record(number, text=text) for number, text in enumerate(CONTENT_FREE)]
+        found: list[Mapping[str, LabelScores]] = []
+        for _, record, outcome in explorer.explore(enumerate(empty)):
+            if isinstance(outcome, RecordError):
+                raise RecordError(f"the text without content {record.text!r}: {outcome}")
+            found.append(self.read(outcome, signature).methods)
+        return {
+            name: np.mean([log_odds(scores[name].p) for scores in found], axis=0)
+            for name in found[0]
+        }
 
     def run_in_order(
         self, items: Iterable[Item], model: LanguageModel, **options: Any
@@ -143,9 +183,9 @@ class Plan:
             while turn and turn[0] in early:
                 yield early.pop(turn.popleft())
 
-    def read(self, explored: Explored, signature: Signature) -> Result:
-        """The result of one explored record."""
-        return read_result(explored, self.estimators, signature)
+    def read(self, explored: Explored, signature: Signature, prior: Prior | None = None) -> Result:
+        """The result of one explored record. prior: see `read_result`."""
+        return read_result(explored, self.task, self.estimators, signature, prior)
 
 
 def score(
@@ -159,6 +199,8 @@ def score(
     batch_size: int = 16,
     budget: Budget | None = None,
     samples: int | None = None,
+    orders: int = 1,
+    prior: str | None = None,
 ) -> Scores:
     """P(label) for every text, by every method, from one exploration each.
 
@@ -170,7 +212,15 @@ def score(
     """
     task = task if isinstance(task, Task) else Task.load(task)
     budget = replace(budget or Budget(), **({} if budget else {"tolerance": tolerance}))
-    plan = Plan(task, methods, budget=budget, normalisation=normalise, samples=samples)
+    plan = Plan(
+        task,
+        methods,
+        budget=budget,
+        normalisation=normalise,
+        samples=samples,
+        orders=orders,
+        prior=prior,
+    )
     if model is None or isinstance(model, str):
         from labelmass.lm.load import load
 
@@ -188,12 +238,20 @@ def read_saved(
 ) -> Iterator[Result]:
     """Results read off saved trees, without a model."""
     saved = SavedTrees(folder)
-    plan = Plan(saved.task, methods, normalisation=normalise, off_format=off_format)
+    plan = Plan(
+        saved.task,
+        methods,
+        normalisation=normalise,
+        off_format=off_format,
+        orders=saved.signature.orders,
+    )
     signature = replace(
         saved.signature,
         methods=tuple(e.name for e in plan.estimators),
         normalisation=plan.normalisation,
         off_format=off_format,
+        prior=None,
+        rate=None,
     )
     for explored in saved:
         yield plan.read(explored, signature)

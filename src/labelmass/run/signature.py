@@ -19,7 +19,8 @@ class Signature:
     """What a score is, in fields; `str()` gives it in one line.
 
     off_format: "not-written" or "unknown", see `Readings`. samples: how many answers or paths were
-    drawn, 0 if none. point: the rule behind `p`.
+    drawn, 0 if none. orders: label orders averaged over. prior, rate: what was taken away, and what
+    a text without content then gets. point: the rule behind `p`.
     """
 
     model: str
@@ -39,6 +40,9 @@ class Signature:
     seconds: float | None
     off_format: str = "not-written"
     samples: int = 0
+    orders: int = 1
+    prior: str | None = None
+    rate: float | None = None
     point: str = "mid"
     version: str = ""
 
@@ -51,9 +55,9 @@ class Signature:
         normalisation: Normalisation,
         budget: Budget,
         off_format: str = "not-written",
-        samples: int = 0,
+        **further: Any,
     ) -> Signature:
-        """The signature of a run."""
+        """The signature of a run; `further` fields by name."""
         return cls(
             model.name,
             model.fingerprint,
@@ -66,9 +70,9 @@ class Signature:
             tuple(methods),
             normalisation,
             off_format=off_format,
-            samples=samples,
             version=version("labelmass"),
             **asdict(budget),
+            **further,
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -102,4 +106,8 @@ class Signature:
         }
         if self.samples:
             shown["samples"] = self.samples
+        if self.orders > 1:
+            shown["orders"] = self.orders
+        if self.prior is not None:
+            shown["prior"] = f"{self.prior}@{self.rate:g}"
         return "|".join(f"{key}:{value}" for key, value in shown.items())

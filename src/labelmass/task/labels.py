@@ -53,9 +53,19 @@ def resolve_spellings(labels: Sequence[Label], write: str) -> tuple[Label, ...]:
     return tuple(resolved)
 
 
-def ordered(labels: Sequence[Label], order: str, seed: int) -> list[Label]:
-    """The labels in the order a prompt lists them: given, alphabetical, reversed or shuffled."""
+ORDERS = ("given", "alphabetical", "reversed", "shuffled")
+"""Orders of the labels in a prompt that have a name."""
+
+
+def ordered(labels: Sequence[Label], order: str | Sequence[str], seed: int) -> list[Label]:
+    """The labels in the order a prompt lists them.
+
+    order: given, alphabetical, reversed or shuffled, or all names in their order.
+    """
     listed = list(labels)
+    if not isinstance(order, str):
+        by_name = {label.name: label for label in labels}
+        return [by_name[name] for name in order]
     if order == "alphabetical":
         listed.sort(key=lambda label: label.name.casefold())
     elif order == "reversed":

@@ -138,7 +138,21 @@ def _compared(task: Task, k: int) -> Iterator[tuple[Demonstration, tuple[str, st
 
 
 def _foreign(task: Task, example: Demonstration) -> list[str]:
-    return [name for name in task.label_names if name not in example.labels]
+    """The labels it has not, in an order that does not hang on that of the task's."""
+    return sorted(set(task.label_names) - set(example.labels))
+
+
+def variant(name: Name, number: int) -> Name:
+    """The name of a question as another variant of the task asks it; 0 is the task itself."""
+    return (f"{name[0]}#{number}", *name[1:]) if number else name
+
+
+def orders(task: Task, count: int) -> list[Task]:
+    """The task with its labels in `count` orders in the prompt: its own first, then seeded ones."""
+    draw = random.Random(f"orders:{task.seed}")
+    names = list(task.label_names)
+    others = [task.with_options(label_order=draw.sample(names, len(names))) for _ in range(count)]
+    return [task, *others][:count]
 
 
 Askable = Task | Question

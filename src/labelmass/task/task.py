@@ -19,6 +19,7 @@ from labelmass.task.demonstrations import Demonstration, Demonstrations, read_de
 from labelmass.task.formats import AnswerFormat
 from labelmass.task.keys import TaskPart, explain, format_of, format_table, nearest
 from labelmass.task.labels import (
+    ORDERS,
     Label,
     LabelEntry,
     check_labels,
@@ -51,7 +52,8 @@ class Task(TaskPart):
         ends the answer where the format has neither closing nor stop text.
     opening: "written" leaves the whole answer to the model; "given" puts format.opening in its
         mouth, or opening_text, which must leave the empty answer possible if there is one.
-    label_order: of the labels in the prompt; results keep the order of `labels`.
+    label_order: of the labels in the prompt, or all their names in order; results keep the order of
+        `labels`.
     seed: of the shuffled order and of the choice of demonstrations.
     demonstrations: a list of records with `labels`, or a table, see `Demonstrations`; in a task
         file the table may name a JSONL `file`, relative to it.
@@ -72,7 +74,7 @@ class Task(TaskPart):
     demonstration_separator: str = Field(default="\n\n", min_length=1)
     opening: Literal["given", "written"] = "written"
     opening_text: str | None = None
-    label_order: Literal["given", "alphabetical", "reversed", "shuffled"] = "given"
+    label_order: str | tuple[str, ...] = "given"
     seed: int = 0
     demonstrations: Demonstrations = Demonstrations()
     unary: UnaryWording = UnaryWording()
@@ -121,6 +123,10 @@ class Task(TaskPart):
     def _check(self) -> Self:
         _set(self, labels=resolve_spellings(self.labels, self.write))
         check_labels(self.labels, self.format)
+        order, known = self.label_order, "', '".join(ORDERS)
+        whole = isinstance(order, tuple) and sorted(order) == sorted(self.label_names)
+        if order not in ORDERS and not whole:
+            raise TaskError(f"label_order: must be '{known}', or every label once, not {order!r}")
         for key in ("instruction", "system"):
             check_template(getattr(self, key) or "", key, ("labels", "label_names"))
         self._check_opening()
@@ -219,7 +225,7 @@ class Task(TaskPart):
         self,
         *,
         k: int | None = None,
-        label_order: str | None = None,
+        label_order: str | Sequence[str] | None = None,
         seed: int | None = None,
         chat: bool | None = None,
         opening: str | None = None,

@@ -1,0 +1,67 @@
+"""Around any method: averaging over label orders, and taking away what an empty text gets.
+
+Source: METHODS B, label-order averaging and contextual calibration.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labelmass.estimators.base import LabelScores
+
+Floats = NDArray[np.float64]
+
+CONTENT_FREE = ("N/A", "[MASK]", "...")
+"""Texts without content; what a label gets for them is the prompt's doing."""
+
+EDGE = 1e-6
+"""Probabilities are kept this far from 0 and 1 before their log-odds are taken."""
+
+
+def average(scores: Sequence[LabelScores]) -> tuple[LabelScores, Floats]:
+    """The mean over label orders, and (k,) how far each label moved: its largest less smallest p.
+
+    The mean of certified bounds is a certified bound of the mean.
+    """
+    p, low, high = (
+        np.array([getattr(one, side) for one in scores]) for side in ("p", "low", "high")
+    )
+    first = scores[0]
+    mean = LabelScores(
+        first.labels, p.mean(axis=0), low.mean(axis=0), high.mean(axis=0), first.interval
+    )
+    return mean, p.max(axis=0) - p.min(axis=0)
+
+
+def log_odds(p: Floats) -> Floats:
+    """Natural logarithm of p / (1 - p), kept finite."""
+    p = np.clip(p, EDGE, 1 - EDGE)
+    return np.log(p) - np.log1p(-p)
+
+
+def recentre(
+    scores: LabelScores, prior: Floats, *, rate: float = 0.5, single: bool = False
+) -> tuple[LabelScores, Floats]:
+    """Scores without what the prompt alone gives, and (k,) how far each label's p moved.
+
+    prior: (k,) mean log-odds of the labels for texts without content, or over a batch.
+    rate: what a label should get where it gets its prior.
+    single: exactly one label is right: p is divided by the prior's and normalised.
+    Every end of an interval is mapped by itself, at the prior as given.
+    """
+    if single:
+        weights = 1 / _expit(prior)
+        low, p, high = (weights * side for side in (scores.low, scores.p, scores.high))
+        ends = low / (low + high.sum() - high), p / p.sum(), high / (high + low.sum() - low)
+    else:
+        shift = log_odds(np.full(1, rate)) - prior
+        ends = tuple(_expit(log_odds(side) + shift) for side in (scores.low, scores.p, scores.high))
+    low, p, high = ends
+    return LabelScores(scores.labels, p, low, high, scores.interval), p - scores.p
+
+
+def _expit(x: Floats) -> Floats:
+    return 1 / (1 + np.exp(-x))
