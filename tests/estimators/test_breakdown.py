@@ -14,6 +14,7 @@ from scipy.special import expit, log_expit, logit, softmax
 import labelmass
 from labelmass.errors import MethodError
 from labelmass.estimators.bradley_terry import RIDGE, strengths
+from labelmass.estimators.breakdown import pairs
 from labelmass.lm.scripted import END, ScriptedLanguageModel
 from labelmass.run.score import Plan, read_saved
 from labelmass.run.trees import TreeStore
@@ -144,6 +145,21 @@ def test_a_winner_of_all_stays_finite() -> None:
     preferred = np.array([[np.nan, 1.0, 1.0], [np.nan] * 3, [np.nan] * 3])
     found = strengths(preferred, reference=2)
     assert np.isfinite(found).all() and found[0] > found[2] == 0.0
+
+
+def test_few_opponents_still_connect_every_label(model: ScriptedLanguageModel) -> None:
+    labels = [f"l{i}" for i in range(9)]
+    keys = {"name": "t", "labels": labels, "instruction": "?", "format": "comma", "chat": False}
+    few = pairs(Task(**keys, binary={"opponents": 2}))
+    assert len(few) == 2 * (9 + 9) < len(pairs(Task(**keys))) == 10 * 9
+    assert len(set(few)) == len(few)
+    for label in labels:
+        assert sum(a == label for a, _ in few) == 3  # two others and none
+        assert all((b, a) in few for a, b in few)
+    assert few == pairs(Task(**(keys | {"labels": labels[::-1]}), binary={"opponents": 2}))
+    task = Task(**KEYS, binary={"opponents": 1})
+    scores = labelmass.score(["x"], task, model, methods=["binary"], tolerance=1e-6)
+    assert list(np.argsort(scores[0].labels.p)) == [1, 2, 0]
 
 
 def test_demonstrations_are_balanced_and_true(task: Task) -> None:

@@ -130,6 +130,8 @@ class Growth:
         complete = row.complete and bool(came.all())
         rest = max(row.rest, 0.0)
         tree.status[node] = Status.EXPANDED
+        if row.scale is not None:
+            tree.scale[node] = row.scale
         tree.off[node], tree.tail[node] = (rest, 0.0) if complete else (0.0, rest)
         undecided = self.undecided(node)
         self.ledger.open(undecided, -mass)

@@ -145,6 +145,7 @@ class Search:
         self._entropy = entropy
         self._clock, self._began = clock, clock()
         self._force(ROOT)
+        *_, self.tree.stem = self._forced
         self.tree.greedy.append(ROOT)
         self._enter_step(ROOT)
 

@@ -121,6 +121,8 @@ class AnswerTree:
     steps: nodes of the greedy path where a label may start, in order; the first is the root.
     completed: (output, node) of each label, and the gate, that the greedy path writes, in order:
         the node whose token holds the last byte of its text.
+    scale: for an expanded node, `lm.base.Row.scale` of its row, where the engine says it.
+    stem: the node that every label's usual spelling leads to before they part.
     spellings: how each label is written.
     tries: at how many steps the label tries were expanded, None for all.
     min_mass: every node at least this heavy was expanded, None if that was not asked for.
@@ -139,6 +141,8 @@ class AnswerTree:
     off: dict[int, float] = field(default_factory=dict)
     tail: dict[int, float] = field(default_factory=dict)
     top: dict[int, tuple[tuple[int, float, int], ...]] = field(default_factory=dict)
+    scale: dict[int, float] = field(default_factory=dict)
+    stem: int = ROOT
     greedy: list[int] = field(default_factory=list)
     greedy_end: str = Ending.CUT
     greedy_exit: int | None = None
@@ -259,6 +263,8 @@ class AnswerTree:
             "off": {str(n): p for n, p in self.off.items()},
             "tail": {str(n): p for n, p in self.tail.items()},
             "top": {str(n): [list(entry) for entry in row] for n, row in self.top.items()},
+            "scale": {str(n): x for n, x in self.scale.items()},
+            "stem": self.stem,
             "greedy": self.greedy,
             "greedy_end": str(self.greedy_end),
             "greedy_exit": self.greedy_exit,
@@ -286,6 +292,7 @@ class AnswerTree:
             fixed["logp"] = [-math.inf if p is None else float(p) for p in data["logp"]]
             fixed["outputs"] = [tuple(out) for out in data["outputs"]]
             fixed["off"] = {int(n): float(p) for n, p in data["off"].items()}
+            fixed["scale"] = {int(n): float(x) for n, x in data["scale"].items()}
             fixed["tail"] = {int(n): float(p) for n, p in data["tail"].items()}
             fixed["top"] = {
                 int(n): tuple((int(i), float(p), int(c)) for i, p, c in row)

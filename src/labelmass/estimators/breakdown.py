@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from itertools import permutations
 
@@ -92,8 +93,23 @@ def _shares(low: Floats, high: Floats) -> tuple[Floats, Floats]:
     return least, most
 
 
+def pairs(task: Task) -> list[tuple[str, str]]:
+    """The pairs that are asked, in both orders: all, or a seeded ring of few opponents each."""
+    labels, few = list(task.label_names), task.binary.opponents
+    if few is None or few >= len(labels) - 1:
+        return list(permutations(contestants(task), 2))
+    ring = random.Random(f"pairs:{task.seed}").sample(sorted(labels), len(labels))
+    met = {
+        tuple(sorted((label, ring[(place + ahead) % len(ring)])))
+        for place, label in enumerate(ring)
+        for ahead in range(1, (few + 1) // 2 + 1)
+    }
+    met |= {(label, NONE) for label in labels if not task.format.single}
+    return [pair for a, b in sorted(met) for pair in ((a, b), (b, a))]
+
+
 def _ask_binary(task: Task) -> list[Question]:
-    return binary(task, permutations(contestants(task), 2))
+    return binary(task, pairs(task))
 
 
 UNARY = Estimator(

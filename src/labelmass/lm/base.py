@@ -51,12 +51,15 @@ class Row:
     top: the likeliest (id, logprob) of the whole row, falling.
     rest: probability of every id not given in `logprobs`, never below 0.
     complete: whether all asked ids came. If not, `rest` may hold asked ids too.
+    scale: natural log of the sum of exponentials of the model's raw scores, so that a raw score is
+        its log-probability plus this; None where the engine does not say.
     """
 
     logprobs: NDArray[np.float64]
     top: tuple[tuple[int, float], ...]
     rest: float
     complete: bool = True
+    scale: float | None = None
 
 
 @dataclass(slots=True)

@@ -40,6 +40,7 @@ def read_rows(logits: Any, asks: Sequence[Ask], vocabulary: int) -> list[Row]:
     logprobs[~known] = -np.inf
     best_logprobs = (best.values - total).double().cpu().numpy()
     best_ids = best.indices.cpu().numpy()
+    scales: list[float] = total[:, 0].double().tolist()
 
     rows: list[Row] = []
     end = 0
@@ -50,5 +51,6 @@ def read_rows(logits: Any, asks: Sequence[Ask], vocabulary: int) -> list[Row]:
             best_logprobs[index, : max(ask.top, 1)].tolist(),
             strict=True,
         )
-        rows.append(Row(own, tuple(top), max(0.0, 1.0 - float(np.exp(own).sum()))))
+        rest = max(0.0, 1.0 - float(np.exp(own).sum()))
+        rows.append(Row(own, tuple(top), rest, scale=scales[index]))
     return rows

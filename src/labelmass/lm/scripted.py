@@ -73,6 +73,7 @@ class ScriptedLanguageModel:
         missing is a token outside every format.
     tokens: the tokens, where the script is a function; a table's own tokens are found in it.
     top_only: return only the `top_only` likeliest tokens of each row, as many servers do.
+    scale: `Row.scale` of every row, if the model is to have raw scores.
     """
 
     dtype = "float64"
@@ -84,6 +85,7 @@ class ScriptedLanguageModel:
         tokens: Sequence[str | bytes] = (),
         *,
         top_only: int | None = None,
+        scale: float | None = None,
         context: int | None = None,
         name: str = "scripted",
     ) -> None:
@@ -93,7 +95,7 @@ class ScriptedLanguageModel:
         self.name, self.context = name, context
         self.tokenizer = ScriptedTokenizer(tokens)
         self.tokens = tuple(tokens)
-        self._script, self._top_only = script, top_only
+        self._script, self._top_only, self._scale = script, top_only, scale
         words = [t if isinstance(t, str) else t.decode("latin-1") for t in tokens]
         self._words = words
         self._id = {word: index for index, word in reversed(list(enumerate(words)))}
@@ -159,7 +161,7 @@ class ScriptedLanguageModel:
         if not top:
             top = ((-1, 0.0),)
         complete = not (cut and any(i not in shown for i in ask.ids.tolist()))
-        return Row(logprobs, top, max(1.0 - given, 0.0), complete)
+        return Row(logprobs, top, max(1.0 - given, 0.0), complete, self._scale)
 
 
 def _source(script: Script) -> str:

@@ -39,6 +39,8 @@ class BinaryWording(TaskPart):
     instruction: as the task's own. question: stands below the record, with `{a}` and `{b}`.
     none: what the empty answer is called as a choice. k: demonstrations, each of a label the record
     has against one it has not; drawn from the task's.
+    opponents: how many other labels each label meets, besides `none`; None for all. Fewer prompts,
+    and strengths that rest on fewer comparisons.
     """
 
     instruction: str = (
@@ -48,6 +50,7 @@ class BinaryWording(TaskPart):
     question: str = "\n\na. {a}\nb. {b}\nBetter label:"
     none: str = "none of the labels"
     k: int = Field(default=10, ge=0)
+    opponents: int | None = Field(default=None, ge=1)
 
     @model_validator(mode="after")
     def _check(self) -> BinaryWording:

@@ -1,0 +1,139 @@
+"""Uncertainty rules: how many labels to take, from one look at the scores of all.
+
+After the text that every answer with a label begins with, the labels have raw scores. A rule turns
+them into an uncertainty u: above a threshold the best label alone is taken, else the two best. So
+sure records get two labels, as P2 has it. Source: P2, after arXiv 2502.00290; METHODS B.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import digamma, softmax
+
+from labelmass.answers.steps import NextLabel
+from labelmass.answers.tree import AnswerTree, Status
+from labelmass.errors import MethodError
+from labelmass.estimators.base import LabelScores
+from labelmass.estimators.greedy import EPS
+
+Floats = NDArray[np.float64]
+
+
+def raw_scores(tree: AnswerTree, rule: str = "logtoku") -> Floats:
+    """(k,) raw score of each label after the common beginning: its log-probability and the scale.
+
+    A label's whole text through its boundary counts, so labels that share a first token differ.
+    Only `logtoku` reads the scale; to the others raw scores and log-probabilities are the same.
+    """
+    if tree.status[tree.stem] != Status.EXPANDED or tree.tries == 0:
+        raise MethodError("this tree was grown without the first label trie; score again")
+    if rule == "logtoku" and tree.stem not in tree.scale:
+        raise MethodError("this engine does not give raw scores, which the rule logtoku reads")
+    found, _ = NextLabel(tree).after(tree.stem)
+    with np.errstate(divide="ignore"):
+        return np.log(found[: len(tree.labels)]) + tree.scale.get(tree.stem, 0.0)
+
+
+def probability(scores: Floats) -> float:
+    """1 / (1 + the largest share): from 1/2, sure, to almost 1."""
+    return float(1 / (1 + softmax(scores).max()))
+
+
+def entropy(scores: Floats) -> float:
+    """Entropy of the shares, in nats."""
+    p = softmax(scores)
+    return float(-(p * np.log(p + 1e-10)).sum())
+
+
+def logtoku(scores: Floats) -> float:
+    """Epistemic over aleatoric uncertainty of the two best, their raw scores taken as evidence.
+
+    A score below 0 is no evidence and counts as 0, where the published formula hits a pole. Without
+    evidence for a second label there is nothing aleatoric: infinite, so the best is taken alone.
+    """
+    evidence = np.maximum(np.sort(scores)[::-1][:2], 0.0)
+    total = evidence.sum()
+    epistemic = 2 / (total + 2)
+    if len(evidence) < 2 or evidence[1] <= 0:
+        return float("inf")
+    aleatoric = -(evidence / total * (digamma(evidence + 1) - digamma(total + 1))).sum()
+    return float(epistemic / aleatoric)
+
+
+RULES: dict[str, Callable[[Floats], float]] = {
+    "probability": probability,
+    "entropy": entropy,
+    "logtoku": logtoku,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """A rule with its threshold, and the ids of the records it was fitted on.
+
+    It refuses those records: nothing is judged on what it was fitted on.
+    """
+
+    rule: str
+    threshold: float
+    fitted_on: frozenset[str | int]
+
+    @classmethod
+    def fit(
+        cls,
+        rule: str,
+        trees: Mapping[str | int, AnswerTree],
+        gold: Mapping[str | int, Iterable[str]],
+    ) -> Selection:
+        """The threshold that does best on records with known labels, by id (P2's search).
+
+        In order of u, a running score gains 1 where the two best are both right and loses 1 where
+        only the best is; the threshold is u at its first maximum.
+        """
+        if rule not in RULES:
+            raise MethodError(f"no uncertainty rule {rule!r}: one of {', '.join(RULES)}")
+        if not trees:
+            raise MethodError(f"{rule}: no records to fit the threshold on")
+        found: list[tuple[float, int]] = []
+        for identity, tree in trees.items():
+            scores, right = raw_scores(tree, rule), set(gold[identity])
+            best = [tree.labels[i] in right for i in _best(scores, 2)]
+            gain = 1 if all(best) and len(best) == 2 else -1 if best[0] and not best[-1] else 0
+            found.append((RULES[rule](scores), gain))
+        found.sort(key=lambda pair: pair[0])
+        running = np.cumsum([gain for _, gain in found])
+        return cls(rule, found[int(np.argmax(running))][0], frozenset(trees))
+
+    def read(self, tree: AnswerTree, identity: str | int) -> LabelScores:
+        """1 - 1e-8 for the labels taken and 1e-8 for the others, as `hard` does."""
+        if identity in self.fitted_on:
+            raise MethodError(
+                f"{self.rule}: record {identity!r} is one its threshold was fitted on; "
+                "fit on other records"
+            )
+        scores = raw_scores(tree, self.rule)
+        taken = _best(scores, 1 if RULES[self.rule](scores) > self.threshold else 2)
+        p = np.full(len(tree.labels), EPS)
+        p[taken] = 1 - EPS
+        return LabelScores.exactly(tree.labels, p)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "rule": self.rule,
+            "threshold": self.threshold,
+            "fitted_on": sorted(self.fitted_on, key=str),
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Selection:
+        """The selection that `to_dict` wrote."""
+        return cls(str(data["rule"]), float(data["threshold"]), frozenset(data["fitted_on"]))
+
+
+def _best(scores: Floats, count: int) -> Sequence[int]:
+    return np.argsort(-scores, kind="stable")[:count].tolist()
