@@ -1,0 +1,139 @@
+"""A fitted classifier: features, heads, and what it was fitted on; a folder without pickle.
+
+DIR/classifier.json    labels, task, the fit of each label, digests of the records it saw
+DIR/features.json      what its features are
+DIR/heads.safetensors  weights (k, d), intercepts (k,), mean and scale (d,)
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from labelmass.errors import FitError, RecordError
+from labelmass.supervised import sentences, states, tfidf
+from labelmass.supervised.heads import LabelHeads
+from labelmass.supervised.sentences import Sentences
+from labelmass.supervised.states import States
+from labelmass.supervised.tfidf import Tfidf
+from labelmass.task import Record, Task
+
+KIND = "labelmass classifier 1"
+HEAD, FEATURES, ARRAYS = "classifier.json", "features.json", "heads.safetensors"
+
+Source = Tfidf | Sentences | States
+
+SOURCES: dict[str, type[Source]] = {
+    tfidf.KIND: Tfidf,
+    sentences.KIND: Sentences,
+    states.KIND: States,
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Classifier:
+    """Heads on features of a source.
+
+    task, task_hash: what the labels were of. fitted_on: digests of the records; it refuses them.
+    provenance: how it was fitted, for readers (input, targets, folds).
+    """
+
+    source: Source
+    heads: LabelHeads
+    task: str
+    task_hash: str
+    fitted_on: frozenset[str]
+    provenance: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+    @property
+    def method(self) -> str:
+        """What its scores are called: probe, encoder or tfidf."""
+        return self.source.method
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return self.heads.labels
+
+    @cached_property
+    def digest(self) -> str:
+        """12 hex digits of all it holds."""
+        found = sha256(json.dumps([self.to_dict(), self.source.to_dict()]).encode())
+        for name, array in sorted(self.heads.arrays().items()):
+            found.update(name.encode() + array.tobytes())
+        return found.hexdigest()[:12]
+
+    @property
+    def mark(self) -> str:
+        """The method and the digest, for a signature."""
+        return f"{self.method}@{self.digest}"
+
+    def check(self, task: Task) -> None:
+        """FitError unless the task has the labels it was fitted for, in order."""
+        if self.labels != task.label_names:
+            raise FitError(
+                f"this {self.method} is for the labels {', '.join(self.labels)}, "
+                f"not {', '.join(task.label_names)}"
+            )
+
+    def refuse(self, record: Record) -> None:
+        """RecordError for a record it was fitted on: nothing is judged on what it was fitted on."""
+        if record.digest in self.fitted_on:
+            raise RecordError(
+                f"this {self.method} was fitted on this record: score other records, or fit "
+                "without it"
+            )
+
+    # -- storage --------------------------------------------------------------------------------
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "kind": KIND,
+            "method": self.method,
+            "task": self.task,
+            "task_hash": self.task_hash,
+            "provenance": dict(self.provenance),
+            "notes": list(self.heads.notes),
+            **self.heads.to_dict(),
+            "fitted_on": sorted(self.fitted_on),
+        }
+
+    def save(self, folder: str | Path) -> None:
+        """Write the files; what else is in the folder stays."""
+        from safetensors.numpy import save_file
+
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, data in ((HEAD, self.to_dict()), (FEATURES, self.source.to_dict())):
+            text = json.dumps(data, ensure_ascii=False, indent=1, allow_nan=False)
+            (folder / name).write_text(text + "\n", encoding="utf-8")
+        save_file(self.heads.arrays(), folder / ARRAYS)
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Classifier:
+        """FitError if the folder holds no classifier, or one of another kind."""
+        from safetensors import SafetensorError
+        from safetensors.numpy import load_file
+
+        try:
+            head, features = (
+                json.loads((Path(folder) / name).read_text(encoding="utf-8"))
+                for name in (HEAD, FEATURES)
+            )
+            arrays = load_file(Path(folder) / ARRAYS)
+            if head["kind"] != KIND or features["kind"] not in SOURCES:
+                raise FitError(f"{folder}: not a classifier this version reads ({head['kind']!r})")
+            return cls(
+                SOURCES[features["kind"]].from_dict(features),
+                LabelHeads.from_dict(head, arrays),
+                head["task"],
+                head["task_hash"],
+                frozenset(head["fitted_on"]),
+                head["provenance"],
+            )
+        except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+            raise FitError(f"{folder} holds no classifier of labelmass: {error!r}") from None

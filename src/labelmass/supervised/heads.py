@@ -1,0 +1,238 @@
+"""From features to P(label): a standardiser and one logistic regression a label.
+
+Source: METHODS B, probe, with its corrections: the standardiser sees the training records alone,
+fits are penalised, the penalty is cross-validated, and whether they converged is reported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labelmass.calibrate.choosing import EPS
+from labelmass.calibrate.curves import FEW
+from labelmass.calibrate.provenance import Ids, folds
+from labelmass.errors import FitError
+from labelmass.supervised.logistic import Features, Floats, Line, base_rate, fit_lines, flat
+
+FOLDS = 5
+
+STRENGTHS: tuple[float, ...] = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+"""Of standardised features. The least is all but the base rate."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """How one label was fitted.
+
+    records: with a known share. positives: the sum of their shares.
+    strength: C; None where no share, or every share, is 1, and the label gets its base rate.
+    own: whether C is best for this label; else, for few positives or negatives, for all labels.
+    nll, base_nll: cross-validated loss in nats a record, and that of the base rate; None where no
+        record is known.
+    """
+
+    records: int
+    positives: float
+    strength: float | None
+    own: bool
+    nll: float | None
+    base_nll: float | None
+    converged: bool
+
+    @property
+    def about(self) -> str:
+        """What a reader must know of it, in a few words."""
+        if self.strength is None:
+            return "never seen: base rate" if self.positives == 0 else "always there: base rate"
+        if not self.converged:
+            return "did not converge"
+        return "" if self.own else "few: C of all labels"
+
+
+@dataclass(frozen=True, eq=False)
+class LabelHeads:
+    """A standardiser, if there is one, and a line for each of k labels.
+
+    mean, scale: (d,), taken off and divided by; None where features are used as they are.
+    weights: (k, d). intercepts: (k,). heads: how each label was fitted.
+    strengths: those tried. losses: (s, k) cross-validated loss at each, in nats a record.
+    """
+
+    labels: tuple[str, ...]
+    mean: Floats | None
+    scale: Floats | None
+    weights: Floats
+    intercepts: Floats
+    heads: tuple[Head, ...]
+    strengths: tuple[float, ...]
+    losses: Floats
+
+    def __call__(self, x: Features) -> Floats:
+        """(n, k) P(label) of (n, d) features."""
+        from scipy.special import expit
+
+        if x.shape[1] != self.weights.shape[1]:
+            raise FitError(f"features of {x.shape[1]} columns: {self.weights.shape[1]} were fitted")
+        if self.mean is not None and self.scale is not None:
+            x = (x - self.mean) / self.scale
+        return expit(x @ self.weights.T + self.intercepts)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Labels that a reader must know something of."""
+        ends = f"C = {self.strengths[-1]:g} is the largest tried"
+        found = [f"{label}: {h.about}" for label, h in self._rows() if h.about]
+        return (
+            *found,
+            *(f"{label}: {ends}" for label, h in self._rows() if h.strength == self.strengths[-1]),
+        )
+
+    def _rows(self) -> list[tuple[str, Head]]:
+        return list(zip(self.labels, self.heads, strict=True))
+
+    # -- storage --------------------------------------------------------------------------------
+
+    def arrays(self) -> dict[str, Floats]:
+        """What is not for JSON, by name."""
+        found = {"weights": self.weights, "intercepts": self.intercepts}
+        if self.mean is not None and self.scale is not None:
+            found |= {"mean": self.mean, "scale": self.scale}
+        return found
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "heads": {label: asdict(head) for label, head in self._rows()},
+            "cross_validation": {
+                "strengths": list(self.strengths),
+                "losses": [[_plain(loss) for loss in row] for row in self.losses.tolist()],
+            },
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], arrays: Mapping[str, Floats]) -> LabelHeads:
+        """What `to_dict` and `arrays` gave; KeyError or TypeError for anything else."""
+        tried = data["cross_validation"]
+        losses = [[np.nan if loss is None else loss for loss in row] for row in tried["losses"]]
+        return cls(
+            tuple(data["heads"]),
+            arrays.get("mean"),
+            arrays.get("scale"),
+            arrays["weights"],
+            arrays["intercepts"],
+            tuple(Head(**head) for head in data["heads"].values()),
+            tuple(tried["strengths"]),
+            np.array(losses),
+        )
+
+
+def fit_heads(
+    labels: Sequence[str],
+    x: Features,
+    share: Floats,
+    groups: Ids,
+    *,
+    standardise: bool = True,
+    strengths: Sequence[float] = STRENGTHS,
+    seed: int = 0,
+) -> LabelHeads:
+    """Heads on (n, d) features and (n, k) shares in [0, 1], NaN where not known.
+
+    groups: (n,) keys of records that stay together in the 5 folds that choose C. A label with 20
+    positives and negatives, in soft counts, has the C that is best for it; for the others C is
+    that which is best over all labels, since a choice by a handful of records is noise.
+    A record whose share is not known for a label is left out for this label alone; the standardiser
+    sees every record. FitError for too few groups, or if nothing is known.
+    """
+    known = ~np.isnan(share)
+    if not known.any():
+        raise FitError("nothing to fit on: no record says anything of any label")
+    losses, base = _cross_validate(x, share, groups, standardise, strengths, seed)
+    mean, scale = _standard(x) if standardise else (None, None)
+    z = x if mean is None or scale is None else (x - mean) / scale
+    pooled = float(share[known].mean())
+    counts = np.maximum(known.sum(axis=0), 1)
+    overall = int(np.argmin(losses.sum(axis=1)))
+    lines: list[Line] = []
+    heads: list[Head] = []
+    for at in range(len(labels)):
+        of = known[:, at]
+        own, positives, n = share[of, at], float(share[of, at].sum()), int(of.sum())
+        enough = min(positives, n - positives) >= FEW
+        chosen = int(np.argmin(losses[:, at])) if enough else overall
+        fits = 0 < positives < n
+        if fits:
+            (line,) = fit_lines(z[of], own, strengths[chosen : chosen + 1])
+        else:
+            line = flat(x.shape[1], base_rate(own, pooled))
+        lines.append(line)
+        means = losses[chosen, at] / counts[at], base[at] / counts[at]
+        nll, base_nll = (float(m) if n else None for m in means)
+        strength = float(strengths[chosen]) if fits else None
+        heads.append(Head(n, positives, strength, enough, nll, base_nll, line.converged))
+    return LabelHeads(
+        tuple(labels),
+        mean,
+        scale,
+        np.array([line.weights for line in lines]),
+        np.array([line.intercept for line in lines]),
+        tuple(heads),
+        tuple(map(float, strengths)),
+        np.where(known.any(axis=0), losses / counts, np.nan),
+    )
+
+
+def _cross_validate(
+    x: Features,
+    share: Floats,
+    groups: Ids,
+    standardise: bool,
+    strengths: Sequence[float],
+    seed: int,
+) -> tuple[Floats, Floats]:
+    """(s, k) loss at each strength, summed over the folds, and (k,) that of the base rates."""
+    count = min(FOLDS, len(set(map(str, groups))))
+    fold = folds(groups, count, seed)
+    losses, base = np.zeros((len(strengths), share.shape[1])), np.zeros(share.shape[1])
+    for index in range(count):
+        out = fold == index
+        inside, outside = x[~out], x[out]
+        if standardise:
+            mean, scale = _standard(inside)
+            inside, outside = (inside - mean) / scale, (outside - mean) / scale
+        seen, unseen = share[~out], share[out]
+        known = ~np.isnan(seen)
+        pooled = float(seen[known].mean()) if known.any() else 0.5
+        for at in range(share.shape[1]):
+            own, judged = seen[known[:, at], at], ~np.isnan(unseen[:, at])
+            rate = base_rate(own, pooled)
+            floor = _loss(np.full(int(judged.sum()), rate), unseen[judged, at])
+            base[at] += floor
+            if not 0 < own.sum() < len(own):
+                losses[:, at] += floor
+                continue
+            lines = fit_lines(inside[known[:, at]], own, strengths, 1e-4)
+            for row, line in enumerate(lines):
+                losses[row, at] += _loss(line(outside[judged]), unseen[judged, at])
+    return losses, base
+
+
+def _loss(p: Floats, target: Floats) -> float:
+    q = np.clip(p, EPS, 1 - EPS)
+    return float(-(target * np.log(q) + (1 - target) * np.log1p(-q)).sum())
+
+
+def _standard(x: NDArray[Any]) -> tuple[Floats, Floats]:
+    """Mean and deviation of every column; 1 where a column does not vary."""
+    from sklearn.preprocessing import StandardScaler
+
+    found: Any = StandardScaler().fit(x)
+    return found.mean_, found.scale_
+
+
+def _plain(value: float) -> float | None:
+    return None if np.isnan(value) else value

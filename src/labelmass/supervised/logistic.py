@@ -1,0 +1,69 @@
+"""One label's logistic regression on soft targets, by scikit-learn."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Features = Any
+"""(n, d) float64: an array, or a sparse matrix of scipy in CSR form."""
+
+MOST = 2000
+"""Iterations of a fit."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Line:
+    """Log-odds of a label: weights (d,) . x + intercept. converged: within `MOST` iterations."""
+
+    weights: Floats
+    intercept: float
+    converged: bool = True
+
+    def __call__(self, x: Features) -> Floats:
+        """(n,) P(label)."""
+        from scipy.special import expit
+
+        return expit(x @ self.weights + self.intercept)
+
+
+def base_rate(share: Floats, pooled: float) -> float:
+    """Mean of (n,) shares, shrunk as by one more record with the share pooled over all labels."""
+    return float((share.sum() + pooled) / (len(share) + 1))
+
+
+def flat(width: int, rate: float) -> Line:
+    """The line that gives everything the same probability."""
+    from scipy.special import logit
+
+    return Line(np.zeros(width), float(logit(rate)))
+
+
+def fit_lines(
+    x: Features, share: Floats, strengths: Sequence[float], tolerance: float = 1e-6
+) -> Iterator[Line]:
+    """The line of least loss for each strength C, of (n,) shares that are not all 0 or all 1.
+
+    The loss is w . w / 2 + C * sum of the cross-entropies: a share h counts as a positive of weight
+    h and a negative of weight 1 - h. The intercept is free. tolerance: largest entry of the
+    gradient, the loss being divided by n C.
+    """
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+
+    rows = [np.flatnonzero(share > 0), np.flatnonzero(share < 1)]
+    both = x[np.concatenate(rows)]
+    truth = np.repeat([1, 0], [len(some) for some in rows])
+    weight = np.concatenate([share[rows[0]], 1 - share[rows[1]]])
+    model: Any = LogisticRegression(tol=tolerance, max_iter=MOST, warm_start=True)
+    for strength in strengths:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # it is reported
+            model.set_params(C=strength).fit(both, truth, sample_weight=weight)
+        yield Line(model.coef_[0].copy(), float(model.intercept_[0]), int(model.n_iter_[0]) < MOST)
