@@ -1,0 +1,134 @@
+"""The branches of an answer tree that are worth drawing, as plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from labelmass.answers.readings import Readings
+from labelmass.answers.steps import label_steps
+from labelmass.answers.tree import LUMP, ROOT, AnswerTree, Ending, Normalisation, Status
+
+LEAST = 0.01
+"""The smallest mass that is drawn beside the greedy path."""
+FEW = 6
+"""Labels shown of a step."""
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """A run of tokens without a fork worth drawing, and what may follow.
+
+    mass: P(the answer begins so). writes: labels, `none` or the gate, that the last token settles.
+    end: the answer is complete. open: its row was not read. exit: the text with which the greedy
+    path leaves the format here. off: mass that leaves the format here. hidden, lighter: mass of,
+    and number of, ways not drawn.
+    """
+
+    text: str
+    mass: float
+    greedy: bool
+    writes: tuple[str, ...]
+    end: bool
+    open: bool
+    exit: str | None
+    off: float
+    hidden: float
+    lighter: int
+    below: tuple[Branch, ...]
+
+
+def branches(readings: Readings, least: float = LEAST) -> Branch:
+    """The branches from the prompt, which is the root and has no text."""
+    return _Drawn(readings, least).branch(ROOT, b"")
+
+
+class _Drawn:
+    def __init__(self, readings: Readings, least: float) -> None:
+        self._tree, self._least = readings.tree, least
+        self._mass, self._children = readings.mass, readings.tree.children()
+        self._greedy = set(readings.tree.greedy)
+        self._masked = readings.normalisation is Normalisation.MASKED
+
+    def branch(self, node: int, text: bytes) -> Branch:
+        tree, mass = self._tree, self._mass
+        heavy = list(self._heavy(node))
+        below = [self.branch(*self._run(child)) for child in heavy]
+        light = [child for child in self._children.get(node, ()) if child not in heavy]
+        off = 0.0 if self._masked else float(mass[node] * tree.off.get(node, 0.0))
+        last = bool(tree.greedy) and node == tree.greedy[-1]
+        left = last and tree.greedy_end == Ending.OFF_FORMAT and tree.greedy_exit is not None
+        return Branch(
+            text.decode(errors="replace"),
+            float(mass[node]),
+            node in self._greedy,
+            tuple(name_of(tree, output) for output in tree.outputs[node]),
+            tree.status[node] == Status.ENDED,
+            tree.status[node] == Status.FRONTIER,
+            _text(tree, tree.greedy_exit).decode(errors="replace") if left else None,
+            off if off >= self._least else 0.0,
+            float(mass[light].sum()),
+            len(light),
+            tuple(below),
+        )
+
+    def _heavy(self, node: int) -> Iterator[int]:
+        for child in self._children.get(node, ()):
+            worth = self._mass[child] >= self._least or child in self._greedy
+            if worth and self._tree.token[child] != LUMP:
+                yield child
+
+    def _run(self, node: int) -> tuple[int, bytes]:
+        """The last node of the run that begins here, and its text."""
+        text = _text(self._tree, self._tree.token[node])
+        while not self._tree.outputs[node]:
+            heavy = list(self._heavy(node))
+            if len(heavy) != 1 or self._mass[node] - self._mass[heavy[0]] >= self._least:
+                break
+            node = heavy[0]
+            text += _text(self._tree, self._tree.token[node])
+        return node, text
+
+
+@dataclass(frozen=True, slots=True)
+class StepShares:
+    """A label step: what stands before it, what is written, and the likeliest to come next.
+
+    found: probability that a label, or `none`, comes next. shares: (name, low, high) of p_r.
+    """
+
+    before: str
+    written: str | None
+    found: float
+    shares: tuple[tuple[str, float, float], ...]
+
+
+def step_shares(tree: AnswerTree) -> list[StepShares]:
+    """The label steps of the greedy path."""
+    names = [*tree.labels, "none"]
+    found: list[StepShares] = []
+    for step in label_steps(tree):
+        low, high = step.restricted()
+        order = np.argsort(-(low + high), kind="stable")[:FEW].tolist()
+        found.append(
+            StepShares(
+                tree.text(step.node).decode(errors="replace"),
+                None if step.label is None else names[step.label],
+                float(step.low.sum()),
+                tuple((names[i], float(low[i]), float(high[i])) for i in order),
+            )
+        )
+    return found
+
+
+def name_of(tree: AnswerTree, output: int) -> str:
+    """A label, `none`, or the gate."""
+    if output == tree.none:
+        return "none"
+    return "the gate" if output == tree.gate else tree.labels[output]
+
+
+def _text(tree: AnswerTree, token: int | None) -> bytes:
+    return tree.texts.get(-1 if token is None else token, b"")

@@ -1,0 +1,276 @@
+"""What a report says, gathered from a folder of `labelmass compare` without a model."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labelmass.answers.readings import Readings
+from labelmass.answers.tree import Normalisation
+from labelmass.errors import LabelMassError, MethodError
+from labelmass.estimators import ESTIMATORS
+from labelmass.evaluate import METRICS, Predictions, Sample, Threshold
+from labelmass.evaluate.diagnose import Diagnosis
+from labelmass.report.together import Pairs, Together, known_labels, model_pairs, people_pairs
+from labelmass.run.compare import Run
+from labelmass.run.diagnose import diagnose_runs
+from labelmass.run.explore import Explored
+from labelmass.run.results import Failure
+from labelmass.run.signature import Signature
+from labelmass.run.trees import SavedTrees
+from labelmass.targets import Targets
+from labelmass.targets.targets import GOLD
+from labelmass.task import Record, Task
+
+Floats = NDArray[np.float64]
+
+COMPARISON = "comparison.json"
+BASELINES = ("constant", "base-rate")
+WORST = 10
+"""Records shown on which a model and the annotators disagree most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trees:
+    """How the trees of a model came out.
+
+    records: with a tree. failed: (id, error) of those without. off_format, unexplored: mean mass,
+    as the model generates. endings: of the greedy answers. stopped: why a search stopped before
+    its tolerance, or "" where it did not -> records.
+    """
+
+    records: int
+    failed: tuple[tuple[str | int, str], ...]
+    off_format: float
+    unexplored: float
+    endings: Mapping[str, int]
+    stopped: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Disagreement:
+    """A record, and how far the shown method is from what people said of it.
+
+    distance: mean of |P - H| over its known labels. row: its place in targets and predictions.
+    """
+
+    distance: float
+    row: int
+    explored: Explored
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Model:
+    """One model of a run.
+
+    name: its folder. shown: the method whose figures are drawn. title: the row of the comparison
+    that this is. predictions: by method, a row a record of the targets. diagnosis: or why there is
+    none.
+    """
+
+    name: str
+    signature: Signature
+    shown: str
+    title: str
+    predictions: Mapping[str, Predictions]
+    chosen: NDArray[np.bool_]
+    diagnosis: Diagnosis | str
+    together: Together
+    worst: tuple[Disagreement, ...]
+    trees: Trees
+
+    @property
+    def p(self) -> Floats:
+        """(n, k) of the shown method."""
+        return self.predictions[self.shown].p
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Gathered:
+    """A run: what was asked, its comparison as `labelmass compare` wrote it, and its models."""
+
+    name: str
+    task: Task
+    comparison: Mapping[str, Any]
+    targets: Targets
+    first: Record
+    models: tuple[Model, ...]
+
+
+def gather(folder: str | Path, method: str | None = None) -> Gathered:
+    """The run in a folder that `labelmass compare` wrote.
+
+    method: whose figures are drawn; the first of the comparison if None.
+    Raises LabelMassError where the folder has no comparison, or one that its trees do not give.
+    """
+    folder = Path(folder)
+    run = Run.open(folder)
+    comparison = _comparison(folder, run.task)
+    several = len(run.folders) > 1
+    names = [row["name"] for row in comparison["methods"]]
+    methods = _methods(names, several)
+    shown = methods[0] if method is None else method
+    if shown not in methods:
+        raise LabelMassError(f"{folder}: no method {shown!r} was compared: {', '.join(methods)}")
+    records = list(run.records())
+    targets = run.targets(_gold_rule(comparison))
+    if len(targets) != comparison["items"]:
+        raise LabelMassError(
+            f"{folder}: {COMPARISON} judges {comparison['items']} records and the trees hold "
+            f"{len(targets)}: judge again with `labelmass compare {folder} --out {folder}`"
+        )
+    found = run.predictions(methods, normalise=comparison["normalisation"])
+    models: list[Model] = []
+    for one in run.folders:
+        prefix = f"{one.name}/" if several else ""
+        predictions = {
+            name: found[prefix + name].at(targets.ids, targets.labels) for name in methods
+        }
+        for name in methods:
+            _check(folder, comparison, prefix + name, predictions[name], targets)
+        models.append(_model(one, prefix, shown, predictions, comparison, targets))
+    return Gathered(folder.resolve().name, run.task, comparison, targets, records[0], tuple(models))
+
+
+def _comparison(folder: Path, task: Task) -> dict[str, Any]:
+    path = folder / COMPARISON
+    again = f"`labelmass compare {folder} --out {folder}`"
+    if not path.is_file():
+        raise LabelMassError(f"{folder}: no {COMPARISON}: judge its trees first with {again}")
+    found = cast("dict[str, Any]", json.loads(path.read_text(encoding="utf-8")))
+    if found.get("task_hash") != task.hash:
+        raise LabelMassError(f"{path} is of another task than the trees: judge again with {again}")
+    return found
+
+
+def _methods(names: Sequence[str], several: bool) -> list[str]:
+    """The compared methods that are read off trees, without the names of the models."""
+    plain = [name.split("/", 1)[-1] if several else name for name in names]
+    found = [n for n in dict.fromkeys(plain) if n in ESTIMATORS and n not in BASELINES]
+    if not found:
+        raise LabelMassError(f"nothing that gives probabilities was compared: {', '.join(names)}")
+    return found
+
+
+def _gold_rule(comparison: Mapping[str, Any]) -> str:
+    words = comparison["rules"]["gold"]
+    return next(name for name, rule in GOLD.items() if words.startswith(rule))
+
+
+def row_of(comparison: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """The row of a method."""
+    return next(row for row in comparison["methods"] if row["name"] == name)
+
+
+def _threshold(comparison: Mapping[str, Any], name: str) -> Threshold:
+    given = row_of(comparison, name)["threshold"]
+    return Threshold(given["tau"], given["fitted_on"])
+
+
+def _check(
+    folder: Path, comparison: Mapping[str, Any], name: str, one: Predictions, targets: Targets
+) -> None:
+    """LabelMassError unless these predictions give the number that was written down."""
+    written = row_of(comparison, name)["scores"].get("brier")
+    if written is None or written["value"] is None:
+        return
+    rows = np.logical_not(np.isnan(one.p).any(axis=1))
+    sets = _threshold(comparison, name).choose(one.p, targets.labels)
+    sample = Sample(one.p, targets.shares, targets.gold, sets, rows)
+    value = METRICS["brier"].measure(sample).value
+    if not np.isclose(value, written["value"], rtol=0, atol=1e-9):
+        raise LabelMassError(
+            f"{folder}: the trees give {name} a brier of {value:.6f}, {COMPARISON} has "
+            f"{written['value']:.6f}; a report reads scores without --prior: judge again with "
+            f"`labelmass compare {folder} --out {folder}`"
+        )
+
+
+def _model(
+    folder: Path,
+    prefix: str,
+    shown: str,
+    predictions: Mapping[str, Predictions],
+    comparison: Mapping[str, Any],
+    targets: Targets,
+) -> Model:
+    saved = SavedTrees(folder)
+    p = predictions[shown].p
+    known = ~(np.isnan(p) | np.isnan(targets.shares))
+    far = np.where(known, np.abs(p - targets.shares), 0.0).sum(axis=1)
+    far = np.divide(far, known.sum(axis=1), out=np.zeros(len(far)), where=known.any(axis=1))
+    worst = {targets.ids[row]: row for row in np.argsort(-far, kind="stable")[:WORST].tolist()}
+    reading = _Reading(saved, targets, Normalisation(comparison["normalisation"]))
+    kept = reading.read(set(worst))
+    apart = [Disagreement(float(far[row]), row, kept[name]) for name, row in worst.items()]
+    threshold = _threshold(comparison, prefix + shown)
+    return Model(
+        folder.name,
+        saved.signature,
+        shown,
+        prefix + shown,
+        predictions,
+        threshold.choose(p, targets.labels),
+        _diagnosis(folder),
+        reading.pairs.mean(),
+        tuple(one for one in apart if one.distance > 0),
+        reading.trees(),
+    )
+
+
+def _diagnosis(folder: Path) -> Diagnosis | str:
+    try:
+        (found,) = diagnose_runs([folder])
+    except MethodError as error:
+        return str(error)
+    return found.diagnosis
+
+
+class _Reading:
+    """One pass over a model's trees."""
+
+    def __init__(self, saved: SavedTrees, targets: Targets, normalisation: Normalisation) -> None:
+        self._saved, self._normalisation = saved, normalisation
+        self._known = known_labels(targets)
+        self.pairs = Pairs(targets.labels)
+        self._failed: list[tuple[str | int, str]] = []
+        self._masses: list[tuple[float, float]] = []
+        self._endings: Counter[str] = Counter()
+        self._stopped: Counter[str] = Counter()
+
+    def read(self, wanted: set[str | int]) -> dict[str | int, Explored]:
+        """Count every tree; keep those of these records."""
+        kept: dict[str | int, Explored] = {}
+        for one in self._saved:
+            if isinstance(one, Failure):
+                self._failed.append((one.id, one.error))
+                continue
+            record, raw = one.record, Readings(one.tree)
+            readings = Readings(one.tree, self._normalisation)
+            people = people_pairs(record, self._saved.task, *self._known[record.id])
+            self.pairs.add(model_pairs(readings), people)
+            self._masses.append((raw.off_format, raw.unexplored))
+            self._endings[str(one.tree.greedy_end)] += 1
+            self._stopped[one.tree.stopped] += 1
+            if record.id in wanted:
+                kept[record.id] = one
+        return kept
+
+    def trees(self) -> Trees:
+        """What was counted."""
+        off, left = np.mean(self._masses, axis=0).tolist() if self._masses else (0.0, 0.0)
+        return Trees(
+            len(self._masses),
+            tuple(self._failed),
+            off,
+            left,
+            dict(sorted(self._endings.items())),
+            dict(sorted(self._stopped.items())),
+        )
