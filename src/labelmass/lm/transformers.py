@@ -24,6 +24,7 @@ from labelmass.lm.attention import attention
 from labelmass.lm.base import PROMPT, Ask, Row, Tokenizer, Usage
 from labelmass.lm.forward import Forward
 from labelmass.lm.full_forward import FullForward
+from labelmass.lm.hidden import Pair, hidden
 from labelmass.lm.masked import Masked
 from labelmass.lm.split import Split, fits
 from labelmass.lm.tree_attention import Attention, TreeAttention
@@ -159,6 +160,10 @@ class TransformersModel:
     def attention(self, prompt: Sequence[int], answer: Sequence[int]) -> NDArray[np.float64]:
         """What the positions of an answer attend to, see `lm.attention`."""
         return attention(self._forward, prompt, answer)
+
+    def hidden(self, pairs: Sequence[Pair], layer: int = -1) -> list[NDArray[np.float32]]:
+        """States after every token of some answers, see `lm.hidden`."""
+        return hidden(self._forward, pairs, layer)
 
     def _choose(self, architecture: Architecture) -> tuple[TreeAttention | FullForward, str | None]:
         """The quickest way of reading that gives the numbers of full passes."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -19,14 +19,23 @@ KIND = "sentences 1"
 
 @dataclass(frozen=True)
 class Sentences:
-    """encoder: 'minilm' or a folder. fingerprint: of its files; None takes what is there."""
+    """encoder: 'minilm' or a folder. fingerprint: of its files. length: most tokens it reads."""
 
     encoder: str
-    fingerprint: str | None = None
+    fingerprint: str
+    length: int
 
     method = "encoder"
     standardise = True
     strengths = STRENGTHS
+
+    @classmethod
+    def of(cls, encoder: str) -> Sentences:
+        """What is there now; ModelError if there is none."""
+        network = _load(encoder)
+        found = cls(encoder, network.fingerprint, network.length)
+        found.__dict__["network"] = network
+        return found
 
     def __call__(self, texts: Sequence[str]) -> Features:
         """(n, d), each row of unit length."""
@@ -35,15 +44,8 @@ class Sentences:
     @cached_property
     def network(self) -> TextEncoder:
         """Loaded when it is first asked for; ModelError if it is another than was fitted on."""
-        try:
-            from labelmass.lm.encoder import TextEncoder
-        except ImportError as error:
-            raise ModelError(
-                f"the encoder {self.encoder} needs torch and transformers; "
-                "run: pip install 'labelmass[transformers]'"
-            ) from error
-        found = TextEncoder.load(self.encoder)
-        if self.fingerprint not in (None, found.fingerprint):
+        found = _load(self.encoder)
+        if self.fingerprint != found.fingerprint:
             raise ModelError(
                 f"{self.encoder} holds the encoder {found.fingerprint}; the heads were fitted on "
                 f"{self.fingerprint}: fit again, or put that encoder back"
@@ -51,14 +53,19 @@ class Sentences:
         return found
 
     def to_dict(self) -> dict[str, Any]:
-        network = self.network
-        return {
-            "kind": KIND,
-            "encoder": self.encoder,
-            "fingerprint": network.fingerprint,
-            "length": network.length,
-        }
+        return {"kind": KIND, **asdict(self)}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Sentences:
-        return cls(data["encoder"], data["fingerprint"])
+        return cls(data["encoder"], data["fingerprint"], data["length"])
+
+
+def _load(encoder: str) -> TextEncoder:
+    try:
+        from labelmass.lm.encoder import TextEncoder
+    except ImportError as error:
+        raise ModelError(
+            f"the encoder {encoder} needs torch and transformers; "
+            "run: pip install 'labelmass[transformers]'"
+        ) from error
+    return TextEncoder.load(encoder)

