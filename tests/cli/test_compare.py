@@ -74,6 +74,23 @@ def test_a_run_is_gone_on_with_and_judged_again_without_a_model(
     assert row(again, "any-place")["differences"]["l1"]["value"] is not None
 
 
+def test_each_method_stands_beside_itself_calibrated_by_folds_without_the_record() -> None:
+    judged()
+    asked = ("compare", "dev.jsonl", "-t", "mood.toml", "--methods", "any-place,hard")
+    run(*asked, "--calibrator", "platt", "--out", "run")
+    names = [method["name"] for method in found()["methods"]]
+    assert names[:4] == ["any-place", "calibrated:any-place", "hard", "calibrated:hard"]
+    # the mean a fold predicts is that of the other folds, whatever `hard` says of its records
+    assert (
+        row(found(), "calibrated:hard")["scores"]["nll"]["value"]
+        < (row(found(), "hard")["scores"]["nll"]["value"])
+    )
+    assert "fit on 4 of 5 folds" in row(found(), "calibrated:any-place")["note"]
+    raw = row(found(), "any-place")["scores"]
+    run("compare", "run", "--methods", "any-place,hard", "--out", "again")
+    assert row(found("again/comparison.json"), "any-place")["scores"] == raw
+
+
 def test_several_models_stand_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
     judged()
 

@@ -8,8 +8,7 @@ from typing import Any
 import click
 
 from labelmass.cli.fitting import fitting_options, read_fitting
-
-CALIBRATORS = ("platt", "temperature", "beta", "isotonic", "venn-abers", "identity", "auto")
+from labelmass.cli.judging import CALIBRATORS
 
 
 @click.command("calibrate")

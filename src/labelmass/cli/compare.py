@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from labelmass.cli.judging import judge, judging_options, show
+from labelmass.cli.judging import CALIBRATORS, judge, judging_options, show
 from labelmass.cli.options import (
     NORMALISATIONS,
     announce,
@@ -47,6 +47,11 @@ from labelmass.cli.select import load_rules
 @click.option(
     "--rule", "rules", multiple=True, type=click.Path(exists=True), help="From `labelmass select`."
 )
+@click.option(
+    "--calibrator",
+    type=click.Choice(CALIBRATORS),
+    help="Also each method calibrated, every record by a fit that has not seen it.",
+)
 @click.option("--limit", type=int, help="Refuse to ask more prompts than this in all.")
 @click.option("--batch-size", type=click.IntRange(min=1), default=16, show_default=True)
 @click.option("--out", "run", required=True, type=click.Path(file_okay=False), metavar="RUN")
@@ -64,6 +69,7 @@ def command(source: str, task: str | None, run: str, **options: Any) -> None:
       labelmass compare dev.jsonl --task emotions --out run
       labelmass compare dev.jsonl -t emotions --methods any-place,unary --baseline unary --out run
       labelmass compare run --normalise on-format --gold majority --out run-on-format
+      labelmass compare run --calibrator platt --out run-calibrated
     """
     from labelmass.run.compare import Run, plain_methods
 
@@ -71,17 +77,18 @@ def command(source: str, task: str | None, run: str, **options: Any) -> None:
     if not Path(source).is_dir():
         _grow(source, task, methods, run, options)
     found = Run.open(source if Path(source).is_dir() else run)
-    evaluation = judge(
-        found.predictions(
-            methods or plain_methods(found.task),
-            normalise=options["normalise"],
-            prior=options["prior"],
-            rules=load_rules(options["rules"]),
-        ),
-        found.targets(options["gold"]),
-        found.task.format.single,
-        options,
+    rows = found.predictions(
+        methods or plain_methods(found.task),
+        normalise=options["normalise"],
+        prior=options["prior"],
+        rules=load_rules(options["rules"]),
     )
+    targets = found.targets(options["gold"])
+    if options["calibrator"] is not None:
+        from labelmass.run.calibrating import with_calibrated
+
+        rows = with_calibrated(rows, targets, options["calibrator"])
+    evaluation = judge(rows, targets, found.task.format.single, options)
     head = {"task": found.task.name, "task_hash": found.task.hash, "input": source}
     show(evaluation, head | {"normalisation": options["normalise"]}, Path(run), "comparison")
 

@@ -12,6 +12,7 @@ import click
 F = TypeVar("F", bound=Callable[..., Any])
 
 GOLD = ("given", "majority", "more-than-half", "dawid-skene")
+CALIBRATORS = ("platt", "temperature", "beta", "isotonic", "venn-abers", "identity", "auto")
 
 
 def judging_options(command: F) -> F:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from labelmass.calibrate import CALIBRATED, Calibrator, HoldOut, cross_fit, fit
@@ -94,6 +95,24 @@ def calibrate(
         pairs = zip(targets.ids, hold_out.out(groups), strict=True)
         targets = targets.at([name for name, out in pairs if not out])
     raw = scored.predictions.at(targets.ids, targets.labels)
+    rows = {
+        "raw": replace(raw, low=None, high=None, interval="none"),
+        "calibrated": cross_calibrated(raw, targets, method=method, shared=shared, seed=seed),
+    }
+    found = evaluate(rows, targets, METRICS, baseline="raw", draws=draws, seed=seed)
+    return Calibration(calibrator, found)
+
+
+def cross_calibrated(
+    raw: Predictions,
+    targets: Targets,
+    *,
+    method: str = "platt",
+    shared: bool | None = None,
+    seed: int = 0,
+) -> Predictions:
+    """Each record of the targets calibrated by a fit on the folds that its group is not in."""
+    raw = raw.at(targets.ids, targets.labels)
     crossed = cross_fit(
         raw.labels,
         raw.ids,
@@ -105,9 +124,17 @@ def calibrate(
         count=FOLDS,
         seed=seed,
     )
-    rows = {
-        "raw": replace(raw, low=None, high=None, interval="none"),
-        "calibrated": Predictions(raw.ids, raw.labels, crossed.scores[0]),
-    }
-    found = evaluate(rows, targets, METRICS, baseline="raw", draws=draws, seed=seed)
-    return Calibration(calibrator, found)
+    note = f"{method}, each record by a fit on {FOLDS - 1} of {FOLDS} folds without it"
+    return Predictions(raw.ids, raw.labels, crossed.scores[0], cost=raw.cost, note=note)
+
+
+def with_calibrated(
+    rows: Mapping[str, Predictions], targets: Targets, method: str
+) -> dict[str, Predictions]:
+    """Each row, and after it itself calibrated: `calibrated:NAME`, or `MODEL/calibrated:NAME`."""
+    found: dict[str, Predictions] = {}
+    for name, raw in rows.items():
+        model, slash, plain = name.rpartition("/")
+        found[name] = raw
+        found[f"{model}{slash}{CALIBRATED}{plain}"] = cross_calibrated(raw, targets, method=method)
+    return found
