@@ -30,6 +30,7 @@ COMPARED = (
     "calibrator",
     "samples",
     "point",
+    "fitted",
 )
 """Fields of a signature that change a number. A model's name does not, its fingerprint does."""
 

@@ -16,8 +16,10 @@ from labelmass.errors import MethodError
 from labelmass.estimators import Estimator, LabelScores
 from labelmass.estimators.selection import RULES, Selection
 from labelmass.estimators.wrappers import average, log_odds, recentre
+from labelmass.run.beside import Beside
 from labelmass.run.explore import Cost, Explored
 from labelmass.run.signature import Signature
+from labelmass.supervised import CLASSIFIERS
 from labelmass.task import Task
 from labelmass.task.questions import ANSWER, Name
 
@@ -174,11 +176,13 @@ def read_result(
     estimators: Sequence[Estimator],
     signature: Signature,
     rules: Sequence[Selection] = (),
+    beside: Sequence[Beside] = (),
 ) -> Result:
-    """Every estimator's reading of a record, averaged over the label orders of the signature, and
-    what every rule selects.
+    """Every estimator's reading of a record, averaged over the label orders of the signature, what
+    every rule selects, and what the classifiers beside say.
 
-    MethodError where a tree lacks what one needs, RecordError for one a rule was fitted on.
+    MethodError where a tree lacks what one needs, RecordError for a record that a rule or a
+    classifier was fitted on.
     """
     scores: dict[str, LabelScores] = {}
     spread: dict[str, NDArray[np.float64]] = {}
@@ -190,6 +194,8 @@ def read_result(
         scores[estimator.name], spread[estimator.name] = average(every)
     for rule in rules:
         scores[rule.rule] = rule.read(explored.tree, explored.record.digest)
+    for one in beside:
+        scores[one.name] = one.read(explored)
     result = Result(explored.record.id, scores, explored.trees, explored.cost, signature)
     return result.moved_to(scores, "orders", spread) if signature.orders > 1 else result
 
@@ -197,11 +203,12 @@ def read_result(
 def mean_log_odds(results: Iterable[Result]) -> Prior:
     """By method, (k,) mean log-odds of the labels over results; nulls are left out.
 
-    What an uncertainty rule selects is no probability and has none.
+    What an uncertainty rule selects is no probability, and a classifier reads no prompt: they have
+    none.
     """
     odds: dict[str, list[NDArray[np.float64]]] = {}
     for result in results:
-        for name in result.methods.keys() - RULES.keys():
+        for name in result.methods.keys() - RULES.keys() - CLASSIFIERS:
             odds.setdefault(name, []).append(log_odds(result.methods[name].p))
     return {name: _mean(np.array(found)) for name, found in odds.items()}
 

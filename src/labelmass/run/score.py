@@ -18,6 +18,7 @@ from labelmass.estimators import ESTIMATORS, find_estimators, needs_of, selectio
 from labelmass.estimators.selection import Selection
 from labelmass.estimators.wrappers import CONTENT_FREE
 from labelmass.lm.base import LanguageModel
+from labelmass.run.beside import Beside, check_beside
 from labelmass.run.calibrated import Calibrating
 from labelmass.run.deciding import Deciding, explore_until_clear
 from labelmass.run.explore import Explored, Explorer
@@ -33,6 +34,7 @@ from labelmass.run.results import (
 )
 from labelmass.run.signature import Signature
 from labelmass.run.trees import SavedTrees, TreeStore
+from labelmass.supervised import Classifier
 from labelmass.task import Record, Task
 from labelmass.task.questions import ANSWER, Askable, Name, variant
 from labelmass.task.questions import orders as label_orders
@@ -55,6 +57,7 @@ class Plan:
         calibration), so that such a text gets `rate`; or "batch" to take away what it gets over all
         records, once all are there (`settle`).
     rules: uncertainty rules with their thresholds, read beside the methods.
+    classifiers: trained on labelled records, read beside the methods.
     calibrator: applied last, to the method it was fitted on, whose calibrated scores come first.
     policy: decides, and has records explored further that straddle a threshold, unless the prior is
         the batch's, which is known too late. force: whatever kind of scores the calibrator was
@@ -76,6 +79,7 @@ class Plan:
         prior: str | None = None,
         rate: float = 0.5,
         rules: Sequence[Selection] = (),
+        classifiers: Sequence[Classifier] = (),
         calibrator: Calibrator | None = None,
         policy: Policy | None = None,
         force: bool = False,
@@ -102,6 +106,9 @@ class Plan:
         self.rules = tuple(rules)
         if rules:
             self.needs |= selection.NEEDS
+        check_beside(classifiers, task)
+        self.classifiers = tuple(classifiers)
+        named = [*(e.name for e in self.estimators), *(one.method for one in classifiers)]
         if orders < 1:
             raise LabelMassError(f"orders is {orders}: at least 1")
         if prior not in (None, "content-free", "batch"):
@@ -111,12 +118,11 @@ class Plan:
         self.orders, self.prior, self.rate = orders, prior, rate
         self.calibrating: Calibrating | None = None
         if calibrator is not None:
-            named = [e.name for e in self.estimators]
             self.calibrating = Calibrating.among(calibrator, named, task.label_names, force)
         self.deciding: Deciding | None = None
         if policy is not None:
             there = [] if self.calibrating is None else [self.calibrating.name]
-            there += [e.name for e in self.estimators]
+            there += named
             self.deciding = Deciding.among(policy, there, task.label_names, force)
         self.also: dict[Name, Askable] = {}
         for number, put in enumerate(label_orders(task, orders)):
@@ -147,6 +153,7 @@ class Plan:
             orders=self.orders,
             prior=self.prior,
             rate=self.rate if self.prior else None,
+            fitted=self._fitted,
         )
         return self._sign(raw)
 
@@ -160,12 +167,25 @@ class Plan:
             prior=self.prior,
             rate=self.rate if self.prior else None,
             calibrator=None,
+            fitted=self._fitted,
         )
         return self._sign(raw)
 
     @property
     def _names(self) -> tuple[str, ...]:
-        return (*(e.name for e in self.estimators), *(rule.name for rule in self.rules))
+        return (
+            *(e.name for e in self.estimators),
+            *(rule.name for rule in self.rules),
+            *(one.method for one in self.classifiers),
+        )
+
+    @property
+    def _fitted(self) -> tuple[str, ...]:
+        return tuple(one.mark for one in self.classifiers)
+
+    def beside(self, model: LanguageModel | None) -> list[Beside]:
+        """The classifiers, ready to read what this model wrote; FitError if one is for another."""
+        return [Beside.of(one, self.task, model) for one in self.classifiers]
 
     def _sign(self, raw: Signature) -> Signature:
         signature = raw if self.calibrating is None else self.calibrating.sign(raw)
@@ -224,7 +244,7 @@ class Plan:
             also=self.also,
             batch_size=batch_size,
         )
-        signature = self.signature(model)
+        signature, beside = self.signature(model), self.beside(model)
         prior = self._empty(explorer, signature) if self.prior == "content-free" else None
         for key, record, outcome in explorer.explore(good()):
             if isinstance(outcome, RecordError):
@@ -234,7 +254,7 @@ class Plan:
             if isinstance(outcome, Explored):
                 if store is not None:
                     store.add(key, outcome)
-                result = self.read(outcome, signature)
+                result = self.read(outcome, signature, beside)
                 if prior is not None and isinstance(result, Result):
                     result = self._without(result, prior)
                 yield key, result
@@ -289,10 +309,14 @@ class Plan:
             while turn and turn[0] in early:
                 yield early.pop(turn.popleft())
 
-    def read(self, explored: Explored, signature: Signature) -> Outcome:
+    def read(
+        self, explored: Explored, signature: Signature, beside: Sequence[Beside] = ()
+    ) -> Outcome:
         """The result of one explored record, before any prior is taken away."""
         try:
-            result = read_result(explored, self.task, self.estimators, signature, self.rules)
+            result = read_result(
+                explored, self.task, self.estimators, signature, self.rules, beside
+            )
         except RecordError as error:
             return Failure(explored.record.id, str(error))
         return result if self.prior else self._finish(result)
@@ -355,13 +379,16 @@ def read_saved(
     prior: str | None = None,
     rate: float = 0.5,
     rules: Sequence[Selection] = (),
+    classifiers: Sequence[Classifier] = (),
+    model: LanguageModel | None = None,
     calibrator: Calibrator | None = None,
     policy: Policy | None = None,
     force: bool = False,
 ) -> Iterator[Outcome]:
     """Results read off saved trees, without a model; records that had failed come as failures.
 
-    prior: "batch", or none. The others are those of `Plan`, but that nothing is explored further.
+    prior: "batch", or none. model: that of the trees, where a probe is among the classifiers. The
+        others are those of `Plan`, but that nothing is explored further.
     """
     if prior == "content-free":
         raise LabelMassError("saved trees hold no texts without content: take the prior 'batch'")
@@ -375,15 +402,20 @@ def read_saved(
         prior=prior,
         rate=rate,
         rules=rules,
+        classifiers=classifiers,
         calibrator=calibrator,
         policy=policy,
         force=force,
     )
-    signature = plan.saved_signature(saved.signature)
+    signature, beside = plan.saved_signature(saved.signature), plan.beside(model)
+    if model is not None and model.fingerprint != saved.signature.fingerprint:
+        raise LabelMassError(
+            f"{model.name}@{model.fingerprint} did not write the trees in {folder}"
+        )
 
     def results() -> Iterator[Outcome]:
         for kept in saved:
-            yield kept if isinstance(kept, Failure) else plan.read(kept, signature)
+            yield kept if isinstance(kept, Failure) else plan.read(kept, signature, beside)
 
     yield from plan.settle(results)
 

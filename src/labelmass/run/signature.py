@@ -23,7 +23,7 @@ class Signature:
     off_format: "not-written" or "unknown", see `Readings`. samples: how many answers or paths were
     drawn, 0 if none. orders: label orders averaged over. prior, rate: what was taken away, and what
     a text without content then gets. calibrator: the digest of what `calibrated:` scores went
-    through. point: the rule behind `p`.
+    through. point: the rule behind `p`. fitted: method@digest of the classifiers read beside.
     """
 
     model: str
@@ -49,6 +49,7 @@ class Signature:
     calibrator: str | None = None
     point: str = "mid"
     version: str = ""
+    fitted: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -79,11 +80,35 @@ class Signature:
             **further,
         )
 
+    @classmethod
+    def of_texts(cls, task: Task, fitted: Sequence[str]) -> Signature:
+        """Of classifiers that read texts alone, without a language model."""
+        names = tuple(mark.partition("@")[0] for mark in fitted)
+        return cls(
+            *("", "", "", "texts", "float64"),
+            task=task.name,
+            task_hash=task.hash,
+            format=task.format.name,
+            methods=names,
+            normalisation=Normalisation.RAW,
+            tolerance=0.0,
+            relative=None,
+            nodes=0,
+            depth=0,
+            seconds=None,
+            version=version("labelmass"),
+            fitted=tuple(fitted),
+        )
+
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self) | {
+        found = asdict(self) | {
             "methods": list(self.methods),
             "normalisation": str(self.normalisation),
+            "fitted": list(self.fitted),
         }
+        if not self.fitted:
+            del found["fitted"]
+        return found
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Signature:
@@ -92,6 +117,7 @@ class Signature:
             fields: dict[str, Any] = dict(data) | {
                 "methods": tuple(data["methods"]),
                 "normalisation": Normalisation(data["normalisation"]),
+                "fitted": tuple(data.get("fitted", ())),
             }
             return cls(**fields)
         except (KeyError, TypeError, ValueError) as error:
@@ -120,7 +146,20 @@ class Signature:
             shown["prior"] = f"{self.prior}@{self.rate:g}"
         if self.calibrator is not None:
             shown["calibrator"] = self.calibrator
+        if self.fitted:
+            shown["fitted"] = "+".join(self.fitted)
+        if not self.model:
+            shown = {key: shown[key] for key in ("task", "fitted", "version")}
         return "|".join(f"{key}:{value}" for key, value in shown.items())
+
+
+_OF_TEXTS = ("task", "task_hash", "format", "methods", "calibrator", "point", "version")
+_KEPT = {
+    "tfidf": _OF_TEXTS,
+    "encoder": _OF_TEXTS,
+    "probe": (*_OF_TEXTS, "model", "fingerprint", "tokenizer", "engine", "dtype"),
+}
+"""Fields that change the scores of a classifier: no budget, no normalisation, no prior."""
 
 
 def of_method(signature: Mapping[str, Any], method: str) -> dict[str, Any]:
@@ -128,8 +167,12 @@ def of_method(signature: Mapping[str, Any], method: str) -> dict[str, Any]:
 
     What only its other methods needed is left out: two runs that have a method in common agree.
     """
-    known = ESTIMATORS.get(method.removeprefix(CALIBRATED))
+    plain = method.removeprefix(CALIBRATED)
+    known = ESTIMATORS.get(plain)
     found = dict(signature) | {"methods": [method]}
+    fitted = [mark for mark in found.pop("fitted", ()) if mark.startswith(f"{plain}@")]
+    if fitted:
+        found = {key: found.get(key) for key in _KEPT[plain]} | {"fitted": fitted}
     if known is not None and not known.needs.draws:
         found["samples"] = 0
     if not method.startswith(CALIBRATED):

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from labelmass.supervised.classifier import Classifier
+from labelmass.supervised.classifier import CLASSIFIERS, Classifier
 from labelmass.supervised.heads import Head, LabelHeads, fit_heads
 from labelmass.supervised.sentences import Sentences
 from labelmass.supervised.states import States
 from labelmass.supervised.tfidf import Tfidf
 
-__all__ = ["Classifier", "Head", "LabelHeads", "Sentences", "States", "Tfidf", "fit_heads"]
+__all__ = [
+    "CLASSIFIERS",
+    "Classifier",
+    "Head",
+    "LabelHeads",
+    "Sentences",
+    "States",
+    "Tfidf",
+    "fit_heads",
+]

@@ -34,6 +34,9 @@ SOURCES: dict[str, type[Source]] = {
     states.KIND: States,
 }
 
+CLASSIFIERS = frozenset(source.method for source in SOURCES.values())
+"""What their scores are called."""
+
 
 @dataclass(frozen=True, eq=False)
 class Classifier:

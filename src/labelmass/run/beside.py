@@ -1,0 +1,94 @@
+"""Classifiers read beside the methods of a run: rows that were trained on labelled records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import numpy as np
+
+from labelmass.errors import FitError, LabelMassError, MethodError
+from labelmass.estimators import LabelScores
+from labelmass.evaluate import Predictions
+from labelmass.lm.base import LanguageModel
+from labelmass.run.explore import Explored
+from labelmass.run.states import StateReader
+from labelmass.supervised import Classifier, States
+from labelmass.supervised.logistic import Floats
+from labelmass.task import Record, Task
+
+BATCH = 8
+"""Records whose states are read in one pass."""
+
+
+@dataclass(frozen=True)
+class Beside:
+    """A classifier, and its (n, k) P(label) of explored records."""
+
+    classifier: Classifier
+    predict: Callable[[Sequence[Explored]], Floats]
+
+    @classmethod
+    def of(cls, classifier: Classifier, task: Task, model: LanguageModel | None) -> Beside:
+        """model: what wrote the answers; MethodError where a probe is to do without."""
+        source = classifier.source
+        if not isinstance(source, States):
+            return cls(
+                classifier, lambda some: texts_through(classifier, [one.record for one in some])
+            )
+        if model is None:
+            raise MethodError(
+                f"a probe reads the hidden states of {source.model}: saved trees do not hold them, "
+                "name the --model"
+            )
+        reader = StateReader(source, task, model)
+        return cls(classifier, lambda some: classifier.heads(np.array(reader(some))))
+
+    @property
+    def name(self) -> str:
+        return self.classifier.method
+
+    def read(self, explored: Explored) -> LabelScores:
+        """RecordError for a record it was fitted on."""
+        self.classifier.refuse(explored.record)
+        return LabelScores.points(self.classifier.labels, self.predict([explored])[0])
+
+    def predictions(self, found: Iterable[Explored]) -> Predictions:
+        """Of many records; NaN, which counts as failed, for those it was fitted on."""
+        ids: list[str | int] = []
+        rows: list[Floats] = []
+        refused = 0
+        waiting = iter(found)
+        while some := list(islice(waiting, BATCH)):
+            p = np.full((len(some), len(self.classifier.labels)), np.nan)
+            new = [at for at, one in enumerate(some) if not self._saw(one.record)]
+            if new:
+                p[new] = self.predict([some[at] for at in new])
+            refused += len(some) - len(new)
+            ids += [one.record.id for one in some]
+            rows += [*p]
+        if refused == len(rows):
+            raise LabelMassError(
+                f"this {self.name} was fitted on every one of these records: judge it on others"
+            )
+        note = f"{refused} records it was fitted on are left out" if refused else ""
+        return Predictions(tuple(ids), self.classifier.labels, np.array(rows), note=note)
+
+    def _saw(self, record: Record) -> bool:
+        return record.digest in self.classifier.fitted_on
+
+
+def check_beside(classifiers: Sequence[Classifier], task: Task) -> None:
+    """FitError for other labels than the task's, and for two that are called alike."""
+    for at, one in enumerate(classifiers):
+        one.check(task)
+        if one.method in {other.method for other in classifiers[:at]}:
+            raise FitError(f"two classifiers are called {one.method}: take one at a time")
+
+
+def texts_through(classifier: Classifier, records: Sequence[Record]) -> Floats:
+    """(n, k) P(label) by a classifier that reads texts alone."""
+    source: Any = classifier.source
+    return classifier.heads(source([record.plain for record in records]))

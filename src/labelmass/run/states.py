@@ -1,0 +1,50 @@
+"""Hidden states behind the answers of a run: read by the model, off trees saved or fresh."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from labelmass.errors import FitError, ModelError
+from labelmass.lm.base import LanguageModel
+from labelmass.run.explore import Explored
+from labelmass.run.joint import Joint
+from labelmass.run.places import label_places
+from labelmass.supervised import States
+from labelmass.supervised.logistic import Floats
+from labelmass.task import Task
+from labelmass.task.automaton import ByteAutomaton
+
+
+class StateReader:
+    """Reads what `States` says of explored records of a task.
+
+    Raises ModelError for a model without hidden states, FitError for another than is said.
+    """
+
+    def __init__(self, states: States, task: Task, model: LanguageModel) -> None:
+        states.check(model, task.hash)
+        self._hidden: Any = getattr(model, "hidden", None)
+        if self._hidden is None:
+            raise ModelError(f"{model.name} does not give hidden states")
+        self.states = states
+        self._joint = Joint(task, model.tokenizer)
+        self._automaton = ByteAutomaton(task.format, task.spellings)
+
+    def __call__(self, some: Sequence[Explored]) -> list[Floats]:
+        """(d,) of each record, all read in one pass."""
+        pairs: list[tuple[Sequence[int], Sequence[int]]] = []
+        places: list[tuple[int, ...]] = []
+        for one in some:
+            tree, start = one.tree, self._joint.start(one.record)
+            found = label_places(tree, self._automaton, start.grammar.given)
+            answer = [tree.token[node] for node in tree.greedy[1 : max(found) + 1]]
+            if min(answer, default=0) < 0:
+                raise FitError(
+                    f"record {one.record.id!r}: its greedy answer is not known token by token; "
+                    "score it again with more --nodes"
+                )
+            pairs.append((start.ids, answer))
+            places.append(found)
+        rows: list[Any] = self._hidden(pairs, self.states.layer)
+        return [self.states.pool(row, at) for row, at in zip(rows, places, strict=True)]
