@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from labelmass.lm.base import LanguageModel
+
+if TYPE_CHECKING:
+    from labelmass.task import Task
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -87,20 +90,49 @@ def prompt_options(command: F) -> F:
     return command
 
 
-def load_task(name: str | None, options: dict[str, Any]):
-    """The task named on the command line, put as the options say."""
+def load_task(name: str | None, options: dict[str, Any]) -> Task:
+    """The task that is named, or that the models were trained on, put as the options say."""
     from labelmass.task import Task
 
-    if name is None:
-        raise click.UsageError("name a task: --task emotions (see `labelmass tasks`)")
+    trained = _trained(options)
     wanted = {
         "k": options.pop("demonstrations"),
         "demonstrations": options.pop("demonstrations_file"),
         **{key: options.pop(key) for key in _AS_NAMED},
     }
-    task = Task.load(name)
+    task = _shared_task(trained) if name is None else Task.load(name)
     if any(value is not None for value in wanted.values()):
         task = task.with_options(**wanted)
+    for model, own in trained.items():
+        if own.hash != task.hash:
+            one, other = own.to_dict(), task.to_dict()
+            keys = [key for key in one | other if one.get(key) != other.get(key)]
+            keys = [key for key in keys if key not in ("name", "description")]
+            click.echo(
+                f"warning: {model} was trained on {own.name}@{own.hash}, and is asked {task.name}@"
+                f"{task.hash}: {', '.join(keys)} differ",
+                err=True,
+            )
+    return task
+
+
+def _trained(options: dict[str, Any]) -> dict[str, Task]:
+    """Of each model named on the command line that we trained, its task."""
+    from labelmass.lm.adapted import read_note
+    from labelmass.task import Task
+
+    models: tuple[str | None, ...] = options.get("models") or (options.get("model"),)
+    notes = {model: read_note(model) for model in models if model is not None}
+    return {model: Task.from_dict(note["task"]) for model, note in notes.items() if note}
+
+
+def _shared_task(trained: dict[str, Task]) -> Task:
+    if not trained:
+        raise click.UsageError("name a task: --task emotions (see `labelmass tasks`)")
+    if len({own.hash for own in trained.values()}) > 1:
+        raise click.UsageError("the models were trained on different tasks: name one with --task")
+    model, task = next(iter(trained.items()))
+    click.echo(f"task {task.name}, as {model} was trained on", err=True)
     return task
 
 

@@ -160,7 +160,7 @@ class Journal:
                 f"{self.path} is of journal version {found['labelmass_journal']}, not {_VERSION}: "
                 f"finish it with the labelmass that began it, or give --overwrite"
             )
-        changes = list(_differences(found["signature"], self.signature))
+        changes = list(differences(found["signature"], self.signature))
         if changes:
             raise LabelMassError(
                 f"{self.path} was begun by another run ({'; '.join(changes)}): go on with the same "
@@ -210,11 +210,12 @@ def _key(line: bytes) -> int | None:
     return key if isinstance(key, int) else None
 
 
-def _differences(old: Mapping[str, Any], new: Mapping[str, Any], under: str = "") -> Iterator[str]:
+def differences(old: Mapping[str, Any], new: Mapping[str, Any], under: str = "") -> Iterator[str]:
+    """Every key whose value changed, in words."""
     for key in [*old, *(key for key in new if key not in old)]:
         before, now = old.get(key), new.get(key)
         if isinstance(before, dict) and isinstance(now, dict):
-            yield from _differences(
+            yield from differences(
                 cast("dict[str, Any]", before), cast("dict[str, Any]", now), f"{under}{key}."
             )
         elif before != now:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import gc
 from collections.abc import Generator
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from labelmass.errors import ModelError
-from labelmass.lm import embedded
+from labelmass.lm import adapted, embedded
 
 if TYPE_CHECKING:
     from labelmass.lm.transformers import TransformersModel
@@ -26,11 +27,16 @@ def load(
 ) -> TransformersModel:
     """Load a built-in model ('smollm2', or None), a folder, a .gguf file or a hub id.
 
+    A folder may be what `labelmass train` wrote: an adapter is merged into its base.
+
     device, dtype, revision: as for `TransformersModel.load`.
 
     Raises ModelError with what to do about it.
     """
     name = model or embedded.NAME
+    note = adapted.read_note(name)
+    if note is not None and note["kind"] == "adapter":
+        return _adapted(name, note, device, dtype)
     source, title = name, None
     if name == embedded.NAME:
         source, title = str(embedded.gguf_file()), embedded.TITLE
@@ -45,6 +51,26 @@ def load(
         return TransformersModel.load(
             source, device=device, dtype=dtype, revision=revision, name=title
         )
+
+
+def _adapted(
+    folder: str, note: dict[str, Any], device: str | None, dtype: str | None
+) -> TransformersModel:
+    """The base as it was trained on, with the adapter merged into it."""
+    kept = note["base"]
+    try:
+        base = load(kept["asked"], device=device, dtype=kept["dtype"], revision=kept["revision"])
+    except ModelError as error:
+        raise ModelError(f"the base of the adapter in {folder}: {error}") from error
+    adapted.check_base(folder, note, base.fingerprint)
+    if dtype is None and base.network.device.type == "cpu":
+        dtype = "float32"
+    return type(base)(
+        adapted.merged(base.network, folder, dtype),
+        base.tokenizer,
+        name=Path(folder).expanduser().resolve().name,
+        fingerprint=adapted.fingerprint(folder, base.fingerprint),
+    )
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from labelmass.errors import ModelError
@@ -107,6 +108,10 @@ class HFTokenizer:
     def decode(self, ids: Sequence[int]) -> str:
         """The text that ids write; control tokens write none."""
         return b"".join(self.token_bytes[i] or b"" for i in ids).decode(errors="replace")
+
+    def save(self, folder: Path) -> None:
+        """tokenizer.json and what goes with it, as transformers reads them."""
+        self._tokenizer.save_pretrained(folder)
 
     @property
     def _added(self) -> dict[int, Any]:

@@ -1,0 +1,86 @@
+"""Models that labelmass trained: the note in their folder, and adapters on their base.
+
+An adapter folder holds adapter_model.safetensors and adapter_config.json, as peft writes them, and
+labelmass.json, which says what it was trained on and for. A folder of full weights has that, too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from labelmass.errors import ModelError
+
+NOTE, WEIGHTS, CONFIG = "labelmass.json", "adapter_model.safetensors", "adapter_config.json"
+
+
+def read_note(folder: str | Path) -> dict[str, Any] | None:
+    """What labelmass.json says, None where there is none.
+
+    Raises ModelError if it cannot be read or the training is not finished.
+    """
+    path = Path(folder).expanduser() / NOTE
+    try:
+        if not path.is_file():
+            return None
+        note = json.loads(path.read_text(encoding="utf-8"))
+        finished = note["result"] is not None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{path} is not of a model that labelmass trained ({error!r})") from None
+    if not finished:
+        raise ModelError(
+            f"the training in {folder} is not finished: run the same `labelmass train` again"
+        )
+    return note
+
+
+def merged(network: Any, folder: str | Path, dtype: str | None) -> Any:
+    """The base network with the adapter of `folder` added to its weights, in `dtype`.
+
+    The sum is taken in the wider of the two dtypes. Raises ModelError where peft cannot read it.
+    """
+    import torch
+
+    try:
+        from peft import PeftModel
+    except ImportError as error:
+        raise ModelError(
+            f"{folder} holds an adapter, which needs peft; run: pip install 'labelmass[train]'"
+        ) from error
+    from labelmass.lm.sources import quiet
+
+    if dtype == "float32":
+        network = network.to(torch.float32)
+    try:
+        with quiet():
+            adapted: Any = PeftModel.from_pretrained(network, str(folder))
+            network = adapted.merge_and_unload(safe_merge=True)
+    except Exception as error:  # what does not fit fails in many ways
+        raise ModelError(f"the adapter in {folder} does not fit its base: {error}") from error
+    return network if dtype is None else network.to(getattr(torch, dtype))
+
+
+def check_base(folder: str | Path, note: Mapping[str, Any], fingerprint: str) -> None:
+    """Raise ModelError unless the base that was found is the one the adapter was trained on."""
+    base = note["base"]
+    if fingerprint != base["fingerprint"]:
+        raise ModelError(
+            f"the adapter in {folder} was trained on {base['asked']} with fingerprint "
+            f"{base['fingerprint']}, and the model of that name here has {fingerprint}: its "
+            "weights are others, so train again or put the former ones back"
+        )
+
+
+def fingerprint(folder: str | Path, base: str) -> str:
+    """12 hex digits of the base, the adapter's weights and how strongly they count."""
+    path = Path(folder).expanduser()
+    try:
+        config = json.loads((path / CONFIG).read_text(encoding="utf-8"))
+        digest = hashlib.sha256(f"{base} {config['r']} {config['lora_alpha']}".encode())
+        digest.update((path / WEIGHTS).read_bytes())
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelError(f"{folder} holds no whole adapter ({error})") from None
+    return digest.hexdigest()[:12]

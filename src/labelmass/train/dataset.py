@@ -1,0 +1,117 @@
+"""What is trained on and what is validated on, and what is left out of both, and why."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from labelmass.data import BadRecord, read_records
+from labelmass.data.splits import split_records
+from labelmass.errors import LabelMassError, RecordError
+from labelmass.run.compare import targets_of
+from labelmass.task import Record, Task
+from labelmass.train.examples import Example, Examples
+from labelmass.train.settings import Settings
+
+Source = str | Path | Iterable[Mapping[str, Any] | Record]
+Skipped = tuple[str | int, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """pairs: what is learnt. dev: what is validated on. skipped: ids, and why they are neither."""
+
+    pairs: tuple[tuple[Record, Example], ...]
+    dev: tuple[Record, ...]
+    skipped: tuple[Skipped, ...]
+
+    @classmethod
+    def make(
+        cls, data: Source, dev: Source | None, task: Task, examples: Examples, settings: Settings
+    ) -> Dataset:
+        """Without `dev`, a share of the data is set aside, groups (the field `group`) kept whole.
+
+        A text that is validated on is never learnt. Raises LabelMassError where nothing is left.
+        """
+        skipped: list[Skipped] = []
+        learnt = list(_good(data, skipped))
+        held: list[Record] = []
+        if dev is not None:
+            held = list(_good(dev, skipped))
+        elif settings.dev_share and learnt:
+            learnt, held = _set_aside(learnt, settings)
+        kept = [record for record in held if _judged(task, record, skipped)]
+        seen = {record.digest for record in kept}
+        pairs: list[tuple[Record, Example]] = []
+        for record in learnt:
+            try:
+                if record.digest in seen:
+                    raise RecordError("the same text is among those validated on")
+                pairs.append((record, examples.read(record)))
+            except RecordError as error:
+                skipped.append((record.id, str(error)))
+        if not pairs or (not kept and (dev is not None or settings.dev_share)):
+            first = f" ({skipped[0][0]!r}: {skipped[0][1]})" if skipped else ""
+            what = "validate on" if pairs else "train on"
+            raise LabelMassError(f"no record is left to {what}{first}")
+        return cls(tuple(pairs), tuple(kept), tuple(skipped))
+
+    def digest(self) -> dict[str, Any]:
+        """Counts and a hash of each side: texts in their order, and the answers learnt of them."""
+        learnt = [[one.digest, one.votes, one.shares] for _, one in self.pairs]
+        told = [[record.digest, record.extra.get("labels")] for record in self.dev]
+        return {
+            "train": {"records": len(learnt), "digest": _hash(learnt)},
+            "dev": {"records": len(told), "digest": _hash(told)},
+        }
+
+
+def _good(source: Source, skipped: list[Skipped]) -> Iterable[Record]:
+    if isinstance(source, str | Path):
+        items: Iterable[tuple[int, Record | BadRecord]] = read_records(source)
+    else:
+        items = _items(source)
+    for _, item in items:
+        if isinstance(item, BadRecord):
+            skipped.append((item.id, item.error))
+        else:
+            yield item
+
+
+def _items(
+    source: Iterable[Mapping[str, Any] | Record],
+) -> Iterable[tuple[int, Record | BadRecord]]:
+    for number, one in enumerate(source, start=1):
+        try:
+            yield number, one if isinstance(one, Record) else Record.from_dict(one, number)
+        except RecordError as error:
+            yield number, BadRecord(number, str(error))
+
+
+def _set_aside(records: Sequence[Record], settings: Settings) -> tuple[list[Record], list[Record]]:
+    share = settings.dev_share
+    grouped = all(record.extra.get("group") is not None for record in records)
+    parts = split_records(
+        records,
+        {"train": 1 - share, "dev": share},
+        seed=settings.seed,
+        group="group" if grouped else None,
+    ).parts
+    return parts["train"], parts["dev"]
+
+
+def _judged(task: Task, record: Record, skipped: list[Skipped]) -> bool:
+    try:
+        targets_of(task, [record])
+    except RecordError as error:
+        skipped.append((record.id, str(error)))
+        return False
+    return True
+
+
+def _hash(rows: Sequence[Any]) -> str:
+    return hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:16]
