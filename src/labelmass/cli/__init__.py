@@ -20,6 +20,7 @@ COMMANDS = {
     "drift": "Compare new scores with those a policy was made on.",
     "diagnose": "How a model goes about writing several labels, from saved trees.",
     "report": "A run as one HTML page that a person opens.",
+    "train": "Teach a model to write a task's answers, as people gave them.",
     "select": "Fit the threshold of an uncertainty rule on saved trees.",
     "explain": "Draw the tree of answers behind one text's probabilities.",
     "prompt": "Print exactly what a model reads for each record.",
