@@ -142,7 +142,7 @@ def test_an_adapter_scores_as_its_merged_weights_and_as_itself(
 
 def test_the_folder_says_what_it_is(base: str, tuned: Path) -> None:
     model = labelmass.load(str(tuned))
-    assert model.name == "moods" and model.engine == "transformers/tree-attention"
+    assert model.name == "moods (fine-tuned base)" and model.engine == "transformers/tree-attention"
     note = json.loads((tuned / "labelmass.json").read_text())
     assert labelmass.Task.from_dict(note["task"]) == task().with_options(k=0)
     assert note["base"]["asked"] == base

@@ -18,5 +18,5 @@ def command() -> None:
     for name, about in MODELS.items():
         click.echo(f"{name:<12}{about}")
     click.echo("a hub id    for example meta-llama/Llama-Guard-3-8B, if it is in the hub cache")
-    click.echo("a folder    that holds a transformers model")
+    click.echo("a folder    that holds a transformers model, or what `labelmass train` wrote")
     click.echo("a file      model.gguf, converted once and cached")

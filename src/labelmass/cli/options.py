@@ -116,6 +116,25 @@ def load_task(name: str | None, options: dict[str, Any]) -> Task:
     return task
 
 
+def warn_of_training(source: str, options: dict[str, Any]) -> None:
+    """Say how many of the records a model was trained on, where it is to be judged on them."""
+    from labelmass.data import read_records
+    from labelmass.lm.adapted import trained_on
+    from labelmass.task import Record
+
+    models: tuple[str | None, ...] = options.get("models") or (options.get("model"),)
+    for model in models:
+        known = frozenset[str]() if model is None else trained_on(model)
+        if not known:
+            continue
+        items = (item for _, item in read_records(source) if isinstance(item, Record))
+        if count := sum(record.digest in known for record in items):
+            click.echo(
+                f"warning: {model} was trained or validated on {count} of the records of {source}",
+                err=True,
+            )
+
+
 def _trained(options: dict[str, Any]) -> dict[str, Task]:
     """Of each model named on the command line that we trained, its task."""
     from labelmass.lm.adapted import read_note

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -105,7 +106,7 @@ def command(source: str, task: str | None, out: str, **options: Any) -> None:
     click.echo(str(result), err=True)
     if not result.finished:
         click.echo("run the same command again to go on", err=True)
-        raise click.exceptions.Exit(130)
+        sys.exit(130)
     click.echo(f"labelmass score texts.jsonl --model {out}", err=True)
 
 
@@ -157,21 +158,20 @@ def _shown() -> Generator[Callable[[Any, int, str], None]]:
         disable=not console.is_terminal,
     ) as bars:
         bar = bars.add_task("training", total=None, told="")
-        told_epochs = -1
+        epochs = -1
 
         def watch(progress: Any, steps: int, doing: str) -> None:
-            nonlocal told_epochs
-            loss = smoothed(progress.losses[-100:])[-1]
-            speed = progress.tokens / max(progress.seconds, 1e-9)
-            told = f"epoch {progress.epoch + 1}  loss {loss:.3f}  {speed:,.0f} tokens/s"
+            nonlocal epochs
+            told = f"epoch {progress.epoch + 1}"
+            if progress.losses:
+                speed = progress.tokens / max(progress.seconds, 1e-9)
+                told += f"  loss {smoothed(progress.losses[-100:])[-1]:.3f}  {speed:,.0f} tokens/s"
             bars.update(bar, description=doing, total=steps, completed=progress.step, told=told)
-            if told_epochs not in (-1, len(progress.epochs)):
-                last = progress.epochs[-1]
-                dev = "" if last.validation is None else f", validation {last.validation:.4f}"
-                click.echo(
-                    f"epoch {last.number + 1}: loss {last.loss:.4f}{dev}, {last.seconds:.0f} s",
-                    err=True,
-                )
-            told_epochs = len(progress.epochs)
+            if epochs < 0:
+                after = f", going on after step {progress.step}" if progress.step else ""
+                console.print(f"{doing}, at most {steps} steps{after}")
+            elif epochs < len(progress.epochs):
+                console.print(str(progress.epochs[-1]))
+            epochs = len(progress.epochs)
 
         yield watch

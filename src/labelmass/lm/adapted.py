@@ -14,7 +14,8 @@ from typing import Any
 
 from labelmass.errors import ModelError
 
-NOTE, WEIGHTS, CONFIG = "labelmass.json", "adapter_model.safetensors", "adapter_config.json"
+NOTE, RECORDS = "labelmass.json", "records.json"
+WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
 
 
 def read_note(folder: str | Path) -> dict[str, Any] | None:
@@ -35,6 +36,20 @@ def read_note(folder: str | Path) -> dict[str, Any] | None:
             f"the training in {folder} is not finished: run the same `labelmass train` again"
         )
     return note
+
+
+def name_of(folder: str | Path, note: Mapping[str, Any]) -> str:
+    """What results call the model: its folder, and that it has seen answers."""
+    return f"{Path(folder).expanduser().resolve().name} (fine-tuned {note['base']['name']})"
+
+
+def trained_on(folder: str | Path) -> frozenset[str]:
+    """Digests (`Record.digest`) of the records a model was trained or validated on."""
+    path = Path(folder).expanduser() / RECORDS
+    if read_note(folder) is None or not path.is_file():
+        return frozenset()
+    sides: dict[str, list[str]] = json.loads(path.read_text(encoding="utf-8"))
+    return frozenset(digest for side in sides.values() for digest in side)
 
 
 def merged(network: Any, folder: str | Path, dtype: str | None) -> Any:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import gc
 from collections.abc import Generator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from labelmass.errors import ModelError
@@ -37,7 +36,7 @@ def load(
     note = adapted.read_note(name)
     if note is not None and note["kind"] == "adapter":
         return _adapted(name, note, device, dtype)
-    source, title = name, None
+    source, title = name, None if note is None else adapted.name_of(name, note)
     if name == embedded.NAME:
         source, title = str(embedded.gguf_file()), embedded.TITLE
     with _no_collection():
@@ -68,7 +67,7 @@ def _adapted(
     return type(base)(
         adapted.merged(base.network, folder, dtype),
         base.tokenizer,
-        name=Path(folder).expanduser().resolve().name,
+        name=adapted.name_of(folder, note),
         fingerprint=adapted.fingerprint(folder, base.fingerprint),
     )
 

@@ -44,7 +44,10 @@ def find(asked: str, revision: str | None = None) -> Source:
     path = Path(asked).expanduser()
     if path.is_dir():
         if not (path / "config.json").is_file():
-            raise ModelError(f"{asked} holds no config.json; it must be a transformers model")
+            what = "it must be a transformers model, or what `labelmass train` wrote"
+            if (path / "adapter_config.json").is_file():
+                what = "an adapter made elsewhere must be merged into its base and saved first"
+            raise ModelError(f"{asked} holds no config.json; {what}")
         return Source(asked, path.resolve().name, str(path), True)
     if path.is_file():
         if path.suffix != ".gguf":

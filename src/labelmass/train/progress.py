@@ -20,6 +20,10 @@ class Epoch:
     validation: float | None
     seconds: float
 
+    def __str__(self) -> str:
+        dev = "" if self.validation is None else f", validation {self.validation:.4f}"
+        return f"epoch {self.number + 1}: loss {self.loss:.4f}{dev}, {self.seconds:.0f} s"
+
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 

@@ -20,7 +20,7 @@ from typing import Any, cast
 from labelmass.data.files import write_json, write_records
 from labelmass.data.journal import differences
 from labelmass.errors import LabelMassError
-from labelmass.lm.adapted import NOTE
+from labelmass.lm.adapted import NOTE, RECORDS
 from labelmass.train.dataset import Dataset
 from labelmass.train.progress import Progress
 
@@ -47,20 +47,20 @@ def begin(folder: Path, head: Mapping[str, Any], data: Dataset) -> dict[str, Any
                 f"{folder} holds another training ({'; '.join(changes[:5])}): go on with the same "
                 "options and data, or choose another folder"
             )
-        return note
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise LabelMassError(f"{folder} holds other files: choose a new folder")
-    folder.mkdir(parents=True, exist_ok=True)
+    else:
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise LabelMassError(f"{folder} holds other files: choose a new folder")
+        folder.mkdir(parents=True, exist_ok=True)
+        note = {"labelmass": VERSION, **head, "result": None}
+        write_json(path, note)
     digests = {
         "train": [example.digest for _, example in data.pairs],
         "dev": [record.digest for record in data.dev],
     }
-    (folder / "records.json").write_text(json.dumps(digests) + "\n", encoding="utf-8")
+    write_json(folder / RECORDS, digests)
     if data.skipped:
         rows = ({"id": name, "error": error} for name, error in data.skipped)
         write_records(folder / "skipped.jsonl", rows)
-    note = {"labelmass": VERSION, **head, "result": None}
-    write_json(path, note)
     return note
 
 

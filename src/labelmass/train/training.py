@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from labelmass.errors import ModelError
+from labelmass.errors import LabelMassError, ModelError
 from labelmass.lm import embedded
 from labelmass.task import Task
 from labelmass.train.balance import inverse_frequency
@@ -95,12 +95,13 @@ def train(
 
     data: a file, or records, with `annotators`, `labels` or `distribution`. dev: records to
     validate on; by default a share of the data. task: a `Task`, a preset's name or a task file.
-    model, device, dtype, revision: as `labelmass.load` takes them. demonstrations: how many the
+    model, device, dtype, revision: as `labelmass.load` takes them, but that all weights are trained
+    in float32 by default. demonstrations: how many the
     prompts show, in training and in the task that is saved.
     out: a folder. A training that was stopped there, with the same arguments, goes on as if it had
     not been; one that is finished is left as it is.
     save_every: steps from one checkpoint to the next. stop: asked between steps. watch: gets, after
-    each, where it stands, the most steps there will be, and what it is doing.
+    each, where it stands, the most steps there will be, and what it is doing; first, what of.
 
     Raises TaskError, ModelError, or LabelMassError where nothing can be learnt.
     """
@@ -116,6 +117,10 @@ def train(
     settings, folder = settings or Settings(), Path(out)
     task = task if isinstance(task, Task) else Task.load(task)
     task = task.with_options(k=demonstrations)
+    if dtype is None and settings.full:
+        dtype = "float32"
+    if dtype == "float16":
+        raise LabelMassError("training in float16 overflows: take float32 or bfloat16")
     base = load(model, device=device, dtype=dtype, revision=revision)
     examples = Examples(task, base.tokenizer, settings, base.context)
     found = Dataset.make(data, dev, task, examples, settings)
@@ -124,7 +129,8 @@ def train(
     note = saved.begin(folder, _head(task, model, revision, base, settings, found), found)
     if note["result"] is not None:
         return _finished(folder, note["result"], found)
-    with torch.random.fork_rng():
+    where = base.network.device
+    with torch.random.fork_rng([where] if where.type == "cuda" else []):
         torch.manual_seed(settings.seed)
         network, adapted = _trainable(base, settings)
         loop = Loop(
@@ -138,6 +144,7 @@ def train(
             folder,
             save_every=save_every,
         )
+        watch(loop.progress, loop.steps, f"{len(found.pairs)} records, {len(found.dev)} held out")
         done = loop.run(stop, lambda progress, doing: watch(progress, loop.steps, doing))
     result = _result(folder, done, found, metric, loop.progress)
     if done:
