@@ -268,3 +268,19 @@ def test_rates_rise_and_fall() -> None:
 
 def test_the_meanings_are_those_of_the_task() -> None:
     assert {label for labels in MEANT.values() for label in labels} == {*task().label_names}
+
+
+def test_weights_of_half_the_size(base: str, tmp_path: Path) -> None:
+    out = str(
+        train(people(), task(), base, out=tmp_path / "out", settings=SHORT, dtype="bfloat16").folder
+    )
+    assert labelmass.load(out).dtype == "float32"  # as everything on a CPU, unless asked
+    p, q = (
+        labelmass.score(people(), task(), labelmass.load(out, dtype=dtype)).to_numpy()
+        for dtype in ("float32", "bfloat16")
+    )
+    np.testing.assert_allclose(p, q, atol=0.05)
+    weights = load_file(tmp_path / "out" / "adapter_model.safetensors")
+    assert {weight.dtype for weight in weights.values()} == {torch.float32}
+    with pytest.raises(LabelMassError, match="float16 overflows"):
+        train(people(), task(), base, out=tmp_path / "no", dtype="float16")
