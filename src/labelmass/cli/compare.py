@@ -17,6 +17,7 @@ from labelmass.cli.options import (
     load_task,
     prompt_options,
     task_option,
+    warn_of_training,
 )
 from labelmass.cli.select import load_rules
 
@@ -104,6 +105,7 @@ def _grow(
     from labelmass.run.score import Plan
 
     task = load_task(name, options)
+    warn_of_training(source, options)
     plan = Plan(
         task,
         methods or plain_methods(task),
