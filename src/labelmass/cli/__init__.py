@@ -21,6 +21,8 @@ COMMANDS = {
     "diagnose": "How a model goes about writing several labels, from saved trees.",
     "report": "A run as one HTML page that a person opens.",
     "train": "Teach a model to write a task's answers, as people gave them.",
+    "encoder": "Fit a classifier of texts, the row to compare with.",
+    "probe": "Fit a classifier on a model's hidden states, and study what they know.",
     "select": "Fit the threshold of an uncertainty rule on saved trees.",
     "explain": "Draw the tree of answers behind one text's probabilities.",
     "prompt": "Print exactly what a model reads for each record.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from labelmass.cli.options import (
     warn_of_training,
 )
 from labelmass.cli.select import load_rules
+from labelmass.cli.training import classifier_options, load_classifiers
+from labelmass.lm.base import LanguageModel
 
 
 @click.command("compare")
@@ -53,6 +56,7 @@ from labelmass.cli.select import load_rules
     type=click.Choice(CALIBRATORS),
     help="Also each method calibrated, every record by a fit that has not seen it.",
 )
+@classifier_options
 @click.option("--limit", type=int, help="Refuse to ask more prompts than this in all.")
 @click.option("--batch-size", type=click.IntRange(min=1), default=16, show_default=True)
 @click.option("--out", "run", required=True, type=click.Path(file_okay=False), metavar="RUN")
@@ -75,8 +79,14 @@ def command(source: str, task: str | None, run: str, **options: Any) -> None:
     from labelmass.run.compare import Run, plain_methods
 
     methods = [name for name in (options["methods"] or "").split(",") if name]
-    if not Path(source).is_dir():
-        _grow(source, task, methods, run, options)
+    classifiers = load_classifiers(options)
+    again = Path(source).is_dir()
+    wrote = {one.source.fingerprint for one in classifiers if one.method == "probe"}
+    models: dict[str, LanguageModel] = {}
+    if not again or wrote:
+        ways = _load(options) if again else _grow(source, task, methods, classifiers, run, options)
+        # of those that no probe reads, none is kept: two may not fit
+        models = {model.fingerprint: model for model in ways if model.fingerprint in wrote}
     found = Run.open(source if Path(source).is_dir() else run)
     rows = found.predictions(
         methods or plain_methods(found.task),
@@ -84,6 +94,7 @@ def command(source: str, task: str | None, run: str, **options: Any) -> None:
         prior=options["prior"],
         rules=load_rules(options["rules"]),
     )
+    rows |= found.beside(classifiers, models)
     targets = found.targets(options["gold"])
     if options["calibrator"] is not None:
         from labelmass.run.calibrating import with_calibrated
@@ -94,18 +105,32 @@ def command(source: str, task: str | None, run: str, **options: Any) -> None:
     show(evaluation, head | {"normalisation": options["normalise"]}, Path(run), "comparison")
 
 
+def _load(options: dict[str, Any]) -> Iterator[LanguageModel]:
+    """The models named, one after the other."""
+    models: tuple[str | None, ...] = options["models"] or (None,)
+    for named in models:
+        yield load_model(named, options["device"], options["dtype"])
+
+
 def _grow(
-    source: str, name: str | None, methods: list[str], run: str, options: dict[str, Any]
-) -> None:
-    """The trees of every record by every model, as far as the run has none."""
+    source: str,
+    name: str | None,
+    methods: list[str],
+    classifiers: list[Any],
+    run: str,
+    options: dict[str, Any],
+) -> Iterator[LanguageModel]:
+    """The trees of every record, as far as the run has none, by each model; it, when it is done."""
     from labelmass.answers.search import Budget
     from labelmass.cli.progress import watched
     from labelmass.data import count_records, read_records
+    from labelmass.run.beside import check_beside
     from labelmass.run.compare import grow, open_store, plain_methods
     from labelmass.run.score import Plan
 
     task = load_task(name, options)
     warn_of_training(source, options)
+    check_beside(classifiers, task)
     plan = Plan(
         task,
         methods or plain_methods(task),
@@ -116,13 +141,13 @@ def _grow(
         orders=options["orders"],
     )
     total = count_records(source)
-    models: tuple[str | None, ...] = options["models"] or (None,)
-    plan.forecast.check(None if total is None else total * len(models), options["limit"])
+    models = len(options["models"]) or 1
+    plan.forecast.check(None if total is None else total * models, options["limit"])
     announce(plan.forecast)
-    for named in models:
-        model = load_model(named, options["device"], options["dtype"])
+    for model in _load(options):
         store = open_store(run, plan, model, source)
         with closing(store):
             results = grow(plan, read_records(source), model, store, options["batch_size"])
             for _ in watched(results, total, len(store)):
                 pass
+        yield model

@@ -20,6 +20,7 @@ from labelmass.cli.options import (
     task_option,
 )
 from labelmass.cli.select import load_rules
+from labelmass.cli.training import classifier_options, load_classifiers
 
 
 @click.command("score")
@@ -69,6 +70,7 @@ from labelmass.cli.select import load_rules
     metavar="FILE",
     help="Also select labels by an uncertainty rule that `labelmass select` fitted.",
 )
+@classifier_options
 @click.option(
     "--calibrator",
     type=click.Path(exists=True, dir_okay=False),
@@ -96,7 +98,8 @@ def command(source: str, task: str | None, strict: bool, **options: Any) -> None
     """Probabilities with bounds for every label of every record of INPUT.
 
     INPUT is a .jsonl, .csv, .parquet or .txt file, - for standard input, or a folder that
-    --keep-trees wrote, which is read without a model. A stopped run goes on where it was.
+    --keep-trees wrote, which is read without a model. A stopped run goes on where it was. With
+    --encoder alone, no model is asked.
 
     \b
     Examples:
@@ -106,8 +109,11 @@ def command(source: str, task: str | None, strict: bool, **options: Any) -> None
     """
     from labelmass.run.trees import is_saved
 
-    _load_fitted(options)
-    failed = _reread(source, options) if is_saved(source) else _score(source, task, options)
+    if _texts_alone(source, options):
+        failed = _score_texts(source, task, options)
+    else:
+        _load_fitted(options)
+        failed = _reread(source, options) if is_saved(source) else _score(source, task, options)
     if failed:
         click.echo(f"{failed} records could not be scored; each is reported in its place", err=True)
         if strict:
@@ -117,6 +123,9 @@ def command(source: str, task: str | None, strict: bool, **options: Any) -> None
 def _reread(folder: str, options: dict[str, Any]) -> int:
     from labelmass.run.score import read_saved
 
+    model = None
+    if options["probes"]:
+        model = load_model(options["model"], options["device"], options["dtype"])
     results = read_saved(
         folder,
         options["methods"],
@@ -125,6 +134,8 @@ def _reread(folder: str, options: dict[str, Any]) -> int:
         prior=options["prior"],
         rate=options["rate"],
         rules=load_rules(options["rules"]),
+        classifiers=load_classifiers(options),
+        model=model,
         calibrator=options["calibrator"],
         policy=options["policy"],
         force=options["force"],
@@ -136,7 +147,7 @@ def _reread(folder: str, options: dict[str, Any]) -> int:
     out, failed = Path(options["out"]), 0
     with Journal(journal_path(out), {"trees": str(folder)}, overwrite=True) as journal:
         for key, result in enumerate(results, start=1):
-            failed += not hasattr(result, "tree")
+            failed += not hasattr(result, "labels")
             journal.append([(key, result.to_dict())])
         export(journal, out)
         journal.remove()
@@ -170,6 +181,7 @@ def _score(source: str, name: str | None, options: dict[str, Any]) -> int:
         prior=options["prior"],
         rate=options["rate"],
         rules=load_rules(options["rules"]),
+        classifiers=load_classifiers(options),
         calibrator=options["calibrator"],
         policy=options["policy"],
         force=options["force"],
@@ -204,17 +216,62 @@ def _score(source: str, name: str | None, options: dict[str, Any]) -> int:
             store.close()
 
 
+_OF_TREES = ("methods", "model", "probes", "rules", "keep_trees", "prior", "calibrator", "policy")
+"""Options that a language model, or its trees, are needed for."""
+
+
+def _texts_alone(source: str, options: dict[str, Any]) -> bool:
+    """Whether only classifiers of texts are asked for."""
+    from labelmass.run.trees import is_saved
+
+    wanted = any(options[key] for key in _OF_TREES)
+    return bool(options["encoders"]) and not wanted and not is_saved(source)
+
+
+def _score_texts(source: str, name: str | None, options: dict[str, Any]) -> int:
+    from labelmass.cli.progress import watched
+    from labelmass.data import Journal, count_records, export, journal_path, read_records
+    from labelmass.data.writers import output_writer
+    from labelmass.run.signature import Signature
+    from labelmass.run.texts import score_texts
+
+    task = load_task(name, options)
+    classifiers = load_classifiers(options)
+    total = count_records(source)
+    if options["out"] is None:
+        found = score_texts(read_records(source), classifiers, task)
+        return _show((result for _, result in found), options["table"], total)
+    out, failed = Path(options["out"]), 0
+    output_writer(out)
+    signature = Signature.of_texts(task, [one.mark for one in classifiers])
+    mark = {"input": source, "run": signature.to_dict()}
+    with Journal(journal_path(out), mark, overwrite=options["overwrite"]) as journal:
+        left = (item for item in read_records(source) if item[0] not in journal)
+        results = score_texts(left, classifiers, task)
+        for key, result in watched(results, total, len(journal)):
+            journal.append([(key, result.to_dict())])
+        for record in journal.records():
+            failed += "error" in record
+        export(journal, out)
+        count = len(journal)
+        journal.remove()
+    click.echo(f"{count} records -> {out}  {signature}", err=True)
+    return failed
+
+
 def _load_fitted(options: dict[str, Any]) -> None:
     """Calibrator and policy in place of their files; they say which method, if none is named."""
     from labelmass.calibrate import Calibrator
     from labelmass.decide import Policy
+    from labelmass.estimators import ESTIMATORS
     from labelmass.run.signature import methods_for
 
     for key, kind in (("policy", Policy), ("calibrator", Calibrator)):
         if options[key] is None:
             continue
         found = options[key] = kind.load(options[key])
-        options["methods"] = options["methods"] or methods_for(found.signature)[-1:]
+        named = [name for name in methods_for(found.signature)[-1:] if name in ESTIMATORS]
+        options["methods"] = options["methods"] or named
 
 
 def _grow(
@@ -237,13 +294,15 @@ def _show(results: Iterator[Any], table: bool | None, total: int | None = None) 
     if sys.stdout.isatty() if table is None else table:
         from rich.console import Console
 
-        from labelmass.cli.table import result_table
+        from labelmass.cli.table import result_table, text_table
+        from labelmass.run.texts import TextResult
 
         found = list(watched(results, total))
-        failed = sum(1 for result in found if not hasattr(result, "tree"))
-        Console().print(result_table(found))
+        failed = sum(1 for result in found if not hasattr(result, "labels"))
+        texts = any(isinstance(result, TextResult) for result in found)
+        Console().print(text_table(found) if texts else result_table(found))
         return failed
     for result in results if sys.stdout.isatty() else watched(results, total):
-        failed += not hasattr(result, "tree")
+        failed += not hasattr(result, "labels")
         click.echo(json.dumps(result.to_dict(), ensure_ascii=False, allow_nan=False))
     return failed

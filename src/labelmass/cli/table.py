@@ -11,6 +11,7 @@ from rich.text import Text
 from labelmass.answers.readings import Bounds, Readings
 from labelmass.answers.tree import Normalisation
 from labelmass.run.results import Failure, Result
+from labelmass.run.texts import TextResult
 
 MOST = 5
 """Labels shown of each record."""
@@ -50,6 +51,29 @@ def result_table(results: Sequence[Result | Failure], most: int = MOST) -> Rende
     footer = [Text(f"note: {note}", "yellow") for note in notes]
     signature = [Text(str(scored[0].signature), "dim")] if scored else []
     return Group(table, *failed, *footer, *signature)
+
+
+def text_table(results: Sequence[TextResult | Failure], most: int = MOST) -> RenderableType:
+    """One block a record: its likeliest labels by classifiers of texts."""
+    scored = [result for result in results if isinstance(result, TextResult)]
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for name in ("id", "label"):
+        table.add_column(name, overflow="fold")
+    for method in scored[0].methods if scored else ():
+        table.add_column(method, justify="right")
+    failed: list[RenderableType] = []
+    for result in results:
+        if isinstance(result, Failure):
+            table.add_row(str(result.id), Text("failed", "red"))
+            failed.append(Text(f"{result.id}: {result.error}", "red"))
+            continue
+        names = [name for name, _ in result.labels.ranked()[:most]]
+        for row, name in enumerate(names):
+            cells = [_cell(scores[name], False) for scores in result.methods.values()]
+            head = Text(str(result.id) if row == 0 else "", "bold")
+            table.add_row(head, Text(name), *cells, end_section=row == len(names) - 1)
+    signature = [Text(str(scored[0].signature), "dim")] if scored else []
+    return Group(table, *failed, *signature)
 
 
 def _add(table: Table, result: Result, beside: bool, few: bool, most: int) -> None:

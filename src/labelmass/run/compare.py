@@ -11,14 +11,16 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from labelmass.errors import LabelMassError, TaskError
+from labelmass.errors import FitError, LabelMassError, TaskError
 from labelmass.estimators import ESTIMATORS, LabelScores
 from labelmass.evaluate import Predictions
 from labelmass.lm.base import LanguageModel
-from labelmass.run.explore import Cost
+from labelmass.run.beside import Beside, check_beside
+from labelmass.run.explore import Cost, Explored
 from labelmass.run.results import Failure, Result
 from labelmass.run.score import Item, Outcome, Plan, read_saved
 from labelmass.run.trees import SavedTrees, TreeStore, find_saved
+from labelmass.supervised import Classifier, States
 from labelmass.targets import Targets
 from labelmass.task import Record, Task
 
@@ -87,6 +89,33 @@ class Run:
             prefix = f"{folder.name}/" if len(self.folders) > 1 else ""
             results = list(read_saved(folder, methods, **options))
             found |= {f"{prefix}{name}": one for name, one in predictions_of(results).items()}
+        return found
+
+    def beside(
+        self, classifiers: Sequence[Classifier], models: Mapping[str, LanguageModel]
+    ) -> dict[str, Predictions]:
+        """What classifiers say of the same records; probes of what their model wrote.
+
+        models: by fingerprint. FitError for a probe of none of them.
+        """
+        check_beside(classifiers, self.task)
+        found: dict[str, Predictions] = {}
+        for one in classifiers:
+            folder, name = next(iter(self.folders)), one.method
+            model: LanguageModel | None = None
+            if isinstance(one.source, States):
+                wrote = one.source.fingerprint
+                model = models.get(wrote)
+                own = [f for f in self.folders if SavedTrees(f).signature.fingerprint == wrote]
+                if model is None or not own:
+                    raise FitError(
+                        f"this probe is of {one.source.model}@{wrote}, which is no model of this "
+                        "run: name it with --model"
+                    )
+                folder = next(iter(own))
+                name = f"{folder.name}/{name}" if len(self.folders) > 1 else name
+            trees = (kept for kept in SavedTrees(folder) if isinstance(kept, Explored))
+            found[name] = Beside.of(one, self.task, model).predictions(trees)
         return found
 
     def targets(self, gold: str = "given") -> Targets:

@@ -6,7 +6,7 @@ fits are penalised, the penalty is cross-validated, and whether they converged i
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -138,6 +138,7 @@ def fit_heads(
     *,
     standardise: bool = True,
     strengths: Sequence[float] = STRENGTHS,
+    refit: Callable[[NDArray[np.bool_]], Features] | None = None,
     seed: int = 0,
 ) -> LabelHeads:
     """Heads on (n, d) features and (n, k) shares in [0, 1], NaN where not known.
@@ -145,13 +146,15 @@ def fit_heads(
     groups: (n,) keys of records that stay together in the 5 folds that choose C. A label with 20
     positives and negatives, in soft counts, has the C that is best for it; for the others C is
     that which is best over all labels, since a choice by a handful of records is noise.
+    refit: for features that are themselves fitted: (n, d) by a fit on these records alone, so that
+        a fold is judged by nothing that has seen it.
     A record whose share is not known for a label is left out for this label alone; the standardiser
     sees every record. FitError for too few groups, or if nothing is known.
     """
     known = ~np.isnan(share)
     if not known.any():
         raise FitError("nothing to fit on: no record says anything of any label")
-    losses, base = _cross_validate(x, share, groups, standardise, strengths, seed)
+    losses, base = _cross_validate(x, share, groups, standardise, strengths, refit, seed)
     mean, scale = _standard(x) if standardise else (None, None)
     z = x if mean is None or scale is None else (x - mean) / scale
     pooled = float(share[known].mean())
@@ -192,6 +195,7 @@ def _cross_validate(
     groups: Ids,
     standardise: bool,
     strengths: Sequence[float],
+    refit: Callable[[NDArray[np.bool_]], Features] | None,
     seed: int,
 ) -> tuple[Floats, Floats]:
     """(s, k) loss at each strength, summed over the folds, and (k,) that of the base rates."""
@@ -200,7 +204,8 @@ def _cross_validate(
     losses, base = np.zeros((len(strengths), share.shape[1])), np.zeros(share.shape[1])
     for index in range(count):
         out = fold == index
-        inside, outside = x[~out], x[out]
+        here = x if refit is None else refit(~out)
+        inside, outside = here[~out], here[out]
         if standardise:
             mean, scale = _standard(inside)
             inside, outside = (inside - mean) / scale, (outside - mean) / scale

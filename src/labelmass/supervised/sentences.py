@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from labelmass.errors import ModelError
@@ -31,8 +32,10 @@ class Sentences:
 
     @classmethod
     def of(cls, encoder: str) -> Sentences:
-        """What is there now; ModelError if there is none."""
+        """What is there now, a folder by its whole path; ModelError if there is none."""
         network = _load(encoder)
+        if Path(encoder).is_dir():
+            encoder = str(Path(encoder).resolve())
         found = cls(encoder, network.fingerprint, network.length)
         found.__dict__["network"] = network
         return found

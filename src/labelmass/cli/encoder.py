@@ -1,0 +1,61 @@
+"""`labelmass encoder`: the classifier of texts that a user would otherwise take."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from labelmass.cli.options import task_option
+from labelmass.cli.training import read_labelled, show_fit, training_options
+
+
+@click.command("encoder")
+@click.argument("source", metavar="TRAIN")
+@task_option
+@click.option(
+    "--features",
+    default="tfidf",
+    show_default=True,
+    metavar="NAME",
+    help="tfidf; minilm (all-MiniLM-L6-v2); or the folder of a transformers encoder.",
+)
+@training_options
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the folds.")
+def command(source: str, task: str | None, folder: str, **options: Any) -> None:
+    """Fit a logistic regression a label on the texts of TRAIN, and what people said of them.
+
+    TRAIN holds records with `labels`, `annotators` or `distribution`. The strength C of every label
+    is cross-validated; the table sets its log-loss (NLL) on folds it has not seen beside that of
+    the base rate. Records it was fitted on are refused when it is used.
+
+    \b
+    Examples:
+      labelmass encoder train.jsonl --task emotions --out tfidf
+      labelmass encoder train.jsonl --task emotions --features minilm --out minilm
+      labelmass score texts.jsonl --task emotions --encoder tfidf --out scores.jsonl
+      labelmass compare dev.jsonl --task emotions --encoder minilm --out run
+    """
+    from rich.console import Console
+
+    from labelmass.run.compare import targets_of
+    from labelmass.run.training import fit_texts
+    from labelmass.task import Task
+
+    if task is None:
+        raise click.UsageError("name a task: --task emotions (see `labelmass tasks`)")
+    asked = Task.load(task)
+    records = [record for _, record in read_labelled(source)]
+    targets = targets_of(asked, records, options["gold"], options["group"])
+    with Console(stderr=True).status("fitting"):
+        classifier = fit_texts(
+            options["features"],
+            asked,
+            records,
+            targets,
+            soft=options["soft"],
+            provenance={"input": source},
+            seed=options["seed"],
+        )
+        classifier.save(folder)
+    show_fit(classifier, folder)

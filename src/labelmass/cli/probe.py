@@ -1,0 +1,158 @@
+"""`labelmass probe`: a classifier on a model's own hidden states."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from labelmass.cli.options import (
+    load_model,
+    load_task,
+    model_options,
+    prompt_options,
+    task_option,
+)
+from labelmass.cli.training import read_labelled, show_fit, training_options
+
+JOURNAL, STUDY = "states.journal", "study.json"
+
+
+@click.command("probe")
+@click.argument("source", metavar="TRAIN")
+@task_option
+@model_options
+@click.option(
+    "--layer",
+    type=int,
+    default=-1,
+    show_default=True,
+    help="0 the embeddings, n the last of n layers; -1 the last, after the final norm.",
+)
+@click.option(
+    "--steps",
+    type=click.Choice(["first", "each"]),
+    default="first",
+    show_default=True,
+    help="The state that predicts the answer's first label, or the mean over all of its labels.",
+)
+@click.option(
+    "--hold-out",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=0.2,
+    show_default=True,
+    metavar="SHARE",
+    help="Of the records, judged in the study by probes fitted on the others.",
+)
+@click.option("--batch-size", type=click.IntRange(min=1), default=16, show_default=True)
+@click.option("--overwrite", is_flag=True, help="Begin anew where another run left a journal.")
+@training_options
+@prompt_options
+def command(source: str, task: str | None, folder: str, **options: Any) -> None:
+    """Fit a logistic regression a label on the model's hidden states where it answers.
+
+    TRAIN holds records with `labels`, `annotators` or `distribution`, or is a folder that
+    --keep-trees wrote of such records. States are kept in DIR, and a stopped run goes on. The first
+    table is that of `labelmass encoder`. The second is the study of what a state knows, on records
+    held out: of gold (Gold), of the model's own answer (Pred), of the answer but for its first
+    label (Pred 2+); and how well the answer fits gold (Perf).
+
+    \b
+    Examples:
+      labelmass probe train.jsonl --task emotions --out probe
+      labelmass probe trees/ --steps each --layer 20 --out probe-20
+      labelmass score texts.jsonl --task emotions --probe probe --out scores.jsonl
+      labelmass compare dev.jsonl --task emotions --probe probe --encoder tfidf --out run
+    """
+    import numpy as np
+    from rich.console import Console
+
+    from labelmass.calibrate import HoldOut
+    from labelmass.cli.progress import watched
+    from labelmass.data import Journal
+    from labelmass.run.compare import targets_of
+    from labelmass.run.explore import Explored
+    from labelmass.run.probing import Stated, explore_greedily, keep_states, probe_study
+    from labelmass.run.states import StateReader
+    from labelmass.run.training import fit
+    from labelmass.run.trees import SavedTrees, is_saved
+    from labelmass.supervised import States
+
+    saved = SavedTrees(source) if is_saved(source) else None
+    seed: int = options["seed"] or 0
+    asked = load_task(task, options) if saved is None else saved.task
+    if saved is None:
+        records = dict(read_labelled(source))
+        trees = {}
+    else:
+        trees = dict(enumerate((one for one in saved if isinstance(one, Explored)), start=1))
+        records = {key: one.record for key, one in trees.items()}
+    targets = targets_of(asked, records.values(), options["gold"], options["group"])
+    model = load_model(options["model"], options["device"], options["dtype"])
+    if saved is not None and saved.signature.fingerprint != model.fingerprint:
+        raise click.UsageError(f"{model.name}@{model.fingerprint} did not write these trees")
+    states = States.of(model, asked.hash, options["layer"], options["steps"])
+    read = StateReader(states, asked, model)
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    mark = {"input": source, "states": states.to_dict()}
+    with Journal(Path(folder) / JOURNAL, mark, overwrite=options["overwrite"]) as journal:
+        left = {key: record for key, record in records.items() if key not in journal}
+        if saved is None:
+            explored = explore_greedily(left.items(), model, asked, options["batch_size"])
+        else:
+            explored = ((key, trees[key]) for key in left)
+        counted = (one for n in keep_states(explored, read, journal) for one in range(n))
+        for _ in watched(counted, len(records), len(journal)):
+            pass
+        stated = Stated.of(journal, records, len(asked.labels))
+    targets = targets.at([record.id for record in stated.records])
+    with Console(stderr=True).status("fitting"):
+        classifier = fit(
+            states,
+            stated.x,
+            asked,
+            stated.records,
+            targets,
+            options["soft"],
+            {"input": source},
+            seed=seed,
+        )
+        classifier.save(folder)
+        study = probe_study(
+            stated,
+            targets,
+            states,
+            hold_out=HoldOut(options["hold_out"], seed),
+            single=asked.format.single,
+            seed=seed,
+        )
+    text = json.dumps(study.to_dict(), ensure_ascii=False, indent=1, allow_nan=False)
+    (Path(folder) / STUDY).write_text(text + "\n", encoding="utf-8")
+    show_fit(classifier, folder)
+    _show_study(study)
+    if stated.failed:
+        name, why = next(iter(stated.failed.items()))
+        click.echo(f"{len(stated.failed)} records have no state; {name!r}: {why}", err=True)
+    if not np.any(stated.first >= 0):
+        click.echo("note: the model's answers hold no label at all", err=True)
+
+
+def _show_study(study: Any) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    table.add_column("study")
+    table.add_column("of what, from what", overflow="fold")
+    for name in next(iter(study.rows)).probe:
+        table.add_column(name, justify="right")
+        table.add_column("base rate", justify="right")
+    for row in study.rows:
+        cells = [str(side[name]) for name in row.probe for side in (row.probe, row.base)]
+        table.add_row(row.name, row.about, *cells)
+    console = Console()
+    console.print()
+    console.print(table)
+    click.echo(f"fitted on {study.fitted} records, judged on {study.judged} held out")

@@ -1,0 +1,131 @@
+"""Options, input and output of the commands that fit a classifier; and those of using one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from labelmass.cli.judging import GOLD
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def training_options(command: F) -> F:
+    """--gold, --soft/--gold-targets, --group, --out."""
+    for option in (
+        click.option(
+            "--out", "folder", required=True, type=click.Path(file_okay=False), metavar="DIR"
+        ),
+        click.option(
+            "--group",
+            default="group",
+            show_default=True,
+            metavar="FIELD",
+            help="Of the records: what belongs together and is never divided.",
+        ),
+        click.option(
+            "--soft/--gold-targets",
+            "soft",
+            default=True,
+            show_default=True,
+            help="Annotator shares where there are any, or gold sets.",
+        ),
+        click.option(
+            "--gold",
+            type=click.Choice(GOLD),
+            default="given",
+            show_default=True,
+            help="What makes a gold set: the record's `labels`, or its annotators.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def classifier_options(command: F) -> F:
+    """--probe, --encoder."""
+    for option in (
+        click.option(
+            "--encoder",
+            "encoders",
+            multiple=True,
+            type=click.Path(exists=True, file_okay=False),
+            metavar="DIR",
+            help="Also score by a classifier of texts that `labelmass encoder` fitted.",
+        ),
+        click.option(
+            "--probe",
+            "probes",
+            multiple=True,
+            type=click.Path(exists=True, file_okay=False),
+            metavar="DIR",
+            help="Also score by a probe of this model that `labelmass probe` fitted.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def load_classifiers(options: dict[str, Any]) -> list[Any]:
+    """What --probe and --encoder name; FitError for a folder that holds no such thing."""
+    from labelmass.supervised import Classifier, States
+
+    found: list[Any] = []
+    for option, probes in (("probes", True), ("encoders", False)):
+        for folder in options[option]:
+            one = Classifier.load(folder)
+            if isinstance(one.source, States) != probes:
+                right = "--encoder" if probes else "--probe"
+                raise click.UsageError(f"{folder} holds a {one.method}: name it with {right}")
+            found.append(one)
+    return found
+
+
+def read_labelled(source: str):
+    """(key, record) of every record of a file, all of which must be good."""
+    from labelmass.data import BadRecord, read_records
+    from labelmass.task import Record
+
+    found: list[tuple[int, Record]] = []
+    for key, record in read_records(source):
+        if isinstance(record, BadRecord):
+            raise click.UsageError(f"{source}, record {record.id!r}: {record.error}")
+        found.append((key, record))
+    return found
+
+
+def show_fit(classifier: Any, folder: str) -> None:
+    """The table of labels, notes, and where it went."""
+    from rich.console import Console
+    from rich.table import Table
+
+    heads = classifier.heads
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    table.add_column("label", overflow="fold")
+    for head in ("positives", "C", "NLL", "base rate"):
+        table.add_column(head, justify="right")
+    table.add_column("")
+    total = [0.0, 0.0]
+    for label, one in zip(heads.labels, heads.heads, strict=True):
+        losses = [one.nll or 0.0, one.base_nll or 0.0]
+        total = [t + loss * one.records for t, loss in zip(total, losses, strict=True)]
+        table.add_row(
+            label,
+            f"{one.positives:.1f} of {one.records}",
+            "" if one.strength is None else f"{one.strength:g}",
+            *("" if loss is None else f"{loss:.3f}" for loss in (one.nll, one.base_nll)),
+            one.about,
+        )
+    cells = max(sum(one.records for one in heads.heads), 1)
+    table.add_section()
+    table.add_row("all", "", "", *(f"{t / cells:.3f}" for t in total), "")
+    Console().print(table)
+    told = classifier.provenance
+    click.echo(
+        f"{classifier.method}, fitted on {told['records']} records, {told['targets']}; NLL a cell "
+        f"in nats, on {told['folds']} folds it has not seen"
+    )
+    click.echo(f"{classifier.mark} -> {Path(folder)}", err=True)

@@ -1,0 +1,85 @@
+"""Scoring by classifiers that read texts alone: no language model, no tree."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+from labelmass.data import BadRecord
+from labelmass.errors import RecordError
+from labelmass.estimators import LabelScores
+from labelmass.run.beside import check_beside, texts_through
+from labelmass.run.results import Failure
+from labelmass.run.score import Item
+from labelmass.run.signature import Signature
+from labelmass.supervised import Classifier
+from labelmass.task import Record, Task
+
+BATCH = 64
+
+
+@dataclass(frozen=True)
+class TextResult:
+    """One record's scores by method; `labels` are those of the first. seconds: what it took."""
+
+    id: str | int
+    methods: Mapping[str, LabelScores] = field(repr=False)
+    seconds: float
+    signature: Signature = field(repr=False)
+
+    @property
+    def labels(self) -> LabelScores:
+        return next(iter(self.methods.values()))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The result record, plain JSON values: as that of a tree, without what a tree says."""
+        record: dict[str, Any] = {"id": self.id, "labels": self.labels.to_dict()}
+        if len(self.methods) > 1:
+            record["methods"] = {name: s.to_dict() for name, s in self.methods.items()}
+        cost = {"prompt_tokens": 0, "tree_tokens": 0, "forward_passes": 0}
+        return record | {
+            "interval": "none",
+            "cost": cost | {"seconds": round(self.seconds, 6)},
+            "signature": self.signature.to_dict(),
+        }
+
+
+def score_texts(
+    items: Iterable[Item], classifiers: Sequence[Classifier], task: Task
+) -> Iterator[tuple[int, TextResult | Failure]]:
+    """(key, result) in the order of the records; a bad record, or a fitted one, is a failure.
+
+    FitError for classifiers of other labels than the task's.
+    """
+    check_beside(classifiers, task)
+    signature = Signature.of_texts(task, [one.mark for one in classifiers])
+    waiting = iter(items)
+    while some := list(islice(waiting, BATCH)):
+        began = time.perf_counter()
+        found: dict[int, Failure] = {}
+        good: dict[int, Record] = {}
+        for key, item in some:
+            if isinstance(item, BadRecord):
+                found[key] = Failure(item.id, item.error)
+                continue
+            try:
+                for one in classifiers:
+                    one.refuse(item)
+                good[key] = item
+            except RecordError as error:
+                found[key] = Failure(item.id, str(error))
+        p = {one.method: texts_through(one, [*good.values()]) for one in classifiers if good}
+        seconds = (time.perf_counter() - began) / len(some)
+        rows = {key: row for row, key in enumerate(good)}
+        for key, _ in some:
+            if key in found:
+                yield key, found[key]
+                continue
+            scores = {
+                name: LabelScores.points(task.label_names, rates[rows[key]])
+                for name, rates in p.items()
+            }
+            yield key, TextResult(good[key].id, scores, seconds, signature)

@@ -1,0 +1,206 @@
+"""`probe`, on a model whose states say which label it writes next, and nothing of those after."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import Result
+
+from commands import records, run, write_lines
+from labelmass.lm.scripted import ScriptedLanguageModel
+from labelmass.supervised import Classifier
+
+LABELS = ("joy", "fear", "rage", "calm")
+TOKENS = [*LABELS, "none", ", ", "\n\n"]
+TASK = """
+name = "mood"
+labels = ["joy", "fear", "rage", "calm"]
+instruction = "Which?"
+format = "comma"
+chat = false
+"""
+
+
+def script(prompt: str, path: tuple[str, ...]) -> dict[str, float]:
+    """Writes the labels that the text names, in the order of the task, or `none`; or strays."""
+    text = prompt.rsplit("text:", 1)[-1]
+    left = [label for label in LABELS if label in text and label not in path]
+    if "stray" in text:
+        return {}
+    if path and path[-1] != ", ":
+        return {", ": 0.9, "\n\n": 0.1} if left else {"\n\n": 0.9, ", ": 0.1}
+    if left:
+        return {left[0]: 0.9, "none": 0.1}
+    return {"joy": 1.0} if path else {"none": 0.9, "joy": 0.1}
+
+
+class Stating(ScriptedLanguageModel):
+    """State i is the distribution of token i, with noise that hangs on the text."""
+
+    def hidden(
+        self, pairs: Sequence[tuple[Sequence[int], Sequence[int]]], layer: int = -1
+    ) -> list[np.ndarray]:
+        found: list[np.ndarray] = []
+        for prompt, answer in pairs:
+            text = self.tokenizer.decode(prompt)
+            path = tuple(self.tokens[token] for token in answer)
+            rows = np.zeros((len(path) + 1, len(TOKENS) + 2), dtype=np.float32)
+            for i in range(len(path) + 1):
+                for token, p in self.distribution(text, path[:i]).items():
+                    rows[i, token] = p
+                rows[i, -2:] = len(text) % 7, layer
+            found.append(rows)
+        return found
+
+
+def texts(n: int, seed: int, name: str) -> list[dict[str, Any]]:
+    """Gold is what the text names, but for one label in ten that is added."""
+    draw = np.random.default_rng(seed)
+    found: list[dict[str, Any]] = []
+    for i in range(n):
+        named = [label for label in LABELS if draw.random() < 0.5]
+        gold = {*named, str(draw.choice(LABELS))} if draw.random() < 0.1 else {*named}
+        text = f"text: {' '.join(named)} {name}{i}"
+        found.append({"id": f"{name}{i}", "text": text, "labels": sorted(gold)})
+    return found
+
+
+@pytest.fixture(autouse=True)
+def model(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Stating:
+    found = Stating(script, TOKENS)
+    monkeypatch.setattr("labelmass.lm.load.load", lambda *a, **k: found)
+    Path("mood.toml").write_text(TASK)
+    write_lines("train.jsonl", texts(160, 0, "r"))
+    write_lines("dev.jsonl", texts(40, 1, "d"))
+    return found
+
+
+def probe(*further: str, out: str = "probe", source: str = "train.jsonl") -> Result:
+    return run("probe", source, "-t", "mood.toml", "--hold-out", "0.3", "--out", out, *further)
+
+
+def study(out: str = "probe") -> dict[str, dict[str, Any]]:
+    return {row["name"]: row for row in json.loads(Path(f"{out}/study.json").read_text())["rows"]}
+
+
+def f1(row: dict[str, Any], side: str = "probe") -> float:
+    return row[side]["micro-f1"]["value"]
+
+
+def test_the_first_state_knows_the_first_label_alone_and_the_mean_knows_all() -> None:
+    shown = probe().output
+    assert "Pred 2+" in shown
+    rows = study()
+    assert list(rows) == ["Gold", "Pred", "Pred 2+", "Perf"]
+    assert f1(rows["Perf"]) > 0.9
+    assert f1(rows["Pred 2+"]) < f1(rows["Pred"]) - 0.1
+    probe("--steps", "each", out="each")
+    rows = study("each")
+    assert f1(rows["Pred"]) > 0.99
+    assert f1(rows["Pred 2+"]) > 0.99
+    assert f1(rows["Gold"]) > 0.9
+    gold, base = (rows["Gold"][side]["nll-cell"]["value"] for side in ("probe", "base_rate"))
+    assert gold < base - 0.2
+
+
+def test_pred_2_plus_leaves_out_the_first_label_of_each_record() -> None:
+    probe("--steps", "each")
+    report = json.loads(Path("probe/study.json").read_text())
+    assert report["fitted"] + report["judged"] == 160
+    rows = study()
+    n = report["judged"]
+    assert rows["Pred"]["probe"]["micro-f1"]["cells"] == 4 * n
+    cells = rows["Pred 2+"]["probe"]["micro-f1"]["cells"]
+    assert 3 * n < cells < 4 * n  # records without a label keep all four
+
+
+def test_a_stopped_run_goes_on_and_reads_no_state_twice(
+    model: Stating, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    probe()
+    whole = Classifier.load("probe")
+    lines = Path("probe/states.journal").read_text().splitlines(keepends=True)
+    Path("probe/states.journal").write_text("".join(lines[:81]) + lines[81][:20])
+    seen: list[int] = []
+    hidden = model.hidden
+
+    def counted(pairs: Any, layer: int = -1) -> list[np.ndarray]:
+        seen.append(len(pairs))
+        return hidden(pairs, layer)
+
+    monkeypatch.setattr(model, "hidden", counted)
+    probe()
+    assert sum(seen) == 80
+    assert Classifier.load("probe").digest == whole.digest
+    again = run("probe", "train.jsonl", "-t", "mood.toml", "--layer", "2", "--out", "probe", code=1)
+    assert "begun by another run" in str(again.exception)
+    probe("--layer", "2", "--overwrite")
+
+
+def test_saved_trees_give_the_same_probe() -> None:
+    probe()
+    run("score", "train.jsonl", "-t", "mood.toml", "--keep-trees", "trees", "--out", "s.jsonl")
+    run("probe", "trees", "--hold-out", "0.3", "--out", "same")
+    one, other = Classifier.load("probe"), Classifier.load("same")
+    assert np.array_equal(one.heads.weights, other.heads.weights)
+    assert one.fitted_on == other.fitted_on
+
+
+def test_its_scores_stand_beside_the_tree_in_score_and_compare(model: Stating) -> None:
+    probe("--steps", "each")
+    run("encoder", "train.jsonl", "-t", "mood.toml", "--out", "tfidf")
+    asked = ("-t", "mood.toml", "--probe", "probe", "--encoder", "tfidf")
+    run("score", "dev.jsonl", *asked, "--keep-trees", "trees", "--out", "s.jsonl")
+    rows = records("s.jsonl")
+    assert list(rows[0]["methods"]) == ["any-place", "probe", "tfidf"]
+    run("score", "trees", "--probe", "probe", "--out", "again.jsonl")
+    for one, other in zip(rows, records("again.jsonl"), strict=True):
+        assert other["methods"]["probe"] == one["methods"]["probe"]
+    run("compare", "dev.jsonl", *asked, "--methods", "any-place", "--out", "run")
+    methods = json.loads(Path("run/comparison.json").read_text())["methods"]
+    assert [m["name"] for m in methods][:3] == ["any-place", "probe", "tfidf"]
+    p = np.array([[row["methods"]["probe"][x]["p"] for x in LABELS] for row in rows])
+    gold = np.array([[label in row["labels"] for label in LABELS] for row in texts(40, 1, "d")])
+    nll = -np.where(gold, np.log(p), np.log(1 - p)).mean()
+    assert methods[1]["scores"]["nll-cell"]["value"] == pytest.approx(nll)
+    run("compare", "run", "--probe", "probe", "--methods", "hard", "--out", "judged")
+    again = json.loads(Path("judged/comparison.json").read_text())["methods"]
+    assert again[1]["scores"]["nll-cell"] == methods[1]["scores"]["nll-cell"]
+
+
+def test_it_refuses_its_records_and_other_models(
+    model: Stating, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    probe()
+    asked = ("score", "train.jsonl", "-t", "mood.toml", "--probe", "probe")
+    run(*asked, "--out", "s.jsonl")
+    assert all("fitted on this record" in row["error"] for row in records("s.jsonl"))
+    run("score", "dev.jsonl", "-t", "mood.toml", "--keep-trees", "trees", "--out", "d.jsonl")
+    other = Stating(script, TOKENS)
+    other.fingerprint = "another"
+    monkeypatch.setattr("labelmass.lm.load.load", lambda *a, **k: other)
+    refused = run("score", "dev.jsonl", *asked[2:], code=1)
+    assert f"fingerprint {model.fingerprint}, now another" in str(refused.exception)
+    refused = run("compare", "dev.jsonl", *asked[2:], "--out", "run", code=1)
+    assert "no model of this run" in str(refused.exception)
+    wrong = run("score", "dev.jsonl", "-t", "mood.toml", "--encoder", "probe", code=2)
+    assert "name it with --probe" in wrong.output
+    monkeypatch.setattr(
+        "labelmass.lm.load.load", lambda *a, **k: ScriptedLanguageModel(script, TOKENS)
+    )
+    without = run("probe", "train.jsonl", "-t", "mood.toml", "--out", "p2", code=1)
+    assert "does not give hidden states" in str(without.exception)
+
+
+def test_an_answer_that_strays_is_read_where_it_strayed() -> None:
+    rows = texts(60, 3, "s")
+    for row in rows[::5]:
+        row["text"] += " stray"
+    write_lines("stray.jsonl", rows)
+    probe(source="stray.jsonl", out="stray")
+    assert Classifier.load("stray").provenance["records"] == 60
