@@ -112,3 +112,15 @@ def test_demonstrations_are_shown_only_if_asked_for(folder: Path, base: str) -> 
     train(base, "--demonstrations-file", "demos.jsonl", "-k", "1")
     told = run("prompt", "people.jsonl", "-m", "tuned", "--json")
     assert json.loads(told.stdout.splitlines()[0])["text"].count("happy") == 2
+
+
+def test_judging_on_what_was_learnt_is_warned_of(folder: Path, base: str) -> None:
+    train(base)
+    new = [{**row, "id": f"n{i}", "text": f"{row['text']}!"} for i, row in enumerate(people(4))]
+    write_lines("test.jsonl", [*new, *people(2)])
+    told = run("compare", "test.jsonl", "-m", "tuned", "--draws", "10", "--out", "run").stderr
+    assert "warning: tuned was trained or validated on 2 of the records of test.jsonl" in told
+    assert Path("run/tuned-fine-tuned-base/run.json").is_file()
+    write_lines("new.jsonl", new)
+    told = run("compare", "new.jsonl", "-m", "tuned", "--draws", "10", "--out", "run2").stderr
+    assert "warning" not in told
