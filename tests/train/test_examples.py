@@ -85,6 +85,21 @@ def test_the_prompt_is_that_of_scoring_and_the_answer_follows_it(
     assert [*example.prompt, *answer[:-1]] == joined
 
 
+def test_an_answer_ends_as_the_chat_template_ends_a_turn() -> None:
+    """Not with the first of the ids that end a text, nor with what ends a user's turn."""
+    backend = tokenizer()
+    ids = [backend.convert_tokens_to_ids(f"<|{name}|>") for name in ("endoftext", "im_start")]
+    backend.chat_template = (
+        "{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}"
+        "{{ '<|im_start|>' if m['role'] == 'assistant' else '<|im_end|>' }}{% endfor %}"
+    )
+    words = HFTokenizer(backend, ids)
+    one = record(labels=["joy"])
+    for chat, end in ((True, ids[1]), (False, min(words.end_ids))):
+        made = examples(words, chat=chat)
+        assert made.answer(one, made.read(one), 0)[-1] == end
+
+
 def test_every_annotator_is_learnt_once_before_any_twice(words: HFTokenizer) -> None:
     votes = [["joy"], ["fear", "joy"], [], ["joy"]]
     one = record(annotators=votes, labels=["fear"])

@@ -39,6 +39,10 @@ def test_a_tiny_model_learns_every_answer(base: str, tmp_path: Path) -> None:
     found = train(people(), task(), base, out=tmp_path / "out", settings=LEARN)
     assert found.finished and found.epochs[-1].loss < 0.1 < found.epochs[0].loss
     model = labelmass.load(str(tmp_path / "out"))
+    assert model.name == "out (fine-tuned base)"
+    plain = labelmass.load(base)
+    assert model.tokenizer.fingerprint == plain.tokenizer.fingerprint
+    assert model.tokenizer.end_ids == plain.tokenizer.end_ids
     results = labelmass.score(people(), task(), model)
     for one, result in zip(people(), results, strict=True):
         assert result.tree.greedy_text == (", ".join(one["labels"]) or "none")

@@ -35,10 +35,10 @@ def attach(network: Any, settings: Settings) -> Any:
         raise ModelError(f"no adapter fits this model ({error}); train all its weights") from error
 
 
-def save(adapted: Any, base: str, folder: Path) -> None:
+def write(adapted: Any, base: str, folder: Path) -> None:
     """adapter_config.json and adapter_model.safetensors, as peft reads them."""
     import peft
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     config = adapted.peft_config["default"]
     config.base_model_name_or_path, config.inference_mode = base, True
@@ -46,4 +46,4 @@ def save(adapted: Any, base: str, folder: Path) -> None:
     config.save_pretrained(folder)
     weights = peft.get_peft_model_state_dict(adapted, save_embedding_layers=False)
     kept = {name: weight.detach().cpu().contiguous() for name, weight in weights.items()}
-    save_file(kept, folder / "adapter_model.safetensors", metadata={"format": "pt"})
+    (folder / "adapter_model.safetensors").write_bytes(save(kept, {"format": "pt"}))

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from labelmass.lm.tokenizer import HFTokenizer
     from labelmass.lm.transformers import TransformersModel
     from labelmass.train.dataset import Dataset, Skipped, Source
-    from labelmass.train.loop import Loop
 
 Stop = Callable[[], bool]
 Watch = Callable[[Progress, int, str], None]
@@ -96,8 +95,8 @@ def train(
     data: a file, or records, with `annotators`, `labels` or `distribution`. dev: records to
     validate on; by default a share of the data. task: a `Task`, a preset's name or a task file.
     model, device, dtype, revision: as `labelmass.load` takes them, but that all weights are trained
-    in float32 by default. demonstrations: how many the
-    prompts show, in training and in the task that is saved.
+    in float32 by default. demonstrations: how many the prompts show, in training and in the task
+    that is saved.
     out: a folder. A training that was stopped there, with the same arguments, goes on as if it had
     not been; one that is finished is left as it is.
     save_every: steps from one checkpoint to the next. stop: asked between steps. watch: gets, after
@@ -105,14 +104,8 @@ def train(
 
     Raises TaskError, ModelError, or LabelMassError where nothing can be learnt.
     """
-    import torch
-
+    from labelmass.data import count_records
     from labelmass.lm.load import load
-    from labelmass.train import saved
-    from labelmass.train.dataset import Dataset
-    from labelmass.train.examples import Examples
-    from labelmass.train.loop import Loop
-    from labelmass.train.validation import Validation
 
     settings, folder = settings or Settings(), Path(out)
     task = task if isinstance(task, Task) else Task.load(task)
@@ -121,7 +114,18 @@ def train(
         dtype = "float32"
     if dtype == "float16":
         raise LabelMassError("training in float16 overflows: take float32 or bfloat16")
+    for source in (data, dev):
+        if isinstance(source, str | Path):
+            count_records(source)  # is it there? a model takes long to load
     base = load(model, device=device, dtype=dtype, revision=revision)
+    import torch
+
+    from labelmass.train import saved
+    from labelmass.train.dataset import Dataset
+    from labelmass.train.examples import Examples
+    from labelmass.train.loop import Loop
+    from labelmass.train.validation import Validation
+
     examples = Examples(task, base.tokenizer, settings, base.context)
     found = Dataset.make(data, dev, task, examples, settings)
     validation = Validation(task, found.dev, settings) if found.dev else None
@@ -148,7 +152,7 @@ def train(
         done = loop.run(stop, lambda progress, doing: watch(progress, loop.steps, doing))
     result = _result(folder, done, found, metric, loop.progress)
     if done:
-        _save_model(folder, base, adapted, note, loop)
+        _save_model(folder, base, adapted, note)
         saved.draw_curve(folder, loop.progress, metric)
         saved.finish(folder, note, {"version": version("labelmass"), **result.to_dict()})
         loop.forget()
@@ -205,9 +209,7 @@ def _weights(data: Dataset, task: Task, settings: Settings) -> list[float]:
     return inverse_frequency([one.votes or (likely(one.shares),) for _, one in data.pairs])
 
 
-def _save_model(
-    folder: Path, base: TransformersModel, adapted: Any, note: dict[str, Any], loop: Loop
-) -> None:
+def _save_model(folder: Path, base: TransformersModel, adapted: Any, note: dict[str, Any]) -> None:
     if adapted is None:
         from labelmass.lm.sources import quiet
 
@@ -220,7 +222,7 @@ def _save_model(
         return
     from labelmass.train import adapter
 
-    adapter.save(adapted, note["base"]["asked"], folder)
+    adapter.write(adapted, note["base"]["asked"], folder)
 
 
 def _result(
