@@ -27,6 +27,7 @@ def command(task: str | None, as_json: bool) -> None:
     from labelmass.estimators import ESTIMATORS, selection
     from labelmass.run.forecast import Forecast
     from labelmass.run.score import Plan
+    from labelmass.supervised import ABOUT
     from labelmass.task import Task
 
     asked = Task.load(task) if task else None
@@ -42,6 +43,10 @@ def command(task: str | None, as_json: bool) -> None:
     rows += [
         {"name": name, "summary": about, "source": selection.SOURCE, "cost": selection.COST}
         for name, about in selection.ABOUT.items()
+    ]
+    rows += [
+        {"name": name, "summary": about, "source": source, "cost": f"`labelmass {command}` before"}
+        for name, (about, source, command) in ABOUT.items()
     ]
     if as_json:
         click.echo(json.dumps(rows, ensure_ascii=False))

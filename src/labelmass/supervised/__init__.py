@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from labelmass.supervised.classifier import CLASSIFIERS, Classifier
+from labelmass.supervised.classifier import ABOUT, CLASSIFIERS, Classifier
 from labelmass.supervised.heads import Head, LabelHeads, fit_heads
 from labelmass.supervised.sentences import Sentences
 from labelmass.supervised.states import States
 from labelmass.supervised.tfidf import Tfidf
 
 __all__ = [
+    "ABOUT",
     "CLASSIFIERS",
     "Classifier",
     "Head",

@@ -37,6 +37,13 @@ SOURCES: dict[str, type[Source]] = {
 CLASSIFIERS = frozenset(source.method for source in SOURCES.values())
 """What their scores are called."""
 
+ABOUT = {
+    States.method: ("logistic regression on the model's hidden states", "P1", "probe"),
+    Sentences.method: ("logistic regression on sentence embeddings", "baseline", "encoder"),
+    Tfidf.method: ("logistic regression on TF-IDF", "baseline", "encoder"),
+}
+"""By method: a line about it, its source, and the command that fits it."""
+
 
 @dataclass(frozen=True, eq=False)
 class Classifier:

@@ -45,8 +45,10 @@ class Tfidf:
             vectorizer: Any = TfidfVectorizer(min_df=2, max_features=MOST, **settings)
             try:
                 vectorizer.fit(texts)
-            except ValueError as error:
-                raise FitError(f"TF-IDF of {len(texts)} texts, {kind}: {error}") from None
+            except ValueError:
+                raise FitError(
+                    f"TF-IDF of {len(texts)} texts: no {kind} stand in two of them; take more"
+                ) from None
             terms[kind], idf[kind] = tuple(vectorizer.get_feature_names_out()), vectorizer.idf_
         return cls(terms, idf)
 
