@@ -31,6 +31,7 @@ def fit_texts(
     seed: int = 0,
 ) -> Classifier:
     """On the texts alone. features: 'tfidf', 'minilm', or the folder of an encoder."""
+    groups_of(records, targets)  # too few are refused before features are made
     texts = [record.plain for record in records]
     if features != TFIDF:
         source = Sentences.of(features)
