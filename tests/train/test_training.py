@@ -149,6 +149,7 @@ def test_the_folder_says_what_it_is(base: str, tuned: Path) -> None:
     assert model.name == "moods (fine-tuned base)" and model.engine == "transformers/tree-attention"
     note = json.loads((tuned / "labelmass.json").read_text())
     assert labelmass.Task.from_dict(note["task"]) == task().with_options(k=0)
+    assert labelmass.Task.load(tuned / "task.json").hash == task().with_options(k=0).hash
     assert note["base"]["asked"] == base
     assert note["base"]["fingerprint"] == labelmass.load(base).fingerprint
     assert note["settings"] == SHORT.to_dict()
@@ -174,6 +175,16 @@ def test_the_fingerprint_is_of_base_and_adapter(base: str, tuned: Path, tmp_path
     )
     models = [labelmass.load(name) for name in (base, str(tuned), str(other.folder))]
     assert len({model.fingerprint for model in models}) == 3
+
+
+def test_an_adapter_on_an_adapter(tuned: Path, tmp_path: Path) -> None:
+    further = train(people(), task(), str(tuned), out=tmp_path / "more", settings=SHORT)
+    assert (
+        further.epochs[0].loss
+        < json.loads((tuned / "labelmass.json").read_text())["result"]["epochs"][0]["loss"]
+    )
+    name = "more (fine-tuned moods (fine-tuned base))"
+    assert labelmass.load(str(further.folder)).name == name
 
 
 def test_another_base_is_refused(tmp_path: Path) -> None:

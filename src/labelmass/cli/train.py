@@ -59,7 +59,7 @@ def _number(name: str, about: str) -> Any:
 @_number("nodes", "Of validation: most rows per record.")
 @click.option("--minutes", type=float, help="Stop after so long; the same command goes on.")
 @click.option(
-    "--save-every", type=click.IntRange(min=1), default=100, show_default=True, metavar="STEPS"
+    "--save-every", type=click.IntRange(min=1), default=50, show_default=True, metavar="STEPS"
 )
 @device_options
 @prompt_options

@@ -56,7 +56,7 @@ class Dataset:
                 skipped.append((record.id, str(error)))
         if not pairs or (not kept and (dev is not None or settings.dev_share)):
             first = f" ({skipped[0][0]!r}: {skipped[0][1]})" if skipped else ""
-            what = "validate on" if pairs else "train on"
+            what = "validate on: give others, or dev_share = 0" if pairs else "train on"
             raise LabelMassError(f"no record is left to {what}{first}")
         return cls(tuple(pairs), tuple(kept), tuple(skipped))
 

@@ -44,7 +44,7 @@ class Loop:
         settings: Settings,
         folder: Path,
         *,
-        save_every: int = 100,
+        save_every: int = 50,
     ) -> None:
         self.network, self.tokenizer, self.settings = network, tokenizer, settings
         self.progress = Progress()

@@ -4,6 +4,7 @@ labelmass.json           task, base, settings and data; `result` once it is fini
 checkpoint.safetensors, best.safetensors   where it stands and its best weights, until then
 adapter_model.safetensors, adapter_config.json   the adapter, in peft's format; or
 model.safetensors, config.json, tokenizer.json   all weights, as transformers writes them
+task.json                the task again, for commands that take no model: `--task DIR/task.json`
 records.json             digests of the records trained on and validated on
 skipped.jsonl            records left out, and why
 curve.json, curve.svg    loss of every step, validation of every epoch
@@ -58,6 +59,7 @@ def begin(folder: Path, head: Mapping[str, Any], data: Dataset) -> dict[str, Any
         "dev": [record.digest for record in data.dev],
     }
     write_json(folder / RECORDS, digests)
+    write_json(folder / "task.json", dict(head["task"]))
     if data.skipped:
         rows = ({"id": name, "error": error} for name, error in data.skipped)
         write_records(folder / "skipped.jsonl", rows)

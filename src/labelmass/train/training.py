@@ -86,7 +86,7 @@ def train(
     device: str | None = None,
     dtype: str | None = None,
     revision: str | None = None,
-    save_every: int = 100,
+    save_every: int = 50,
     stop: Stop = lambda: False,
     watch: Watch = lambda progress, steps, doing: None,
 ) -> Trained:
