@@ -124,3 +124,13 @@ def test_an_encoder_in_a_folder() -> None:
     save_bert(Path("bert"), seed=1)
     failed = run("score", "texts.jsonl", "-t", "mood.toml", "--encoder", "enc", code=1)
     assert "the heads were fitted on" in str(failed.exception)
+
+
+def test_a_calibrator_is_fitted_on_cross_fitted_scores_of_the_same_records(fitted: str) -> None:
+    run("encoder", "train.jsonl", "-t", "mood.toml", "--cross-fit", "cross.jsonl", "--out", "again")
+    assert Classifier.load("again").digest == Classifier.load(fitted).digest
+    fit = ("calibrate", "cross.jsonl", "--targets", "train.jsonl", "-t", "mood.toml")
+    run(*fit, "--out", "cal.json")
+    asked = ("score", "dev.jsonl", "-t", "mood.toml", "--encoder", fitted, "--method", "hard")
+    run(*asked, "--calibrator", "cal.json", "--out", "c.jsonl")
+    assert next(iter(records("c.jsonl")[0]["methods"])) == "calibrated:tfidf"

@@ -204,3 +204,15 @@ def test_an_answer_that_strays_is_read_where_it_strayed() -> None:
     write_lines("stray.jsonl", rows)
     probe(source="stray.jsonl", out="stray")
     assert Classifier.load("stray").provenance["records"] == 60
+
+
+def test_a_calibrator_is_fitted_on_cross_fitted_scores_of_the_same_records() -> None:
+    probe("--cross-fit", "cross.jsonl")
+    fit = ("calibrate", "cross.jsonl", "--targets", "train.jsonl", "-t", "mood.toml")
+    run(*fit, "--out", "cal.json")
+    asked = ("score", "dev.jsonl", "-t", "mood.toml", "--probe", "probe")
+    run(*asked, "--calibrator", "cal.json", "--out", "c.jsonl")
+    assert next(iter(records("c.jsonl")[0]["methods"])) == "calibrated:probe"
+    rows = {row["id"]: row["labels"] for row in records("cross.jsonl")}
+    assert len(rows) == 160
+    run("evaluate", "cross.jsonl", "--targets", "train.jsonl", "-t", "mood.toml", "--out", "judged")

@@ -12,9 +12,10 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline, make_union
 
+from labelmass.calibrate.provenance import folds
 from labelmass.errors import FitError, RecordError
 from labelmass.run.signature import Signature, of_method
-from labelmass.run.training import fit_texts
+from labelmass.run.training import text_fitting
 from labelmass.supervised import Classifier, Tfidf
 from labelmass.targets import Targets
 from labelmass.task import Record, Task
@@ -41,7 +42,7 @@ def labelled(n: int = 60, seed: int = 0) -> tuple[list[Record], Targets]:
 
 @pytest.fixture(scope="module")
 def fitted() -> Classifier:
-    return fit_texts("tfidf", TASK, *labelled(), provenance={"input": "train.jsonl"})
+    return text_fitting("tfidf", TASK, *labelled()).classifier({"input": "train.jsonl"})
 
 
 def test_tfidf_is_the_pipeline_of_scikit_learn(fitted: Classifier) -> None:
@@ -81,9 +82,22 @@ def test_folds_are_judged_by_terms_found_without_them(fitted: Classifier) -> Non
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Tfidf, "fit", staticmethod(counted))
-        again = fit_texts("tfidf", TASK, records, targets, provenance={"input": "train.jsonl"})
+        again = text_fitting("tfidf", TASK, records, targets).classifier({"input": "train.jsonl"})
     assert seen == [60] + [48] * 5
     assert again.digest == fitted.digest
+
+
+def test_cross_fitted_scores_are_those_of_fits_on_the_other_folds() -> None:
+    records, targets = labelled()
+    found = text_fitting("tfidf", TASK, records, targets).cross_fitted()
+    fold = folds([record.digest for record in records], 5)
+    for index in range(5):
+        inside, out = np.flatnonzero(fold != index), np.flatnonzero(fold == index)
+        some = targets.at([targets.ids[i] for i in inside])
+        apart = text_fitting("tfidf", TASK, [records[i] for i in inside], some).classifier()
+        texts = [records[i].plain for i in out]
+        expected = apart.heads(apart.source(texts))  # type: ignore[operator]
+        assert found[out] == pytest.approx(expected, abs=1e-9)
 
 
 def test_a_folder_holds_json_and_arrays_alone(fitted: Classifier, tmp_path: Path) -> None:
@@ -134,9 +148,9 @@ def test_it_refuses_its_records_by_what_they_say_and_other_labels(fitted: Classi
 def test_too_little_text_is_said() -> None:
     records, targets = labelled(2)
     with pytest.raises(FitError, match="TF-IDF of 2 texts: no words stand in two"):
-        fit_texts("tfidf", TASK, records, targets)
+        text_fitting("tfidf", TASK, records, targets)
     with pytest.raises(FitError, match="too few"):
-        fit_texts("tfidf", TASK, records[:1], targets.at(targets.ids[:1]))
+        text_fitting("tfidf", TASK, records[:1], targets.at(targets.ids[:1]))
 
 
 def test_its_signature_is_its_own_whatever_stands_beside_it(fitted: Classifier) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from labelmass.cli.options import task_option
-from labelmass.cli.training import read_labelled, show_fit, training_options
+from labelmass.cli.training import read_labelled, show_fit, training_options, write_cross_fitted
 
 
 @click.command("encoder")
@@ -39,7 +39,8 @@ def command(source: str, task: str | None, folder: str, **options: Any) -> None:
     from rich.console import Console
 
     from labelmass.run.compare import targets_of
-    from labelmass.run.training import fit_texts
+    from labelmass.run.signature import Signature
+    from labelmass.run.training import text_fitting
     from labelmass.task import Task
 
     if task is None:
@@ -48,14 +49,17 @@ def command(source: str, task: str | None, folder: str, **options: Any) -> None:
     records = [record for _, record in read_labelled(source)]
     targets = targets_of(asked, records, options["gold"], options["group"])
     with Console(stderr=True).status("fitting"):
-        classifier = fit_texts(
+        fitting = text_fitting(
             options["features"],
             asked,
             records,
             targets,
             soft=options["soft"],
-            provenance={"input": source},
             seed=options["seed"],
         )
+        classifier = fitting.classifier({"input": source})
         classifier.save(folder)
+        if options["cross_fit"] is not None:
+            signature = Signature.of_texts(asked, [classifier.mark])
+            write_cross_fitted(options["cross_fit"], fitting, signature)
     show_fit(classifier, folder)

@@ -15,7 +15,7 @@ from labelmass.cli.options import (
     prompt_options,
     task_option,
 )
-from labelmass.cli.training import read_labelled, show_fit, training_options
+from labelmass.cli.training import read_labelled, show_fit, training_options, write_cross_fitted
 
 JOURNAL, STUDY = "states.journal", "study.json"
 
@@ -69,14 +69,17 @@ def command(source: str, task: str | None, folder: str, **options: Any) -> None:
     import numpy as np
     from rich.console import Console
 
+    from labelmass.answers.search import Budget
+    from labelmass.answers.tree import Normalisation
     from labelmass.calibrate import HoldOut
     from labelmass.cli.progress import watched
     from labelmass.data import Journal
     from labelmass.run.compare import targets_of
     from labelmass.run.explore import Explored
     from labelmass.run.probing import Stated, explore_greedily, keep_states, probe_study
+    from labelmass.run.signature import Signature
     from labelmass.run.states import StateReader
-    from labelmass.run.training import fit
+    from labelmass.run.training import Fitting
     from labelmass.run.trees import SavedTrees, is_saved
     from labelmass.supervised import States
 
@@ -109,16 +112,10 @@ def command(source: str, task: str | None, folder: str, **options: Any) -> None:
         stated = Stated.of(journal, records, len(asked.labels))
     targets = targets.at([record.id for record in stated.records])
     with Console(stderr=True).status("fitting"):
-        classifier = fit(
-            states,
-            stated.x,
-            asked,
-            stated.records,
-            targets,
-            options["soft"],
-            {"input": source},
-            seed=seed,
+        fitting = Fitting(
+            states, stated.x, asked, stated.records, targets, options["soft"], seed=seed
         )
+        classifier = fitting.classifier({"input": source})
         classifier.save(folder)
         study = probe_study(
             stated,
@@ -128,6 +125,11 @@ def command(source: str, task: str | None, folder: str, **options: Any) -> None:
             single=asked.format.single,
             seed=seed,
         )
+        if options["cross_fit"] is not None:
+            signature = Signature.of(
+                model, asked, ("probe",), Normalisation.RAW, Budget(), fitted=(classifier.mark,)
+            )
+            write_cross_fitted(options["cross_fit"], fitting, signature)
     text = json.dumps(study.to_dict(), ensure_ascii=False, indent=1, allow_nan=False)
     (Path(folder) / STUDY).write_text(text + "\n", encoding="utf-8")
     show_fit(classifier, folder)

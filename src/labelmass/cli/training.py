@@ -14,10 +14,17 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def training_options(command: F) -> F:
-    """--gold, --soft/--gold-targets, --group, --out."""
+    """--gold, --soft/--gold-targets, --group, --cross-fit, --out."""
     for option in (
         click.option(
             "--out", "folder", required=True, type=click.Path(file_okay=False), metavar="DIR"
+        ),
+        click.option(
+            "--cross-fit",
+            type=click.Path(dir_okay=False),
+            metavar="FILE",
+            help="A .jsonl file of scores of TRAIN itself, each record's by a fit on the folds "
+            "that it is not in: for `labelmass calibrate`.",
         ),
         click.option(
             "--group",
@@ -95,6 +102,22 @@ def read_labelled(source: str):
             raise click.UsageError(f"{source}, record {record.id!r}: {record.error}")
         found.append((key, record))
     return found
+
+
+def write_cross_fitted(file: str, fitting: Any, signature: Any) -> None:
+    """Scores of the records that were fitted on, each by a fit that has not seen it."""
+    import json
+
+    from labelmass.estimators import LabelScores
+    from labelmass.run.texts import TextResult
+
+    labels = fitting.task.label_names
+    (method,) = signature.methods
+    lines: list[str] = []
+    for record, p in zip(fitting.records, fitting.cross_fitted(), strict=True):
+        result = TextResult(record.id, {method: LabelScores.points(labels, p)}, 0.0, signature)
+        lines.append(json.dumps(result.to_dict(), ensure_ascii=False, allow_nan=False) + "\n")
+    Path(file).write_text("".join(lines), encoding="utf-8")
 
 
 def show_fit(classifier: Any, folder: str) -> None:

@@ -1,88 +1,102 @@
-"""Fitting a classifier on labelled records."""
+"""Fitting a classifier on labelled records, and honest scores of these records themselves."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from labelmass.errors import FitError
-from labelmass.supervised import Classifier, Sentences, Tfidf, fit_heads
+from labelmass.supervised import Classifier, Sentences, Tfidf, cross_fit_heads, fit_heads
 from labelmass.supervised.classifier import Source
 from labelmass.supervised.heads import FOLDS
-from labelmass.supervised.logistic import Features
+from labelmass.supervised.logistic import Features, Floats
 from labelmass.targets import Targets
 from labelmass.task import Record, Task
 
 TFIDF = "tfidf"
 
 
-def fit_texts(
+@dataclass(frozen=True, eq=False)
+class Fitting:
+    """What a classifier is fitted on.
+
+    x: (n, d) features of the records. targets: of the records, in their order.
+    soft: on annotator shares where there are any, else on gold. refit: see `fit_heads`.
+    """
+
+    source: Source
+    x: Features
+    task: Task
+    records: Sequence[Record]
+    targets: Targets
+    soft: bool = True
+    refit: Callable[[NDArray[np.bool_]], Features] | None = None
+    seed: int = 0
+
+    def classifier(self, provenance: Mapping[str, Any] | None = None) -> Classifier:
+        """Fitted on all of them. provenance: what else is to be remembered."""
+        rule = self.targets.gold_rule
+        told = dict(provenance or {}) | {
+            "records": len(self.records),
+            "targets": "annotator shares where there are any" if self.soft else rule,
+            "gold": rule,
+            "grouped": self.targets.groups is not None,
+            "folds": min(FOLDS, len(set(self._groups))),
+            "seed": self.seed,
+        }
+        digests = frozenset(record.digest for record in self.records)
+        heads = fit_heads(*self._data, **self._options)
+        return Classifier(self.source, heads, self.task.name, self.task.hash, digests, told)
+
+    def cross_fitted(self) -> Floats:
+        """(n, k) P(label), each record's by a fit on the folds that it is not in."""
+        return cross_fit_heads(*self._data, **self._options)
+
+    @property
+    def _groups(self) -> tuple[str, ...]:
+        return groups_of(self.records, self.targets)
+
+    @property
+    def _data(self) -> tuple[tuple[str, ...], Features, Floats, tuple[str, ...]]:
+        share = self.targets.shares if self.soft else self.targets.gold
+        return self.task.label_names, self.x, share, self._groups
+
+    @property
+    def _options(self) -> dict[str, Any]:
+        return {
+            "standardise": self.source.standardise,
+            "strengths": self.source.strengths,
+            "refit": self.refit,
+            "seed": self.seed,
+        }
+
+
+def text_fitting(
     features: str,
     task: Task,
     records: Sequence[Record],
     targets: Targets,
     *,
     soft: bool = True,
-    provenance: Mapping[str, Any] | None = None,
     seed: int = 0,
-) -> Classifier:
+) -> Fitting:
     """On the texts alone. features: 'tfidf', 'minilm', or the folder of an encoder."""
     groups_of(records, targets)  # too few are refused before features are made
     texts = [record.plain for record in records]
     if features != TFIDF:
         source = Sentences.of(features)
-        return fit(source, source(texts), task, records, targets, soft, provenance, seed=seed)
-    source = Tfidf.fit(texts)
+        return Fitting(source, source(texts), task, records, targets, soft, seed=seed)
 
     def refit(inside: NDArray[np.bool_]) -> Features:
         seen = [text for text, one in zip(texts, inside, strict=True) if one]
         return Tfidf.fit(seen)(texts)
 
-    return fit(
-        source, source(texts), task, records, targets, soft, provenance, refit=refit, seed=seed
-    )
-
-
-def fit(
-    source: Source,
-    x: Features,
-    task: Task,
-    records: Sequence[Record],
-    targets: Targets,
-    soft: bool = True,
-    provenance: Mapping[str, Any] | None = None,
-    **options: Any,
-) -> Classifier:
-    """On (n, d) features of the records, and their targets in the same order.
-
-    soft: on annotator shares where there are any, else on gold. options: of `fit_heads`.
-    """
-    if not soft:
-        targets = replace(targets, shares=targets.gold)
-    groups = groups_of(records, targets)
-    heads = fit_heads(
-        task.label_names,
-        x,
-        targets.shares,
-        groups,
-        standardise=source.standardise,
-        strengths=source.strengths,
-        **options,
-    )
-    told = dict(provenance or {}) | {
-        "records": len(records),
-        "targets": "annotator shares where there are any" if soft else targets.gold_rule,
-        "gold": targets.gold_rule,
-        "grouped": targets.groups is not None,
-        "folds": min(FOLDS, len(set(groups))),
-        "seed": options.get("seed", 0),
-    }
-    digests = frozenset(record.digest for record in records)
-    return Classifier(source, heads, task.name, task.hash, digests, told)
+    source = Tfidf.fit(texts)
+    return Fitting(source, source(texts), task, records, targets, soft, refit, seed)
 
 
 def groups_of(records: Sequence[Record], targets: Targets) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from labelmass.supervised.classifier import ABOUT, CLASSIFIERS, Classifier
-from labelmass.supervised.heads import Head, LabelHeads, fit_heads
+from labelmass.supervised.heads import Head, LabelHeads, cross_fit_heads, fit_heads
 from labelmass.supervised.sentences import Sentences
 from labelmass.supervised.states import States
 from labelmass.supervised.tfidf import Tfidf
@@ -17,5 +17,6 @@ __all__ = [
     "Sentences",
     "States",
     "Tfidf",
+    "cross_fit_heads",
     "fit_heads",
 ]

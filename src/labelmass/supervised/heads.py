@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -187,6 +188,45 @@ def fit_heads(
         tuple(map(float, strengths)),
         np.where(known.any(axis=0), losses / counts, np.nan),
     )
+
+
+def cross_fit_heads(
+    labels: Sequence[str],
+    x: Features,
+    share: Floats,
+    groups: Ids,
+    *,
+    refit: Callable[[NDArray[np.bool_]], Features] | None = None,
+    seed: int = 0,
+    **options: Any,
+) -> Floats:
+    """(n, k) P(label), each record's by heads fitted on the folds that it is not in.
+
+    The choice of C is made inside. As `fit_heads` takes them.
+    """
+    count = min(FOLDS, len(set(map(str, groups))))
+    fold = folds(groups, count, seed)
+    p = np.full(share.shape, np.nan)
+    for index in range(count):
+        out = fold == index
+        here, inner = x if refit is None else refit(~out), None
+        if refit is not None:
+            inner = partial(_refit_inside, refit, ~out)
+        kept = [key for key, away in zip(groups, out, strict=True) if not away]
+        heads = fit_heads(labels, here[~out], share[~out], kept, refit=inner, seed=seed, **options)
+        p[out] = heads(here[out])
+    return p
+
+
+def _refit_inside(
+    refit: Callable[[NDArray[np.bool_]], Features],
+    seen: NDArray[np.bool_],
+    inside: NDArray[np.bool_],
+) -> Features:
+    """Features of the records seen, by a fit on those of them that are inside."""
+    both = seen.copy()
+    both[seen] = inside
+    return refit(both)[seen]
 
 
 def _cross_validate(
