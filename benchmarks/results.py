@@ -5,22 +5,23 @@
     python -m benchmarks.results calibrated RUN...      # raw beside calibrated, cross-fitted
 
 No model is needed. The calibrated scores of a record come from a fit on the folds it is not in.
+With --encoders DIR, what `labelmass encoder` left in DIR/RUN/ has a row too.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from labelmass.answers.tree import Normalisation
 from labelmass.estimators import ESTIMATORS
-from labelmass.evaluate import Evaluation, Predictions, Threshold, evaluate
+from labelmass.evaluate import Predictions, Threshold, evaluate
 from labelmass.evaluate.results import MethodScores
 from labelmass.run.calibrating import cross_calibrated
 from labelmass.run.compare import Run
 from labelmass.run.trees import SavedTrees
-from labelmass.targets import Targets
+from labelmass.supervised import Classifier
 
 LAYOUT = ("nll", "l1", "micro-f1")
 INTERVALS = ("nll", "l1", "soft-f1", "micro-f1", "auc", "ece")
@@ -36,25 +37,34 @@ def methods(run: Run) -> list[str]:
     return [name for name in ESTIMATORS if name in known]
 
 
-def rows(run: Run) -> dict[str, Predictions]:
-    """By method, and any-place given that the answer parses."""
-    found = run.predictions(methods(run))
-    parses = run.predictions(["any-place"], normalise=Normalisation.ON_FORMAT)
-    return found | {ON_FORMAT: parses["any-place"]}
+class Judged:
+    """A run and all its rows: methods, any-place given that the answer parses, and encoders."""
 
+    def __init__(self, folder: Path, encoders: Path | None) -> None:
+        self.name, self.run = folder.name, Run.open(folder)
+        self.targets = self.run.targets()
+        parses = self.run.predictions(["any-place"], normalise=Normalisation.ON_FORMAT)
+        found = [] if encoders is None else sorted((encoders / folder.name).glob("*"))
+        beside = {
+            one.name: self.run.beside([Classifier.load(one)], {}).popitem()[1] for one in found
+        }
+        self.rows: dict[str, Predictions] = (
+            self.run.predictions(methods(self.run)) | {ON_FORMAT: parses["any-place"]} | beside
+        )
 
-def judged(run: Run, metrics: Sequence[str]) -> Evaluation:
-    """All methods beside the rows that look at no text."""
-    threshold = None if run.task.format.single else Threshold(0.5)
-    single = run.task.format.single
-    return evaluate(rows(run), run.targets(), metrics, threshold=threshold, single=single)
+    def judge(self, metrics: Sequence[str]) -> Mapping[str, MethodScores]:
+        """By row, those that look at no text among them."""
+        single = self.run.task.format.single
+        threshold = None if single else Threshold(0.5)
+        found = evaluate(self.rows, self.targets, metrics, threshold=threshold, single=single)
+        return found.methods
 
 
 def pipes(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def table(head: Sequence[str], lines: Iterator[Sequence[str]]) -> str:
+def table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
     rule = ["---", *["---:"] * (len(head) - 1)]
     return "\n".join([pipes(head), pipes(rule), *(pipes(line) for line in lines)]) + "\n"
 
@@ -65,46 +75,44 @@ def short(value: float | None) -> str:
     return f"{value:.2f}".replace("0.", ".", 1) if abs(value) < 1 else f"{value:.3g}"
 
 
-def layout(folders: Sequence[Path]) -> str:
+def layout(found: Sequence[Judged]) -> str:
     """Rows: methods; columns: runs; in a cell the metrics of LAYOUT."""
-    found = [judged(Run.open(folder), LAYOUT).methods for folder in folders]
-    names = list(dict.fromkeys(name for one in found for name in one))
+    judged = [one.judge(LAYOUT) for one in found]
+    names = list(dict.fromkeys(name for one in judged for name in one))
 
     def cell(one: MethodScores | None) -> str:
         return "-" if one is None else " / ".join(short(one[name].value) for name in LAYOUT)
 
-    head = ["method", *(folder.name for folder in folders)]
-    return table(head, ([f"`{name}`", *(cell(one.get(name)) for one in found)] for name in names))
+    head = ["method", *(f"{one.name}, n = {len(one.targets)}" for one in found)]
+    return table(head, ([f"`{name}`", *(cell(one.get(name)) for one in judged)] for name in names))
 
 
-def intervals(folder: Path, metrics: Sequence[str]) -> str:
+def intervals(found: Judged, metrics: Sequence[str]) -> str:
     """A run's methods with the 95 % intervals of the metrics."""
-    found = judged(Run.open(folder), metrics).methods
 
     def cell(one: MethodScores, metric: str) -> str:
         score = one[metric]
         inside = "" if score.low is None else f" [{short(score.low)}, {short(score.high)}]"
         return f"{short(score.value)}{inside}"
 
-    lines = ([f"`{n}`", *(cell(one, metric) for metric in metrics)] for n, one in found.items())
+    rows = found.judge(metrics).items()
+    lines = ([f"`{name}`", *(cell(one, metric) for metric in metrics)] for name, one in rows)
     return table(["method", *metrics], lines)
 
 
-def calibrated(folder: Path) -> str:
+def calibrated(found: Judged) -> str:
     """A run's methods: raw, calibrated, and the interval of the difference on the same records."""
-    run = Run.open(folder)
-    targets = run.targets()
 
     def line(name: str, raw: Predictions) -> list[str]:
-        both = {"raw": raw, "calibrated": cross_calibrated(raw, targets)}
-        found = evaluate(both, targets, CALIBRATED, baseline="raw").methods
-        return [f"`{name}`", *(_change(found, metric) for metric in CALIBRATED)]
+        both = {"raw": raw, "calibrated": cross_calibrated(raw, found.targets)}
+        scores = evaluate(both, found.targets, CALIBRATED, baseline="raw").methods
+        return [f"`{name}`", *(_change(scores, metric) for metric in CALIBRATED)]
 
     head = ["method", *(f"{metric}: raw, calibrated, difference" for metric in CALIBRATED)]
-    return table(head, (line(name, raw) for name, raw in rows(run).items()))
+    return table(head, (line(name, raw) for name, raw in found.rows.items()))
 
 
-def _change(found: dict[str, MethodScores], metric: str) -> str:
+def _change(found: Mapping[str, MethodScores], metric: str) -> str:
     gap = found["calibrated"].differences[metric]
     before, after = (short(found[name][metric].value) for name in ("raw", "calibrated"))
     if gap.value is None or gap.low is None or gap.high is None:
@@ -115,24 +123,24 @@ def _change(found: dict[str, MethodScores], metric: str) -> str:
     return f"{before}, {after}, [{gap.low:+.2f}, {gap.high:+.2f}]{mark}"
 
 
-def _size(targets: Targets) -> str:
-    return f"{len(targets)} records"
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("what", choices=("layout", "intervals", "guard", "calibrated"))
     parser.add_argument("runs", nargs="+", type=Path)
+    parser.add_argument("--encoders", type=Path)
     args = parser.parse_args()
+    found = [Judged(run, args.encoders) for run in args.runs]
     if args.what == "layout":
-        print(layout(args.runs))
+        print(layout(found))
         return
-    for run in args.runs:
-        print(f"### {run.name}, {_size(Run.open(run).targets())}\n")
+    for one in found:
+        print(f"### {one.name}, {len(one.targets)} records\n")
         if args.what == "calibrated":
-            print(calibrated(run))
+            print(calibrated(one))
         else:
-            print(intervals(run, GUARD if args.what == "guard" else INTERVALS))
+            print(intervals(one, GUARD if args.what == "guard" else INTERVALS))
 
 
 if __name__ == "__main__":
