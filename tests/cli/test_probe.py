@@ -216,3 +216,15 @@ def test_a_calibrator_is_fitted_on_cross_fitted_scores_of_the_same_records() -> 
     rows = {row["id"]: row["labels"] for row in records("cross.jsonl")}
     assert len(rows) == 160
     run("evaluate", "cross.jsonl", "--targets", "train.jsonl", "-t", "mood.toml", "--out", "judged")
+
+
+def test_where_exactly_one_label_is_written_the_study_has_no_pred_2_plus() -> None:
+    text = TASK.replace(
+        'format = "comma"', 'format = {kind = "comma", single = true, none = false}'
+    )
+    Path("mood.toml").write_text(text)
+    rows = [row | {"labels": row["labels"][:1]} for row in texts(160, 0, "r") if row["labels"]]
+    write_lines("train.jsonl", rows)
+    shown = probe().output
+    assert list(study()) == ["Gold", "Pred", "Perf"]
+    assert "nll-single" in shown
