@@ -209,7 +209,11 @@ def _model(
     worst = {targets.ids[row]: row for row in np.argsort(-far, kind="stable")[:WORST].tolist()}
     reading = _Reading(saved, targets, Normalisation(comparison["normalisation"]))
     kept = reading.read(set(worst))
-    apart = [Disagreement(float(far[row]), row, kept[name]) for name, row in worst.items()]
+    apart = [
+        Disagreement(float(far[row]), row, kept[name])
+        for name, row in worst.items()
+        if name in kept and far[row] > 0
+    ]
     threshold = _threshold(comparison, prefix + shown)
     return Model(
         folder.name,
@@ -220,7 +224,7 @@ def _model(
         threshold.choose(p, targets.labels),
         _diagnosis(folder),
         reading.pairs.mean(),
-        tuple(one for one in apart if one.distance > 0),
+        tuple(apart),
         reading.trees(),
     )
 
@@ -253,9 +257,9 @@ class _Reading:
                 self._failed.append((one.id, one.error))
                 continue
             record, raw = one.record, Readings(one.tree)
-            readings = Readings(one.tree, self._normalisation)
-            people = people_pairs(record, self._saved.task, *self._known[record.id])
-            self.pairs.add(model_pairs(readings), people)
+            if record.id in self._known:  # the run judges what the first model has trees of
+                people = people_pairs(record, self._saved.task, *self._known[record.id])
+                self.pairs.add(model_pairs(Readings(one.tree, self._normalisation)), people)
             self._masses.append((raw.off_format, raw.unexplored))
             self._endings[str(one.tree.greedy_end)] += 1
             self._stopped[one.tree.stopped] += 1

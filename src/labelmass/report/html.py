@@ -33,7 +33,7 @@ def tag(name: str, /, *children: str, **attributes: Attribute) -> Markup:
 
 def join(children: Iterable[str], between: str = "") -> Markup:
     """One after another."""
-    return Markup(between.join(c if isinstance(c, Markup) else escape(c) for c in children))
+    return Markup(between.join(c if isinstance(c, Markup) else _text(c) for c in children))
 
 
 def fold(summary: str, *children: str, class_: str | None = None) -> Markup:
@@ -83,4 +83,13 @@ def _attribute(name: str) -> str:
 def _value(value: str | int | float) -> str:
     if isinstance(value, float):
         return f"{value:.2f}".rstrip("0").rstrip(".")
-    return escape(str(value), quote=True)
+    return _text(str(value))
+
+
+_PICTURES = {code: 0x2400 + code for code in range(32) if chr(code) not in "\t\n\r"}
+_PICTURES[127] = 0x2421
+"""Control characters, which neither HTML nor SVG can hold, as their pictures."""
+
+
+def _text(text: str) -> str:
+    return escape(text.translate(_PICTURES))

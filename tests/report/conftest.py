@@ -1,0 +1,27 @@
+"""Runs to make reports of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from conftest import TASK
+from labelmass.report import Gathered, gather
+from levels import level_model, people
+from report.runs import make_run
+
+METHODS = "any-place,max-over-generations,hard"
+
+
+@pytest.fixture(scope="session")
+def levels_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """120 records with annotators, one model."""
+    folder = tmp_path_factory.mktemp("levels")
+    asked = ("--methods", METHODS, "--gold", "majority", "--baseline", "hard")
+    return make_run(folder, TASK, people(), [level_model(name="m")], *asked)
+
+
+@pytest.fixture(scope="session")
+def gathered(levels_run: Path) -> Gathered:
+    return gather(levels_run)
