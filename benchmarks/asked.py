@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from labelmass.data import read_records
-from labelmass.run.score import Item
+from labelmass.run.plan import Item
 from labelmass.task import Task
 
 

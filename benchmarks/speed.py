@@ -28,7 +28,7 @@ from labelmass.answers.search import Budget, Needs
 from labelmass.lm.base import PROMPT, Ask
 from labelmass.run.explore import Explorer
 from labelmass.run.joint import Joint
-from labelmass.run.score import Plan
+from labelmass.run.plan import Plan
 from labelmass.task import Record, Task
 
 SHARED = Path(__file__).parents[2] / "shared" / "data" / "llamaguard3_safety.jsonl"

@@ -20,8 +20,8 @@ from labelmass.calibrate import fit as fit_calibrator
 from labelmass.decide import Goal, thresholds
 from labelmass.errors import FitError, RecordError
 from labelmass.lm.base import LanguageModel
+from labelmass.run.plan import Plan
 from labelmass.run.results import Result
-from labelmass.run.score import Plan
 from labelmass.run.signature import of_method
 from labelmass.task import Record, Task
 

@@ -17,7 +17,8 @@ from labelmass.estimators import LabelScores
 from labelmass.estimators.bradley_terry import RIDGE, strengths
 from labelmass.estimators.breakdown import pairs
 from labelmass.lm.scripted import END, ScriptedLanguageModel
-from labelmass.run.score import Plan, read_saved
+from labelmass.run.plan import Plan
+from labelmass.run.score import read_saved
 from labelmass.run.trees import TreeStore
 from labelmass.task import Record, Task
 from labelmass.task.questions import LETTERS, NONE, binary, unary

@@ -16,7 +16,8 @@ from labelmass.errors import LabelMassError
 from labelmass.estimators.base import LabelScores
 from labelmass.estimators.wrappers import CONTENT_FREE, average, log_odds, recentre
 from labelmass.lm.scripted import ScriptedLanguageModel
-from labelmass.run.score import Plan, read_saved
+from labelmass.run.plan import Plan
+from labelmass.run.score import read_saved
 from labelmass.run.trees import TreeStore
 from labelmass.task import Record, Task
 from labelmass.task.questions import orders

@@ -12,7 +12,7 @@ from labelmass.errors import LabelMassError, ModelError
 from labelmass.lm.scripted import END, ScriptedLanguageModel
 from labelmass.run.attention import attended
 from labelmass.run.diagnose import diagnose_runs
-from labelmass.run.score import Plan
+from labelmass.run.plan import Plan
 from labelmass.run.trees import SavedTrees, TreeStore
 from labelmass.task import Record, Task
 

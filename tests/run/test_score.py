@@ -11,8 +11,8 @@ from labelmass.answers.search import Budget
 from labelmass.lm.scripted import ScriptedLanguageModel
 from labelmass.run.explore import Explorer
 from labelmass.run.joint import Joint
+from labelmass.run.plan import Plan
 from labelmass.run.results import Failure, Result
-from labelmass.run.score import Plan
 from labelmass.task import Record, Task
 
 TEXTS = ["so happy today", "a dark road", "happy again", "rain"]

@@ -126,7 +126,7 @@ def _grow(
     from labelmass.data import count_records, read_records
     from labelmass.run.beside import check_beside
     from labelmass.run.compare import grow, open_store, plain_methods
-    from labelmass.run.score import Plan
+    from labelmass.run.plan import Plan
 
     task = load_task(name, options)
     warn_of_training(source, options)

@@ -54,8 +54,8 @@ def _explored(text: str, name: str | None, options: dict[str, Any]):
     from labelmass.answers.tree import Normalisation
     from labelmass.errors import RecordError
     from labelmass.run.explore import Explorer
+    from labelmass.run.plan import Plan
     from labelmass.run.results import Failure
-    from labelmass.run.score import Plan
     from labelmass.run.trees import SavedTrees, is_saved
     from labelmass.task import Record
 

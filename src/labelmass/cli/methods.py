@@ -26,7 +26,7 @@ def command(task: str | None, as_json: bool) -> None:
     """
     from labelmass.estimators import ESTIMATORS, selection
     from labelmass.run.forecast import Forecast
-    from labelmass.run.score import Plan
+    from labelmass.run.plan import Plan
     from labelmass.supervised import ABOUT
     from labelmass.task import Task
 

@@ -22,8 +22,8 @@ from rich.text import Text
 
 from labelmass.data import Journal, export, journal_path, read_records
 from labelmass.lm.base import LanguageModel
+from labelmass.run.plan import Plan
 from labelmass.run.results import Result
-from labelmass.run.score import Plan
 from labelmass.run.signature import Signature
 from labelmass.run.trees import TreeStore
 

@@ -158,7 +158,7 @@ def _score(source: str, name: str | None, options: dict[str, Any]) -> int:
     from labelmass.answers.search import Budget
     from labelmass.data import count_records, read_records
     from labelmass.data.writers import output_writer
-    from labelmass.run.score import Plan
+    from labelmass.run.plan import Plan
     from labelmass.run.trees import TreeStore
 
     task = load_task(name, options)

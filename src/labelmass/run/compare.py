@@ -17,8 +17,9 @@ from labelmass.evaluate import Predictions
 from labelmass.lm.base import LanguageModel
 from labelmass.run.beside import Beside, check_beside
 from labelmass.run.explore import Cost, Explored
+from labelmass.run.plan import Item, Outcome, Plan
 from labelmass.run.results import Failure, Result
-from labelmass.run.score import Item, Outcome, Plan, read_saved
+from labelmass.run.score import read_saved
 from labelmass.run.trees import SavedTrees, TreeStore, find_saved
 from labelmass.supervised import Classifier, States
 from labelmass.targets import Targets

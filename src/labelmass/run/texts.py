@@ -12,8 +12,8 @@ from labelmass.data import BadRecord
 from labelmass.errors import RecordError
 from labelmass.estimators import LabelScores
 from labelmass.run.beside import check_beside, texts_through
+from labelmass.run.plan import Item
 from labelmass.run.results import Failure
-from labelmass.run.score import Item
 from labelmass.run.signature import Signature
 from labelmass.supervised import Classifier
 from labelmass.task import Record, Task

@@ -14,7 +14,7 @@ from labelmass.evaluate import METRICS, Sample
 from labelmass.lm.base import Tokenizer
 from labelmass.lm.transformers import TransformersModel
 from labelmass.run.compare import predictions_of, targets_of
-from labelmass.run.score import Outcome, Plan
+from labelmass.run.plan import Outcome, Plan
 from labelmass.targets import Targets
 from labelmass.task import Record, Task
 from labelmass.train.settings import Settings
