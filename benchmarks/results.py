@@ -1,8 +1,10 @@
 """The tables of docs/results.md, from folders of `labelmass compare`, as Markdown.
 
-    python -m benchmarks.results layout RUN...          # a column a run: NLL / L1 / micro-F1
-    python -m benchmarks.results intervals RUN...       # a table a run, with intervals
-    python -m benchmarks.results calibrated RUN...      # raw beside calibrated, cross-fitted
+    python -m benchmarks.results RUN...
+    python -m benchmarks.results GUARD_RUN... --table guard
+
+By default three tables: `layout`, a column a run; `intervals`, a table a run; `calibrated`, raw beside
+calibrated scores.
 
 No model is needed. The calibrated scores of a record come from a fit on the folds it is not in.
 With --encoders DIR, what `labelmass encoder` left in DIR/RUN/ has a row too.
@@ -23,6 +25,7 @@ from labelmass.run.compare import Run
 from labelmass.run.trees import SavedTrees
 from labelmass.supervised import Classifier
 
+TABLES = ("layout", "intervals", "calibrated")
 LAYOUT = ("nll", "l1", "micro-f1")
 INTERVALS = ("nll", "l1", "soft-f1", "micro-f1", "auc", "ece")
 GUARD = ("micro-f1", "hamming", "auc-micro", "ap-micro", "brier")
@@ -127,20 +130,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=("layout", "intervals", "guard", "calibrated"))
     parser.add_argument("runs", nargs="+", type=Path)
+    parser.add_argument("--table", action="append", choices=(*TABLES, "guard"))
     parser.add_argument("--encoders", type=Path)
     args = parser.parse_args()
     found = [Judged(run, args.encoders) for run in args.runs]
-    if args.what == "layout":
-        print(layout(found))
-        return
-    for one in found:
-        print(f"### {one.name}, {len(one.targets)} records\n")
-        if args.what == "calibrated":
-            print(calibrated(one))
-        else:
-            print(intervals(one, GUARD if args.what == "guard" else INTERVALS))
+    for wanted in args.table or TABLES:
+        if wanted == "layout":
+            print(layout(found))
+            continue
+        for one in found:
+            print(f"### {one.name}: {wanted}, {len(one.targets)} records\n")
+            if wanted == "calibrated":
+                print(calibrated(one))
+            else:
+                print(intervals(one, GUARD if wanted == "guard" else INTERVALS))
 
 
 if __name__ == "__main__":
