@@ -3,8 +3,8 @@
     python -m benchmarks.results RUN...
     python -m benchmarks.results GUARD_RUN... --table guard
 
-By default three tables: `layout`, a column a run; `intervals`, a table a run; `calibrated`, raw beside
-calibrated scores.
+By default three tables: `layout`, a column a run; `intervals`, a table a run; `calibrated`, raw
+beside calibrated scores.
 
 No model is needed. The calibrated scores of a record come from a fit on the folds it is not in.
 With --encoders DIR, what `labelmass encoder` left in DIR/RUN/ has a row too.
