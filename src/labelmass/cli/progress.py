@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -38,21 +39,40 @@ class Rate(ProgressColumn):
         return Text("" if speed is None else f"{speed:.2f} records/s")
 
 
+LOGGED = 60.0
+"""Seconds from one line to the next, where stderr is no terminal."""
+
+
 def watched(items: Iterable[T], total: int | None, done: int = 0) -> Iterator[T]:
-    """The items, with a bar, a rate and a forecast while they come, where stderr is a terminal."""
+    """The items, with a bar, a rate and a forecast while they come; in a log a line a minute."""
     console = Console(stderr=True)
+    if not console.is_terminal:
+        yield from _logged(items, total, done)
+        return
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate()
     with Progress(
         *columns,
         TimeRemainingColumn(),
         console=console,
         transient=True,
-        disable=not console.is_terminal,
     ) as progress:
         bar = progress.add_task("scoring", total=total, completed=done)
         for item in items:
             yield item
             progress.advance(bar)
+
+
+def _logged(items: Iterable[T], total: int | None, done: int) -> Iterator[T]:
+    began = last = time.monotonic()
+    for count, item in enumerate(items, start=1):
+        yield item
+        now = time.monotonic()
+        if now - last < LOGGED:
+            continue
+        last, speed = now, count / (now - began)
+        whole = "" if total is None else f" of {total}"
+        left = "" if total is None else f", {(total - done - count) / speed / 60:.0f} minutes left"
+        click.echo(f"{done + count}{whole} records, {speed:.2f} records/s{left}", err=True)
 
 
 def run_to_file(
