@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from browser import Browser, find
 from conftest import TASK
 from labelmass.report import Gathered, gather
 from levels import level_model, people
@@ -25,3 +27,12 @@ def levels_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def gathered(levels_run: Path) -> Gathered:
     return gather(levels_run)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    program = find()
+    if program is None:
+        pytest.skip("no Chromium on PATH")
+    with Browser(program) as started:
+        yield started

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
+from typing import Any
 
 VOID = {"meta", "br", "hr", "input", "link", "img"}
 
@@ -76,3 +78,9 @@ def read(text: str) -> Element:
     reader.close()
     assert reader.at is reader.root
     return reader.root
+
+
+def data(root: Element) -> dict[str, Any]:
+    """The numbers that a report holds."""
+    (found,) = (one for one in root.all("script") if one.attributes.get("id") == "data")
+    return json.loads(found.text)

@@ -11,6 +11,7 @@ import pytest
 
 from commands import run, write_lines
 from labelmass.lm.scripted import ScriptedLanguageModel
+from levels import level_model
 
 
 def make_run(
@@ -41,3 +42,10 @@ def scores(folder: Path, method: str) -> dict[str, Any]:
     """By metric, what the comparison says of a method."""
     rows = comparison(folder)["methods"]
     return next(row["scores"] for row in rows if row["name"] == method)
+
+
+def named(name: str, **options: Any) -> ScriptedLanguageModel:
+    """A model of its own."""
+    model = level_model(name=name, **options)
+    model.fingerprint = name
+    return model

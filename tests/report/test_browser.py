@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from browser import Browser, find
-from labelmass.report import Gathered, draw, page
+from browser import Browser
+from labelmass.report import Gathered, draw, explorers, page
 
 CONTRAST = """(() => {
   const numbers = (text) => text.match(/[\\d.]+/g).map(Number);
@@ -53,18 +52,9 @@ WIDE = """(() => {
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    program = find()
-    if program is None:
-        pytest.skip("no Chromium on PATH")
-    with Browser(program) as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
 def path(gathered: Gathered, tmp_path_factory: pytest.TempPathFactory) -> Path:
     found = tmp_path_factory.mktemp("page") / "report.html"
-    found.write_text(page([gathered], [draw(gathered)]), encoding="utf-8")
+    found.write_text(page([gathered], [draw(gathered)], explorers([gathered])), encoding="utf-8")
     return found
 
 
@@ -80,6 +70,8 @@ def test_the_page_fits_and_can_be_read(
         assert browser.evaluate(WIDE) == [0, []]
         assert browser.evaluate(CONTRAST) == [True, []]
         browser.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
+        browser.evaluate("document.querySelector('.explorer input').focus()")
+        browser.key("ArrowLeft")
     assert browser.errors == []
 
 

@@ -15,9 +15,9 @@ from conftest import TASK
 from labelmass.errors import LabelMassError
 from labelmass.lm.scripted import ScriptedLanguageModel
 from labelmass.report import Gathered, draw, gather, numbers, page
-from levels import level_model, people
-from report.markup import Element, read
-from report.runs import comparison, make_run, scores
+from levels import people
+from report.markup import Element, data, read
+from report.runs import comparison, make_run, named, scores
 
 ATTACK = '"><script>alert(1)</script><img src=x onerror=alert(1)>'
 WRONG = "</details></script></svg><!-- &lt; ' \" \x00 \u202e abc \u2028 ]]>"
@@ -63,11 +63,6 @@ def nasty_page(nasty: Gathered) -> str:
 @pytest.fixture(scope="module")
 def whole(gathered: Gathered) -> str:
     return page([gathered], [draw(gathered)])
-
-
-def data(root: Element) -> dict:
-    (found,) = (one for one in root.all("script") if one.attributes.get("id") == "data")
-    return json.loads(found.text)
 
 
 # -- numbers ----------------------------------------------------------------------------------
@@ -223,12 +218,6 @@ def test_several_runs_stand_one_after_the_other(gathered: Gathered, nasty: Gathe
     assert [run["task"] for run in data(root)["runs"]] == ["mood", "a<b"]
     ids = [one.attributes["id"] for one in root.all() if "id" in one.attributes]
     assert len(set(ids)) == len(ids)
-
-
-def named(name: str, **options: Any) -> ScriptedLanguageModel:
-    model = level_model(name=name, **options)
-    model.fingerprint = name
-    return model
 
 
 def test_several_models_each_have_figures_and_their_own_failures(tmp_path: Path) -> None:

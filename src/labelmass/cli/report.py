@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from labelmass.cli.fitting import calibrator_options
+
 
 @click.command("report")
 @click.argument(
@@ -14,28 +16,53 @@ import click
 @click.option("--out", type=click.Path(dir_okay=False), default="report.html", show_default=True)
 @click.option("--method", metavar="NAME", help="Whose figures are drawn. Default: the first.")
 @click.option(
+    "--policy",
+    "policy_file",
+    type=click.Path(exists=True, dir_okay=False),
+    metavar="FILE",
+    help="Try the thresholds that `labelmass tune` found. Default: the comparison's.",
+)
+@calibrator_options
+@click.option(
     "--figures",
     type=click.Path(file_okay=False),
     metavar="DIR",
     help="Also each figure as SVG and PNG, and its numbers as JSON.",
 )
-def command(runs: tuple[str, ...], out: str, method: str | None, figures: str | None) -> None:
+def command(
+    runs: tuple[str, ...],
+    out: str,
+    method: str | None,
+    figures: str | None,
+    policy_file: str | None,
+    calibrator: str | None,
+    force: bool,
+) -> None:
     """A page that a person opens: what was asked, how the methods compare, and where they fail.
 
     RUN is a folder that `labelmass compare` wrote. The page is one file, needs no network and holds
-    every number of its figures. No model is needed.
+    every number of its figures. No model is needed. Thresholds can be moved on the page, and be
+    saved as a policy file.
 
     \b
     Examples:
       labelmass report run
       labelmass report run --method max-over-generations --out report.html --figures figures
+      labelmass report run --policy policy.toml
       labelmass report run-small run-large --out sizes.html
     """
-    from labelmass.report import draw, gather, page, save_figures
+    from labelmass.calibrate import Calibrator
+    from labelmass.decide import Policy
+    from labelmass.report import draw, explorers, gather, page, save_figures
 
+    if calibrator is not None and policy_file is None:
+        raise click.UsageError("--calibrator is what a policy's scores go through: name a --policy")
+    policy = None if policy_file is None else Policy.load(policy_file)
+    through = None if calibrator is None else Calibrator.load(calibrator)
     gathered = [gather(run, method) for run in runs]
     drawn = [draw(run) for run in gathered]
-    Path(out).write_text(page(gathered, drawn), encoding="utf-8")
+    tried = explorers(gathered, policy, through, force=force)
+    Path(out).write_text(page(gathered, drawn, tried), encoding="utf-8")
     click.echo(f"saved {out}", err=True)
     if figures is None:
         return

@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
+from labelmass.report.explorer import Explorer, explorers
 from labelmass.report.gather import Gathered, gather
-from labelmass.report.page import draw, numbers, page
+from labelmass.report.numbers import numbers
+from labelmass.report.page import draw, page
 from labelmass.report.saving import save_figures
 
-__all__ = ["Gathered", "draw", "gather", "numbers", "page", "save_figures"]
+__all__ = [
+    "Explorer",
+    "Gathered",
+    "draw",
+    "explorers",
+    "gather",
+    "numbers",
+    "page",
+    "save_figures",
+]

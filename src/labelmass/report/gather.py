@@ -169,7 +169,8 @@ def row_of(comparison: Mapping[str, Any], name: str) -> dict[str, Any]:
     return next(row for row in comparison["methods"] if row["name"] == name)
 
 
-def _threshold(comparison: Mapping[str, Any], name: str) -> Threshold:
+def threshold_of(comparison: Mapping[str, Any], name: str) -> Threshold:
+    """What makes label sets of a method's probabilities."""
     given = row_of(comparison, name)["threshold"]
     return Threshold(given["tau"], given["fitted_on"])
 
@@ -182,7 +183,7 @@ def _check(
     if written is None or written["value"] is None:
         return
     rows = np.logical_not(np.isnan(one.p).any(axis=1))
-    sets = _threshold(comparison, name).choose(one.p, targets.labels)
+    sets = threshold_of(comparison, name).choose(one.p, targets.labels)
     sample = Sample(one.p, targets.shares, targets.gold, sets, rows)
     value = METRICS["brier"].measure(sample).value
     if not np.isclose(value, written["value"], rtol=0, atol=1e-9):
@@ -214,7 +215,7 @@ def _model(
         for name, row in worst.items()
         if name in kept and far[row] > 0
     ]
-    threshold = _threshold(comparison, prefix + shown)
+    threshold = threshold_of(comparison, prefix + shown)
     return Model(
         folder.name,
         saved.signature,

@@ -1,28 +1,26 @@
-"""The page: one HTML file that needs no network, no script and no other file."""
+"""The page: one HTML file that needs no network and no other file, and is read without script."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from importlib import resources
 from importlib.metadata import version
-from typing import Any
 
+from labelmass.report import thresholds
 from labelmass.report.apart import apart
 from labelmass.report.asked import asked
 from labelmass.report.chart import Figure
+from labelmass.report.explorer import Explorers
 from labelmass.report.figures import figures
-from labelmass.report.gather import Gathered, Model
+from labelmass.report.gather import Gathered
 from labelmass.report.html import Markup, fold, join, table, tag
+from labelmass.report.numbers import Drawn, data, numbers
 from labelmass.report.remarks import cost, warning_list, warnings
 from labelmass.report.scores import scores
 from labelmass.report.svg import legend, panel_svg
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
-"""The browser is told to load and run nothing."""
-
-Drawn = dict[str, dict[str, Figure]]
-"""By model, by name."""
+"""The browser is told to load and run nothing, but for the page's own script if it has one."""
 
 
 def draw(run: Gathered) -> Drawn:
@@ -30,15 +28,28 @@ def draw(run: Gathered) -> Drawn:
     return {model.name: figures(run, model) for model in run.models}
 
 
-def page(runs: Sequence[Gathered], drawn: Sequence[Drawn]) -> str:
-    """The document."""
+def page(
+    runs: Sequence[Gathered],
+    drawn: Sequence[Drawn],
+    explorers: Sequence[Explorers] | None = None,
+) -> str:
+    """The document. explorers: for each run, if thresholds can be tried."""
     title = f"labelmass report: {', '.join(run.name for run in runs)}"
-    parts = [_Part(number, run, one) for number, (run, one) in enumerate(_pairs(runs, drawn), 1)]
+    explorers = explorers or [{} for _ in runs]
+    every = zip(runs, drawn, explorers, strict=True)
+    parts = [_Part(number, *one) for number, one in enumerate(every)]
+    found = data(numbers(runs, drawn, explorers))
+    policy, scripts = POLICY, [found]
+    if any(explorers):
+        policy, scripts = (
+            f"{POLICY}; script-src {thresholds.allowed()}",
+            [found, thresholds.script()],
+        )
     style = resources.files("labelmass.report").joinpath("style.css").read_text(encoding="utf-8")
     head = tag(
         "head",
         tag("meta", charset="utf-8"),
-        tag("meta", http_equiv="Content-Security-Policy", content=POLICY),
+        tag("meta", http_equiv="Content-Security-Policy", content=policy),
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
         tag("meta", name="color-scheme", content="light dark"),
         tag("title", title),
@@ -58,68 +69,21 @@ def page(runs: Sequence[Gathered], drawn: Sequence[Drawn]) -> str:
         tag("nav", *(part.contents() for part in parts), aria_label="Contents"),
         tag("main", *(part.section() for part in parts)),
         tag("footer", tag("p", f"Made by labelmass {version('labelmass')} from saved trees.")),
-        _data(runs, drawn),
+        *scripts,
     )
     return f"<!DOCTYPE html>\n{tag('html', head, body, lang='en')}\n"
 
 
-def numbers(runs: Sequence[Gathered], drawn: Sequence[Drawn]) -> dict[str, Any]:
-    """Every number of the page, as strict JSON; no texts of records."""
-    return {
-        "version": version("labelmass"),
-        "runs": [
-            {
-                "name": run.name,
-                "task": run.task.name,
-                "task_hash": run.task.hash,
-                "comparison": dict(run.comparison),
-                "warnings": warnings(run),
-                "models": [_model_numbers(run, model, one[model.name]) for model in run.models],
-            }
-            for run, one in _pairs(runs, drawn)
-        ],
-    }
-
-
-def _model_numbers(run: Gathered, model: Model, drawn: dict[str, Figure]) -> dict[str, Any]:
-    return {
-        "name": model.name,
-        "signature": model.signature.to_dict(),
-        "method": model.shown,
-        "figures": {name: dict(figure.numbers) for name, figure in drawn.items()},
-        "apart": [
-            {"id": run.targets.ids[one.row], "distance": one.distance} for one in model.worst
-        ],
-        "trees": {
-            "records": model.trees.records,
-            "failed": len(model.trees.failed),
-            "off_format": model.trees.off_format,
-            "unexplored": model.trees.unexplored,
-            "endings": dict(model.trees.endings),
-            "stopped": dict(model.trees.stopped),
-        },
-    }
-
-
-def _data(runs: Sequence[Gathered], drawn: Sequence[Drawn]) -> Markup:
-    text = json.dumps(numbers(runs, drawn), ensure_ascii=False, allow_nan=False)
-    for one in "<>&":
-        text = text.replace(one, f"\\u{ord(one):04x}")
-    return tag("script", Markup(text), type="application/json", id="data")
-
-
-def _pairs(runs: Sequence[Gathered], drawn: Sequence[Drawn]) -> Iterator[tuple[Gathered, Drawn]]:
-    yield from zip(runs, drawn, strict=True)
-
-
 class _Part:
-    """One run's part of the page."""
+    """One run's part of the page. number: its place among the runs."""
 
-    def __init__(self, number: int, run: Gathered, drawn: Drawn) -> None:
-        self._id, self._run, self._drawn = f"run{number}", run, drawn
+    def __init__(self, number: int, run: Gathered, drawn: Drawn, explorers: Explorers) -> None:
+        self._id, self._number, self._run = f"run{number + 1}", number, run
+        self._drawn, self._explorers = drawn, explorers
+        self._sections = list(self._find())
 
-    def _sections(self) -> Iterator[tuple[str, str, Markup]]:
-        """Name, title and content."""
+    def _find(self) -> Iterator[tuple[str, str, Markup]]:
+        """Name, title and content of each section."""
         run = self._run
         yield "asked", "What was asked of which model", asked(run)
         yield "scores", "How the methods compare", scores(run.comparison)
@@ -127,9 +91,18 @@ class _Part:
             content = join(self._by_model(wanted))
             if content:
                 yield name, title, content
+        if self._explorers:
+            yield "thresholds", "Which threshold?", join(self._thresholds())
         yield "apart", "Where model and people disagree most", self._apart()
         yield "cost", "What it cost, and what the methods are", cost(run)
         yield "warnings", "Warnings", warning_list(run)
+
+    def _thresholds(self) -> Iterator[Markup]:
+        for number, model in enumerate(self._run.models):
+            if model.name in self._explorers:
+                several = len(self._run.models) > 1
+                yield tag("h4", model.name) if several else join([])
+                yield thresholds.section(self._explorers[model.name], self._number, number)
 
     def _by_model(self, wanted: Sequence[str]) -> Iterator[Markup]:
         for number, model in enumerate(self._run.models, 1):
@@ -169,7 +142,7 @@ class _Part:
             tag("p", lead, link if found else "No warnings.", class_="lead"),
             *(
                 tag("section", tag("h3", title), content, id=f"{self._id}-{name}")
-                for name, title, content in self._sections()
+                for name, title, content in self._sections
             ),
             id=self._id,
         )
@@ -178,7 +151,7 @@ class _Part:
         """Links to its sections."""
         links = [
             tag("li", tag("a", title, href=f"#{self._id}-{name}"))
-            for name, title, _ in self._sections()
+            for name, title, _ in self._sections
         ]
         return join([tag("p", self._run.name), tag("ul", *links)])
 

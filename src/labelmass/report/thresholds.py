@@ -1,0 +1,122 @@
+"""Which threshold? A policy as a table, which a script makes movable."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from hashlib import sha256
+from importlib import resources
+
+from labelmass.decide import Policy, Rule
+from labelmass.decide.policy import STRADDLES
+from labelmass.report.explorer import Explorer, says
+from labelmass.report.html import Markup, join, number, table, tag
+from labelmass.report.rates import LabelRates, Share
+
+
+def section(explorer: Explorer, run: int, model: int) -> Markup:
+    """run, model: places in the numbers of the page, where the script finds the scores."""
+    found, policy = explorer.rates, explorer.policy
+    pairs = zip(policy.rules.items(), found.labels, strict=True)
+    rows = [_row(label, rule, one) for (label, rule), one in pairs]
+    done = ", ".join(f"{action} {count}" for action, count in found.actions.items())
+    return join(
+        [
+            tag("p", _where(explorer)),
+            tag(
+                "p",
+                f"By {explorer.scored.method}, on the {len(explorer.gold)} records that have a "
+                "score and people's word. In brackets counts and the 95 % interval (Wilson). A "
+                f"label whose bounds leave two outcomes open {STRADDLES[policy.straddle]}.",
+                class_="note",
+            ),
+            table(_caption(policy, explorer.given), _HEAD, rows, class_="policy"),
+            tag(
+                "p",
+                "In review, in one label or more: ",
+                _share(found.review),
+                f" of the records. Records by their strictest action: {done}.",
+            ),
+            tag("div", class_="explorer", data_run=run, data_model=model),
+            tag("noscript", tag("p", "Moving the thresholds needs JavaScript.", class_="note")),
+        ]
+    )
+
+
+_HEAD = (
+    "label",
+    "action",
+    "from",
+    "review from",
+    "precision",
+    "recall",
+    "false-positive rate",
+    "given",
+    "in review",
+    "why",
+)
+
+
+def _caption(policy: Policy, given: bool) -> str:
+    made = "" if policy.records is None else f", made on {policy.records} records"
+    return f"The policy{made}" if given else "The threshold of the comparison"
+
+
+def _row(label: str, rule: Rule, one: LabelRates) -> list[str]:
+    shares = (one.precision, one.recall, one.false_positives, one.given, one.review)
+    return [
+        label,
+        rule.action,
+        "never" if rule.threshold is None else f"{rule.threshold:.4g}",
+        "" if rule.review_from is None else f"{rule.review_from:.4g}",
+        *(_share(share) for share in shares),
+        says(rule),
+    ]
+
+
+def _share(share: Share) -> Markup:
+    inside = f"({share.part} of {share.whole})"
+    if share.interval is not None:
+        low, high = share.interval
+        inside = f"({share.part} of {share.whole}; {low:.3f} to {high:.3f})"
+    return join([number(share.value), " ", tag("span", inside, class_="interval")])
+
+
+def _where(explorer: Explorer) -> str:
+    """What the numbers are worth."""
+    policy, here = explorer.policy, explorer.tuned_here
+    if not explorer.given:
+        first = "No policy was given, so this begins at the threshold of the comparison."
+    elif here is None:
+        first = (
+            "The policy does not say which records its thresholds were found on; if on these, the "
+            "numbers flatter."
+        )
+    elif here:
+        first = (
+            "The thresholds were found on these very records, so the numbers flatter: expect less "
+            "on others."
+        )
+    else:
+        first = (
+            f"The thresholds were found on other records ({policy.records}) than these; whether "
+            "some are in both cannot be told."
+        )
+    note = f" Shown {explorer.note}." if explorer.note.startswith("on ") else ""
+    return (
+        f"{first}{note} Whoever moves a threshold while looking at these numbers fits it to these "
+        "records."
+    )
+
+
+def script() -> Markup:
+    """The script, to stand after the numbers of the page."""
+    return tag("script", Markup(_source()))
+
+
+def allowed() -> str:
+    """What a Content-Security-Policy calls the script, and no other."""
+    return f"'sha256-{b64encode(sha256(_source().encode()).digest()).decode()}'"
+
+
+def _source() -> str:
+    return resources.files("labelmass.report").joinpath("explorer.js").read_text(encoding="utf-8")
