@@ -34,7 +34,7 @@ class Explorer:
 
     given: whether the policy was given; else it stands for the threshold of the comparison.
     scored, gold: (n, k). tuned_here: whether its thresholds were found on these very records, None
-    where that is not known. note: which records these are.
+    where that is not known. note: "on ..." which records, where these are not all of the run's.
     """
 
     policy: Policy

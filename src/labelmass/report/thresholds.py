@@ -101,7 +101,7 @@ def _where(explorer: Explorer) -> str:
             f"The thresholds were found on other records ({policy.records}) than these; whether "
             "some are in both cannot be told."
         )
-    note = f" Shown {explorer.note}." if explorer.note.startswith("on ") else ""
+    note = f" Shown {explorer.note}." if explorer.note else ""
     return (
         f"{first}{note} Whoever moves a threshold while looking at these numbers fits it to these "
         "records."
