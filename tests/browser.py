@@ -153,12 +153,6 @@ class Browser:
         """Where files are saved from now on."""
         self.send("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(folder))
 
-    def screenshot(self, path: str | Path) -> None:
-        """The window as PNG."""
-        import base64
-
-        Path(path).write_bytes(base64.b64decode(self.send("Page.captureScreenshot")["data"]))
-
     # -- end ------------------------------------------------------------------------------------
 
     def close(self) -> None:

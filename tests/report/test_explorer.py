@@ -279,7 +279,9 @@ def test_only_the_page_s_own_script_runs(
 ) -> None:
     whole = page([gathered], [draw(gathered)], explorers([gathered]))
     path = tmp_path / "page.html"
-    path.write_text(whole.replace("</body>", "<script>document.title = 'x'</script></body>"))
+    path.write_text(
+        whole.replace("</body>", "<script>document.title = 'x'</script></body>"), "utf-8"
+    )
     browser.open(path)
     assert browser.evaluate("document.querySelectorAll('.explorer input').length") == 18
     assert browser.evaluate("document.title") != "x"
@@ -291,7 +293,7 @@ def test_without_script_the_policy_is_a_table(
 ) -> None:
     whole = page([gathered], [draw(gathered)], explorers([gathered], tuned["each"]))
     path = tmp_path / "page.html"
-    path.write_text(whole)
+    path.write_text(whole, encoding="utf-8")
     browser.send("Emulation.setScriptExecutionDisabled", value=True)
     try:
         browser.open(path)

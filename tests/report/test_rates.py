@@ -136,6 +136,9 @@ def test_without_a_policy_it_begins_where_the_comparison_stood(
         assert label["p"] == p.p[:, at].tolist()  # exactly
         assert label["low"] == p.low[:, at].tolist() and label["high"] == p.high[:, at].tolist()
         assert label["gold"] == gathered.targets.gold[:, at].tolist()
+        for name, share in label["rates"].items():
+            assert share == getattr(one.rates.labels[at], name).to_dict()
+    assert found["actions"] == one.rates.actions
 
 
 def test_a_policy_for_other_scores_is_refused(

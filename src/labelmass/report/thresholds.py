@@ -25,16 +25,15 @@ def section(explorer: Explorer, run: int, model: int) -> Markup:
             tag(
                 "p",
                 f"By {explorer.scored.method}, on the {len(explorer.gold)} records that have a "
-                "score and people's word. In brackets counts and the 95 % interval (Wilson). A "
-                f"label whose bounds leave two outcomes open {STRADDLES[policy.straddle]}.",
+                "score and people's word; each share with its counts and 95 % interval (Wilson). "
+                f"A label whose bounds leave two outcomes open {STRADDLES[policy.straddle]}.",
                 class_="note",
             ),
             table(_caption(policy, explorer.given), _HEAD, rows, class_="policy"),
             tag(
                 "p",
-                "In review, in one label or more: ",
-                _share(found.review),
-                f" of the records. Records by their strictest action: {done}.",
+                f"In review, in one label or more: {_sentence(found.review)} of the records. "
+                f"Records by their strictest action: {done}.",
             ),
             tag("div", class_="explorer", data_run=run, data_model=model),
             tag("noscript", tag("p", "Moving the thresholds needs JavaScript.", class_="note")),
@@ -68,17 +67,24 @@ def _row(label: str, rule: Rule, one: LabelRates) -> list[str]:
         rule.action,
         "never" if rule.threshold is None else f"{rule.threshold:.4g}",
         "" if rule.review_from is None else f"{rule.review_from:.4g}",
-        *(_share(share) for share in shares),
+        *(_cell(share) for share in shares),
         says(rule),
     ]
 
 
-def _share(share: Share) -> Markup:
-    inside = f"({share.part} of {share.whole})"
-    if share.interval is not None:
-        low, high = share.interval
-        inside = f"({share.part} of {share.whole}; {low:.3f} to {high:.3f})"
-    return join([number(share.value), " ", tag("span", inside, class_="interval")])
+def _cell(share: Share) -> Markup:
+    lines = [f"{share.part} of {share.whole}", *_interval(share)]
+    small = (tag("span", one, class_="interval") for one in lines)
+    return join([number(share.value), *small], " ")
+
+
+def _sentence(share: Share) -> str:
+    inside = "; ".join([f"{share.part} of {share.whole}", *_interval(share)])
+    return f"{number(share.value)} ({inside})"
+
+
+def _interval(share: Share) -> list[str]:
+    return ["{:.3f} to {:.3f}".format(*share.interval)] if share.interval else []
 
 
 def _where(explorer: Explorer) -> str:
