@@ -39,6 +39,7 @@ class Browser:
     def __init__(self, program: str) -> None:
         self._folder = tempfile.mkdtemp(prefix="labelmass-browser-")
         self._pid, self._in, self._out = _spawn(
+            {**os.environ, "TMPDIR": self._folder},
             program,
             "--headless=new", "--no-sandbox", "--remote-debugging-pipe", "--disable-gpu",
             "--no-first-run", "--disable-extensions", "--disable-background-networking",
@@ -173,13 +174,13 @@ class Browser:
         self.close()
 
 
-def _spawn(*command: str) -> tuple[int, int, int]:
+def _spawn(environment: dict[str, str], *command: str) -> tuple[int, int, int]:
     """Start it with its commands on descriptor 3, answers on 4: process id, and the other ends."""
     (commands, to), (answers, back) = (_pipe(), _pipe())
     pid = os.posix_spawn(
         command[0],
         command,
-        os.environ,
+        environment,
         file_actions=[
             (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
             (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
