@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -196,10 +197,16 @@ def _line(obj: object) -> bytes:
     return text.encode("utf-8", "backslashreplace") + b"\n"
 
 
+_START, _END = re.compile(rb'\{"key":(\d+),"record":'), b"}\n"
+"""Of a line as it is written."""
+
+
 def _key(line: bytes) -> int | None:
     """The key of a whole line; None if the line was never finished."""
     if not line.endswith(b"\n"):
         return None
+    if (start := _START.match(line)) and line.endswith(_END):
+        return int(start[1])
     try:
         obj = json.loads(line)
     except ValueError:

@@ -19,7 +19,7 @@ from labelmass.estimators import ESTIMATORS
 from labelmass.evaluate import METRICS, Predictions, Sample, Threshold
 from labelmass.evaluate.diagnose import Diagnosis
 from labelmass.report.together import Pairs, Together, known_labels, model_pairs, people_pairs
-from labelmass.run.compare import Run
+from labelmass.run.compare import Run, targets_of
 from labelmass.run.diagnose import diagnose_runs
 from labelmass.run.explore import Explored
 from labelmass.run.results import Failure
@@ -120,7 +120,7 @@ def gather(folder: str | Path, method: str | None = None) -> Gathered:
     if shown not in methods:
         raise LabelMassError(f"{folder}: no method {shown!r} was compared: {', '.join(methods)}")
     records = list(run.records())
-    targets = run.targets(_gold_rule(comparison))
+    targets = targets_of(run.task, records, _gold_rule(comparison))
     if len(targets) != comparison["items"]:
         raise LabelMassError(
             f"{folder}: {COMPARISON} judges {comparison['items']} records and the trees hold "

@@ -76,9 +76,7 @@ class Run:
 
     def records(self) -> Iterator[Record]:
         """The records that have a tree, by the first model."""
-        for kept in SavedTrees(self.folders[0]):
-            if not isinstance(kept, Failure):
-                yield kept.record
+        return SavedTrees(self.folders[0]).records()
 
     def predictions(self, methods: Sequence[str], **options: Any) -> dict[str, Predictions]:
         """By method, or by `model/method` where there are several models.

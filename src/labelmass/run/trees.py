@@ -72,6 +72,12 @@ class SavedTrees:
         for key, line in read_journal(self.folder / TREES):
             yield Failure(line["id"], line["error"]) if "error" in line else _explored(line, key)
 
+    def records(self) -> Iterator[Record]:
+        """Those that have trees, in the order of the input; no tree is built."""
+        for key, line in read_journal(self.folder / TREES):
+            if "error" not in line:
+                yield Record.from_dict(line["record"], key)
+
 
 def is_saved(folder: str | Path) -> bool:
     """Whether a folder holds saved trees."""
