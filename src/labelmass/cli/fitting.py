@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from labelmass.cli.judging import GOLD, read_targets
+from labelmass.cli.judging import gold_option, read_targets
 from labelmass.cli.options import task_option
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -38,8 +38,8 @@ def calibrator_options(command: F) -> F:
     return command
 
 
-def fitting_options(soft: bool) -> Callable[[F], F]:
-    """--targets, --task, --method, --gold, --soft/--gold-targets (by default as given), --group."""
+def people_options(soft: bool) -> Callable[[F], F]:
+    """--gold, --soft/--gold-targets (by default as given), --group."""
 
     def decorate(command: F) -> F:
         for option in (
@@ -57,13 +57,20 @@ def fitting_options(soft: bool) -> Callable[[F], F]:
                 show_default=True,
                 help="Annotator shares where there are any, or gold sets.",
             ),
-            click.option(
-                "--gold",
-                type=click.Choice(GOLD),
-                default="given",
-                show_default=True,
-                help="What makes a gold set: the record's `labels`, or its annotators.",
-            ),
+            gold_option,
+        ):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+def fitting_options(soft: bool) -> Callable[[F], F]:
+    """--targets, --task, --method, --gold, --soft/--gold-targets (by default as given), --group."""
+
+    def decorate(command: F) -> F:
+        for option in (
+            people_options(soft),
             method_option,
             task_option,
             click.option(

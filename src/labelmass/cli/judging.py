@@ -15,6 +15,17 @@ GOLD = ("given", "majority", "more-than-half", "dawid-skene")
 CALIBRATORS = ("platt", "temperature", "beta", "isotonic", "venn-abers", "identity", "auto")
 
 
+def gold_option(command: F) -> F:
+    """--gold."""
+    return click.option(
+        "--gold",
+        type=click.Choice(GOLD),
+        default="given",
+        show_default=True,
+        help="What makes a gold set: the record's `labels`, or its annotators.",
+    )(command)
+
+
 def judging_options(command: F) -> F:
     """--gold, --threshold, --baseline, --metric, --draws."""
     for option in (
@@ -28,13 +39,7 @@ def judging_options(command: F) -> F:
         click.option(
             "--threshold", type=float, default=0.5, show_default=True, help="A label is set from P."
         ),
-        click.option(
-            "--gold",
-            type=click.Choice(GOLD),
-            default="given",
-            show_default=True,
-            help="What makes a gold set: the record's `labels`, or its annotators.",
-        ),
+        gold_option,
     ):
         command = option(command)
     return command

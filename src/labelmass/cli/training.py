@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from labelmass.cli.judging import GOLD
+from labelmass.cli.fitting import people_options
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -26,27 +26,7 @@ def training_options(command: F) -> F:
             help="A .jsonl file of scores of TRAIN itself, each record's by a fit on the folds "
             "that it is not in: for `labelmass calibrate`.",
         ),
-        click.option(
-            "--group",
-            default="group",
-            show_default=True,
-            metavar="FIELD",
-            help="Of the records: what belongs together and is never divided.",
-        ),
-        click.option(
-            "--soft/--gold-targets",
-            "soft",
-            default=True,
-            show_default=True,
-            help="Annotator shares where there are any, or gold sets.",
-        ),
-        click.option(
-            "--gold",
-            type=click.Choice(GOLD),
-            default="given",
-            show_default=True,
-            help="What makes a gold set: the record's `labels`, or its annotators.",
-        ),
+        people_options(soft=True),
     ):
         command = option(command)
     return command
