@@ -77,7 +77,7 @@ def guard(files: list[Path], out: Path) -> None:
     split(safe_texts(neutral, out / "safe.jsonl"), 0.8, out / "safe")
     for part in ("train", "dev"):
         join(out / f"{part}.jsonl", *(out / kind / f"{part}.jsonl" for kind in ("unsafe", "safe")))
-    train(out, EXAMPLES / "guard.toml", ("--epochs", "2"))
+    train(out, EXAMPLES / "guard.toml", ("--epochs", "2", "--autocast"))
     for kind in ("unsafe", "safe"):
         judge(out / kind / "test.jsonl", out / "model", out / "run" / kind)
 
@@ -86,7 +86,7 @@ def emotions(files: list[Path], out: Path) -> None:
     """Writes what one annotator would: each epoch shows one annotator's answer to each text."""
     (annotated,) = files
     split(annotated, 0.8, out)
-    settings = ("--answers", "annotators", "--epochs", "4")
+    settings = ("--answers", "annotators", "--epochs", "3", "--autocast")
     train(out, EXAMPLES / "emotions-de.toml", settings)
     judge(out / "test.jsonl", out / "model", out / "run")
 
