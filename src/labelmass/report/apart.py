@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from labelmass.answers.readings import Readings
 from labelmass.answers.tree import Normalisation
 from labelmass.report.branches import LEAST, Branch, StepShares, branches, step_shares
-from labelmass.report.gather import Disagreement, Gathered, Model
+from labelmass.report.gather import Disagreement, Floats, Gathered, Model
 from labelmass.report.html import Markup, fold, join, number, table, tag
 
 
@@ -77,10 +77,10 @@ def _bar(value: float, whose: str) -> Markup:
     return join([tag("span", number(value), class_="value"), bar])
 
 
-def _bounds(low: object, high: object, row: int, column: int) -> str:
+def _bounds(low: Floats | None, high: Floats | None, row: int, column: int) -> str:
     if low is None or high is None:
         return ""
-    ends = [float(side[row, column]) for side in (low, high)]  # type: ignore[index]
+    ends = [float(side[row, column]) for side in (low, high)]
     return "" if any(map(math.isnan, ends)) else f"[{ends[0]:.3f}, {ends[1]:.3f}]"
 
 
