@@ -2,9 +2,11 @@
 
     python -m benchmarks.results RUN...
     python -m benchmarks.results GUARD_RUN... --table guard
+    python -m benchmarks.results RUN --before RUN --table change
 
 By default three tables: `layout`, a column a run; `intervals`, a table a run; `calibrated`, raw
-beside calibrated scores.
+beside calibrated scores. `change` sets the methods of a run beside those of another, on the
+records of both, as of one model before and after it is trained.
 
 No model is needed. The calibrated scores of a record come from a fit on the folds it is not in.
 With --encoders DIR, what `labelmass encoder` left in DIR/RUN/ has a row too.
@@ -24,13 +26,16 @@ from labelmass.run.calibrating import cross_calibrated
 from labelmass.run.compare import Run
 from labelmass.run.trees import SavedTrees
 from labelmass.supervised import Classifier
+from labelmass.targets import Targets
 
 TABLES = ("layout", "intervals", "calibrated")
 LAYOUT = ("nll", "l1", "micro-f1")
 INTERVALS = ("nll", "l1", "soft-f1", "micro-f1", "auc", "ece")
 GUARD = ("micro-f1", "hamming", "auc-micro", "ap-micro", "brier")
 CALIBRATED = ("nll", "l1", "ece", "soft-f1")
-BETTER = {"nll": -1, "l1": -1, "ece": -1, "soft-f1": 1}
+CHANGE = ("nll", "l1", "micro-f1", "auc-micro", "ece")
+LOWER = frozenset({"nll", "l1", "ece"})
+"""Metrics that are better low; the others in these tables are better high."""
 ON_FORMAT = "any-place, on-format"
 
 
@@ -105,25 +110,43 @@ def intervals(found: Judged, metrics: Sequence[str]) -> str:
 
 def calibrated(found: Judged) -> str:
     """A run's methods: raw, calibrated, and the interval of the difference on the same records."""
-
-    def line(name: str, raw: Predictions) -> list[str]:
-        both = {"raw": raw, "calibrated": cross_calibrated(raw, found.targets)}
-        scores = evaluate(both, found.targets, CALIBRATED, baseline="raw").methods
-        return [f"`{name}`", *(_change(scores, metric) for metric in CALIBRATED)]
-
-    head = ["method", *(f"{metric}: raw, calibrated, difference" for metric in CALIBRATED)]
-    return table(head, (line(name, raw) for name, raw in found.rows.items()))
+    rows = found.rows.items()
+    pairs = ((name, raw, cross_calibrated(raw, found.targets)) for name, raw in rows)
+    return _paired(pairs, ("raw", "calibrated"), found.targets, CALIBRATED)
 
 
-def _change(found: Mapping[str, MethodScores], metric: str) -> str:
-    gap = found["calibrated"].differences[metric]
-    before, after = (short(found[name][metric].value) for name in ("raw", "calibrated"))
+def change(before: Judged, found: Judged) -> str:
+    """A run's methods as in another run, here, and the interval of the difference."""
+    shared = [name for name in found.rows if name in before.rows]
+    both = ((name, before.rows[name], found.rows[name]) for name in shared)
+    return _paired(both, ("before", "after"), found.targets, CHANGE)
+
+
+def _paired(
+    pairs: Iterable[tuple[str, Predictions, Predictions]],
+    names: tuple[str, str],
+    targets: Targets,
+    metrics: Sequence[str],
+) -> str:
+    first, second = names
+
+    def line(name: str, before: Predictions, after: Predictions) -> list[str]:
+        rows = {first: before, second: after}
+        scores = evaluate(rows, targets, metrics, baseline=first).methods
+        return [f"`{name}`", *(_change(scores[first], scores[second], one) for one in metrics)]
+
+    head = ["method", *(f"{metric}: {first}, {second}, difference" for metric in metrics)]
+    return table(head, (line(*pair) for pair in pairs))
+
+
+def _change(before: MethodScores, after: MethodScores, metric: str) -> str:
+    gap = after.differences[metric]
+    values = f"{short(before[metric].value)}, {short(after[metric].value)}"
     if gap.value is None or gap.low is None or gap.high is None:
-        return f"{before}, {after}"
-    mark = ""
-    if gap.sure:
-        mark = " better" if gap.value * BETTER[metric] > 0 else " worse"
-    return f"{before}, {after}, [{gap.low:+.2f}, {gap.high:+.2f}]{mark}"
+        return values
+    better = (gap.value < 0) == (metric in LOWER)
+    mark = "" if not gap.sure else " better" if better else " worse"
+    return f"{values}, [{gap.low:+.2f}, {gap.high:+.2f}]{mark}"
 
 
 def main() -> None:
@@ -131,9 +154,12 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("runs", nargs="+", type=Path)
-    parser.add_argument("--table", action="append", choices=(*TABLES, "guard"))
+    parser.add_argument("--table", action="append", choices=(*TABLES, "guard", "change"))
     parser.add_argument("--encoders", type=Path)
+    parser.add_argument("--before", type=Path, metavar="RUN")
     args = parser.parse_args()
+    if "change" in (args.table or ()) and args.before is None:
+        parser.error("--table change needs --before RUN")
     found = [Judged(run, args.encoders) for run in args.runs]
     for wanted in args.table or TABLES:
         if wanted == "layout":
@@ -143,6 +169,8 @@ def main() -> None:
             print(f"### {one.name}: {wanted}, {len(one.targets)} records\n")
             if wanted == "calibrated":
                 print(calibrated(one))
+            elif wanted == "change":
+                print(change(Judged(args.before, None), one))
             else:
                 print(intervals(one, GUARD if wanted == "guard" else INTERVALS))
 

@@ -49,6 +49,15 @@ def test_a_trained_model_brings_its_task(folder: Path, base: str) -> None:
     assert signature["dtype"] == note["base"]["dtype"] == "float32"
 
 
+def test_a_log_gets_a_line_from_time_to_time(
+    folder: Path, base: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("labelmass.cli.progress.LOGGED", 0.0)
+    told = train(base)
+    assert "training, step 2 of 6, epoch 1  loss" in told
+    assert "validation 2/4, step 3 of 6" in told
+
+
 def test_another_task_is_warned_of(folder: Path, base: str) -> None:
     train(base)
     same = run("prompt", "people.jsonl", "-m", "tuned", "-t", "mood.toml", "-k", "0")

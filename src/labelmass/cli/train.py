@@ -135,7 +135,7 @@ def _stopping(minutes: float | None) -> Generator[Callable[[], bool]]:
 
 @contextmanager
 def _shown() -> Generator[Callable[[Any, int, str], None]]:
-    """A bar with loss, tokens a second and time left, where stderr is a terminal."""
+    """A bar with loss, tokens a second and time left; in a log a line a minute."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -145,6 +145,7 @@ def _shown() -> Generator[Callable[[Any, int, str], None]]:
         TimeRemainingColumn,
     )
 
+    from labelmass.cli.progress import LOGGED
     from labelmass.train.saved import smoothed
 
     console = Console(stderr=True)
@@ -158,10 +159,10 @@ def _shown() -> Generator[Callable[[Any, int, str], None]]:
         disable=not console.is_terminal,
     ) as bars:
         bar = bars.add_task("training", total=None, told="")
-        epochs = -1
+        epochs, last = -1, time.monotonic()
 
         def watch(progress: Any, steps: int, doing: str) -> None:
-            nonlocal epochs
+            nonlocal epochs, last
             told = f"epoch {progress.epoch + 1}"
             if progress.losses:
                 speed = progress.tokens / max(progress.seconds, 1e-9)
@@ -172,6 +173,9 @@ def _shown() -> Generator[Callable[[Any, int, str], None]]:
                 console.print(f"{doing}, at most {steps} steps{after}")
             elif epochs < len(progress.epochs):
                 console.print(str(progress.epochs[-1]))
+            elif not console.is_terminal and time.monotonic() - last >= LOGGED:
+                last = time.monotonic()
+                click.echo(f"{doing}, step {progress.step} of {steps}, {told}", err=True)
             epochs = len(progress.epochs)
 
         yield watch
