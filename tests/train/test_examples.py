@@ -109,6 +109,10 @@ def test_every_annotator_is_learnt_once_before_any_twice(words: HFTokenizer) -> 
         drawn = [example.labels(made.task, made.settings, 4 * turn + i) for i in range(4)]
         assert Counter(drawn) == {("joy",): 2, ("joy", "fear"): 1, (): 1}
     assert examples(words, Settings(answers="gold")).read(one).votes == (("fear",),)
+    blank = record(labels=["fear"], annotators=None, distribution=None)
+    assert examples(words, format={"kind": "comma", "none": False}).read(blank).votes == (
+        ("fear",),
+    )
     majority = record(annotators=votes)
     assert examples(words, Settings(answers="gold")).read(majority).votes == (("joy",),)
 

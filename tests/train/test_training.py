@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from safetensors.torch import load_file
 
 import labelmass
 from labelmass.errors import LabelMassError, ModelError
+from labelmass.lm.adapted import read_note, trained_on
 from labelmass.train import Settings, Trained, train
 from train.tiny import MEANT, people, save_base, task
 
@@ -67,6 +69,17 @@ def test_the_annotators_distribution_is_learnt_and_not_the_majority(
     # joint, too: one in three says both
     both = np.mean([scored[i].pair("fear", "joyful").p for i in range(1, 12, 2)])
     assert both == pytest.approx(1 / 3, abs=0.12)
+
+
+@pytest.mark.parametrize(("balance", "share"), [("none", 0.75), ("inverse-frequency", 0.5)])
+def test_rare_answers_weigh_more_where_that_is_asked_for(
+    base: str, tmp_path: Path, balance: str, share: float
+) -> None:
+    rows = [{"id": i, "text": "happy", "labels": ["joy"] if i % 4 else []} for i in range(32)]
+    settings = Settings(**LEARN.to_dict() | {"balance": balance, "epochs": 30})
+    train(rows, task(), base, out=tmp_path / "out", settings=settings)
+    (found,) = labelmass.score(["happy"], task(), labelmass.load(str(tmp_path / "out")))
+    assert found["joy"].p == pytest.approx(share, abs=0.08)
 
 
 class Killed(Exception):
@@ -187,6 +200,27 @@ def test_an_adapter_on_an_adapter(tuned: Path, tmp_path: Path) -> None:
     assert labelmass.load(str(further.folder)).name == name
 
 
+def test_what_its_base_was_trained_on_counts_as_its_own(tuned: Path, tmp_path: Path) -> None:
+    others = [{**row, "text": f"{row['text']}!"} for row in people()]
+    for full in (False, True):
+        settings = Settings(**SHORT.to_dict() | {"full": full, "epochs": 1})
+        out = tmp_path / str(full)
+        train(others, task(), str(tuned), out=out, settings=settings)
+        assert trained_on(out) > trained_on(tuned)
+        assert len(trained_on(out)) == 32
+
+
+def test_a_folder_called_as_a_built_in_model_is_not_taken_for_one(
+    base: str, tuned: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(LabelMassError, match="smollm2 is the name of a built-in model"):
+        train(people(), task(), base, out="smollm2", settings=SHORT)
+    shutil.copytree(tuned, "smollm2")
+    assert read_note("smollm2") is None
+    assert read_note(tmp_path / "smollm2") is not None
+
+
 def test_another_base_is_refused(tmp_path: Path) -> None:
     base = save_base(tmp_path / "base")
     train(people(), task(), str(base), out=tmp_path / "out", settings=SHORT)
@@ -299,3 +333,8 @@ def test_weights_of_half_the_size(base: str, tmp_path: Path) -> None:
     assert {weight.dtype for weight in weights.values()} == {torch.float32}
     with pytest.raises(LabelMassError, match="float16 overflows"):
         train(people(), task(), base, out=tmp_path / "no", dtype="float16")
+    half = labelmass.load(base, dtype="float16")
+    half.network.save_pretrained(tmp_path / "half")
+    half.tokenizer.save(tmp_path / "half")
+    with pytest.raises(LabelMassError, match="half is in float16"):  # as its weights are
+        train(people(), task(), str(tmp_path / "half"), out=tmp_path / "no", device="auto")

@@ -13,16 +13,19 @@ from pathlib import Path
 from typing import Any
 
 from labelmass.errors import ModelError
+from labelmass.lm import embedded
 
 NOTE, RECORDS = "labelmass.json", "records.json"
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
 
 
 def read_note(folder: str | Path) -> dict[str, Any] | None:
-    """What labelmass.json says, None where there is none.
+    """What labelmass.json says, None where there is none, or for the name of the embedded model.
 
     Raises ModelError if it cannot be read or the training is not finished.
     """
+    if folder == embedded.NAME:
+        return None
     path = Path(folder).expanduser() / NOTE
     try:
         if not path.is_file():
@@ -44,7 +47,7 @@ def name_of(folder: str | Path, note: Mapping[str, Any]) -> str:
 
 
 def trained_on(folder: str | Path) -> frozenset[str]:
-    """Digests (`Record.digest`) of the records a model was trained or validated on."""
+    """Digests (`Record.digest`) of what a model, or its base, was trained or validated on."""
     path = Path(folder).expanduser() / RECORDS
     if read_note(folder) is None or not path.is_file():
         return frozenset()

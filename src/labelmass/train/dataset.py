@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -94,14 +94,21 @@ def _items(
 
 def _set_aside(records: Sequence[Record], settings: Settings) -> tuple[list[Record], list[Record]]:
     share = settings.dev_share
-    grouped = all(record.extra.get("group") is not None for record in records)
+    grouped = any(record.extra.get("group") is not None for record in records)
     parts = split_records(
-        records,
+        [_grouped(record) for record in records] if grouped else records,
         {"train": 1 - share, "dev": share},
         seed=settings.seed,
         group="group" if grouped else None,
     ).parts
     return parts["train"], parts["dev"]
+
+
+def _grouped(record: Record) -> Record:
+    """Where it says no group, with one of its own: a list, which is no name of another."""
+    if record.extra.get("group") is not None:
+        return record
+    return replace(record, extra={**record.extra, "group": ["alone", record.id]})
 
 
 def _judged(task: Task, record: Record, skipped: list[Skipped]) -> bool:

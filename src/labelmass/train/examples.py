@@ -88,7 +88,7 @@ class Examples:
         if self.settings.answers == "annotators":
             if annotators := record.extra.get("annotators"):
                 votes = tuple(self._ordered(vote) for vote in annotators)
-            elif "distribution" in record.extra:
+            elif record.extra.get("distribution") is not None:
                 votes, shares = (), tuple(targets.shares[0].tolist())
                 if task.format.none is None and not task.format.single:
                     raise RecordError("a distribution may draw no label: give the annotators")

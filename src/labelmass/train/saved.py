@@ -5,7 +5,7 @@ checkpoint.safetensors, best.safetensors   where it stands and its best weights,
 adapter_model.safetensors, adapter_config.json   the adapter, in peft's format; or
 model.safetensors, config.json, tokenizer.json   all weights, as transformers writes them
 task.json                the task again, for commands that take no model: `--task DIR/task.json`
-records.json             digests of the records trained on and validated on
+records.json             digests of the records trained on and validated on, and of the base's
 skipped.jsonl            records left out, and why
 curve.json, curve.svg    loss of every step, validation of every epoch
 """
@@ -21,7 +21,7 @@ from typing import Any, cast
 from labelmass.data.files import write_json, write_records
 from labelmass.data.journal import differences
 from labelmass.errors import LabelMassError
-from labelmass.lm.adapted import NOTE, RECORDS
+from labelmass.lm.adapted import NOTE, RECORDS, trained_on
 from labelmass.train.dataset import Dataset
 from labelmass.train.progress import Progress
 
@@ -57,6 +57,7 @@ def begin(folder: Path, head: Mapping[str, Any], data: Dataset) -> dict[str, Any
     digests = {
         "train": [example.digest for _, example in data.pairs],
         "dev": [record.digest for record in data.dev],
+        "base": sorted(trained_on(head["base"]["asked"])),
     }
     write_json(folder / RECORDS, digests)
     write_json(folder / "task.json", dict(head["task"]))

@@ -108,6 +108,8 @@ def train(
     from labelmass.lm.load import load
 
     settings, folder = settings or Settings(), Path(out)
+    if str(folder) == embedded.NAME:
+        raise LabelMassError(f"{out} is the name of a built-in model: choose another folder")
     task = task if isinstance(task, Task) else Task.load(task)
     task = task.with_options(k=demonstrations)
     if dtype is None and settings.full:
@@ -118,6 +120,11 @@ def train(
         if isinstance(source, str | Path):
             count_records(source)  # is it there? a model takes long to load
     base = load(model, device=device, dtype=dtype, revision=revision)
+    if base.dtype == "float16":
+        raise LabelMassError(
+            f"{base.name} is in float16, in which training overflows: take dtype float32 or "
+            "bfloat16"
+        )
     import torch
 
     from labelmass.train import saved
