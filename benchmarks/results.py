@@ -8,8 +8,9 @@ By default three tables: `layout`, a column a run; `intervals`, a table a run; `
 beside calibrated scores. `change` sets the methods of a run beside those of another, on the
 records of both, as of one model before and after it is trained.
 
-No model is needed. The calibrated scores of a record come from a fit on the folds it is not in.
-With --encoders DIR, what `labelmass encoder` left in DIR/RUN/ has a row too.
+The calibrated scores of a record come from a fit on the folds it is not in. With --encoders DIR,
+what `labelmass encoder` and `labelmass probe` left in DIR/RUN/ has a row too; no model is needed,
+but for a probe the embedded one.
 """
 
 from __future__ import annotations
@@ -18,14 +19,17 @@ import argparse
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+import labelmass
 from labelmass.answers.tree import Normalisation
 from labelmass.estimators import ESTIMATORS
 from labelmass.evaluate import Predictions, Threshold, evaluate
 from labelmass.evaluate.results import MethodScores
+from labelmass.lm.base import LanguageModel
 from labelmass.run.calibrating import cross_calibrated
 from labelmass.run.compare import Run
 from labelmass.run.trees import SavedTrees
 from labelmass.supervised import Classifier
+from labelmass.supervised.states import States
 from labelmass.targets import Targets
 
 TABLES = ("layout", "intervals", "calibrated")
@@ -46,19 +50,24 @@ def methods(run: Run) -> list[str]:
 
 
 class Judged:
-    """A run and all its rows: methods, any-place given that the answer parses, and encoders."""
+    """A run and all its rows: methods, any-place given that the answer parses, and classifiers."""
 
     def __init__(self, folder: Path, encoders: Path | None) -> None:
         self.name, self.run = folder.name, Run.open(folder)
         self.targets = self.run.targets()
         parses = self.run.predictions(["any-place"], normalise=Normalisation.ON_FORMAT)
         found = [] if encoders is None else sorted((encoders / folder.name).glob("*"))
-        beside = {
-            one.name: self.run.beside([Classifier.load(one)], {}).popitem()[1] for one in found
-        }
+        beside = {one.name: self._beside(Classifier.load(one)) for one in found}
         self.rows: dict[str, Predictions] = (
             self.run.predictions(methods(self.run)) | {ON_FORMAT: parses["any-place"]} | beside
         )
+
+    def _beside(self, classifier: Classifier) -> Predictions:
+        models: dict[str, LanguageModel] = {}
+        if isinstance(classifier.source, States):
+            model = labelmass.load()
+            models[model.fingerprint] = model
+        return self.run.beside([classifier], models).popitem()[1]
 
     def judge(self, metrics: Sequence[str]) -> Mapping[str, MethodScores]:
         """By row, those that look at no text among them."""

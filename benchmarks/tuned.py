@@ -66,8 +66,8 @@ def train(out: Path, task: Path, settings: Sequence[str]) -> None:
     labelmass("train", data, "--task", task, "--dev", dev, *settings, "--out", out / "model")
 
 
-def judge(test: Path, model: Path, methods: str, out: Path) -> None:
-    labelmass("compare", test, "--model", model, "--methods", methods, "--out", out)
+def judge(test: Path, model: Path, out: Path) -> None:
+    labelmass("compare", test, "--model", model, "--methods", READINGS, "--out", out)
 
 
 def guard(files: list[Path], out: Path) -> None:
@@ -79,7 +79,7 @@ def guard(files: list[Path], out: Path) -> None:
         join(out / f"{part}.jsonl", *(out / kind / f"{part}.jsonl" for kind in ("unsafe", "safe")))
     train(out, EXAMPLES / "guard.toml", ("--epochs", "2", "--autocast"))
     for kind in ("unsafe", "safe"):
-        judge(out / kind / "test.jsonl", out / "model", READINGS, out / "run" / kind)
+        judge(out / kind / "test.jsonl", out / "model", out / "run" / kind)
 
 
 def emotions(files: list[Path], out: Path) -> None:
@@ -88,7 +88,7 @@ def emotions(files: list[Path], out: Path) -> None:
     split(annotated, 0.8, out)
     settings = ("--answers", "annotators", "--epochs", "3", "--autocast")
     train(out, EXAMPLES / "emotions-de.toml", settings)
-    judge(out / "test.jsonl", out / "model", f"{READINGS},unary,binary", out / "run")
+    judge(out / "test.jsonl", out / "model", out / "run")
 
 
 WHAT: dict[str, tuple[int, Callable[[list[Path], Path], None]]] = {
