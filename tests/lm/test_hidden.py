@@ -38,6 +38,30 @@ def test_they_are_those_of_a_full_pass_alone_and_in_a_batch(
             assert rows == pytest.approx(alone, rel=1e-5, abs=1e-5)
 
 
+def test_what_prompts_begin_with_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = network("Llama", BASE)
+    reader = wrapped(model)
+    read: list[tuple[int, int]] = []
+    usual = model.base_model.forward
+
+    def counted(input_ids: Any, **how: Any) -> Any:
+        read.append(tuple(input_ids.shape))
+        return usual(input_ids=input_ids, **how)
+
+    monkeypatch.setattr(model.base_model, "forward", counted)
+    begin = list(range(3, 23))
+    batches = [[([*begin, 30, 31], [5]), ([*begin, 40], [])], [([*begin, 50], [6, 7])]]
+    rows = [row for pairs in batches for row in reader.hidden(pairs)]
+    assert read == [(1, 20), (2, 3), (1, 3)]
+    alone = [wrapped(model).hidden([pair])[0] for pairs in batches for pair in pairs]
+    for one, other in zip(rows, alone, strict=True):
+        assert one == pytest.approx(other, rel=1e-5, abs=1e-5)
+    other = [([9, *begin], [5]), ([9, 8], [])]
+    (first, second), (whole,) = reader.hidden(other), wrapped(model).hidden(other[:1])
+    assert first == pytest.approx(whole, rel=1e-5, abs=1e-5)
+    assert second.shape == (1, first.shape[1])
+
+
 def test_the_last_layer_is_after_the_final_norm_and_predicts_the_next_token() -> None:
     model = network("Llama", BASE)
     (rows,) = wrapped(model).hidden([([3, 4, 5], [6, 7])])

@@ -24,7 +24,7 @@ from labelmass.lm.attention import attention
 from labelmass.lm.base import PROMPT, Ask, Row, Tokenizer, Usage
 from labelmass.lm.forward import Forward
 from labelmass.lm.full_forward import FullForward
-from labelmass.lm.hidden import Pair, hidden
+from labelmass.lm.hidden import Hidden, Pair
 from labelmass.lm.masked import Masked
 from labelmass.lm.split import Split, fits
 from labelmass.lm.tree_attention import Attention, TreeAttention
@@ -73,6 +73,8 @@ class TransformersModel:
         self.context = architecture.context
         self._strategy, self.note = self._choose(architecture)
         self.engine = f"transformers/{self._strategy.name}"
+        plain = self.note is None and architecture.windows.size is None
+        self._hidden = Hidden(self._forward, shares=plain)
         self._records: dict[int, Any] = {}
         self._opened = 0
         self._closed = Usage()
@@ -163,7 +165,7 @@ class TransformersModel:
 
     def hidden(self, pairs: Sequence[Pair], layer: int = -1) -> list[NDArray[np.float32]]:
         """States after every token of some answers, see `lm.hidden`."""
-        return hidden(self._forward, pairs, layer)
+        return self._hidden(pairs, layer)
 
     def _choose(self, architecture: Architecture) -> tuple[TreeAttention | FullForward, str | None]:
         """The quickest way of reading that gives the numbers of full passes."""
