@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import labelmass
 from labelmass.answers.tree import Normalisation
@@ -30,7 +31,6 @@ from labelmass.run.compare import Run
 from labelmass.run.trees import SavedTrees
 from labelmass.supervised import Classifier
 from labelmass.supervised.states import States
-from labelmass.targets import Targets
 
 TABLES = ("layout", "intervals", "calibrated")
 LAYOUT = ("nll", "l1", "micro-f1")
@@ -69,12 +69,13 @@ class Judged:
             models[model.fingerprint] = model
         return self.run.beside([classifier], models).popitem()[1]
 
-    def judge(self, metrics: Sequence[str]) -> Mapping[str, MethodScores]:
-        """By row, those that look at no text among them."""
+    def judge(
+        self, metrics: Sequence[str], rows: Mapping[str, Predictions] | None = None, **how: Any
+    ) -> Mapping[str, MethodScores]:
+        """By row, those that look at no text among them. rows: by default all of the run."""
         single = self.run.task.format.single
-        threshold = None if single else Threshold(0.5)
-        found = evaluate(self.rows, self.targets, metrics, threshold=threshold, single=single)
-        return found.methods
+        how["threshold"] = None if single else Threshold(0.5)
+        return evaluate(rows or self.rows, self.targets, metrics, single=single, **how).methods
 
 
 def pipes(cells: Sequence[str]) -> str:
@@ -121,27 +122,26 @@ def calibrated(found: Judged) -> str:
     """A run's methods: raw, calibrated, and the interval of the difference on the same records."""
     rows = found.rows.items()
     pairs = ((name, raw, cross_calibrated(raw, found.targets)) for name, raw in rows)
-    return _paired(pairs, ("raw", "calibrated"), found.targets, CALIBRATED)
+    return _paired(pairs, ("raw", "calibrated"), found, CALIBRATED)
 
 
 def change(before: Judged, found: Judged) -> str:
     """A run's methods as in another run, here, and the interval of the difference."""
     shared = [name for name in found.rows if name in before.rows]
     both = ((name, before.rows[name], found.rows[name]) for name in shared)
-    return _paired(both, ("before", "after"), found.targets, CHANGE)
+    return _paired(both, ("before", "after"), found, CHANGE)
 
 
 def _paired(
     pairs: Iterable[tuple[str, Predictions, Predictions]],
     names: tuple[str, str],
-    targets: Targets,
+    found: Judged,
     metrics: Sequence[str],
 ) -> str:
     first, second = names
 
     def line(name: str, before: Predictions, after: Predictions) -> list[str]:
-        rows = {first: before, second: after}
-        scores = evaluate(rows, targets, metrics, baseline=first).methods
+        scores = found.judge(metrics, {first: before, second: after}, baseline=first)
         return [f"`{name}`", *(_change(scores[first], scores[second], one) for one in metrics)]
 
     head = ["method", *(f"{metric}: {first}, {second}, difference" for metric in metrics)]
