@@ -225,6 +225,8 @@ def test_single_label_tasks_choose_the_likeliest() -> None:
     assert found.rules["sets"] == "the likeliest label" and "nll" not in found.metrics
     tied = Threshold(None).choose(np.array([[0.4, 0.4, 0.2], [np.nan] * 3]), LABELS)
     assert tied.tolist() == [[True, False, False], [False] * 3]
+    floor = Threshold(None).choose(np.array([[1e-8] * 3, [0.0] * 3, [0, 1e-8, 1e-7]]), LABELS)
+    assert floor.tolist() == [[False] * 3, [False] * 3, [False, False, True]]
 
 
 def test_groups_are_what_is_drawn() -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labelmass.errors import LabelMassError
+from labelmass.evaluate.alignment import EPS
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +18,8 @@ class Threshold:
     """P_l >= tau.
 
     tau: one number, or one a label by name, or None for the likeliest label alone (the first of
-        equals), as where exactly one label is right.
+        equals), as where exactly one label is right; none of them where all are at the floor EPS,
+        as for an answer without a label.
     fitted_on: the data that chose tau, in words; never the data it is judged on.
     """
 
@@ -28,7 +30,7 @@ class Threshold:
         """(n, k) label sets; LabelMassError if a label has no threshold. NaN is not chosen."""
         if self.tau is None:
             likeliest = np.argmax(np.nan_to_num(p, nan=-1.0), axis=1)
-            return (np.arange(p.shape[1]) == likeliest[:, None]) & ~np.isnan(p)
+            return (np.arange(p.shape[1]) == likeliest[:, None]) & (p > EPS)
         if not isinstance(self.tau, Mapping):
             return p >= self.tau
         for label in labels:
