@@ -15,7 +15,7 @@ from sklearn.pipeline import make_pipeline, make_union
 from labelmass.calibrate.provenance import folds
 from labelmass.errors import FitError, RecordError
 from labelmass.run.signature import Signature, of_method
-from labelmass.run.training import text_fitting
+from labelmass.run.training import groups_of, text_fitting
 from labelmass.supervised import Classifier, Tfidf
 from labelmass.targets import Targets
 from labelmass.task import Record, Task
@@ -151,6 +151,24 @@ def test_too_little_text_is_said() -> None:
         text_fitting("tfidf", TASK, records, targets)
     with pytest.raises(FitError, match="too few"):
         text_fitting("tfidf", TASK, records[:1], targets.at(targets.ids[:1]))
+
+
+def test_a_group_takes_in_what_says_the_same() -> None:
+    said = ["a", "b", "b", "c", "c", "d", "e"]
+    names = ["x", "x", "y", "y", None, "z", None]
+    rows = [
+        {"id": i, "text": text, "labels": [], "group": name}
+        for i, (text, name) in enumerate(zip(said, names, strict=True))
+    ]
+    records = [Record.from_dict(row, i) for i, row in enumerate(rows)]
+    groups = groups_of(records, Targets.from_records(rows, TASK.label_names))
+    assert len(set(groups[:5])) == 1
+    assert groups[0] == "group:x"
+    assert groups[5:] == ("group:z", "record:6")
+    alone = groups_of(records, Targets.from_records(rows, TASK.label_names, group=None))
+    assert alone == tuple(record.digest for record in records)
+    with pytest.raises(FitError, match="3 labelled records that belong together are too few"):
+        groups_of(records[:3], Targets.from_records(rows[:3], TASK.label_names))
 
 
 def test_its_signature_is_its_own_whatever_stands_beside_it(fitted: Classifier) -> None:

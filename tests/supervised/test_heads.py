@@ -16,7 +16,7 @@ from sklearn.preprocessing import StandardScaler
 
 from labelmass.calibrate.provenance import folds
 from labelmass.errors import FitError
-from labelmass.supervised import LabelHeads, fit_heads
+from labelmass.supervised import LabelHeads, cross_fit_heads, fit_heads
 from labelmass.supervised.logistic import base_rate, fit_lines
 from proofs import proof
 
@@ -139,6 +139,19 @@ def test_a_label_nobody_judged_gets_the_pooled_share() -> None:
     assert heads(x)[:, 2].min() < 1
     with pytest.raises(FitError, match="nothing to fit on"):
         fit_heads(LABELS, x, np.full_like(share, np.nan), groups)
+
+
+def test_where_one_label_is_right_they_sum_to_one() -> None:
+    x, share, groups = data()
+    one = np.eye(len(LABELS))[share.argmax(axis=1)]
+    heads = fit_heads(LABELS, x, one, groups, single=True)
+    apart = fit_heads(LABELS, x, one, groups)(x)
+    assert np.abs(apart.sum(axis=1) - 1).max() > 0.01
+    assert heads(x) == pytest.approx(apart / apart.sum(axis=1, keepdims=True))
+    again = LabelHeads.from_dict(json.loads(json.dumps(heads.to_dict())), heads.arrays())
+    assert np.array_equal(again(x), heads(x))
+    crossed = cross_fit_heads(LABELS, x, one, groups, single=True)
+    assert crossed.sum(axis=1) == pytest.approx(np.ones(len(x)))
 
 
 def test_they_come_back_from_json_and_arrays() -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from labelmass.errors import FitError
+from labelmass.data import BadRecord
+from labelmass.data.clusters import joined, numbered
+from labelmass.errors import FitError, RecordError
+from labelmass.run.compare import targets_of
+from labelmass.run.results import Failure
 from labelmass.supervised import Classifier, Sentences, Tfidf, cross_fit_heads, fit_heads
 from labelmass.supervised.classifier import Source
 from labelmass.supervised.heads import FOLDS
@@ -18,6 +22,45 @@ from labelmass.targets import Targets
 from labelmass.task import Record, Task
 
 TFIDF = "tfidf"
+
+Skipped = tuple[str | int, str]
+"""A record's id, and why it was left out."""
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Records, what people said of them, and which others were left out."""
+
+    records: tuple[Record, ...]
+    targets: Targets
+    skipped: tuple[Skipped, ...]
+
+    @classmethod
+    def of(
+        cls,
+        items: Iterable[Record | BadRecord | Failure],
+        task: Task,
+        gold: str = "given",
+        group: str = "group",
+    ) -> Labelled:
+        """FitError if none is left. gold, group: see `targets_of`."""
+        kept: dict[str | int, Record] = {}
+        skipped: list[Skipped] = []
+        for one in items:
+            try:
+                if not isinstance(one, Record):
+                    raise RecordError(one.error)
+                targets_of(task, [one], gold, group)
+                if one.id in kept:
+                    raise RecordError("another record has this id: ids must differ")
+                kept[one.id] = one
+            except RecordError as error:
+                skipped.append((one.id, str(error)))
+        if not kept:
+            first = f" ({skipped[0][0]!r}: {skipped[0][1]})" if skipped else ""
+            raise FitError(f"no record is left to fit on{first}")
+        targets = targets_of(task, kept.values(), gold, group)
+        return cls(tuple(kept.values()), targets, tuple(skipped))
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +97,10 @@ class Fitting:
 
     def cross_fitted(self) -> Floats:
         """(n, k) P(label), each record's by a fit on the folds that it is not in."""
+        if (groups := len(set(self._groups))) < 3:
+            raise FitError(
+                f"scores by fits on other folds need three groups of records: {groups} are too few"
+            )
         return cross_fit_heads(*self._data, **self._options)
 
     @property
@@ -72,6 +119,7 @@ class Fitting:
             "strengths": self.source.strengths,
             "refit": self.refit,
             "seed": self.seed,
+            "single": self.task.format.single,
         }
 
 
@@ -100,7 +148,19 @@ def text_fitting(
 
 
 def groups_of(records: Sequence[Record], targets: Targets) -> tuple[str, ...]:
-    """What stays together in folds: the groups of the targets, else records that say the same."""
-    if len(records) < 2:
-        raise FitError(f"{len(records)} labelled records are too few to fit on")
-    return targets.groups or tuple(record.digest for record in records)
+    """What stays together in folds: records that say the same, and the groups of the targets.
+
+    FitError where that leaves nothing to tell apart.
+    """
+    names = tuple(record.digest for record in records)
+    if targets.groups is not None:
+        clusters = joined(numbered(targets.groups), numbered(names)).tolist()
+        least: dict[int, str] = {}
+        for cluster, group in zip(clusters, targets.groups, strict=True):
+            least[cluster] = min(group, least.get(cluster, group))
+        names = tuple(least[cluster] for cluster in clusters)
+    if len(set(names)) < 2:
+        raise FitError(
+            f"{len(records)} labelled records that belong together are too few to fit on"
+        )
+    return names

@@ -62,6 +62,7 @@ class LabelHeads:
     mean, scale: (d,), taken off and divided by; None where features are used as they are.
     weights: (k, d). intercepts: (k,). heads: how each label was fitted.
     strengths: those tried. losses: (s, k) cross-validated loss at each, in nats a record.
+    single: exactly one label is right, so that a record's probabilities sum to 1.
     """
 
     labels: tuple[str, ...]
@@ -72,6 +73,7 @@ class LabelHeads:
     heads: tuple[Head, ...]
     strengths: tuple[float, ...]
     losses: Floats
+    single: bool = False
 
     def __call__(self, x: Features) -> Floats:
         """(n, k) P(label) of (n, d) features."""
@@ -81,7 +83,10 @@ class LabelHeads:
             raise FitError(f"features of {x.shape[1]} columns: {self.weights.shape[1]} were fitted")
         if self.mean is not None and self.scale is not None:
             x = (x - self.mean) / self.scale
-        return expit(x @ self.weights.T + self.intercepts)
+        p = expit(x @ self.weights.T + self.intercepts)
+        if self.single:
+            p /= np.maximum(p.sum(axis=1, keepdims=True), np.finfo(np.float64).tiny)
+        return p
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -112,6 +117,7 @@ class LabelHeads:
                 "strengths": list(self.strengths),
                 "losses": [[_plain(loss) for loss in row] for row in self.losses.tolist()],
             },
+            **({"single": True} if self.single else {}),
         }
 
     @classmethod
@@ -128,6 +134,7 @@ class LabelHeads:
             tuple(Head(**head) for head in data["heads"].values()),
             tuple(tried["strengths"]),
             np.array(losses),
+            data.get("single", False),
         )
 
 
@@ -141,6 +148,7 @@ def fit_heads(
     strengths: Sequence[float] = STRENGTHS,
     refit: Callable[[NDArray[np.bool_]], Features] | None = None,
     seed: int = 0,
+    single: bool = False,
 ) -> LabelHeads:
     """Heads on (n, d) features and (n, k) shares in [0, 1], NaN where not known.
 
@@ -149,6 +157,7 @@ def fit_heads(
     that which is best over all labels, since a choice by a handful of records is noise.
     refit: for features that are themselves fitted: (n, d) by a fit on these records alone, so that
         a fold is judged by nothing that has seen it.
+    single: see `LabelHeads`; C is chosen by each label's own loss, before they sum to 1.
     A record whose share is not known for a label is left out for this label alone; the standardiser
     sees every record. FitError for too few groups, or if nothing is known.
     """
@@ -187,6 +196,7 @@ def fit_heads(
         tuple(heads),
         tuple(map(float, strengths)),
         np.where(known.any(axis=0), losses / counts, np.nan),
+        single,
     )
 
 
