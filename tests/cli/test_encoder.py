@@ -134,3 +134,24 @@ def test_a_calibrator_is_fitted_on_cross_fitted_scores_of_the_same_records(fitte
     asked = ("score", "dev.jsonl", "-t", "mood.toml", "--encoder", fitted, "--method", "hard")
     run(*asked, "--calibrator", "cal.json", "--out", "c.jsonl")
     assert next(iter(records("c.jsonl")[0]["methods"])) == "calibrated:tfidf"
+
+
+@pytest.mark.usefixtures("no_model")
+def test_bad_records_are_left_out_and_listed() -> None:
+    rows = labelled()
+    del rows[1]["annotators"]
+    rows[2]["text"] = ""
+    write_lines("train.jsonl", rows)
+    shown = run("encoder", "train.jsonl", "-t", "mood.toml", "--out", "tfidf").output
+    assert "left out 'r1': record 'r1' has no labels, annotators or distribution" in shown
+    assert "2 records left out, see tfidf/skipped.jsonl" in shown
+    assert [row["id"] for row in records("tfidf/skipped.jsonl")] == ["r1", "r2"]
+    assert Classifier.load("tfidf").provenance["records"] == 88
+
+
+@pytest.mark.parametrize("command", ["encoder", "probe"])
+def test_a_missing_folder_is_named_before_the_work(command: str) -> None:
+    write_lines("train.jsonl", labelled(20))
+    asked = (command, "train.jsonl", "-t", "mood.toml", "--cross-fit", "there/c.jsonl")
+    assert "no folder there" in run(*asked, "--out", "out", code=2).output
+    assert not Path("out").exists()

@@ -80,6 +80,9 @@ def model(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Stating:
     return found
 
 
+SINGLE = TASK.replace('format = "comma"', 'format = {kind = "comma", single = true, none = false}')
+
+
 def probe(*further: str, out: str = "probe", source: str = "train.jsonl") -> Result:
     return run("probe", source, "-t", "mood.toml", "--hold-out", "0.3", "--out", out, *further)
 
@@ -137,9 +140,26 @@ def test_a_stopped_run_goes_on_and_reads_no_state_twice(
     probe()
     assert sum(seen) == 80
     assert Classifier.load("probe").digest == whole.digest
+    lines = Path("train.jsonl").read_text().splitlines(keepends=True)
+    changed = lines[7].replace("text: ", "text: calm ")
+    Path("train.jsonl").write_text("".join([*lines[100:], *lines[:7], changed, *lines[8:100]]))
+    probe()
+    assert sum(seen) == 81
+    probe(out="fresh")
+    assert Classifier.load("probe").digest == Classifier.load("fresh").digest
     again = run("probe", "train.jsonl", "-t", "mood.toml", "--layer", "2", "--out", "probe", code=1)
     assert "begun by another run" in str(again.exception)
     probe("--layer", "2", "--overwrite")
+
+
+def test_a_journal_that_went_by_lines_is_refused() -> None:
+    probe()
+    head, *lines = records("probe/states.journal")
+    head["signature"] = {"input": "train.jsonl", "states": head["signature"]["states"]}
+    rows = [line | {"key": key} for key, line in enumerate(lines, start=1)]
+    write_lines("probe/states.journal", [head, *rows])
+    refused = run("probe", "train.jsonl", "-t", "mood.toml", "--out", "probe", code=1)
+    assert "give --overwrite to begin anew" in str(refused.exception)
 
 
 def test_saved_trees_give_the_same_probe() -> None:
@@ -188,6 +208,8 @@ def test_it_refuses_its_records_and_other_models(
     assert f"fingerprint {model.fingerprint}, now another" in str(refused.exception)
     refused = run("compare", "dev.jsonl", *asked[2:], "--out", "run", code=1)
     assert "no model of this run" in str(refused.exception)
+    trees = run("probe", "trees", "--out", "p2", code=2).output
+    assert f"name the model that did, --model {model.name}" in " ".join(trees.split())
     wrong = run("score", "dev.jsonl", "-t", "mood.toml", "--encoder", "probe", code=2)
     assert "name it with --probe" in wrong.output
     monkeypatch.setattr(
@@ -219,12 +241,88 @@ def test_a_calibrator_is_fitted_on_cross_fitted_scores_of_the_same_records() -> 
 
 
 def test_where_exactly_one_label_is_written_the_study_has_no_pred_2_plus() -> None:
-    text = TASK.replace(
-        'format = "comma"', 'format = {kind = "comma", single = true, none = false}'
-    )
-    Path("mood.toml").write_text(text)
-    rows = [row | {"labels": row["labels"][:1]} for row in texts(160, 0, "r") if row["labels"]]
-    write_lines("train.jsonl", rows)
-    shown = probe().output
+    Path("mood.toml").write_text(SINGLE)
+    write_lines("train.jsonl", one_label())
+    shown = probe("--cross-fit", "cross.jsonl").output
     assert list(study()) == ["Gold", "Pred", "Perf"]
     assert "nll-single" in shown
+    run("score", "dev.jsonl", "-t", "mood.toml", "--probe", "probe", "--out", "s.jsonl")
+    found = [row["labels"] for row in records("cross.jsonl")]
+    found += [row["methods"]["probe"] for row in records("s.jsonl")]
+    assert [sum(one["p"] for one in row.values()) for row in found] == pytest.approx(
+        [1] * len(found)
+    )
+
+
+def one_label(*stray: int) -> list[dict[str, Any]]:
+    """Texts that name one label, which is gold; the answers to these places go astray."""
+    draw = np.random.default_rng(0)
+    found: list[dict[str, Any]] = []
+    for i in range(150):
+        label = str(draw.choice(LABELS))
+        text = f"text: {label} r{i}" + " stray" * (i in stray)
+        found.append({"id": f"r{i}", "text": text, "labels": [label]})
+    return found
+
+
+def test_an_answer_without_the_one_label_is_wrong_and_says_nothing_of_which() -> None:
+    Path("mood.toml").write_text(SINGLE)
+    write_lines("train.jsonl", one_label(*range(0, 150, 3)))
+    assert "50 of 150 answers of the model hold no label" in probe().output
+    found = study()
+    assert found["Pred"]["probe"]["micro-f1"]["cells"] < found["Perf"]["probe"]["micro-f1"]["cells"]
+    assert 0.65 < f1(found["Perf"]) < 0.9
+    assert f1(found["Pred"]) > 0.95
+    write_lines("train.jsonl", one_label(*range(150)))
+    assert "answers of the model hold no label" in probe(out="none").output
+    assert list(study("none")) == ["Gold", "Perf"]
+    assert f1(study("none")["Perf"]) == 0
+
+
+def test_few_records_have_a_probe_and_no_study() -> None:
+    probe()
+    write_lines("few.jsonl", texts(6, 2, "f"))
+    few = ("probe", "few.jsonl", "-t", "mood.toml", "--hold-out", "0.001", "--out", "probe")
+    shown = run(*few, "--cross-fit", "c.jsonl").output
+    assert "the study is left out: 0 of 6 records are held out" in shown
+    assert not Path("probe/study.json").exists()
+    assert Classifier.load("probe").provenance["records"] == len(records("c.jsonl")) == 6
+
+
+def test_what_saved_trees_were_asked_stays_as_it_is() -> None:
+    run("score", "train.jsonl", "-t", "mood.toml", "--keep-trees", "trees", "--out", "s.jsonl")
+    asked = ("-t", "nonsense", "-k", "7", "--no-chat")
+    shown = run("probe", "trees", *asked, "--out", "p", code=2).output
+    assert "leave out --task, --demonstrations, --chat" in " ".join(shown.split())
+    assert not Path("p").exists()
+
+
+def test_bad_records_are_left_out_and_listed(model: Stating) -> None:
+    model.context = 200
+    rows = texts(60, 2, "f")
+    del rows[1]["labels"], rows[2]["text"]
+    rows[3]["labels"] = ["glee"]
+    rows[4]["text"] *= 40
+    rows.append(rows[0])
+    write_lines("some.jsonl", rows)
+    shown = probe(source="some.jsonl").output
+    listed = {row["id"]: row["error"] for row in records("probe/skipped.jsonl")}
+    assert list(listed) == ["f1", "f2", "f3", "f0", "f4"]
+    for name, error in zip(
+        listed, ("no labels", "missing", "glee", "this id", "long"), strict=True
+    ):
+        assert error in listed[name]
+        assert f"left out '{name}': {listed[name]}" in shown
+    assert "5 records left out, see probe/skipped.jsonl" in shown
+    assert Classifier.load("probe").provenance["records"] == 56
+    asked = ("score", "some.jsonl", "-t", "mood.toml", "--keep-trees", "trees", "--out", "s.jsonl")
+    write_lines("some.jsonl", rows[:-1])
+    run(*asked)
+    probe_of_trees = run("probe", "trees", "--out", "same").output
+    assert "4 records left out" in probe_of_trees
+    write_lines("some.jsonl", rows[5:-1])
+    probe(source="some.jsonl")
+    assert not Path("probe/skipped.jsonl").exists()
+    write_lines("some.jsonl", rows[1:4])
+    none = run("probe", "some.jsonl", "-t", "mood.toml", "--out", "none", code=1)
+    assert "no record is left to fit on ('f1': record 'f1' has no labels" in str(none.exception)

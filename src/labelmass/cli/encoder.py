@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from labelmass.cli.options import task_option
-from labelmass.cli.training import read_labelled, show_fit, training_options, write_cross_fitted
+from labelmass.cli.training import show_fit, tell_skipped, training_options, write_cross_fitted
 
 
 @click.command("encoder")
@@ -27,7 +27,8 @@ def command(source: str, task: str | None, folder: str, **options: Any) -> None:
 
     TRAIN holds records with `labels`, `annotators` or `distribution`. The strength C of every label
     is cross-validated; the table sets its log-loss (NLL) on folds it has not seen beside that of
-    the base rate. Records it was fitted on are refused when it is used.
+    the base rate. Records it was fitted on are refused when it is used. Bad records are left out
+    and listed in DIR/skipped.jsonl.
 
     \b
     Examples:
@@ -38,28 +39,29 @@ def command(source: str, task: str | None, folder: str, **options: Any) -> None:
     """
     from rich.console import Console
 
-    from labelmass.run.compare import targets_of
+    from labelmass.data import read_records
     from labelmass.run.signature import Signature
-    from labelmass.run.training import text_fitting
+    from labelmass.run.training import Labelled, text_fitting
     from labelmass.task import Task
 
     if task is None:
         raise click.UsageError("name a task: --task emotions (see `labelmass tasks`)")
     asked = Task.load(task)
-    records = [record for _, record in read_labelled(source)]
-    targets = targets_of(asked, records, options["gold"], options["group"])
+    items = (item for _, item in read_records(source))
+    data = Labelled.of(items, asked, options["gold"], options["group"])
     with Console(stderr=True).status("fitting"):
         fitting = text_fitting(
             options["features"],
             asked,
-            records,
-            targets,
+            data.records,
+            data.targets,
             soft=options["soft"],
             seed=options["seed"],
         )
         classifier = fitting.classifier({"input": source})
-        classifier.save(folder)
         if options["cross_fit"] is not None:
             signature = Signature.of_texts(asked, [classifier.mark])
             write_cross_fitted(options["cross_fit"], fitting, signature)
+        classifier.save(folder)
+    tell_skipped(data.skipped, folder)
     show_fit(classifier, folder)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,9 +15,26 @@ from labelmass.cli.options import (
     prompt_options,
     task_option,
 )
-from labelmass.cli.training import read_labelled, show_fit, training_options, write_cross_fitted
+from labelmass.cli.training import show_fit, tell_skipped, training_options, write_cross_fitted
+
+if TYPE_CHECKING:
+    from labelmass.run.probing import Stated, Study
+    from labelmass.run.training import Fitting
+    from labelmass.run.trees import SavedTrees
+    from labelmass.supervised import States
 
 JOURNAL, STUDY = "states.journal", "study.json"
+
+_ASKED = (
+    "demonstrations",
+    "demonstrations_file",
+    "multi_share",
+    "choice",
+    "label_order",
+    "chat",
+    "opening",
+)
+"""Prompt options that saved trees have answered; --seed is also that of the folds."""
 
 
 @click.command("probe")
@@ -54,10 +71,11 @@ def command(source: str, task: str | None, folder: str, **options: Any) -> None:
     """Fit a logistic regression a label on the model's hidden states where it answers.
 
     TRAIN holds records with `labels`, `annotators` or `distribution`, or is a folder that
-    --keep-trees wrote of such records. States are kept in DIR, and a stopped run goes on. The first
-    table is that of `labelmass encoder`. The second is the study of what a state knows, on records
-    held out: of gold (Gold), of the model's own answer (Pred), of the answer but for its first
-    label (Pred 2+); and how well the answer fits gold (Perf).
+    --keep-trees wrote of such records; bad records are left out and listed in DIR/skipped.jsonl.
+    States are kept in DIR, and a stopped run goes on. The first table is that of `labelmass
+    encoder`. The second is the study of what a state knows, on records held out: of gold (Gold), of
+    the model's own answer (Pred), of the answer but for its first label (Pred 2+); and how well the
+    answer fits gold (Perf).
 
     \b
     Examples:
@@ -66,82 +84,121 @@ def command(source: str, task: str | None, folder: str, **options: Any) -> None:
       labelmass score texts.jsonl --task emotions --probe probe --out scores.jsonl
       labelmass compare dev.jsonl --task emotions --probe probe --encoder tfidf --out run
     """
-    import numpy as np
     from rich.console import Console
 
     from labelmass.answers.search import Budget
     from labelmass.answers.tree import Normalisation
-    from labelmass.calibrate import HoldOut
     from labelmass.cli.progress import watched
     from labelmass.data import Journal
-    from labelmass.run.compare import targets_of
-    from labelmass.run.explore import Explored
-    from labelmass.run.probing import Stated, explore_greedily, keep_states, probe_study
+    from labelmass.run.probing import Stated, explore_greedily, keep_states, state_key
     from labelmass.run.signature import Signature
     from labelmass.run.states import StateReader
-    from labelmass.run.training import Fitting
+    from labelmass.run.training import Fitting, Labelled
     from labelmass.run.trees import SavedTrees, is_saved
     from labelmass.supervised import States
 
     saved = SavedTrees(source) if is_saved(source) else None
+    if saved is not None:
+        _refuse_asked(source, {"task": task, **options})
     seed: int = options["seed"] or 0
     asked = load_task(task, options) if saved is None else saved.task
-    if saved is None:
-        records = dict(read_labelled(source))
-        trees = {}
-    else:
-        trees = dict(enumerate((one for one in saved if isinstance(one, Explored)), start=1))
-        records = {key: one.record for key, one in trees.items()}
-    targets = targets_of(asked, records.values(), options["gold"], options["group"])
+    items, trees = _read(source, saved)
+    data = Labelled.of(items, asked, options["gold"], options["group"])
     model = load_model(options["model"], options["device"], options["dtype"])
     if saved is not None and saved.signature.fingerprint != model.fingerprint:
-        raise click.UsageError(f"{model.name}@{model.fingerprint} did not write these trees")
+        raise click.UsageError(
+            f"{model.name}@{model.fingerprint} did not write these trees: name the model that did, "
+            f"--model {saved.signature.model}"
+        )
     states = States.of(model, asked.hash, options["layer"], options["steps"])
     read = StateReader(states, asked, model)
     Path(folder).mkdir(parents=True, exist_ok=True)
-    mark = {"input": source, "states": states.to_dict()}
+    mark = {"states": states.to_dict(), "kept_by": "id and text"}
     with Journal(Path(folder) / JOURNAL, mark, overwrite=options["overwrite"]) as journal:
-        left = {key: record for key, record in records.items() if key not in journal}
+        keyed = [(state_key(record), record) for record in data.records]
+        left = [(key, record) for key, record in keyed if key not in journal]
         if saved is None:
-            explored = explore_greedily(left.items(), model, asked, options["batch_size"])
+            explored = explore_greedily(left, model, asked, options["batch_size"])
         else:
-            explored = ((key, trees[key]) for key in left)
+            explored = ((key, trees[key]) for key, _ in left)
         counted = (one for n in keep_states(explored, read, journal) for one in range(n))
-        for _ in watched(counted, len(records), len(journal)):
+        for _ in watched(counted, len(keyed), len(keyed) - len(left)):
             pass
-        stated = Stated.of(journal, records, len(asked.labels))
-    targets = targets.at([record.id for record in stated.records])
+        stated = Stated.of(journal, data.records, len(asked.labels))
+    targets = data.targets.at([record.id for record in stated.records])
     with Console(stderr=True).status("fitting"):
         fitting = Fitting(
             states, stated.x, asked, stated.records, targets, options["soft"], seed=seed
         )
         classifier = fitting.classifier({"input": source})
-        classifier.save(folder)
-        study = probe_study(
-            stated,
-            targets,
-            states,
-            hold_out=HoldOut(options["hold_out"], seed),
-            single=asked.format.single,
-            seed=seed,
-        )
         if options["cross_fit"] is not None:
             signature = Signature.of(
                 model, asked, ("probe",), Normalisation.RAW, Budget(), fitted=(classifier.mark,)
             )
             write_cross_fitted(options["cross_fit"], fitting, signature)
-    text = json.dumps(study.to_dict(), ensure_ascii=False, indent=1, allow_nan=False)
-    (Path(folder) / STUDY).write_text(text + "\n", encoding="utf-8")
+        classifier.save(folder)
+        study = _study(folder, states, fitting, stated, options["hold_out"])
+    tell_skipped((*data.skipped, *stated.failed.items()), folder)
     show_fit(classifier, folder)
-    _show_study(study)
-    if stated.failed:
-        name, why = next(iter(stated.failed.items()))
-        click.echo(f"{len(stated.failed)} records have no state; {name!r}: {why}", err=True)
-    if not np.any(stated.first >= 0):
-        click.echo("note: the model's answers hold no label at all", err=True)
+    if study is not None:
+        _show_study(study)
+    answers, without = len(stated.first), int((stated.first < 0).sum())
+    if without and (asked.format.single or without == answers):
+        click.echo(f"note: {without} of {answers} answers of the model hold no label", err=True)
 
 
-def _show_study(study: Any) -> None:
+def _refuse_asked(source: str, options: dict[str, Any]) -> None:
+    """UsageError for options that would change what saved trees were asked."""
+    given = [name for name in ("task", *_ASKED) if options[name] is not None]
+    if given:
+        flags = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+        raise click.UsageError(
+            f"the trees in {source} were asked their task already: leave out {flags}, or give the "
+            "records instead"
+        )
+
+
+def _read(source: str, saved: SavedTrees | None):
+    """The records of TRAIN, bad ones too, and the trees that there are, by `state_key`."""
+    from labelmass.data import read_records
+    from labelmass.run.explore import Explored
+    from labelmass.run.probing import state_key
+
+    if saved is None:
+        return (item for _, item in read_records(source)), dict[int, Explored]()
+    found = list(saved)
+    items = (one.record if isinstance(one, Explored) else one for one in found)
+    return items, {state_key(one.record): one for one in found if isinstance(one, Explored)}
+
+
+def _study(
+    folder: str, states: States, fitting: Fitting, stated: Stated, share: float
+) -> Study | None:
+    """The study, written to DIR too; None, and a word why, where the records are too few."""
+    from labelmass.calibrate import HoldOut
+    from labelmass.errors import FitError
+    from labelmass.run.probing import probe_study
+
+    file = Path(folder) / STUDY
+    file.unlink(missing_ok=True)
+    try:
+        study = probe_study(
+            stated,
+            fitting.targets,
+            states,
+            hold_out=HoldOut(share, fitting.seed),
+            single=fitting.task.format.single,
+            seed=fitting.seed,
+        )
+    except FitError as error:
+        click.echo(f"note: the study is left out: {error}", err=True)
+        return None
+    text = json.dumps(study.to_dict(), ensure_ascii=False, indent=1, allow_nan=False)
+    file.write_text(text + "\n", encoding="utf-8")
+    return study
+
+
+def _show_study(study: Study) -> None:
     from rich.console import Console
     from rich.table import Table
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,6 +11,12 @@ import click
 from labelmass.cli.fitting import people_options
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _in_a_folder(context: click.Context, option: click.Parameter, file: str | None) -> str | None:
+    if file is not None and not Path(file).parent.is_dir():
+        raise click.BadParameter(f"there is no folder {Path(file).parent}: make it first")
+    return file
 
 
 def training_options(command: F) -> F:
@@ -22,6 +28,7 @@ def training_options(command: F) -> F:
         click.option(
             "--cross-fit",
             type=click.Path(dir_okay=False),
+            callback=_in_a_folder,
             metavar="FILE",
             help="A .jsonl file of scores of TRAIN itself, each record's by a fit on the folds "
             "that it is not in: for `labelmass calibrate`.",
@@ -71,17 +78,18 @@ def load_classifiers(options: dict[str, Any]) -> list[Any]:
     return found
 
 
-def read_labelled(source: str):
-    """(key, record) of every record of a file, all of which must be good."""
-    from labelmass.data import BadRecord, read_records
-    from labelmass.task import Record
+def tell_skipped(skipped: Sequence[tuple[str | int, str]], folder: str) -> None:
+    """Say which records were left out and why, and list them in DIR/skipped.jsonl."""
+    from labelmass.data.files import write_records
 
-    found: list[tuple[int, Record]] = []
-    for key, record in read_records(source):
-        if isinstance(record, BadRecord):
-            raise click.UsageError(f"{source}, record {record.id!r}: {record.error}")
-        found.append((key, record))
-    return found
+    file = Path(folder) / "skipped.jsonl"
+    file.unlink(missing_ok=True)
+    if not skipped:
+        return
+    for name, error in skipped[:5]:
+        click.echo(f"left out {name!r}: {error}", err=True)
+    write_records(file, ({"id": name, "error": error} for name, error in skipped))
+    click.echo(f"{len(skipped)} records left out, see {file}", err=True)
 
 
 def write_cross_fitted(file: str, fitting: Any, signature: Any) -> None:

@@ -6,8 +6,10 @@ Source: METHODS C.10, the probe study of P1, with its corrections.
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Iterator, Mapping
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from itertools import islice
 from typing import Any
 
@@ -31,6 +33,12 @@ from labelmass.task import Record, Task
 
 BATCH = 8
 """Records whose states are read in one pass."""
+
+
+def state_key(record: Record) -> int:
+    """In a journal of states: by its id and what it says, which its prompt may depend on."""
+    said = json.dumps([record.id, record.digest])
+    return int(sha256(said.encode()).hexdigest()[:16], 16)
 
 
 def explore_greedily(
@@ -78,14 +86,15 @@ class Stated:
     failed: Mapping[str | int, str]
 
     @classmethod
-    def of(cls, journal: Journal, records: Mapping[int, Record], k: int) -> Stated:
-        """What the journal holds of these records, by key; FitError if that is nothing."""
+    def of(cls, journal: Journal, records: Sequence[Record], k: int) -> Stated:
+        """What the journal holds of these records, by `state_key`; FitError if that is nothing."""
         kept: list[Record] = []
         states: list[NDArray[np.float32]] = []
         written: list[Floats] = []
         first: list[int] = []
         failed: dict[str | int, str] = {}
-        for (_, record), line in zip(records.items(), journal.records(records), strict=True):
+        lines = journal.records(map(state_key, records))
+        for record, line in zip(records, lines, strict=True):
             if "error" in line:
                 failed[record.id] = line["error"]
                 continue
@@ -153,6 +162,8 @@ def probe_study(
     Gold: fitted and judged on gold. Pred: on the labels of the model's own greedy answer. Pred 2+:
     Pred without the label that the answer writes first, record by record. Perf: the answer, judged
     on gold. targets: of the records of `stated`, in their order. FitError where a side is empty.
+    single: an answer without a label is wrong in Perf, and left out of Pred: it says nothing of
+    which label; there is no Pred 2+, and no Pred where a side is empty.
     """
     groups = groups_of(stated.records, targets)
     out = hold_out.out(groups)
@@ -169,7 +180,13 @@ def probe_study(
         """Of what is held out, P(label) by a probe, and by base rates."""
         seen, inside = truth[~out], [g for g, one in zip(groups, out, strict=True) if not one]
         heads = fit_heads(
-            targets.labels, stated.x[~out], seen, inside, strengths=states.strengths, seed=seed
+            targets.labels,
+            stated.x[~out],
+            seen,
+            inside,
+            strengths=states.strengths,
+            seed=seed,
+            single=single,
         )
         known = ~np.isnan(seen)
         pooled = float(seen[known].mean())
@@ -191,8 +208,12 @@ def probe_study(
     rows = [row("Gold", "gold, from the state", p, base, kept.gold)]
     answer = np.where(written > 0, 1 - EPS, EPS)
     perf = row("Perf", "gold, from the model's answer", answer, base, kept.gold)
-    p, base = fitted(stated.written)
-    rows.append(row("Pred", "the model's answer, from the state", p, base, written))
+    said = stated.written.copy()
+    if single:
+        said[stated.first < 0] = np.nan
+    if not any(np.isnan(side).all() for side in (said[~out], said[out])):
+        p, base = fitted(said)
+        rows.append(row("Pred", "the model's answer, from the state", p, base, said[out]))
     if not single:
         rest, first = written.copy(), stated.first[out]
         rest[first >= 0, first[first >= 0]] = np.nan
