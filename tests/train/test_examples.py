@@ -177,14 +177,14 @@ def test_what_cannot_be_learnt_is_told(
 @proof(50)
 @given(st.lists(st.sampled_from(LABELS), min_size=1, max_size=30))
 def test_one_label_each_weighs_as_in_scikit_learn(labels: list[str]) -> None:
-    found = inverse_frequency([[[label]] for label in labels])
+    found = inverse_frequency([{(label,): 1.0} for label in labels])
     assert found == pytest.approx(compute_sample_weight("balanced", labels))
 
 
 def test_a_record_weighs_as_its_answers_do() -> None:
     # counts: joy 2.5, none 0.5
     weights = [(1 / 2.5 + 1 / 0.5) / 2, 1 / 2.5, 1 / 2.5]
-    found = inverse_frequency([[["joy"], []], [["joy"]], [["joy"]]])
+    found = inverse_frequency([{("joy",): 0.5, (): 0.5}, {("joy",): 1.0}, {("joy",): 1.0}])
     assert found == pytest.approx([3 * w / sum(weights) for w in weights])
 
 

@@ -86,6 +86,35 @@ class Killed(Exception):
     pass
 
 
+def test_shares_of_one_label_weigh_as_the_annotators_they_sum_up(
+    base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[list[float]] = []
+
+    class Seen(Exception):
+        pass
+
+    def stop(*given: Any, **how: Any) -> None:
+        seen.append(next(one for one in given if isinstance(one, list)))
+        raise Seen
+
+    monkeypatch.setattr("labelmass.train.loop.Loop", stop)
+    single = task(format={"kind": "comma", "single": True, "none": False})
+    votes = [["joy", "fear", "joyful"], ["joy", "joy", "fear"], ["joy", "joy", "joy"]]
+    shares = [{name: vote.count(name) / 3 for name in set(vote)} for vote in votes]
+    said = (
+        [{"annotators": [[name] for name in vote]} for vote in votes],
+        [{"distribution": share} for share in shares],
+    )
+    settings = Settings(balance="inverse-frequency", dev_share=0.0)
+    for some in said:
+        rows = [{"id": f"r{i}", "text": f"happy {i}", **one} for i, one in enumerate(some)]
+        with pytest.raises(Seen):
+            train(rows, single, base, out=tmp_path / str(len(seen)), settings=settings)
+    assert seen[0] == pytest.approx(seen[1])
+    assert len(set(seen[0])) == 3
+
+
 @pytest.mark.parametrize("full", [False, True], ids=["adapter", "full"])
 def test_a_stopped_training_gives_the_same_weights(base: str, tmp_path: Path, full: bool) -> None:
     settings = Settings(**SHORT.to_dict() | {"full": full})

@@ -7,13 +7,13 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from labelmass.data.clusters import RULE, Ids, joined, near_duplicates, numbered
-from labelmass.errors import LabelMassError
+from labelmass.errors import LabelMassError, RecordError
 from labelmass.task.record import Record
 
 Counts = NDArray[np.float64]
@@ -94,7 +94,10 @@ def kept_split(records: Sequence[Record], by: str, *, threshold: float | None = 
 
 def labels_of(record: Record) -> list[str]:
     """The record's gold labels; none if it says nothing of them."""
-    return [str(label) for label in record.extra.get("labels") or ()]
+    labels = record.extra.get("labels") or ()
+    if not isinstance(labels, list | tuple):
+        raise RecordError(f"record {record.id!r}: labels is {labels!r}, not a list of labels")
+    return [str(label) for label in cast("Sequence[Any]", labels)]
 
 
 def _check_shares(parts: Mapping[str, float]) -> None:

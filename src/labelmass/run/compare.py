@@ -155,7 +155,12 @@ def targets_of(
 
 
 def _names(record: Mapping[str, Any]) -> Iterator[str]:
-    """Every name that a record's fields may hold for a label."""
+    """Every name that a record's fields may hold for a label; what is no name, Targets refuses."""
     for key in FIELDS:
-        for one in record.get(key) or ():
-            yield from [one] if isinstance(one, str) else one
+        for one in _each(record.get(key)):
+            yield from (name for name in _each(one) if isinstance(name, str))
+
+
+def _each(value: Any) -> Iterable[Any]:
+    """What a list holds, or else the value itself."""
+    return value if isinstance(value, Iterable) and not isinstance(value, str) else (value,)

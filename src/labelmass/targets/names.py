@@ -71,6 +71,8 @@ class Columns:
             raise RecordError(f"record {record!r}: {key} is {names!r}, not a list of labels")
         row = np.zeros(len(self.labels))
         for name in names:
+            if not isinstance(name, str):
+                raise RecordError(f"record {record!r}: {key} holds {name!r}, not a label's name")
             if (column := self.column(name, record)) is not None:
                 row[column] = 1
         return row

@@ -173,7 +173,7 @@ class _Row:
         if both := [label for label in given or () if label in blank]:
             raise RecordError(f"record {name!r}: {both[0]!r} is among its labels and unknown")
         annotators = record.get("annotators") or ()
-        if isinstance(annotators, str | Mapping):
+        if isinstance(annotators, str | Mapping) or not isinstance(annotators, Iterable):
             raise RecordError(f"record {name!r}: annotators is no list of lists of labels")
         votes = [columns.members(vote, "annotators", name) for vote in annotators]
         for vote in votes:
@@ -191,7 +191,7 @@ def _voters(record: Mapping[str, Any], count: int) -> list[str] | None:
     ids = record.get("annotator_ids")
     if ids is None or not count:
         return None
-    if isinstance(ids, str) or len(ids) != count or len(set(ids)) != count:
+    if not isinstance(ids, list | tuple) or len(ids) != count or len(set(map(str, ids))) != count:
         raise RecordError(
             f"record {record['id']!r}: annotator_ids must name its {count} annotators, each once"
         )

@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 NONE = "(none)"
 """Stands for the empty answer."""
 
 
-def inverse_frequency(answers: Sequence[Sequence[Sequence[str]]]) -> list[float]:
+def inverse_frequency(answers: Sequence[Mapping[tuple[str, ...], float]]) -> list[float]:
     """A weight for each record, 1 on average.
 
-    answers: the label sets of each record's possible answers, all equally likely.
+    answers: the label sets of each record's possible answers, and how likely each is; 1 in all.
     An answer weighs the mean, over its labels, of 1 / (share of answers with that label); the empty
     answer counts as a label. A record weighs the mean of its answers. Where each has one label
     these are the "balanced" class weights of scikit-learn.
     """
     counts: defaultdict[str, float] = defaultdict(float)
     for some in answers:
-        for answer in some:
+        for answer, p in some.items():
             for label in answer or (NONE,):
-                counts[label] += 1 / len(some)
+                counts[label] += p
     found = [
-        sum(_mean([1 / counts[label] for label in answer or (NONE,)]) for answer in some)
-        / len(some)
-        for some in answers
+        sum(p * _mean([1 / counts[label] for label in answer or (NONE,)]) for answer, p in pairs)
+        for pairs in (some.items() for some in answers)
     ]
     mean = _mean(found)
     return [weight / mean for weight in found]

@@ -12,7 +12,7 @@ from typing import Any
 from labelmass.data import BadRecord, read_records
 from labelmass.data.splits import split_records
 from labelmass.errors import LabelMassError, RecordError
-from labelmass.run.compare import targets_of
+from labelmass.run.compare import FIELDS, targets_of
 from labelmass.task import Record, Task
 from labelmass.train.examples import Example, Examples
 from labelmass.train.settings import Settings
@@ -38,13 +38,13 @@ class Dataset:
         A text that is validated on is never learnt. Raises LabelMassError where nothing is left.
         """
         skipped: list[Skipped] = []
-        learnt = list(_good(data, skipped))
+        learnt = _labelled(data, task, skipped)
         held: list[Record] = []
         if dev is not None:
-            held = list(_good(dev, skipped))
+            held = _labelled(dev, task, skipped)
         elif settings.dev_share and learnt:
             learnt, held = _set_aside(learnt, settings)
-        kept = [record for record in held if _judged(task, record, skipped)]
+        kept = [record for record in held if _has_room(record, examples, skipped)]
         seen = {record.digest for record in kept}
         pairs: list[tuple[Record, Example]] = []
         for record in learnt:
@@ -56,14 +56,14 @@ class Dataset:
                 skipped.append((record.id, str(error)))
         if not pairs or (not kept and (dev is not None or settings.dev_share)):
             first = f" ({skipped[0][0]!r}: {skipped[0][1]})" if skipped else ""
-            what = "validate on: give others, or dev_share = 0" if pairs else "train on"
+            what = "validate on: give others, or set none aside" if pairs else "train on"
             raise LabelMassError(f"no record is left to {what}{first}")
         return cls(tuple(pairs), tuple(kept), tuple(skipped))
 
     def digest(self) -> dict[str, Any]:
         """Counts and a hash of each side: texts in their order, and the answers learnt of them."""
         learnt = [[one.digest, one.votes, one.shares] for _, one in self.pairs]
-        told = [[record.digest, record.extra.get("labels")] for record in self.dev]
+        told = [[one.digest, [one.extra.get(key) for key in FIELDS]] for one in self.dev]
         return {
             "train": {"records": len(learnt), "digest": _hash(learnt)},
             "dev": {"records": len(told), "digest": _hash(told)},
@@ -111,9 +111,21 @@ def _grouped(record: Record) -> Record:
     return replace(record, extra={**record.extra, "group": ["alone", record.id]})
 
 
-def _judged(task: Task, record: Record, skipped: list[Skipped]) -> bool:
+def _labelled(source: Source, task: Task, skipped: list[Skipped]) -> list[Record]:
+    """The records that say what people chose, in labels that the task knows."""
+    found: list[Record] = []
+    for record in _good(source, skipped):
+        try:
+            targets_of(task, [record])
+            found.append(record)
+        except RecordError as error:
+            skipped.append((record.id, str(error)))
+    return found
+
+
+def _has_room(record: Record, examples: Examples, skipped: list[Skipped]) -> bool:
     try:
-        targets_of(task, [record])
+        examples.check_room(record)
     except RecordError as error:
         skipped.append((record.id, str(error)))
         return False

@@ -106,6 +106,10 @@ class Examples:
             self._fits(record, example, task.label_names[: 1 if task.format.single else None])
         return example
 
+    def check_room(self, record: Record) -> None:
+        """RecordError if the prompt leaves no room for an answer."""
+        self._check_length(len(self._joint.start(record).ids) + 2)
+
     def answer(self, record: Record, example: Example, epoch: int) -> Ids:
         """The ids of this epoch's answer: all that is learnt, up to the end of the turn."""
         return self._ids(record, example, example.labels(self.task, self.settings, epoch))
@@ -115,7 +119,9 @@ class Examples:
         return tuple(label for label in self.task.label_names if label in named)
 
     def _fits(self, record: Record, example: Example, labels: Sequence[str]) -> None:
-        length = len(example.prompt) + len(self._ids(record, example, labels))
+        self._check_length(len(example.prompt) + len(self._ids(record, example, labels)))
+
+    def _check_length(self, length: int) -> None:
         if self._context is not None and length > self._context:
             raise RecordError(
                 f"too long: {length} tokens with the answer, the model reads {self._context}; "

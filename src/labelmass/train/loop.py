@@ -163,7 +163,7 @@ class Loop:
         found = losses.detach()
         if not bool(torch.isfinite(loss)):
             raise LabelMassError(
-                f"the loss of step {progress.step + 1} is {float(loss)}: lower --rate, or train in "
+                f"the loss of step {progress.step + 1} is {loss.item()}: lower --rate, or train in "
                 "float32"
             )
         optimizer.zero_grad(set_to_none=True)

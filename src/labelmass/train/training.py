@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from labelmass.lm.tokenizer import HFTokenizer
     from labelmass.lm.transformers import TransformersModel
     from labelmass.train.dataset import Dataset, Skipped, Source
+    from labelmass.train.examples import Example
 
 Stop = Callable[[], bool]
 Watch = Callable[[Progress, int, str], None]
@@ -209,11 +211,16 @@ def _weights(data: Dataset, task: Task, settings: Settings) -> list[float]:
     if settings.balance == "none":
         return [1.0] * len(data.pairs)
 
-    def likely(shares: tuple[float, ...]) -> tuple[str, ...]:
-        pairs = zip(task.label_names, shares, strict=True)
-        return tuple(label for label, share in pairs if share >= 0.5)
+    def answers(one: Example) -> dict[tuple[str, ...], float]:
+        if one.votes:
+            return {vote: n / len(one.votes) for vote, n in Counter(one.votes).items()}
+        shares = dict(zip(task.label_names, one.shares, strict=True))
+        if task.format.single:
+            whole = sum(one.shares)
+            return {(label,): share / whole for label, share in shares.items() if share}
+        return {tuple(label for label, share in shares.items() if share >= 0.5): 1.0}
 
-    return inverse_frequency([one.votes or (likely(one.shares),) for _, one in data.pairs])
+    return inverse_frequency([answers(one) for _, one in data.pairs])
 
 
 def _save_model(folder: Path, base: TransformersModel, adapted: Any, note: dict[str, Any]) -> None:
