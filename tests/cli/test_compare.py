@@ -74,6 +74,16 @@ def test_a_run_is_gone_on_with_and_judged_again_without_a_model(
     assert row(again, "any-place")["differences"]["l1"]["value"] is not None
 
 
+def test_saved_trees_are_not_asked_another_task() -> None:
+    judged()
+    run("compare", "dev.jsonl", "-t", "mood.toml", "--gold", "majority", "--out", "run")
+    trees = str(next(Path("run").glob("*/")))
+    for command, folder in (("compare", "run"), ("score", trees)):
+        asked = (command, folder, "-t", "mood.toml", "-k", "0", "--no-chat", "--out", "x.jsonl")
+        told = " ".join(run(*asked, code=2).output.split())
+        assert "were asked their task already: leave out --task, --demonstrations, --chat" in told
+
+
 def test_each_method_stands_beside_itself_calibrated_by_folds_without_the_record() -> None:
     judged()
     asked = ("compare", "dev.jsonl", "-t", "mood.toml", "--methods", "any-place,hard")

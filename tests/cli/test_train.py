@@ -70,6 +70,32 @@ def test_another_task_is_warned_of(folder: Path, base: str) -> None:
     assert "name a task" in run("prompt", "people.jsonl", "-m", base, code=2).output
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (("--full", "--rank", "4"), "--full trains no adapter: leave out --rank"),
+        (("--dev", "people.jsonl"), "--dev sets nothing aside: leave out --dev-share"),
+        (
+            ("--dev-share", "0", "--patience", "3", "--nodes", "9"),
+            "--dev-share 0 validates on nothing: leave out --patience, --nodes",
+        ),
+    ],
+)
+def test_an_option_that_would_do_nothing_is_refused(
+    folder: Path, base: str, given: tuple[str, ...], said: str
+) -> None:
+    assert said in train(base, *given, code=2)
+    assert not Path("tuned").exists()
+
+
+def test_scores_of_records_it_was_trained_on_are_warned_of(folder: Path, base: str) -> None:
+    train(base)
+    told = run("score", "people.jsonl", "--model", "tuned", "--out", "all.jsonl").stderr
+    assert "warning: tuned was trained or validated on 16 of the records of people.jsonl" in told
+    write_lines("new.jsonl", [{"id": "n", "text": "happy 99"}])
+    assert "warning" not in run("score", "new.jsonl", "--model", "tuned").stderr
+
+
 def test_ctrl_c_leaves_a_checkpoint_and_the_same_command_goes_on(
     folder: Path, base: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

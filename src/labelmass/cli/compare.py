@@ -17,6 +17,7 @@ from labelmass.cli.options import (
     load_model,
     load_task,
     prompt_options,
+    refuse_asked,
     task_option,
     warn_of_training,
 )
@@ -81,6 +82,8 @@ def command(source: str, task: str | None, run: str, **options: Any) -> None:
     methods = [name for name in (options["methods"] or "").split(",") if name]
     classifiers = load_classifiers(options)
     again = Path(source).is_dir()
+    if again:
+        refuse_asked(source, task, options)
     wrote = {one.source.fingerprint for one in classifiers if one.method == "probe"}
     models: dict[str, LanguageModel] = {}
     if not again or wrote:

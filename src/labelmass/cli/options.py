@@ -90,6 +90,19 @@ def prompt_options(command: F) -> F:
     return command
 
 
+def refuse_asked(source: str, task: str | None, options: dict[str, Any]) -> None:
+    """UsageError for a task or options of the prompt, where saved trees have answered them."""
+    names = ("demonstrations", "demonstrations_file", *_AS_NAMED)
+    given = [f"--{key.replace('_', '-')}" for key in names if options[key] is not None]
+    if task is not None:
+        given = ["--task", *given]
+    if given:
+        raise click.UsageError(
+            f"the trees in {source} were asked their task already: leave out {', '.join(given)}, "
+            "or give the records instead"
+        )
+
+
 def load_task(name: str | None, options: dict[str, Any]) -> Task:
     """The task that is named, or that the models were trained on, put as the options say."""
     from labelmass.task import Task
@@ -117,15 +130,15 @@ def load_task(name: str | None, options: dict[str, Any]) -> Task:
 
 
 def warn_of_training(source: str, options: dict[str, Any]) -> None:
-    """Say how many of the records a model was trained on, where it is to be judged on them."""
-    from labelmass.data import read_records
+    """Say how many of the records a model was trained on; standard input is not asked."""
+    from labelmass.data import count_records, read_records
     from labelmass.lm.adapted import trained_on
     from labelmass.task import Record
 
     models: tuple[str | None, ...] = options.get("models") or (options.get("model"),)
     for model in models:
         known = frozenset[str]() if model is None else trained_on(model)
-        if not known:
+        if not known or count_records(source) is None:
             continue
         items = (item for _, item in read_records(source) if isinstance(item, Record))
         if count := sum(record.digest in known for record in items):

@@ -13,6 +13,7 @@ from labelmass.cli.options import (
     load_task,
     model_options,
     prompt_options,
+    refuse_asked,
     task_option,
 )
 from labelmass.cli.training import show_fit, tell_skipped, training_options, write_cross_fitted
@@ -24,17 +25,6 @@ if TYPE_CHECKING:
     from labelmass.supervised import States
 
 JOURNAL, STUDY = "states.journal", "study.json"
-
-_ASKED = (
-    "demonstrations",
-    "demonstrations_file",
-    "multi_share",
-    "choice",
-    "label_order",
-    "chat",
-    "opening",
-)
-"""Prompt options that saved trees have answered; --seed is also that of the folds."""
 
 
 @click.command("probe")
@@ -99,7 +89,7 @@ def command(source: str, task: str | None, folder: str, **options: Any) -> None:
 
     saved = SavedTrees(source) if is_saved(source) else None
     if saved is not None:
-        _refuse_asked(source, {"task": task, **options})
+        refuse_asked(source, task, {**options, "seed": None})
     seed: int = options["seed"] or 0
     asked = load_task(task, options) if saved is None else saved.task
     items, trees = _read(source, saved)
@@ -145,17 +135,6 @@ def command(source: str, task: str | None, folder: str, **options: Any) -> None:
     answers, without = len(stated.first), int((stated.first < 0).sum())
     if without and (asked.format.single or without == answers):
         click.echo(f"note: {without} of {answers} answers of the model hold no label", err=True)
-
-
-def _refuse_asked(source: str, options: dict[str, Any]) -> None:
-    """UsageError for options that would change what saved trees were asked."""
-    given = [name for name in ("task", *_ASKED) if options[name] is not None]
-    if given:
-        flags = ", ".join(f"--{name.replace('_', '-')}" for name in given)
-        raise click.UsageError(
-            f"the trees in {source} were asked their task already: leave out {flags}, or give the "
-            "records instead"
-        )
 
 
 def _read(source: str, saved: SavedTrees | None):

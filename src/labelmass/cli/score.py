@@ -17,7 +17,9 @@ from labelmass.cli.options import (
     load_task,
     model_options,
     prompt_options,
+    refuse_asked,
     task_option,
+    warn_of_training,
 )
 from labelmass.cli.select import load_rules
 from labelmass.cli.training import classifier_options, load_classifiers
@@ -113,7 +115,11 @@ def command(source: str, task: str | None, strict: bool, **options: Any) -> None
         failed = _score_texts(source, task, options)
     else:
         _load_fitted(options)
-        failed = _reread(source, options) if is_saved(source) else _score(source, task, options)
+        if is_saved(source):
+            refuse_asked(source, task, options)
+            failed = _reread(source, options)
+        else:
+            failed = _score(source, task, options)
     if failed:
         click.echo(f"{failed} records could not be scored; each is reported in its place", err=True)
         if strict:
@@ -191,6 +197,7 @@ def _score(source: str, name: str | None, options: dict[str, Any]) -> int:
             "--prior batch reads all records before it scores one: give --keep-trees DIR for them"
         )
     total = count_records(source)
+    warn_of_training(source, options)
     plan.forecast.check(total, options["limit"])
     announce(plan.forecast)
     model = load_model(options["model"], options["device"], options["dtype"])

@@ -80,6 +80,7 @@ def command(source: str, task: str | None, out: str, **options: Any) -> None:
 
     if task is None:
         raise click.UsageError("name a task: --task emotions (see `labelmass tasks`)")
+    _refuse_idle(options)
     seed, shown = options["seed"], options["demonstrations"]
     asked = load_task(task, {**options, "model": None})
     names = [name for name in Settings.__dataclass_fields__ if name != "seed"]
@@ -108,6 +109,26 @@ def command(source: str, task: str | None, out: str, **options: Any) -> None:
         click.echo("run the same command again to go on", err=True)
         sys.exit(130)
     click.echo(f"labelmass score texts.jsonl --model {out}", err=True)
+
+
+def _refuse_idle(options: dict[str, Any]) -> None:
+    """UsageError for options that were given and would do nothing beside others."""
+    unseen = options["dev"] is None and not options["dev_share"]
+    idle = (
+        (options["full"], "--full trains no adapter", ("rank", "alpha", "dropout")),
+        (options["dev"] is not None, "--dev sets nothing aside", ("dev_share",)),
+        (
+            unseen,
+            "--dev-share 0 validates on nothing",
+            ("patience", "method", "tolerance", "nodes"),
+        ),
+    )
+    source = click.get_current_context().get_parameter_source
+    for so, why, names in idle:
+        given = [name for name in names if source(name) is click.core.ParameterSource.COMMANDLINE]
+        if so and given:
+            flags = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+            raise click.UsageError(f"{why}: leave out {flags}")
 
 
 @contextmanager
