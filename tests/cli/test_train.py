@@ -94,6 +94,8 @@ def test_scores_of_records_it_was_trained_on_are_warned_of(folder: Path, base: s
     assert "warning: tuned was trained or validated on 16 of the records of people.jsonl" in told
     write_lines("new.jsonl", [{"id": "n", "text": "happy 99"}])
     assert "warning" not in run("score", "new.jsonl", "--model", "tuned").stderr
+    told = run("probe", "people.jsonl", "--model", "tuned", "--out", "probe").stderr
+    assert "warning: tuned was trained or validated on 16 of the records of people.jsonl" in told
 
 
 def test_ctrl_c_leaves_a_checkpoint_and_the_same_command_goes_on(

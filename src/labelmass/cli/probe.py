@@ -15,6 +15,7 @@ from labelmass.cli.options import (
     prompt_options,
     refuse_asked,
     task_option,
+    warn_of_training,
 )
 from labelmass.cli.training import show_fit, tell_skipped, training_options, write_cross_fitted
 
@@ -94,6 +95,8 @@ def command(source: str, task: str | None, folder: str, **options: Any) -> None:
     asked = load_task(task, options) if saved is None else saved.task
     items, trees = _read(source, saved)
     data = Labelled.of(items, asked, options["gold"], options["group"])
+    if saved is None:
+        warn_of_training(source, options)
     model = load_model(options["model"], options["device"], options["dtype"])
     if saved is not None and saved.signature.fingerprint != model.fingerprint:
         raise click.UsageError(
