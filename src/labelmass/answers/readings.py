@@ -182,6 +182,25 @@ class Readings:
         """P(the gate is passed); None if the format has no gate."""
         return self.label(self.tree.gate) if self.tree.has_gate else None
 
+    @property
+    def unreadable(self) -> float:
+        """Mass on which a risk verdict is written and the rest cannot be read."""
+        if not self.tree.has_gate:
+            return 0.0
+        nodes, masses = self._off
+        return float(masses @ self.written[nodes, self.tree.gate])
+
+    @property
+    def verdict(self) -> Bounds | None:
+        """P(a verdict of either kind is given); None if the format has none."""
+        gate, none = self.gate, self.none
+        if gate is None or gate.low is None:
+            return gate
+        outcomes = [gate.low, 0.0 if none is None or none.low is None else none.low]
+        low = min(sum(outcomes), 1.0)
+        without = ~self._open_written[:, self.tree.gate]
+        return Bounds(low, min(low + float(self._open_mass @ without), 1.0))
+
     def pair(self, one: int, other: int) -> Bounds:
         """P(both labels are written)."""
         both = self.written[:, one] & self.written[:, other]

@@ -102,6 +102,19 @@ class Result:
         """P(the gate is passed)."""
         return self.readings.gate
 
+    @property
+    def unreadable(self) -> float:
+        """Probability, as the model generates, of a risk verdict whose rest cannot be read.
+
+        0 for a format without a verdict.
+        """
+        return self._raw.unreadable
+
+    @property
+    def verdict(self) -> Bounds | None:
+        """P(any verdict is given), as the model generates; None for a format without a verdict."""
+        return self._raw.verdict
+
     def pair(self, one: str, other: str) -> Bounds:
         """P(both labels are written)."""
         labels = self.tree.labels
