@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from labelmass._text import canonical
 from labelmass.errors import FitError
 
 Ids = Sequence[str | int]
@@ -83,8 +84,8 @@ def check(
 
 
 def check_labels(what: str, fitted: Sequence[str], given: Sequence[str]) -> None:
-    """FitError unless the labels are the same, in order."""
-    if tuple(fitted) != tuple(given):
+    """FitError unless the labels are the same, in order; names are compared in NFC."""
+    if list(map(canonical, fitted)) != list(map(canonical, given)):
         raise FitError(f"{what} is for the labels {', '.join(fitted)}, not {', '.join(given)}")
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from labelmass._text import canonical, find, nearest
 from labelmass.calibrate import CALIBRATED
 from labelmass.data.parquet import import_pyarrow
 from labelmass.data.writers import load_results
@@ -101,9 +102,11 @@ def _predictions(
         if scores is None:
             continue
         for column, label in enumerate(labels):
-            if label not in scores:
-                raise LabelMassError(f"{path}, record {name!r}: no score for label {label!r}")
-            score = scores[label]
+            key = find(label, scores)
+            if key is None:
+                hint = nearest(label, scores)
+                raise LabelMassError(f"{path}, record {name!r}: no score for label {label!r}{hint}")
+            score = scores[key]
             values = [score.get(s) for s in SIDES] if isinstance(score, Mapping) else [score]
             for side, value in enumerate(values):
                 sides[side, at, column] = _number(value, f"{path}, record {name!r}, {label!r}")
@@ -159,12 +162,16 @@ def _read_parquet(path: Path, labels: Sequence[str]) -> tuple[list[Row], Mapping
 
 
 def _flat(rows: Iterable[Mapping[str, Any]], labels: Sequence[str], path: Path) -> Iterator[Row]:
-    """Rows of a flat table as those of a JSONL file; columns of other names are left out."""
+    """Rows of a flat table as those of a JSONL file; columns of other names are left out.
+
+    Names are compared in NFC.
+    """
     for number, cells in enumerate(rows, start=1):
+        cells = {canonical(name): cell for name, cell in cells.items()}
         methods = dict.fromkeys(
             name.removesuffix(f":{label}")
             for name in cells
-            for label in labels
+            for label in map(canonical, labels)
             if name.endswith(f":{label}") and name != f"label:{label}"
         )
         name = cells.get("id")
@@ -180,11 +187,11 @@ def _cells(
 ) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for label in labels:
-        column = f"label:{prefix}{label}"
+        column = canonical(f"label:{prefix}{label}")
         if column not in cells:
-            column = f"{prefix}{label}"
+            column = canonical(f"{prefix}{label}")
         if column not in cells:
-            raise LabelMassError(f"{path} has no column {column!r}")
+            raise LabelMassError(f"{path} has no column {column!r}{nearest(column, cells)}")
         ends = (column, f"{column}.low", f"{column}.high")
         found[label] = {side: cells.get(end) for side, end in zip(SIDES, ends, strict=True)}
     return found

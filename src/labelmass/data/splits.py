@@ -12,6 +12,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from labelmass._text import canonical
 from labelmass.data.clusters import RULE, Ids, joined, near_duplicates, numbered
 from labelmass.errors import LabelMassError, RecordError
 from labelmass.task.record import Record
@@ -93,11 +94,11 @@ def kept_split(records: Sequence[Record], by: str, *, threshold: float | None = 
 
 
 def labels_of(record: Record) -> list[str]:
-    """The record's gold labels; none if it says nothing of them."""
+    """The record's gold labels in NFC; none if it says nothing of them."""
     labels = record.extra.get("labels") or ()
     if not isinstance(labels, list | tuple):
         raise RecordError(f"record {record.id!r}: labels is {labels!r}, not a list of labels")
-    return [str(label) for label in cast("Sequence[Any]", labels)]
+    return [canonical(str(label)) for label in cast("Sequence[Any]", labels)]
 
 
 def _check_shares(parts: Mapping[str, float]) -> None:

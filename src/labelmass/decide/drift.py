@@ -154,10 +154,11 @@ def compare(
 
     fitted, signature: what the reference's scores and these are (`Signature.to_dict`).
     """
-    check_labels("this reference", tuple(reference.scores), labels)
+    then = tuple(reference.scores)
+    check_labels("this reference", then, labels)
     rows = tuple(
         _label(reference, label, _known(p[:, at], label), threshold)
-        for at, (label, threshold) in enumerate(zip(labels, thresholds, strict=True))
+        for at, (label, threshold) in enumerate(zip(then, thresholds, strict=True))
     )
     mass = None
     if reference.off_format is not None and off_format is not None:

@@ -10,6 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, cast
 
+from labelmass._text import find
 from labelmass.decide.drift import Reference
 from labelmass.decide.guarantee import Guarantee
 from labelmass.decide.toml import dumps
@@ -146,10 +147,11 @@ class Policy:
 
         Promises made together with it still hold. A promise for all labels together is gone whole.
         """
-        if label not in self.rules:
+        name = find(label, self.rules)
+        if name is None:
             raise FitError(f"no label is called {label!r}: one of {', '.join(self.rules)}")
-        moved = self.rules[label].moved(threshold)
-        return replace(self, rules=_together({**self.rules, label: moved}))
+        moved = self.rules[name].moved(threshold)
+        return replace(self, rules=_together({**self.rules, name: moved}))
 
     # -- storage --------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from labelmass._text import find
 from labelmass.answers.readings import Bounds
 from labelmass.answers.search import Needs
 from labelmass.answers.tree import AnswerTree, Normalisation
@@ -50,11 +51,11 @@ class LabelScores(Mapping[str, Bounds]):
         return cls(labels, p, unknown, unknown, "none")
 
     def __getitem__(self, label: str) -> Bounds:
-        try:
-            at = self.labels.index(label)
-        except ValueError:
+        name = find(label, self.labels)
+        if name is None:
             known = ", ".join(self.labels)
-            raise KeyError(f"{label!r} is no label of this task: {known}") from None
+            raise KeyError(f"{label!r} is no label of this task: {known}")
+        at = self.labels.index(name)
         return Bounds(_plain(self.low[at]), _plain(self.high[at]), _plain(self.p[at]))
 
     def __iter__(self) -> Iterator[str]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from labelmass._text import canonical
 from labelmass.errors import LabelMassError
 from labelmass.estimators.base import LabelScores
 
@@ -81,15 +82,17 @@ class Predictions:
     def at(self, ids: Sequence[str | int], labels: Sequence[str]) -> Predictions:
         """These records and labels in this order; a record that is not there is NaN.
 
-        Raises LabelMassError if the labels differ by more than their order.
+        Names are compared in NFC. Raises LabelMassError if the labels differ by more than their
+        order.
         """
-        if set(labels) != set(self.labels):
-            odd = sorted(set(labels) ^ set(self.labels))[0]
-            whose = "predictions lack it" if odd in labels else "targets lack it"
+        wanted, known = [canonical(one) for one in labels], [canonical(one) for one in self.labels]
+        if set(wanted) != set(known):
+            odd = sorted(set(wanted) ^ set(known))[0]
+            whose = "predictions lack it" if odd in wanted else "targets lack it"
             raise LabelMassError(f"labels differ: {odd!r} ({whose})")
         place = {name: at for at, name in enumerate(self.ids)}
         rows = np.array([place.get(name, -1) for name in ids], dtype=np.int64)
-        columns = [self.labels.index(label) for label in labels]
+        columns = [known.index(label) for label in wanted]
 
         def take(values: Floats | None) -> Floats | None:
             if values is None:

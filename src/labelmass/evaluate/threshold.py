@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from labelmass._text import canonical
 from labelmass.errors import LabelMassError
 from labelmass.evaluate.alignment import EPS
 
@@ -33,10 +34,11 @@ class Threshold:
             return (np.arange(p.shape[1]) == likeliest[:, None]) & (p > EPS)
         if not isinstance(self.tau, Mapping):
             return p >= self.tau
+        tau = {canonical(label): value for label, value in self.tau.items()}
         for label in labels:
-            if label not in self.tau:
+            if canonical(label) not in tau:
                 raise LabelMassError(f"no threshold for label {label!r}")
-        return p >= np.array([self.tau[label] for label in labels])
+        return p >= np.array([tau[canonical(label)] for label in labels])
 
     def __str__(self) -> str:
         if self.tau is None:

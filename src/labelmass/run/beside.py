@@ -25,18 +25,21 @@ BATCH = 8
 
 @dataclass(frozen=True)
 class Beside:
-    """A classifier, and its (n, k) P(label) of explored records."""
+    """A classifier, the labels as the task has them, and (n, k) P(label) of explored records."""
 
     classifier: Classifier
+    labels: tuple[str, ...]
     predict: Callable[[Sequence[Explored]], Floats]
 
     @classmethod
     def of(cls, classifier: Classifier, task: Task, model: LanguageModel | None) -> Beside:
         """model: what wrote the answers; MethodError where a probe is to do without."""
-        source = classifier.source
+        source, labels = classifier.source, task.label_names
         if not isinstance(source, States):
             return cls(
-                classifier, lambda some: texts_through(classifier, [one.record for one in some])
+                classifier,
+                labels,
+                lambda some: texts_through(classifier, [one.record for one in some]),
             )
         if model is None:
             raise MethodError(
@@ -44,7 +47,7 @@ class Beside:
                 "name the --model"
             )
         reader = StateReader(source, task, model)
-        return cls(classifier, lambda some: classifier.heads(np.array(reader(some))))
+        return cls(classifier, labels, lambda some: classifier.heads(np.array(reader(some))))
 
     @property
     def name(self) -> str:
@@ -53,7 +56,7 @@ class Beside:
     def read(self, explored: Explored) -> LabelScores:
         """RecordError for a record it was fitted on."""
         self.classifier.refuse(explored.record)
-        return LabelScores.points(self.classifier.labels, self.predict([explored])[0])
+        return LabelScores.points(self.labels, self.predict([explored])[0])
 
     def predictions(self, found: Iterable[Explored]) -> Predictions:
         """Of many records; NaN, which counts as failed, for those it was fitted on."""
@@ -62,7 +65,7 @@ class Beside:
         refused = 0
         waiting = iter(found)
         while some := list(islice(waiting, BATCH)):
-            p = np.full((len(some), len(self.classifier.labels)), np.nan)
+            p = np.full((len(some), len(self.labels)), np.nan)
             new = [at for at, one in enumerate(some) if not self._saw(one.record)]
             if new:
                 p[new] = self.predict([some[at] for at in new])
@@ -74,7 +77,7 @@ class Beside:
                 f"this {self.name} was fitted on every one of these records: judge it on others"
             )
         note = f"{refused} records it was fitted on are left out" if refused else ""
-        return Predictions(tuple(ids), self.classifier.labels, np.array(rows), note=note)
+        return Predictions(tuple(ids), self.labels, np.array(rows), note=note)
 
     def _saw(self, record: Record) -> bool:
         return record.digest in self.classifier.fitted_on

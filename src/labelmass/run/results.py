@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from labelmass._text import canonical
 from labelmass.answers.readings import Bounds, Readings
 from labelmass.answers.tree import AnswerTree, Ending, Normalisation
 from labelmass.errors import MethodError
@@ -117,8 +118,8 @@ class Result:
 
     def pair(self, one: str, other: str) -> Bounds:
         """P(both labels are written)."""
-        labels = self.tree.labels
-        return self.readings.pair(labels.index(one), labels.index(other))
+        labels = list(map(canonical, self.tree.labels))
+        return self.readings.pair(labels.index(canonical(one)), labels.index(canonical(other)))
 
     def moved_to(
         self,

@@ -15,6 +15,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from labelmass._text import canonical
 from labelmass.errors import FitError, RecordError
 from labelmass.supervised import sentences, states, tfidf
 from labelmass.supervised.heads import LabelHeads
@@ -83,8 +84,8 @@ class Classifier:
         return f"{self.method}@{self.digest}"
 
     def check(self, task: Task) -> None:
-        """FitError unless the task has the labels it was fitted for, in order."""
-        if self.labels != task.label_names:
+        """FitError unless the task has the labels it was fitted for, in order, compared in NFC."""
+        if list(map(canonical, self.labels)) != list(map(canonical, task.label_names)):
             raise FitError(
                 f"this {self.method} is for the labels {', '.join(self.labels)}, "
                 f"not {', '.join(task.label_names)}"

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from labelmass._text import canonical, nearest, quoted
 from labelmass.errors import LabelMassError, RecordError
 
 Floats = NDArray[np.float64]
@@ -16,9 +17,9 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Which column of the task a name in data counts for.
+    """Which column of the task a name in data counts for; names are compared in NFC.
 
-    of: name -> column, or None for what counts for none (`neutral`).
+    of: name in NFC -> column, or None for what counts for none (`neutral`).
     ignore_others: names that are not there count for none, too.
     """
 
@@ -35,33 +36,37 @@ class Columns:
         ignore_others: bool,
     ) -> Columns:
         """Raises LabelMassError where the labels or the pool cannot be meant."""
-        columns: dict[str, int | None] = {}
+        columns: dict[str, int] = {}
         for name in labels:
-            if name in columns:
-                raise LabelMassError(f"label {name!r} is named twice")
-            columns[name] = len(columns)
-        of = dict(columns)
+            if canonical(name) in columns:
+                first = labels[columns[canonical(name)]]
+                also = "" if name == first else f", once as {quoted(first, name)}"
+                raise LabelMassError(f"label {quoted(name, first)} is named twice{also}")
+            columns[canonical(name)] = len(columns)
+        of: dict[str, int | None] = dict(columns)
         if none is not None:
-            if none in columns:
+            if canonical(none) in columns:
                 raise LabelMassError(f"{none!r} is the empty answer and a label: keep one")
-            of[none] = None
+            of[canonical(none)] = None
         for source, label in (pool or {}).items():
-            if label is not None and label not in columns:
+            if label is not None and canonical(label) not in columns:
                 known = ", ".join(labels)
                 raise LabelMassError(
                     f"pool: {source!r} counts as {label!r}, which is no label of the task ({known})"
                 )
-            of[source] = None if label is None else columns[label]
+            of[canonical(source)] = None if label is None else columns[canonical(label)]
         return cls(tuple(labels), of, ignore_others)
 
     def column(self, name: str, record: object) -> int | None:
         """The column of a name; RecordError where the record holds a name nobody declared."""
-        if name in self.of:
-            return self.of[name]
+        if canonical(name) in self.of:
+            return self.of[canonical(name)]
         if self.ignore_others:
             return None
+        hint = nearest(name, self.of)
         raise RecordError(
-            f"record {record!r}: label {name!r} is not in the task ({', '.join(self.labels)}); "
+            f"record {record!r}: label {name!r} is not in the task ({', '.join(self.labels)})"
+            f"{f'{hint} Or' if hint else ';'} "
             "pool it into one of them or into None, or ignore other labels"
         )
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from labelmass._text import find
 from labelmass.errors import LabelMassError, RecordError
 from labelmass.targets.aggregate import Votes, dawid_skene, majority, shares
 from labelmass.targets.names import Columns
@@ -170,7 +171,7 @@ class _Row:
         gold = None if given is None else columns.members(given, "labels", name)
         blank = record.get("unknown") or ()
         unknown = columns.members(blank, "unknown", name) > 0
-        if both := [label for label in given or () if label in blank]:
+        if both := [label for label in given or () if find(label, blank) is not None]:
             raise RecordError(f"record {name!r}: {both[0]!r} is among its labels and unknown")
         annotators = record.get("annotators") or ()
         if isinstance(annotators, str | Mapping) or not isinstance(annotators, Iterable):

@@ -16,12 +16,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from labelmass._text import canonical
 from labelmass.errors import TaskError
+
+_TEXTS = ("opening", "none", "gate", "gate_separator", "item", "closing")
 
 
 @dataclass(frozen=True, slots=True)
 class AnswerFormat:
-    """The parts of an answer format; all texts are written as UTF-8.
+    """The parts of an answer format; all texts are written as UTF-8, in NFC.
 
     opening: text before the first item.
     none: text of the empty list; None if every answer holds a label.
@@ -54,6 +57,12 @@ class AnswerFormat:
     escape_json: bool = False
 
     def __post_init__(self) -> None:
+        for key in _TEXTS:
+            if isinstance(text := getattr(self, key), str):
+                object.__setattr__(self, key, canonical(text))
+        for key in ("separators", "stops"):
+            if isinstance(texts := getattr(self, key), tuple):
+                object.__setattr__(self, key, tuple(map(canonical, texts)))
         if "{label}" not in self.item:
             raise TaskError(f"format.item is {self.item!r}: it must contain {{label}}")
         if not self.single and (not self.separators or not all(self.separators)):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields
 from inspect import signature
@@ -10,6 +9,7 @@ from typing import Any, cast
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
+from labelmass._text import nearest
 from labelmass.errors import TaskError
 from labelmass.task.formats import FORMATS, AnswerFormat, make_format
 
@@ -23,12 +23,6 @@ class TaskPart(BaseModel):
     """Base of everything a task file holds: frozen, and unknown keys are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-def nearest(word: str, words: Iterable[str]) -> str:
-    """`: did you mean 'joy'?` for the word of `words` most like `word`, else ``."""
-    found = difflib.get_close_matches(word, list(words), n=1, cutoff=0.6)
-    return f": did you mean {found[0]!r}?" if found else ""
 
 
 def explain(error: ValidationError, tables: Mapping[tuple[str, ...], type[BaseModel]]) -> str:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
+from labelmass._text import canonical, caseless, quoted
 from labelmass.errors import TaskError
 from labelmass.task.formats import AnswerFormat
 from labelmass.task.keys import TaskPart
@@ -19,8 +20,8 @@ class Label(TaskPart):
     name: how results call it.
     code: a short form such as `S1`; written in answers where the task says `write = "code"`.
     description: one line for the prompt; "" for none.
-    spellings: what stands in an answer. The first is written, all are read; left empty, it is the
-        name or the code, as the task's `write` says.
+    spellings: what stands in an answer. The first is written, all are read, each also in NFC; left
+        empty, it is the name or the code, as the task's `write` says.
     pools: names of finer labels in data that count as this one.
     """
 
@@ -40,18 +41,22 @@ LabelEntry = Annotated[Label, BeforeValidator(_as_table)]
 
 
 def resolve_spellings(labels: Sequence[Label], write: str) -> tuple[Label, ...]:
-    """The same labels, none of them without spellings; `write` is "name" or "code"."""
+    """The same labels, none of them without spellings; `write` is "name" or "code".
+
+    A spelling that is not in NFC is also read in NFC, as many tokenizers write it.
+    """
     resolved: list[Label] = []
     for index, label in enumerate(labels):
-        if label.spellings:
-            resolved.append(label)
-            continue
-        if write == "code" and not label.code:
-            raise TaskError(
-                f'labels[{index}].code is missing ({label.name!r}): write = "code" needs one'
-            )
-        written = label.code if write == "code" and label.code else label.name
-        resolved.append(label.model_copy(update={"spellings": (written,)}))
+        spellings = label.spellings
+        if not spellings:
+            if write == "code" and not label.code:
+                raise TaskError(
+                    f'labels[{index}].code is missing ({label.name!r}): write = "code" needs one'
+                )
+            spellings = (label.code if write == "code" and label.code else label.name,)
+        also = dict.fromkeys(map(canonical, spellings))
+        spellings += tuple(text for text in also if text not in spellings)
+        resolved.append(label.model_copy(update={"spellings": spellings}))
     return tuple(resolved)
 
 
@@ -66,8 +71,8 @@ def ordered(labels: Sequence[Label], order: str | Sequence[str], seed: int) -> l
     """
     listed = list(labels)
     if not isinstance(order, str):
-        by_name = {label.name: label for label in labels}
-        return [by_name[name] for name in order]
+        by_name = {canonical(label.name): label for label in labels}
+        return [by_name[canonical(name)] for name in order]
     if order == "alphabetical":
         listed.sort(key=lambda label: label.name.casefold())
     elif order == "reversed":
@@ -88,7 +93,7 @@ def label_line(label: Label, write: str) -> str:
 def check_labels(labels: Sequence[Label], form: AnswerFormat) -> None:
     """Raise TaskError, naming the key, unless answers in this format tell the labels apart.
 
-    `labels` have their spellings (see `resolve_spellings`).
+    `labels` have their spellings (see `resolve_spellings`). Names are compared in NFC.
     """
     if not labels:
         raise TaskError("labels is empty: a task needs at least one label")
@@ -97,37 +102,50 @@ def check_labels(labels: Sequence[Label], form: AnswerFormat) -> None:
     spelled: dict[str, int] = {}
     for index, label in enumerate(labels):
         _check_texts(index, label)
-        if label.name in names:
-            raise TaskError(
-                f"labels[{index}].name is {label.name!r}, the same as labels[{names[label.name]}]"
-            )
-        names[label.name] = index
+        name = canonical(label.name)
+        if name in names:
+            raise TaskError(_same("name", label.name, index, labels[names[name]].name, names[name]))
+        names[name] = index
         if label.code is not None:
-            if label.code in codes:
-                raise TaskError(
-                    f"labels[{index}].code is {label.code!r}, the same as "
-                    f"labels[{codes[label.code]}]"
-                )
-            codes[label.code] = index
-        for spelling in label.spellings:
+            code = canonical(label.code)
+            if code in codes:
+                other = labels[codes[code]].code or ""
+                raise TaskError(_same("code", label.code, index, other, codes[code]))
+            codes[code] = index
+        for place, spelling in enumerate(label.spellings):
             key = _folded(spelling, form)
-            if key in spelled:
+            # Two Unicode forms of one spelling differ as bytes, and both are read.
+            own = label.spellings[:place]
+            another_form = spelling not in own and canonical(spelling) in map(canonical, own)
+            if spelled.get(key, index) != index or (key in spelled and not another_form):
                 raise TaskError(_same_spelling(spelling, index, spelled[key], labels, form))
             spelled[key] = index
             _check_reserved(spelling, index, label, form)
     for code, index in codes.items():
         if names.get(code, index) != index:
-            raise TaskError(f"labels[{index}].code is {code!r}, the name of labels[{names[code]}]")
+            raise TaskError(
+                f"labels[{index}].code is {labels[index].code!r}, the name of labels[{names[code]}]"
+            )
     _check_pools(labels)
     _check_boundaries(labels, form)
 
 
+def _same(key: str, text: str, index: int, other: str, place: int) -> str:
+    shown = f"labels[{index}].{key} is {quoted(text, other)}, the same as labels[{place}]"
+    return shown if text == other else f"{shown}, {quoted(other, text)}, in another Unicode form"
+
+
 def _check_pools(labels: Sequence[Label]) -> None:
     """A name in data stands for one label."""
-    owner = {word: index for index, label in enumerate(labels) for word in (label.name, label.code)}
+    owner = {
+        canonical(word): index
+        for index, label in enumerate(labels)
+        for word in (label.name, label.code)
+        if word is not None
+    }
     for index, label in enumerate(labels):
         for pooled in label.pools:
-            other = owner.setdefault(pooled, index)
+            other = owner.setdefault(canonical(pooled), index)
             if other != index:
                 raise TaskError(
                     f"labels[{index}].pools names {pooled!r}, which stands for labels[{other}]"
@@ -149,7 +167,7 @@ def _check_texts(index: int, label: Label) -> None:
 
 
 def _folded(text: str, form: AnswerFormat) -> str:
-    return text.casefold() if form.ignore_case else text
+    return caseless(text) if form.ignore_case else canonical(text)
 
 
 def _same_spelling(

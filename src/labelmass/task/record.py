@@ -11,8 +11,9 @@ from typing import Any, Literal, cast
 
 from pydantic import Field, field_validator, model_validator
 
+from labelmass._text import nearest
 from labelmass.errors import RecordError, TaskError
-from labelmass.task.keys import TaskPart, nearest
+from labelmass.task.keys import TaskPart
 from labelmass.task.prompt import Part
 
 ROLES = ("user", "assistant", "system")

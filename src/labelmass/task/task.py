@@ -15,10 +15,11 @@ from typing import Any, Literal, Self, cast
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from labelmass._text import canonical, nearest
 from labelmass.errors import TaskError
 from labelmass.task.demonstrations import Demonstration, Demonstrations, read_demonstrations
 from labelmass.task.formats import AnswerFormat
-from labelmass.task.keys import TaskPart, explain, format_of, format_table, nearest
+from labelmass.task.keys import TaskPart, explain, format_of, format_table
 from labelmass.task.labels import (
     ORDERS,
     Label,
@@ -128,7 +129,7 @@ class Task(TaskPart):
         _set(self, labels=resolve_spellings(self.labels, self.write))
         check_labels(self.labels, self.format)
         order, known = self.label_order, "', '".join(ORDERS)
-        whole = isinstance(order, tuple) and sorted(order) == sorted(self.label_names)
+        whole = isinstance(order, tuple) and _names(order) == _names(self.label_names)
         if order not in ORDERS and not whole:
             raise TaskError(f"label_order: must be '{known}', or every label once, not {order!r}")
         for key in ("instruction", "system"):
@@ -290,8 +291,10 @@ class Task(TaskPart):
 
     def counts_for(self, word: str) -> str | None:
         """The label that a name in data stands for, None for no label; TaskError if unknown."""
-        if word not in self._indices and (
-            word == self.format.none or any(fnmatchcase(word, rule) for rule in self.ignored)
+        name = canonical(word)
+        if name not in self._indices and (
+            name == self.format.none
+            or any(fnmatchcase(name, canonical(rule)) for rule in self.ignored)
         ):
             return None
         return self.labels[self._index(word)].name
@@ -305,17 +308,18 @@ class Task(TaskPart):
         found: dict[str, int] = {}
         labels = list(enumerate(self.labels))
         for index, label in labels:
-            found[label.name] = index
+            found[canonical(label.name)] = index
         for index, label in labels:
             for word in (label.code, *label.spellings, *label.pools):
                 if word is not None:
-                    found.setdefault(word, index)
+                    found.setdefault(canonical(word), index)
         return found
 
     def _index(self, word: str) -> int:
-        if word not in self._indices:
+        index = self._indices.get(canonical(word))
+        if index is None:
             raise TaskError(f"no label {word!r}{nearest(word, self._indices)}")
-        return self._indices[word]
+        return index
 
     # -- prompts --------------------------------------------------------------------------------
 
@@ -324,7 +328,7 @@ class Task(TaskPart):
         """The beginning of the answer that is given to the model; "" if it writes all of it."""
         if self.opening == "written":
             return ""
-        return self.format.opening if self.opening_text is None else self.opening_text
+        return self.format.opening if self.opening_text is None else canonical(self.opening_text)
 
     def prompt(self, record: Record) -> Prompt:
         """Everything the model reads before it answers for this record.
@@ -387,6 +391,11 @@ def _read_presets() -> tuple[tuple[str, str], ...]:
             keys = tomllib.loads(file.read_text(encoding="utf-8"))
             found.append((file.name.removesuffix(".toml"), keys["description"]))
     return tuple(sorted(found))
+
+
+def _names(labels: Iterable[str]) -> list[str]:
+    """As names are compared, whatever their order."""
+    return sorted(map(canonical, labels))
 
 
 _FOR_PEOPLE = ("name", "description")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
+from labelmass._text import find
 from labelmass.data.sources.base import Json, SourceFile
 from labelmass.data.sources.votes import in_order, shares
 from labelmass.errors import LabelMassError
@@ -51,13 +52,16 @@ class LabelMap:
         return mapped
 
     def _targets(self, labels: Sequence[str]) -> list[str]:
+        targets: list[str] = []
         for label in labels:
-            if label not in self.labels:
+            name = find(label, self.labels)
+            if name is None:
                 raise LabelMassError(
                     f'{self.file.name} has no entry for the label {label!r}: add "{label}" = [...] '
                     "under [labels]"
                 )
-        return in_order((t for label in labels for t in self.labels[label]), self.targets)
+            targets += self.labels[name]
+        return in_order(targets, self.targets)
 
 
 def shipped_maps() -> dict[str, str]:
