@@ -38,6 +38,7 @@ class Reading:
     complete: bool  # a closing or stop text has been read
     can_end: bool  # complete if the model ended here
     none: bool = False
+    listed: tuple[int, ...] = ()  # what was written, repeats and the empty answer (k) included
 
 
 def read(fmt: AnswerFormat, spellings: list[str], text: str) -> Reading:
@@ -51,6 +52,7 @@ def read(fmt: AnswerFormat, spellings: list[str], text: str) -> Reading:
             best = reading
         else:  # several readings are alive: only what all agree on is written
             both = tuple(a for a, b in zip(best.written, reading.written, strict=False) if a == b)
+            listed = tuple(a for a, b in zip(best.listed, reading.listed, strict=False) if a == b)
             end = best if best.can_end else reading
             best = Reading(
                 both,
@@ -59,6 +61,7 @@ def read(fmt: AnswerFormat, spellings: list[str], text: str) -> Reading:
                 best.complete or reading.complete,
                 end.can_end,
                 end.none,
+                listed,
             )
     return best or Reading((), False, False, False, False)
 
@@ -71,7 +74,7 @@ def _readings(fmt: AnswerFormat, spellings: list[str], text: str) -> Iterator[Re
         return
     text = text[len(fmt.opening) :]
     if fmt.none is not None:
-        yield from _after(fmt, spellings, text, fmt.none, (), False, none=True)
+        yield from _after(fmt, spellings, text, fmt.none, (), False, len(spellings))
     if fmt.gate is None:
         yield from _items(fmt, spellings, text, (), False)
         return
@@ -88,7 +91,7 @@ def _items(
     for label, spelling in enumerate(spellings):
         if fmt.repeats == "off-format" and label in done:
             continue
-        yield from _after(fmt, spellings, text, fmt.spell(spelling), done, gate, label=label)
+        yield from _after(fmt, spellings, text, fmt.spell(spelling), done, gate, label)
 
 
 def _after(
@@ -98,28 +101,32 @@ def _after(
     item: str,
     done: tuple[int, ...],
     gate: bool,
-    *,
-    label: int | None = None,
-    none: bool = False,
+    output: int,
 ) -> Iterator[Reading]:
+    """done: what is listed before `item`, which writes `output`: a label, or k, `none`."""
+    none = output == len(spellings)
+
+    def reading(listed: tuple[int, ...], complete: bool, ends: bool, empty: bool) -> Reading:
+        written = tuple(dict.fromkeys(out for out in listed if out < len(spellings)))
+        return Reading(written, gate, True, complete, ends, empty, listed)
+
     if item.startswith(text) and (text != item or text == ""):
         if text != item:
-            yield Reading(done, gate, True, False, False)
+            yield reading(done, False, False, False)
             return
     if not text.startswith(item):
         return
     rest = text[len(item) :]
-    now = done if label is None or label in done else (*done, label)
+    now = (*done, output)
     if rest == "":
-        ends = fmt.closing is None
-        yield Reading(done, gate, True, False, ends, none)
+        yield reading(done, False, fmt.closing is None, none)
         return
     endings = [fmt.closing] if fmt.closing is not None else list(fmt.stops)
     for ending in endings:
         if rest.startswith(ending):
-            yield Reading(now, gate, True, True, True, none)
+            yield reading(now, True, True, none)
         elif ending.startswith(rest):
-            yield Reading(now, gate, True, False, False, none)
+            yield reading(now, False, False, none)
     if none or fmt.single:
         return
     unused = set(range(len(spellings))) - set(now)
@@ -129,7 +136,7 @@ def _after(
         if rest.startswith(separator):
             yield from _items(fmt, spellings, rest[len(separator) :], now, gate)
         elif separator.startswith(rest):
-            yield Reading(now, gate, True, False, False)
+            yield reading(now, False, False, False)
 
 
 @dataclass
@@ -175,22 +182,12 @@ def enumerate_answers(
         for label in state.written:
             exact.on_label[label] += mass
 
-    def close(text: str, before: Reading) -> Reading | None:
-        if not before.can_end:
-            return None
-        mark = (fmt.stops or ("\x00",))[0]
-        if fmt.stops:
-            after = read(fmt, spellings, text + mark)
-        else:
-            after = read(_with_stop(fmt, mark), spellings, text + mark)
-        return Reading(after.written, after.gate, True, True, True, after.none)
-
     def visit(path: tuple[str, ...], mass: float, before: Reading) -> None:
         row = model.distribution(prompt, path)
         branches: list[tuple[float, tuple[str, ...], Reading, bool]] = []
         for token, p in row.items():
             if token == end:
-                ended = close("".join(path), before)
+                ended = close(fmt, spellings, "".join(path), before)
                 if ended is not None:
                     branches.append((p, path, ended, True))
                 continue
@@ -213,6 +210,44 @@ def enumerate_answers(
 
     visit((), 1.0, read(fmt, spellings, ""))
     return exact
+
+
+def next_written(
+    model: ScriptedLanguageModel, fmt: AnswerFormat, spellings: list[str], path: tuple[str, ...]
+) -> list[float]:
+    """P(the next label written, or the empty answer (last), is this one | the tokens so far)."""
+    mass = [0.0] * (len(spellings) + 1)
+    (end,) = model.tokenizer.end_ids
+    base = len(read(fmt, spellings, "".join(path)).listed)
+
+    def visit(path: tuple[str, ...], share: float, before: Reading) -> None:
+        for token, p in model.distribution("", path).items():
+            if token == end:
+                now = close(fmt, spellings, "".join(path), before)
+            else:
+                longer = (*path, str(model.tokens[token]))
+                now = read(fmt, spellings, "".join(longer))
+            if now is None or not now.viable:
+                continue
+            if len(now.listed) > base:
+                mass[now.listed[base]] += share * p
+            elif token != end and not now.complete:
+                visit((*path, str(model.tokens[token])), share * p, now)
+
+    visit(path, 1.0, read(fmt, spellings, "".join(path)))
+    return mass
+
+
+def close(fmt: AnswerFormat, spellings: list[str], text: str, before: Reading) -> Reading | None:
+    """What the text means if the model ends here; None if the answer cannot end."""
+    if not before.can_end:
+        return None
+    mark = (fmt.stops or ("\x00",))[0]
+    if fmt.stops:
+        after = read(fmt, spellings, text + mark)
+    else:
+        after = read(_with_stop(fmt, mark), spellings, text + mark)
+    return Reading(after.written, after.gate, True, True, True, after.none, after.listed)
 
 
 def _with_stop(fmt: AnswerFormat, mark: str) -> AnswerFormat:

@@ -50,15 +50,16 @@ def test_step_identities(seed: int) -> None:
     steps = label_steps(tree)
     first = first_step(tree)
     assert (max_over_generations(tree).low >= first.low - 1e-12).all()
-    step = steps[0]
-    if step.low.sum() > 0:
-        p = step.low / step.low.sum()
-        assert step.open == pytest.approx(0.0, abs=1e-9)
-        assert first.p.sum() + p[-1] == pytest.approx(1.0)
+    found = steps[0].next.found
+    if found.sum() > 0:
+        p = found / found.sum()
+        assert steps[0].next.unknown == pytest.approx(0.0, abs=1e-9)
+        assert first.empty is not None and first.empty.p is not None
+        assert first.p.sum() + first.empty.p == pytest.approx(1.0)
         if (p[:-1] + p[-1] > 0).all():
             assert compare_to_none(tree).p == pytest.approx(p[:-1] / (p[:-1] + p[-1]))
     for one in steps:
-        assert one.low.sum() <= 1 + 1e-9
+        assert one.next.found.sum() <= 1 + 1e-9
 
 
 @proof(60)
@@ -137,4 +138,4 @@ def test_there_is_no_step_where_no_label_can_follow() -> None:
     fmt = comma_list(opening="[", none="-", closing="]}", blanks="")
     tree = grow(model, fmt, ["a", "b"], Budget(tolerance=0.0), EVERYTHING)
     assert [step.label for step in label_steps(tree)] == [0]
-    assert max_over_generations(tree).high == pytest.approx([0.6, 0.4])
+    assert max_over_generations(tree).p == pytest.approx([0.6, 0.4])

@@ -63,12 +63,30 @@ def test_the_mean_of_many_paths_is_the_exact_probability(
         return
     paths = drawn(tree := drawn_tree(model, MANY, normalisation), tree.samples)  # type: ignore[arg-type]
     assert paths.times.sum() == MANY
-    middle = (paths.low + paths.high) / 2
-    for values in (paths.written, middle):
+    assert np.array_equal(paths.low, paths.high)  # no path was cut, so nothing is left open
+    for values in (paths.written, paths.low):
         mean = paths.times @ values / MANY
         error = np.sqrt(paths.times @ (values - mean) ** 2) / MANY
-        unread = paths.times @ (paths.high - paths.low) / MANY
-        assert (np.abs(mean - exact.label) <= 5 * error + unread + 10 / MANY).all()
+        assert (np.abs(mean - exact.label) <= 5 * error + 10 / MANY).all()
+
+
+def test_what_is_too_light_to_be_read_raises_no_label() -> None:
+    """Every label has a second spelling in tokens, of a probability below what is read."""
+    labels = [f"{letter}!" for letter in "abcdefghijklmnopqrstuvwxyz"]
+
+    def script(prompt: str, path: tuple[str, ...]) -> dict[str, float]:
+        if not path:
+            return {**dict.fromkeys("abcdefghijklmnopqrstuvwxyz", 0.0019), "none": 0.95}
+        return {"!": 1.0} if len("".join(path)) == 1 else {END: 1.0}
+
+    model = ScriptedLanguageModel(
+        script, [*labels, *"abcdefghijklmnopqrstuvwxyz", "!", "none", ", "]
+    )
+    needs = Needs(tree=False, samples=4000, hazards=True, completions=400)
+    tree = grow(model, comma_list(blanks=""), labels, needs=needs)
+    for read in (hazard, combined, any_place_completed):
+        assert read(tree).p == pytest.approx(np.full(26, 0.0019), abs=0.004)
+        assert read(tree).p.sum() == pytest.approx(0.05, abs=0.02)
 
 
 def two_steps(first: float, second: float) -> ScriptedLanguageModel:
@@ -124,7 +142,7 @@ def test_a_completed_tree_is_unbiased_and_within_its_bounds(seed: int) -> None:
     model = ScriptedLanguageModel(random_script(seed, TOKENS, depth=7), TOKENS)
     exact = np.array(enumerate_answers(model, FORMAT, LABELS).label)
     needs = Needs(tree=False, sketch=4, completions=8)
-    values, ends = [], []
+    values: list[np.ndarray] = []
     for entropy in range(60):
         tree = grow(model, FORMAT, LABELS, needs=needs, entropy=(entropy,))
         scores = any_place_completed(tree)
@@ -132,10 +150,10 @@ def test_a_completed_tree_is_unbiased_and_within_its_bounds(seed: int) -> None:
         assert (low[:3] - 1e-12 <= scores.low).all() and (scores.high <= high[:3] + 1e-12).all()
         assert (scores.low <= scores.p + 1e-12).all() and (scores.p <= scores.high + 1e-12).all()
         paths = drawn(tree, tree.completions)  # type: ignore[arg-type]
-        mean = tree.completions.share * paths.times @ (paths.low + paths.high) / 2  # type: ignore[union-attr]
+        assert np.array_equal(paths.low, paths.high)
+        mean = tree.completions.share * paths.times @ paths.low  # type: ignore[union-attr]
         values.append(np.array(tree.completions.found) + mean)  # type: ignore[union-attr]
-        ends.append(tree.completions.share * paths.times @ (paths.high - paths.low))  # type: ignore[union-attr]
-    error = np.std(values, axis=0) / np.sqrt(len(values)) + np.mean(ends, axis=0)
+    error = np.std(values, axis=0) / np.sqrt(len(values))
     rare = 10 * tree.completions.share / len(values)  # type: ignore[union-attr]
     assert (np.abs(np.mean(values, axis=0) - exact) <= 5 * error + rare + 1e-9).all()
 
@@ -184,7 +202,30 @@ def test_a_path_cut_by_a_budget_widens_the_upper_end() -> None:
     assert cut == 50
     assert sampling(tree)["S1"].high == pytest.approx(1.0)
     assert sampling(tree)["S1"].low == pytest.approx(0.0)
-    assert hazard(tree)["S1"].high == pytest.approx(1.0)
+    for read in (hazard, combined, sampling):
+        assert read(tree)["S1"].high == pytest.approx(1.0)
+        assert read(tree)["S1"].p is None  # nothing is known of any path
+    assert tree.samples is not None and tree.samples.cut == "depth"
+
+
+def test_what_cut_paths_would_have_written_is_not_guessed_at() -> None:
+    """Two in five paths end, with no label; the others go on past the depth."""
+
+    def script(prompt: str, path: tuple[str, ...]) -> dict[str, float]:
+        if not path:
+            return {"safe": 0.4, "unsafe\n": 0.5, "unsafe": 0.1}
+        text = "".join(path)
+        return (
+            {"\n": 1.0} if text == "unsafe" else {"S1": 1.0} if text == "unsafe\n" else {END: 1.0}
+        )
+
+    model = ScriptedLanguageModel(script, [*TOKENS, "unsafe\n"])
+    needs = Needs(tree=False, samples=4000, hazards=True)
+    tree = grow(model, FORMAT, LABELS, Budget(depth=2), needs)
+    for read in (sampling, hazard, combined):
+        scores = read(tree)
+        assert scores.p == pytest.approx(0.0)
+        assert scores.high == pytest.approx(0.6, abs=0.05)
 
 
 def test_on_format_counts_complete_answers_only() -> None:

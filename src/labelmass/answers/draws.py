@@ -14,7 +14,10 @@ from labelmass.answers.growth import Growth
 from labelmass.answers.tree import LUMP, ROOT, Draws, Landing, Normalisation, Path, Status
 
 LEAST = 2e-3
-"""Where hazards are wanted, ways to a next label this likely, given the step, are all read."""
+"""Where hazards are wanted, ways to a next label this likely, given the step, are all read.
+
+As is the usual spelling of each label. So what is read hangs on the step alone, not on the paths.
+"""
 
 
 class Sampler:
@@ -75,7 +78,7 @@ class Sampler:
                     todo.append((start, child))
                     self._flying[start, child] = number
             elif self._growth.too_deep(node):
-                self._land(start, node, Landing.CUT, count)
+                self._land(start, node, Landing.CUT, count, "depth")
             else:
                 waiting[node] = None
                 self._flying[at] = count
@@ -87,10 +90,10 @@ class Sampler:
                     del self._steps[step]
         return list(waiting)
 
-    def land_all(self) -> list[int]:
+    def land_all(self, why: str) -> list[int]:
         """Cut the paths that are still under way; wants nothing more."""
         for (start, node), count in self._flying.items():
-            self._land(start, node, Landing.CUT, count)
+            self._land(start, node, Landing.CUT, count, why)
         self._flying.clear()
         return []
 
@@ -107,7 +110,7 @@ class Sampler:
         if not count:
             return
         if tree.status[node] == Status.EXPANDED:  # its tail: the engine does not say what is there
-            self._land(node, node, Landing.CUT, count)
+            self._land(node, node, Landing.CUT, count, "engine")
         elif tree.token[node] != LUMP:
             self._set_off(node, count)
         else:
@@ -129,7 +132,7 @@ class Sampler:
         drawn = self._random(node).multinomial(count, probs / probs.sum())
         *onward, left, unknown = drawn.tolist()
         self._land(start, node, Landing.OFF_FORMAT, left)
-        self._land(start, node, Landing.CUT, unknown)
+        self._land(start, node, Landing.CUT, unknown, "engine")
         found: dict[int, int] = {}
         for index in np.flatnonzero(onward).tolist():
             child = growth.node_of(node, index)  # tokens that end the answer share one
@@ -137,9 +140,10 @@ class Sampler:
         self._steps.update({child: None for child in found if tree.is_step(child)})
         yield from found.items()
 
-    def _land(self, start: int, node: int, how: Landing, count: int) -> None:
+    def _land(self, start: int, node: int, how: Landing, count: int, why: str = "") -> None:
         if count:
             self.draws.paths.append(Path(start, node, how, count))
+            self.draws.cut = self.draws.cut or why
 
     def _tails(self) -> dict[int, float]:
         """By node, what of an expanded node's mass lies in tokens the engine did not return."""
@@ -162,7 +166,9 @@ class Sampler:
         growth, tree = self._growth, self._growth.tree
         if tree.status[step] == Status.FRONTIER:
             return []
-        wanted = [n for n in growth.trie(step) if tree.status[n] == Status.FRONTIER]
+        usual = growth.trie(step)
+        self.draws.read.update(usual)
+        wanted = [n for n in usual if tree.status[n] == Status.FRONTIER]
         todo = [(step, 1.0)]
         while todo:
             node, mass = todo.pop()

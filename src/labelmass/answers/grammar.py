@@ -14,6 +14,7 @@ from itertools import takewhile
 import numpy as np
 from numpy.typing import NDArray
 
+from labelmass.answers.upcoming import Upcoming
 from labelmass.errors import TaskError
 from labelmass.lm.base import Tokenizer
 from labelmass.task.automaton import DONE, ByteAutomaton, Outputs
@@ -73,6 +74,7 @@ class TokenGrammar:
         self.automaton = automaton
         self.vocabulary = vocabulary
         self.given = given
+        self.upcoming = Upcoming(automaton)
         begun = automaton.run(given)
         if begun is None or begun[0] == DONE:
             raise TaskError(f"{given!r} is not the beginning of an answer that goes on")

@@ -31,15 +31,16 @@ class Siblings:
     probs: NDArray[np.float64]  # by index of moves; 0 once the token has a node of its own
     scale: float  # from probability to mass
     lumps: NDArray[np.int64]  # by kind of move; -1 where there is no probability
-    rank: int = 0  # of the likeliest that is left
+    kinds: tuple[NDArray[np.int64], ...]  # indices of the moves of each kind
+    kind_of: NDArray[np.int64]  # by index of moves
 
     def lump_of(self, index: int) -> int:
         """The lump a move stands in."""
-        return int(self.lumps[self.moves.kind_of[index]])
+        return int(self.lumps[self.kind_of[index]])
 
     def within(self, lump: int) -> NDArray[np.float64]:
         """By index of moves, the probabilities of those in a lump; 0 for the others."""
-        return np.where(self.lumps[self.moves.kind_of] == lump, self.probs, 0.0)
+        return np.where(self.lumps[self.kind_of] == lump, self.probs, 0.0)
 
 
 class Growth:
@@ -72,7 +73,7 @@ class Growth:
         self.children: list[list[int]] = []
         self.siblings: dict[int, Siblings] = {}
         self.stuck = 0.0
-        self._deepest, self._top = depth, max(top, 1)
+        self.deepest, self._top = depth, max(top, 1)
         self._states: list[int] = []
         self._ahead_of: dict[int, int] = {}
         self._child: dict[tuple[int, int], int] = {}
@@ -123,7 +124,7 @@ class Growth:
             return
         undecided = self.undecided(node)
         ledger.open(undecided, mass)
-        if self.depth[node] >= self._deepest and ledger.matters(undecided):
+        if self.depth[node] >= self.deepest and ledger.matters(undecided):
             self.stuck += mass
 
     def undecided(self, node: int) -> int:
@@ -151,9 +152,8 @@ class Growth:
             self.ledger.open(undecided, tail)
             self.stuck += tail if self.ledger.matters(undecided) else 0.0
         reserved = list(self.children[node])  # asked for before this row was known
-        siblings = Siblings(
-            moves, moves.onward, probs, scale, self._lump(node, moves, probs, scale)
-        )
+        lumps = self._lump(node, moves, probs, scale)
+        siblings = Siblings(moves, moves.onward, probs, scale, lumps, moves.kinds, moves.kind_of)
         self.siblings[node] = siblings
         for child in reserved:
             index = int(np.searchsorted(moves.ids, tree.token[child]))
@@ -183,7 +183,7 @@ class Growth:
         tree, lump = self.tree, siblings.lump_of(index)
         tree.logp[child] = math.log(float(siblings.probs[index]))
         siblings.probs[index] = 0.0
-        left = float(siblings.probs[siblings.moves.kinds[siblings.moves.kind_of[index]]].sum())
+        left = float(siblings.probs[siblings.kinds[siblings.kind_of[index]]].sum())
         tree.logp[lump] = math.log(left) if left > 0 else -math.inf
 
     def node_of(self, parent: int, index: int) -> int:
@@ -197,9 +197,47 @@ class Growth:
             p = float(siblings.probs[index])
             child = self._add(parent, key[1], moves.to[index], moves.outputs[index])
             self._child[key] = child
+            if (bits := self.tree.upcoming.get(siblings.lump_of(index))) is not None:
+                self.tree.upcoming[child] = bits
             self._own(child, index, siblings)
             self.mass[child] = p * siblings.scale
         return self._child[key]
+
+    def upcoming(self, node: int) -> int:
+        """What may be written next from a node, as a set of outputs."""
+        return self.grammar.upcoming.of(self._states[node])
+
+    def note_upcoming(self, node: int) -> None:
+        """Note what may be written next at the children of an expanded node.
+
+        Their lumps are parted, so that what one stands for may all write the same next. No mass is
+        booked anew.
+        """
+        tree, siblings, upcoming = self.tree, self.siblings[node], self.grammar.upcoming
+        parts = upcoming.parts(self._states[node], siblings.moves)
+        if siblings.kinds is parts.kinds:
+            return
+        lumps, taken = np.full(len(parts.kinds), -1, dtype=np.int64), set[int]()
+        for kind, members in enumerate(parts.kinds):
+            old = siblings.lump_of(int(members[0]))
+            left = float(siblings.probs[members].sum())
+            if old < 0 or not (left > 0 or tree.status[old] == Status.ENDED):
+                continue
+            lumps[kind] = lump = old
+            if old in taken:
+                index = int(members[np.argmax(siblings.probs[members])])
+                to, outputs = siblings.moves.to[index], siblings.moves.outputs[index]
+                lumps[kind] = lump = self._add(node, LUMP, to, outputs)
+            taken.add(old)
+            if tree.token[lump] == LUMP:
+                tree.logp[lump], self.mass[lump] = math.log(left), left * siblings.scale
+                if parts.upcoming[kind]:
+                    tree.upcoming[lump] = parts.upcoming[kind]
+        siblings.lumps, siblings.kinds, siblings.kind_of = lumps, parts.kinds, parts.kind_of
+        for child in self.children[node]:
+            if tree.token[child] != LUMP and tree.status[child] != Status.ENDED:
+                if upcoming.first(tree.outputs[child]) is None:
+                    tree.upcoming[child] = self.upcoming(child)
 
     def _keep_top(self, node: int, row: Row) -> None:
         """Note the likeliest tokens of the whole row, and where they lead."""
@@ -243,7 +281,7 @@ class Growth:
 
     def too_deep(self, node: int) -> bool:
         """Whether the node lies where nothing is expanded."""
-        return self.depth[node] >= self._deepest
+        return self.depth[node] >= self.deepest
 
     def child(self, parent: int, token: int) -> int | None:
         """The node along a token, if it has one of its own."""

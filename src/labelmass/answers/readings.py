@@ -20,16 +20,20 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """low <= exact <= high, and the number to quote; None where there is nothing to divide by."""
+    """low <= exact <= high, and the number to quote; None where there is nothing to divide by.
+
+    quoted: whether there is a number to quote; the interval may stand alone.
+    """
 
     low: float | None
     high: float | None
     point: float | None = None
+    quoted: bool = True
 
     @property
     def p(self) -> float | None:
         """The point if a rule gave one, with or without an interval; else the midpoint."""
-        if self.point is not None:
+        if self.point is not None or not self.quoted:
             return self.point
         return None if self.low is None or self.high is None else (self.low + self.high) / 2
 
@@ -38,11 +42,14 @@ class Bounds:
         """High less low; None where there is no interval."""
         return None if self.low is None or self.high is None else self.high - self.low
 
+    def within(self, width: float) -> Bounds:
+        """The same, with a number to quote only where the interval is no wider than this."""
+        wide = self.width is not None and self.width > width
+        return Bounds(self.low, self.high, quoted=False) if wide else self
+
     def __str__(self) -> str:
-        if self.p is None:
-            return "null"
         interval = "" if self.width is None else f" [{self.low:.4f}, {self.high:.4f}]"
-        return f"{self.p:.4f}{interval}"
+        return ("null" if self.p is None else f"{self.p:.4f}") + interval
 
     def to_dict(self) -> dict[str, float | None]:
         return {"p": self.p, "low": self.low, "high": self.high}

@@ -12,8 +12,6 @@ is open that leaving them would miss it (METHODS A.3, stop on the open mass, not
 
 from __future__ import annotations
 
-import heapq
-import math
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -22,8 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labelmass.answers.draws import Sampler
+from labelmass.answers.frontier import Frontier
 from labelmass.answers.grammar import TokenGrammar
 from labelmass.answers.growth import Growth
+from labelmass.answers.narrowing import StepSearch
 from labelmass.answers.tree import ROOT, Ending, Normalisation, Status
 from labelmass.lm.base import Row
 
@@ -38,9 +38,11 @@ RARE = 1e-3
 class Budget:
     """When to stop: whichever comes first.
 
-    tolerance: widest high - low over the labels and `none`, in the chosen normalisation.
+    tolerance: widest high - low over the labels and `none`, in the chosen normalisation, and over
+        the shares at the label steps that are wanted.
     relative: if given, also each label's width over its probability (at least `RARE`).
-    nodes: most rows read for the tree. depth: longest answer in tokens. seconds: None for no limit.
+    nodes: most rows read for the tree and the steps. depth: longest answer in tokens. seconds: None
+        for no limit.
     """
 
     tolerance: float = 0.01
@@ -49,6 +51,13 @@ class Budget:
     depth: int = 256
     seconds: float | None = None
 
+    def limits(self, p: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The widest interval each of these probabilities may have."""
+        limit = np.full_like(p, self.tolerance)
+        if self.relative is not None:
+            limit = np.minimum(limit, self.relative * np.maximum(p, RARE))
+        return limit
+
 
 @dataclass(frozen=True, slots=True)
 class Needs:
@@ -56,6 +65,11 @@ class Needs:
 
     tree: grow until the label probabilities are within the tolerance.
     tries: expand the label trie of the first n steps of the greedy path; None for every step.
+    shares: explore the first n of these steps until the share of every label, and of the empty
+        answer, is within the tolerance; None for every step.
+    contrast: explore the first step until each label against the empty answer alone is.
+    stem_shares: explore what follows the text that all labels begin with until the shares of the
+        labels there are.
     min_mass: expand every node at least this heavy.
     top: how many of the likeliest ids of each row to keep.
     sketch: grow the tree to some such number of rows where `tree` does not ask for more.
@@ -66,6 +80,9 @@ class Needs:
 
     tree: bool = True
     tries: int | None = 0
+    shares: int | None = 0
+    contrast: bool = False
+    stem_shares: bool = False
     min_mass: float | None = None
     top: int = 1
     sketch: int = 0
@@ -86,13 +103,13 @@ class Needs:
         return replace(self, samples=samples, completions=completions)
 
     def __or__(self, other: Needs) -> Needs:
-        tries = None
-        if self.tries is not None and other.tries is not None:
-            tries = max(self.tries, other.tries)
         floors = [m for m in (self.min_mass, other.min_mass) if m is not None]
         return Needs(
             self.tree or other.tree,
-            tries,
+            _most(self.tries, other.tries),
+            _most(self.shares, other.shares),
+            self.contrast or other.contrast,
+            self.stem_shares or other.stem_shares,
             min(floors, default=None),
             max(self.top, other.top),
             max(self.sketch, other.sketch),
@@ -100,6 +117,11 @@ class Needs:
             max(self.completions, other.completions),
             self.hazards or other.hazards,
         )
+
+
+def _most(one: int | None, other: int | None) -> int | None:
+    """The larger of two counts; None is all."""
+    return None if one is None or other is None else max(one, other)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +157,13 @@ class Search:
             grammar, labels, normalisation, depth=self.budget.depth, top=self.needs.top
         )
         self.tree = self.growth.tree
-        self.tree.tries, self.tree.min_mass = self.needs.tries, self.needs.min_mass
-        self._heap: list[tuple[float, int, int]] = []  # -mass, token, parent
+        tree, wanted = self.tree, self.needs
+        tree.tries, tree.min_mass, tree.shares = wanted.tries, wanted.min_mass, wanted.shares
+        tree.contrast, tree.stem_shares = wanted.contrast, wanted.stem_shares
+        self._frontier = Frontier(
+            self.growth, self._wants, lambda parent: self.growth.siblings[parent].scale
+        )
+        self._steps: list[StepSearch] = []
         self._forced: dict[int, None] = {}
         self._waiting: list[int] = []
         self._asked = self._drawn = 0
@@ -145,9 +172,12 @@ class Search:
         self._entropy = entropy
         self._clock, self._began = clock, clock()
         self._force(ROOT)
-        *_, self.tree.stem = self._forced
-        self.tree.greedy.append(ROOT)
+        *_, tree.stem = self._forced
+        tree.greedy.append(ROOT)
         self._enter_step(ROOT)
+        if wanted.stem_shares:
+            among = (1 << tree.none) - 1
+            self._steps.append(StepSearch(self.growth, tree.stem, self.budget.limits, among=among))
 
     # -- the two calls of a driver --------------------------------------------------------------
 
@@ -175,16 +205,29 @@ class Search:
         if self._out_of_time():
             wanted = {}
         elif tree.expanded:
+            for step in self._steps:
+                wanted.update(self._without_row(step.best(wanted)))
             wanted.update(self._without_row(self._best(wanted)))
         room = max(budget.nodes - self._asked, 0)
         if len(wanted) > room:
             tree.stopped = "nodes"
-        # forced ones come first, then the heaviest: a smaller budget expands a part of a larger's
+        # forced ones come first, then those of the label steps, then the heaviest: a smaller budget
+        # expands a part of a larger's
         chosen = sorted([n for n in wanted if not self.growth.too_deep(n)][:room])
         if not chosen and not tree.stopped:
             tree.stopped = "depth" if wanted else "complete"
+        if not chosen:
+            tree.step_stopped = self._fell_short()
         self._asked += len(chosen)
         return chosen
+
+    def _fell_short(self) -> str:
+        """Why the intervals of a label step are wider than wanted; "" if none are."""
+        if all(step.narrow for step in self._steps):
+            return ""
+        if self.tree.stopped in ("nodes", "seconds"):
+            return self.tree.stopped
+        return next((step.stopped for step in self._steps if step.stopped), "")
 
     def _draw(self) -> list[int]:
         """The next nodes to expand for what is drawn along the grown tree."""
@@ -201,8 +244,10 @@ class Search:
                     return []
             wanted = self._sampler.wanted()
             self._drawn += len(wanted)
-            if self._out_of_time() or self._drawn > DRAWN * self.budget.nodes:
-                wanted = self._sampler.land_all()
+            if self._out_of_time():
+                wanted = self._sampler.land_all("seconds")
+            elif self._drawn > DRAWN * self.budget.nodes:
+                wanted = self._sampler.land_all("nodes")
             if wanted:
                 return sorted(wanted)
             self._sampler = None
@@ -216,7 +261,10 @@ class Search:
             raise RuntimeError(f"{len(self._waiting)} rows were asked for, {len(rows)} came")
         for node, row in zip(self._waiting, rows, strict=True):
             self.growth.expand(node, row)
-            self._offer(node)
+            self._frontier.offer(node)
+            for step in self._steps:
+                if node == step.node or step.holds(node):
+                    step.read(node)
         self._waiting = []
         if not self._grown:
             self._walk_greedily()
@@ -236,9 +284,9 @@ class Search:
             if tree.status[child] == Status.ENDED:
                 tree.greedy_end = Ending.COMPLETE
                 break
+            self._force(child)  # before what is below it, where rows run short
             if tree.is_step(child):
                 self._enter_step(child)
-            self._force(child)
         self._mark_completions()
 
     def _mark_completions(self) -> None:
@@ -259,12 +307,22 @@ class Search:
         ]
 
     def _enter_step(self, node: int) -> None:
-        """A label may start here: ask for its trie, every label to its boundary, if wanted."""
-        tree = self.tree
+        """A label may start here: ask for its trie, every label to its boundary, if wanted.
+
+        And begin to narrow the shares of the labels, if that is.
+        """
+        tree, needs = self.tree, self.needs
         tree.steps.append(node)
-        if self.needs.tries is not None and len(tree.steps) > self.needs.tries:
-            return
-        self._forced.update(dict.fromkeys(self.growth.trie(node)))
+        number = len(tree.steps)
+        if needs.tries is None or number <= needs.tries:
+            self._forced.update(dict.fromkeys(self.growth.trie(node)))
+        shares = needs.shares is None or number <= needs.shares
+        contrast = needs.contrast and number == 1 and tree.has_none
+        if shares or contrast:
+            among = (2 << tree.none) - 1 if shares else 0
+            self._steps.append(
+                StepSearch(self.growth, node, self.budget.limits, among=among, contrast=contrast)
+            )
 
     def _force(self, node: int) -> None:
         """Ask for a node whatever its mass, and for what the format then goes on with."""
@@ -273,49 +331,11 @@ class Search:
 
     # -- choosing -------------------------------------------------------------------------------
 
-    def _offer(self, parent: int) -> None:
-        """Put the likeliest token after `parent` that has no row yet on the heap."""
-        growth, siblings = self.growth, self.growth.siblings[parent]
-        if growth.depth[parent] + 1 >= self.budget.depth:
-            return
-        while siblings.rank < len(siblings.order):
-            index = int(siblings.order[siblings.rank])
-            token = int(siblings.moves.ids[index])
-            child = growth.child(parent, token)
-            lump = siblings.lump_of(index) if child is None else child
-            if lump < 0:
-                return  # the rest have no probability
-            if self.tree.status[lump] == Status.FRONTIER and self._wants(lump):
-                p = siblings.probs[index] if child is None else math.exp(self.tree.logp[child])
-                heapq.heappush(self._heap, (-siblings.scale * float(p), token, parent))
-                return
-            siblings.rank += 1
-
     def _wants(self, node: int) -> bool:
         return self.needs.min_mass is not None or self._matters(node)
 
     def _matters(self, node: int) -> bool:
         return self.growth.ledger.matters(self.growth.undecided(node))
-
-    def _pop(self) -> int:
-        """The heaviest node without a row; its next sibling takes its place."""
-        _, token, parent = heapq.heappop(self._heap)
-        siblings = self.growth.siblings[parent]
-        index = int(siblings.order[siblings.rank])
-        assert int(siblings.moves.ids[index]) == token
-        node = self.growth.node_of(parent, index)
-        siblings.rank += 1
-        self._offer(parent)
-        return node
-
-    def _drop_expanded(self) -> None:
-        """See to it that the first on the heap is a node without a row."""
-        while self._heap and -self._heap[0][0] > 0:
-            _, token, parent = self._heap[0]
-            child = self.growth.child(parent, token)
-            if child is None or self.tree.status[child] == Status.FRONTIER:
-                return
-            self._pop()
 
     def _best(self, forced: Collection[int]) -> list[int]:
         """Nodes, besides those forced, that best-first search would surely expand next."""
@@ -326,15 +346,13 @@ class Search:
             spare = max(allowance - growth.stuck, allowance / 10)
             left = ledger.live - growth.stuck
             left -= sum(growth.mass[n] for n in forced if self._matters(n))
-            self._drop_expanded()
-            top = -self._heap[0][0] if self._heap else 0.0
+            top = self._frontier.heaviest
             heavy = max(min(allowance, top / 10), top / 100)
             within = left <= spare and growth.stuck <= allowance
-            while self._heap and -self._heap[0][0] > 0:
-                mass = -self._heap[0][0]
+            while (mass := self._frontier.heaviest) > 0:
                 if not (within or left > spare) or mass < heavy:
                     break
-                node = self._pop()
+                node = self._frontier.pop()
                 if self.tree.status[node] != Status.FRONTIER or node in forced:
                     continue
                 if self._matters(node):
@@ -347,19 +365,15 @@ class Search:
                 self.tree.stopped = stuck if growth.stuck > 0 else "exhausted"
         elif self.needs.tree:
             self.tree.stopped = "tolerance" if ledger.live > 0 else "exhausted"
-        while floor is not None and self._heap and -self._heap[0][0] >= floor:
-            node = self._pop()
+        while floor is not None and 0 < floor <= self._frontier.heaviest:
+            node = self._frontier.pop()
             if self.tree.status[node] == Status.FRONTIER and node not in forced:
                 chosen.append(node)
         return chosen
 
     def _precise(self) -> bool:
         low, high = self.growth.ledger.intervals()
-        limit = np.full_like(low, self.budget.tolerance)
-        if self.budget.relative is not None:
-            middle = np.maximum((low + high) / 2, RARE)
-            limit = np.minimum(limit, self.budget.relative * middle)
-        return bool(np.all(high - low <= limit))
+        return bool(np.all(high - low <= self.budget.limits((low + high) / 2)))
 
     def _out_of_time(self) -> bool:
         limit = self.budget.seconds

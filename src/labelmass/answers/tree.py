@@ -76,12 +76,16 @@ class Draws:
 
     normalisation: raw, or masked. share: mass that one path stands for.
     found: (k,) mass on which each label was written already where the paths set off or before.
+    read: nodes whose rows were read for what comes next at a step, wherever the paths went.
+    cut: why paths were cut ("nodes", "depth", "seconds" or "engine"), "" if none was.
     """
 
     normalisation: str
     share: float
     found: tuple[float, ...]
     paths: list[Path] = field(default_factory=list)
+    read: set[int] = field(default_factory=set)
+    cut: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -89,6 +93,8 @@ class Draws:
             "share": self.share,
             "found": list(self.found),
             "paths": [[p.start, p.end, str(p.how), p.count] for p in self.paths],
+            "read": sorted(self.read),
+            "cut": self.cut,
         }
 
     @classmethod
@@ -96,7 +102,9 @@ class Draws:
         """The draws that `to_dict` wrote."""
         paths = [Path(int(s), int(e), str(how), int(n)) for s, e, how, n in data["paths"]]
         found = tuple(float(p) for p in data["found"])
-        return cls(str(data["normalisation"]), float(data["share"]), found, paths)
+        read = {int(node) for node in data.get("read", ())}  # earlier versions kept none
+        cut = str(data.get("cut", ""))
+        return cls(str(data["normalisation"]), float(data["share"]), found, paths, read, cut)
 
 
 @dataclass(slots=True)
@@ -125,6 +133,12 @@ class AnswerTree:
     stem: the node that every label's usual spelling leads to before they part.
     spellings: how each label is written.
     tries: at how many steps the label tries were expanded, None for all.
+    shares: at how many steps the shares of the labels were narrowed, None for all. contrast:
+        whether the labels against the empty answer were, at the first. stem_shares: whether the
+        labels' shares after the stem were. step_stopped: why one of these fell short of the
+        tolerance, "" if none did.
+    upcoming: bit sets, for nodes that follow such a step with nothing written in between: what may
+        be written next. Elsewhere `ahead` holds that and more.
     min_mass: every node at least this heavy was expanded, None if that was not asked for.
     texts: bytes of every token id that stands in the tree.
     samples: paths drawn from the prompt; completions: paths drawn from what the search left open.
@@ -153,6 +167,11 @@ class AnswerTree:
     has_none: bool = True
     has_gate: bool = False
     tries: int | None = 0
+    shares: int | None = 0
+    contrast: bool = False
+    stem_shares: bool = False
+    step_stopped: str = ""
+    upcoming: dict[int, int] = field(default_factory=dict)
     min_mass: float | None = None
     stopped: str = ""
     samples: Draws | None = None
@@ -275,6 +294,11 @@ class AnswerTree:
             "has_none": self.has_none,
             "has_gate": self.has_gate,
             "tries": self.tries,
+            "shares": self.shares,
+            "contrast": self.contrast,
+            "stem_shares": self.stem_shares,
+            "step_stopped": self.step_stopped,
+            "upcoming": {str(n): bits for n, bits in self.upcoming.items()},
             "min_mass": self.min_mass,
             "stopped": self.stopped,
             "samples": None if self.samples is None else self.samples.to_dict(),
@@ -300,6 +324,8 @@ class AnswerTree:
             }
             for key in ("samples", "completions"):
                 fixed[key] = None if data[key] is None else Draws.from_dict(data[key])
+            later = data.get("upcoming", {})  # trees of earlier versions have none
+            fixed["upcoming"] = {int(n): int(bits) for n, bits in later.items()}
             fixed["texts"] = {int(i): bytes.fromhex(text) for i, text in data["texts"].items()}
             return cls(**fixed)
         except (KeyError, TypeError, ValueError, AttributeError) as error:

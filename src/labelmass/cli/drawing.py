@@ -103,19 +103,18 @@ def _name(tree: AnswerTree, output: int) -> str:
 def _rule(tree: AnswerTree, number: int, step: Step) -> Rule:
     written = "nothing" if step.label is None else _name(tree, step.label)
     after = tree.text(step.node).decode(errors="replace")
-    where = f" after {after!r}" if after else ""
+    where, found = f" after {after!r}" if after else "", step.next.found.sum()
     return Rule(
-        f"step {number}{where}: {written} is written; a label comes next with {step.low.sum():.3f}",
+        f"step {number}{where}: {written} is written; a label comes next with {found:.3f}",
         style="dim",
     )
 
 
 def _step(tree: AnswerTree, step: Step) -> Table:
-    low, high = step.restricted()
-    middle = (low + high) / 2
+    p, low, high = step.next.shares()
     names = [*tree.labels, "none"]
-    rows = [(names[i], middle[i], high[i] - low[i]) for i in np.argsort(-middle, kind="stable")[:6]]
-    return _bars([(name, float(p), float(width)) for name, p, width in rows])
+    order = np.argsort(-np.nan_to_num(p), kind="stable")[:6]
+    return _bars([(names[i], float(p[i]), float(high[i] - low[i])) for i in order])
 
 
 def _labels(readings: Readings) -> Table:

@@ -16,11 +16,16 @@ TOP_P, MIN_MASS, DEPTH, CLOSE = 0.99, 0.01, 20, 0.7
 """P2's settings: nucleus, smallest path kept, deepest level, end token that drops its siblings."""
 
 
-def any_place(tree: AnswerTree, normalisation: Normalisation = Normalisation.RAW) -> LabelScores:
+def any_place(
+    tree: AnswerTree,
+    normalisation: Normalisation = Normalisation.RAW,
+    *,
+    off_format_unknown: bool = False,
+) -> LabelScores:
     """P(label) over every answer the model could write, METHODS A.2 to A.4."""
-    low, high = Readings(tree, normalisation).intervals
-    k = len(tree.labels)
-    return LabelScores.between(tree.labels, low[:k], high[:k])
+    readings = Readings(tree, normalisation, off_format_unknown)
+    low, high = (side[: len(tree.labels)] for side in readings.intervals)
+    return LabelScores.between(tree.labels, low, high, readings.none)
 
 
 def any_place_pruned(

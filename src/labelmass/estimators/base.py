@@ -24,6 +24,7 @@ class LabelScores(Mapping[str, Bounds]):
     p, low, high: (k,) float64; NaN where there is nothing to divide by. p is the midpoint of the
         interval unless the estimator names another rule.
     interval: "certified", "sampled", or "none" where low and high are not known (NaN).
+    empty: what the method gives the empty answer, beside the labels; None if it gives it nothing.
     """
 
     labels: tuple[str, ...]
@@ -31,13 +32,18 @@ class LabelScores(Mapping[str, Bounds]):
     low: NDArray[np.float64]
     high: NDArray[np.float64]
     interval: str = "certified"
+    empty: Bounds | None = None
 
     @classmethod
     def between(
-        cls, labels: tuple[str, ...], low: NDArray[np.float64], high: NDArray[np.float64]
+        cls,
+        labels: tuple[str, ...],
+        low: NDArray[np.float64],
+        high: NDArray[np.float64],
+        empty: Bounds | None = None,
     ) -> LabelScores:
         """Scores at the midpoint of an interval."""
-        return cls(labels, (low + high) / 2, low, high)
+        return cls(labels, (low + high) / 2, low, high, empty=empty)
 
     @classmethod
     def exactly(cls, labels: tuple[str, ...], p: NDArray[np.float64]) -> LabelScores:
@@ -56,7 +62,7 @@ class LabelScores(Mapping[str, Bounds]):
             known = ", ".join(self.labels)
             raise KeyError(f"{label!r} is no label of this task: {known}")
         at = self.labels.index(name)
-        return Bounds(_plain(self.low[at]), _plain(self.high[at]), _plain(self.p[at]))
+        return bounds(self.low[at], self.high[at], self.p[at])
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.labels)
@@ -105,6 +111,8 @@ class Estimator:
     gap: why a task cannot give it, or None if it can.
     questions: what else is asked of every record.
     normalisations: those it can be read in.
+    point: the rule behind `p`: "mid", the midpoint of the interval, or "found", what follows from
+        the found part alone.
     """
 
     name: str
@@ -116,6 +124,7 @@ class Estimator:
     gap: Callable[[Task], str | None] = lambda task: None
     questions: Callable[[Task], list[Question]] = no_questions
     normalisations: tuple[Normalisation, ...] = tuple(Normalisation)
+    point: str = "mid"
 
     def check(self, task: Task, normalisation: Normalisation = Normalisation.RAW) -> None:
         """MethodError if this task, or this normalisation, cannot give the method."""
@@ -131,6 +140,11 @@ def of_answer(
 ) -> Callable[[Trees, Normalisation, Task], LabelScores]:
     """A reading of the answer to the task alone, as a reading of all trees."""
     return lambda trees, normalisation, task: read(trees[ANSWER], normalisation)
+
+
+def bounds(low: np.float64, high: np.float64, p: np.float64) -> Bounds:
+    """A number and its interval; None for what is NaN."""
+    return Bounds(_plain(low), _plain(high), _plain(p), quoted=not np.isnan(p))
 
 
 def _plain(value: np.float64) -> float | None:

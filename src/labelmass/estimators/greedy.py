@@ -1,11 +1,17 @@
-"""Readings of the greedy answer alone: `hard`, `token`, `fixed-place` (METHODS B; P1, P2)."""
+"""Readings of the greedy answer alone: `hard`, `token`, `fixed-place` (METHODS B; P1, P2).
+
+They are exact where that answer was followed to its end. Where a budget cut it, the rest may still
+write any label, and the intervals say so.
+"""
 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from labelmass.answers.search import Needs
-from labelmass.answers.tree import AnswerTree, Normalisation
+from labelmass.answers.steps import members
+from labelmass.answers.tree import AnswerTree, Ending, Normalisation
 from labelmass.estimators.base import Estimator, LabelScores, of_answer
 
 EPS = 1e-8
@@ -18,7 +24,8 @@ def hard(tree: AnswerTree, normalisation: Normalisation = Normalisation.RAW) -> 
     """1 - EPS for a label written on the greedy path, EPS for the others."""
     written = tree.written[tree.greedy[-1]]
     chosen = np.array([bool(written >> i & 1) for i in range(len(tree.labels))])
-    return LabelScores.exactly(tree.labels, np.where(chosen, 1 - EPS, EPS))
+    p = np.where(chosen, 1 - EPS, EPS)
+    return LabelScores(tree.labels, p, p, np.where(_may_come(tree), 1 - EPS, p))
 
 
 def token(tree: AnswerTree, normalisation: Normalisation = Normalisation.RAW) -> LabelScores:
@@ -27,7 +34,8 @@ def token(tree: AnswerTree, normalisation: Normalisation = Normalisation.RAW) ->
     for output, node in tree.completed:
         if output < len(p):
             p[output] = _token_probability(tree, node)  # the last occurrence wins
-    return LabelScores.exactly(tree.labels, p)
+    may = _may_come(tree)
+    return LabelScores(tree.labels, p, np.where(may, 0.0, p), np.where(may, 1.0, p))
 
 
 def fixed_place(
@@ -51,13 +59,24 @@ def fixed_place(
                 if (tree.written[node] & ~written) >> label & 1:
                     p[label] = mass[node]
             written |= tree.written[node]
-        return LabelScores.exactly(tree.labels, p)
+        may = _may_come(tree) & (p == 0)
+        return LabelScores(tree.labels, p, p, np.where(may, mass[tree.greedy[-1]], p))
     product = 1.0
     for output, node in tree.completed:
         product *= _token_probability(tree, node)
         if output < len(p):
             p[output] = product
-    return LabelScores.exactly(tree.labels, p)
+    may = _may_come(tree)
+    return LabelScores(
+        tree.labels, p, np.where(may, 0.0, p), np.where(may, np.maximum(p, product), p)
+    )
+
+
+def _may_come(tree: AnswerTree) -> NDArray[np.bool_]:
+    """(k,) labels that the greedy answer may yet write, or write again, where a budget cut it."""
+    last = tree.greedy[-1]
+    may = tree.ahead[last] if tree.greedy_end == Ending.CUT else 0
+    return members(may, len(tree.labels))
 
 
 def _token_probability(tree: AnswerTree, node: int) -> float:

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from labelmass.answers.draws import LEAST
 from labelmass.answers.readings import Readings
 from labelmass.answers.search import Needs
-from labelmass.answers.steps import NextLabel
+from labelmass.answers.steps import NextLabel, members
 from labelmass.answers.tree import AnswerTree, Draws, Landing, Normalisation
 from labelmass.errors import MethodError
 from labelmass.estimators.base import Estimator, LabelScores, of_answer
@@ -37,7 +38,7 @@ class Drawn:
     times: (m,) how often each came. ended, cut: (m,) bool.
     written: (m, k) whether each label was newly written on the path.
     low, high: (m, k) the compensator: the sum of the label's probabilities to come next, over the
-        steps of the path up to the one where it is written. Equal but for what was not read.
+        steps of the path up to the one where it is written. Equal but where the path was cut.
     """
 
     times: Floats
@@ -49,47 +50,61 @@ class Drawn:
 
 
 def drawn(tree: AnswerTree, draws: Draws, *, hazards: bool = True) -> Drawn:
-    """What the paths of `draws` wrote, and their compensators if `hazards`."""
+    """What the paths of `draws` wrote, and their compensators if `hazards`.
+
+    At a step, the probabilities are those of what was read wherever the paths went. A label that
+    the path itself writes in another way is counted as it came, so that the mean stays unbiased.
+    """
     k, paths = len(tree.labels), draws.paths
-    ways = NextLabel(tree, Normalisation(draws.normalisation), every=True)
-    written, low, high = (np.zeros((len(paths), k)) for _ in range(3))
+    ways = NextLabel(
+        tree,
+        Normalisation(draws.normalisation),
+        every=True,
+        reads=lambda node, raw: raw >= LEAST or node in draws.read,
+    )
+    written, low = (np.zeros((len(paths), k)) for _ in range(2))
     for row, path in enumerate(paths):
         before = tree.written[path.start]
-        new = [i for i in range(k) if (tree.written[path.end] & ~before) >> i & 1]
-        written[row, new] = 1.0
-        if hazards:
-            for step in _steps(tree, path.start, path.end):
-                found, left = ways.after(step)
-                yet = np.array([not tree.written[step] >> i & 1 for i in range(k)])
-                low[row] += found[:k] * yet
-                high[row] += (found[:k] + left) * yet
-        if path.how == Landing.CUT:  # what would have come may be any label
-            high[row] += 1.0 - written[row]
+        written[row] = members(tree.written[path.end] & ~before, k)
+        for step, writer in _steps(tree, path.start, path.end) if hazards else ():
+            low[row] += ways.after(step).found[:k] * ~members(tree.written[step], k)
+            if writer is not None and tree.parent[writer] not in ways.read_below(step):
+                low[row] += members(tree.written[writer] & ~tree.written[step], k)
     how = [path.how for path in paths]
+    cut = np.array([h == Landing.CUT for h in how], dtype=np.bool_)
     return Drawn(
         np.array([path.count for path in paths], dtype=np.float64),
         np.array([h == Landing.ENDED for h in how], dtype=np.bool_),
-        np.array([h == Landing.CUT for h in how], dtype=np.bool_),
+        cut,
         written,
         low,
-        high,
+        low + cut[:, None] * (1.0 - written),  # what would have come may be any label
     )
 
 
-def _steps(tree: AnswerTree, start: int, end: int) -> list[int]:
-    """Where a path may begin a label: where it set off, and after each label it wrote."""
+def _steps(tree: AnswerTree, start: int, end: int) -> list[tuple[int, int | None]]:
+    """Where a path may begin a label, and the node that then wrote one, if the path came so far.
+
+    Where it set off, and after each label it wrote if more may follow.
+    """
     nodes: list[int] = []
     while end != start:
-        if tree.is_step(end):
-            nodes.append(end)
+        nodes.append(end)
         end = tree.parent[end]
-    return [start, *reversed(nodes)]
+    steps: list[tuple[int, int | None]] = []
+    step: int | None = start
+    for node in reversed(nodes):
+        if step is not None and tree.writes_label(node):
+            steps.append((step, node))
+            step = node if tree.is_step(node) else None
+    return steps if step is None else [*steps, (step, None)]
 
 
 def sampling(tree: AnswerTree, normalisation: Normalisation = Normalisation.RAW) -> LabelScores:
     """The share of drawn answers that write the label, with its Wilson interval.
 
-    On-format, of the complete ones. A path that was cut may have written what it had not yet.
+    On-format, of the complete ones. A path that was cut may have written what it had not yet: it
+    widens the interval, and counts only for what it wrote.
     """
     paths = drawn(tree, _samples(tree, normalisation), hazards=False)
     counted = np.ones_like(paths.cut)
@@ -103,7 +118,7 @@ def sampling(tree: AnswerTree, normalisation: Normalisation = Normalisation.RAW)
         nothing = np.full(len(tree.labels), np.nan)
         return LabelScores(tree.labels, nothing, nothing, nothing, "sampled")
     low, high = _wilson(sure, n)[0], _wilson(sure + cut, n)[1]
-    return LabelScores(tree.labels, (sure + cut / 2) / n, low, high, "sampled")
+    return LabelScores(tree.labels, _known_share(sure, n - cut), low, high, "sampled")
 
 
 def hazard(tree: AnswerTree, normalisation: Normalisation = Normalisation.RAW) -> LabelScores:
@@ -126,9 +141,8 @@ def combine(paths: Drawn) -> tuple[Floats, Floats, Floats]:
     """One row per path drawn: weights of one, and its combined value, low and high."""
     rows = np.repeat(np.arange(len(paths.times)), paths.times.astype(int))
     rows = np.random.default_rng(0).permutation(rows)
-    count, low, high = paths.written[rows], paths.low[rows], paths.high[rows]
-    gap = count - (low + high) / 2
-    values = [np.empty_like(count), np.empty_like(count)]
+    count, low, unknown = paths.written[rows], paths.low[rows], (paths.high - paths.low)[rows]
+    gap, value = count - low, np.empty_like(count)
     for half in (0, 1):
         here, other = slice(half, None, 2), slice(1 - half, None, 2)
         centred = gap[other] - gap[other].mean(axis=0) if len(gap[other]) else gap[other]
@@ -136,9 +150,8 @@ def combine(paths: Drawn) -> tuple[Floats, Floats, Floats]:
         share = np.divide(
             (centred * count[other]).sum(axis=0), spread, out=np.ones_like(spread), where=spread > 0
         )
-        for value, end in zip(values, (low, high), strict=True):
-            value[here] = count[here] - share * (count[here] - end[here])
-    return np.ones(len(rows)), np.minimum(*values), np.maximum(*values)
+        value[here] = count[here] - share * gap[here]
+    return np.ones(len(rows)), value, value + unknown
 
 
 def any_place_completed(
@@ -169,16 +182,24 @@ def any_place_completed(
 def _averaged(
     tree: AnswerTree, times: Floats, low: Floats, high: Floats, *, clip: bool = True
 ) -> LabelScores:
-    """The mean of the rows, each counted `times`, with a percentile bootstrap interval."""
+    """The mean of the rows, each counted `times`, with a percentile bootstrap interval.
+
+    What cut paths left open, high less low, is taken to be as the rest.
+    """
     n = int(times.sum())
-    middle = times @ (low + high) / 2 / n
+    middle = _known_share(times @ low, n - times @ (high - low))
     draws = np.random.default_rng(0).multinomial(n, times / n, size=RESAMPLES) / n
     least = np.quantile(draws @ low, 0.025, axis=0)
     most = np.quantile(draws @ high, 0.975, axis=0)
-    least, most = np.minimum(least, middle), np.maximum(most, middle)
+    least, most = np.fmin(least, middle), np.fmax(most, middle)
     if clip:
         middle, least, most = (np.clip(side, 0.0, 1.0) for side in (middle, least, most))
     return LabelScores(tree.labels, middle, least, most, "sampled")
+
+
+def _known_share(count: Floats, of: Floats) -> Floats:
+    """count / of, NaN where all is unknown."""
+    return np.divide(count, of, out=np.full_like(count, np.nan), where=of > 0)
 
 
 def _wilson(count: Floats, n: float) -> tuple[Floats, Floats]:

@@ -34,7 +34,7 @@ def raw_scores(tree: AnswerTree, rule: str = "logtoku") -> Floats:
         raise MethodError("this tree was grown without the first label trie; score again")
     if rule == "logtoku" and tree.stem not in tree.scale:
         raise MethodError("this engine does not give raw scores, which the rule logtoku reads")
-    found, _ = NextLabel(tree).after(tree.stem)
+    found = NextLabel(tree).after(tree.stem).found
     with np.errstate(divide="ignore"):
         return np.log(found[: len(tree.labels)]) + tree.scale.get(tree.stem, 0.0)
 
@@ -89,7 +89,7 @@ ABOUT = {
 
 SOURCE = "P2, after arXiv 2502.00290"
 COST = "the first label trie; a threshold from `labelmass select`"
-NEEDS = Needs(tree=False, tries=1)
+NEEDS = Needs(tree=False, tries=1, stem_shares=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,22 +1,28 @@
-"""Readings of label steps: `first-step`, `compare-to-none`, `max-over-generations` (P1)."""
+"""Readings of label steps: `first-step`, `compare-to-none`, `max-over-generations` (P1).
+
+All are ratios of what was found, `answers/steps.py`: p is the share of what was found, and the
+interval holds whatever the rest could still make of it.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
 from labelmass.answers.search import Needs
-from labelmass.answers.steps import label_steps, require_tries
+from labelmass.answers.steps import Interval, label_steps, more_steps, require_tries
 from labelmass.answers.tree import AnswerTree, Normalisation
 from labelmass.errors import MethodError
-from labelmass.estimators.base import Estimator, LabelScores, of_answer
+from labelmass.estimators.base import Estimator, LabelScores, bounds, of_answer
 from labelmass.task import Task
 
 
 def first_step(tree: AnswerTree, normalisation: Normalisation = Normalisation.RAW) -> LabelScores:
-    """p_1: the label-restricted softmax where the answer starts. Sums to 1 with `none`."""
+    """p_1: the label-restricted softmax where the answer starts. Sums to 1 with the empty answer.
+
+    The same in every normalisation, like the other shares here: what is off-format has none.
+    """
     require_tries(tree, 1, "first-step")
-    low, high = label_steps(tree, 1)[0].restricted()
-    return LabelScores.between(tree.labels, low[:-1], high[:-1])
+    return _scores(tree, label_steps(tree, 1)[0].next.shares())
 
 
 def compare_to_none(
@@ -26,23 +32,33 @@ def compare_to_none(
     if not tree.has_none:
         raise MethodError(f"compare-to-none: {_NO_NONE}")
     require_tries(tree, 1, "compare-to-none")
-    step = label_steps(tree, 1)[0]
-    label, none = step.low[:-1], step.low[-1]
-    total = label + none + step.open
-    low = np.divide(label, total, out=np.zeros_like(label), where=total > 0)
-    high = np.divide(label + step.open, total, out=np.ones_like(label), where=total > 0)
-    return LabelScores.between(tree.labels, low, high)
+    p, low, high = label_steps(tree, 1)[0].next.against_empty()
+    return LabelScores(tree.labels, p[:-1], low[:-1], high[:-1])
 
 
 def max_over_generations(
     tree: AnswerTree, normalisation: Normalisation = Normalisation.RAW
 ) -> LabelScores:
-    """The largest p_r(label) over the steps r of the greedy path. Never below first-step."""
+    """The largest p_r(label) over the steps r of the greedy path. Never below first-step.
+
+    A step where nothing was found is left out if nothing can come there, and may else be anything,
+    as may the steps that a budget kept the greedy path from.
+    """
     require_tries(tree, None, "max-over-generations")
-    pairs = [step.restricted() for step in label_steps(tree)]
-    low = np.max([low for low, _ in pairs], axis=0)
-    high = np.max([high for _, high in pairs], axis=0)
-    return LabelScores.between(tree.labels, low[:-1], high[:-1])
+    steps = [step.next for step in label_steps(tree)]
+    known = [step.shares() for step in steps if step.found.any() or step.unknown > 0]
+    if not known:
+        return _scores(tree, steps[0].shares())
+    p, low, high = (np.fmax.reduce(side) for side in zip(*known, strict=True))
+    if more_steps(tree):
+        high = np.ones_like(high)
+    return _scores(tree, Interval(p, low, high))
+
+
+def _scores(tree: AnswerTree, interval: Interval) -> LabelScores:
+    p, low, high = interval
+    empty = bounds(low[-1], high[-1], p[-1]) if tree.has_none else None
+    return LabelScores(tree.labels, p[:-1], low[:-1], high[:-1], empty=empty)
 
 
 _NO_NONE = "the answer format cannot write an empty answer, so there is no `none` to compare with"
@@ -61,25 +77,28 @@ FIRST_STEP = Estimator(
     "first-step",
     "share of the label among all labels and `none` where the answer starts",
     "P1, section 3",
-    "one label trie",
-    Needs(tree=False, tries=1),
+    "one label trie, and what else a label may begin with, to the tolerance",
+    Needs(tree=False, tries=1, shares=1),
     of_answer(first_step),
+    point="found",
 )
 COMPARE_TO_NONE = Estimator(
     "compare-to-none",
     "the label against the empty answer where the answer starts",
     "P1, section 5",
-    "one label trie",
-    Needs(tree=False, tries=1),
+    "as first-step, and finer where label and empty answer are rare",
+    Needs(tree=False, tries=1, contrast=True),
     of_answer(compare_to_none),
     _needs_none,
+    point="found",
 )
 MAX_OVER_GENERATIONS = Estimator(
     "max-over-generations",
     "the label's largest share over the steps of the greedy answer",
     "P1, section 5",
-    "one label trie per step",
-    Needs(tree=False, tries=None),
+    "that of first-step at every step",
+    Needs(tree=False, tries=None, shares=None),
     of_answer(max_over_generations),
     _needs_lists,
+    point="found",
 )

@@ -136,8 +136,7 @@ def _line(one: Branch) -> Markup:
 def _step(number_: int, step: StepShares) -> Markup:
     written = "nothing" if step.written is None else step.written
     rows = [
-        [name, _bar((low + high) / 2, "model"), f"[{low:.3f}, {high:.3f}]"]
-        for name, low, high in step.shares
+        [name, _bar(p, "model"), f"[{low:.3f}, {high:.3f}]"] for name, p, low, high in step.shares
     ]
     caption = f"Step {number_}: {written} is written; a label comes next with {step.found:.3f}"
     return table(caption, ["label", "p_r, the next label", "bounds"], rows, class_="shares")

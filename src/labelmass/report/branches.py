@@ -96,13 +96,13 @@ class _Drawn:
 class StepShares:
     """A label step: what stands before it, what is written, and the likeliest to come next.
 
-    found: probability that a label, or `none`, comes next. shares: (name, low, high) of p_r.
+    found: probability that a label, or `none`, comes next. shares: (name, p, low, high) of p_r.
     """
 
     before: str
     written: str | None
     found: float
-    shares: tuple[tuple[str, float, float], ...]
+    shares: tuple[tuple[str, float, float, float], ...]
 
 
 def step_shares(tree: AnswerTree) -> list[StepShares]:
@@ -110,14 +110,14 @@ def step_shares(tree: AnswerTree) -> list[StepShares]:
     names = [*tree.labels, "none"]
     found: list[StepShares] = []
     for step in label_steps(tree):
-        low, high = step.restricted()
-        order = np.argsort(-(low + high), kind="stable")[:FEW].tolist()
+        p, low, high = step.next.shares()
+        order = np.argsort(-np.nan_to_num(p), kind="stable")[:FEW].tolist()
         found.append(
             StepShares(
                 tree.text(step.node).decode(errors="replace"),
                 None if step.label is None else names[step.label],
-                float(step.low.sum()),
-                tuple((names[i], float(low[i]), float(high[i])) for i in order),
+                float(step.next.found.sum()),
+                tuple((names[i], float(p[i]), float(low[i]), float(high[i])) for i in order),
             )
         )
     return found

@@ -49,8 +49,8 @@ class Place:
     """A label step of the greedy answer.
 
     number: r, from 1. label: index of the label written here, None where none was.
-    p: (k + 1,) p_r of the labels and `none`, each at the middle of its interval; None where the
-        tree holds no label to come. width: of those intervals.
+    p: (k + 1,) p_r of the labels and `none`, of what was found; None where the tree holds no label
+        to come. width: of the widest of their intervals.
     hidden: 1 - Z, at the middle of its interval.
     stop: P(the answer ends | it reached the boundary after the label), None where no row decides
         that. stop_width: of its interval.
@@ -172,29 +172,21 @@ def _places(tree: AnswerTree, outputs: list[int], ending: Ending) -> list[Place]
             more = at + 1 < len(outputs) or start != starts[-1]
             kind = Kind.INTERMEDIATE if more else Kind.LAST
         label = None if kind is Kind.NONE else written
-        low, left = ways.after(start)
+        after = ways.after(start)
+        shares, found, left = after.shares(), float(after.found.sum()), after.unknown
         stop = None if label is None else boundary.stop(start, label)
         places.append(
             Place(
                 at + 1,
                 kind,
                 label,
-                _middle(low, left, tree.ahead[start]),
-                left / (float(low.sum()) + left) if low.any() or left > 0 else 1.0,
-                max(1.0 - float(low.sum()) - left / 2, 0.0),
+                shares.p if found > 0 else None,
+                float((shares.high - shares.low).max()),
+                max(1.0 - found - left / 2, 0.0),
                 *(stop or (None, 0.0)),
             )
         )
     return places
-
-
-def _middle(low: Floats, left: float, ahead: int) -> Floats | None:
-    """p_r in the middle of its interval; 0 for what the format cannot write here."""
-    total = float(low.sum())
-    if total <= 0:
-        return None
-    can = np.array([bool(ahead >> out & 1) for out in range(len(low))])
-    return np.where(can, (low + left / 2) / (total + left), 0.0)
 
 
 class Boundary:

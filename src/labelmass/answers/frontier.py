@@ -1,0 +1,77 @@
+"""Tokens without a row, heaviest first; none becomes a node before its turn."""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Callable
+
+from labelmass.answers.growth import Growth
+from labelmass.answers.tree import Status
+
+
+class Frontier:
+    """The tokens after some expanded nodes, one of each node's at a time in line.
+
+    Order: largest mass first, ties by token id, then by parent.
+    wants: whether a node, or the lump a token stands in, is worth a row; what once was not is not
+        asked about again. scale: by parent, from the probability of its tokens to their mass.
+    """
+
+    def __init__(
+        self, growth: Growth, wants: Callable[[int], bool], scale: Callable[[int], float]
+    ) -> None:
+        self._growth, self._wants, self._scale = growth, wants, scale
+        self._heap: list[tuple[float, int, int]] = []  # -mass, token, parent
+        self._rank: dict[int, int] = {}  # by parent, of the token in line
+
+    def offer(self, parent: int) -> None:
+        """Put the likeliest token after `parent` that is wanted and has no row yet in line."""
+        growth, siblings = self._growth, self._growth.siblings[parent]
+        if growth.depth[parent] + 1 >= growth.deepest:
+            return
+        rank = self._rank.get(parent, 0)
+        while rank < len(siblings.order):
+            index = int(siblings.order[rank])
+            token = int(siblings.moves.ids[index])
+            child = growth.child(parent, token)
+            lump = siblings.lump_of(index) if child is None else child
+            if lump < 0:
+                break  # the rest have no probability
+            if growth.tree.status[lump] == Status.FRONTIER and self._wants(lump):
+                p = siblings.probs[index] if child is None else math.exp(growth.tree.logp[child])
+                heapq.heappush(self._heap, (-self._scale(parent) * float(p), token, parent))
+                break
+            rank += 1
+        self._rank[parent] = rank
+
+    @property
+    def heaviest(self) -> float:
+        """Mass of the first in line; 0 where there is none."""
+        growth = self._growth
+        while self._heap and -self._heap[0][0] > 0:
+            mass, token, parent = self._heap[0]
+            child = growth.child(parent, token)
+            lump = self._lump(parent) if child is None else child
+            if growth.tree.status[lump] == Status.FRONTIER and self._wants(lump):
+                return -mass
+            self._step_on()
+        return 0.0
+
+    def pop(self) -> int:
+        """The first in line, as a node."""
+        _, _, parent = self._heap[0]
+        siblings = self._growth.siblings[parent]
+        node = self._growth.node_of(parent, int(siblings.order[self._rank[parent]]))
+        self._step_on()
+        return node
+
+    def _step_on(self) -> None:
+        """Let the next sibling of the first in line take its place."""
+        _, _, parent = heapq.heappop(self._heap)
+        self._rank[parent] += 1
+        self.offer(parent)
+
+    def _lump(self, parent: int) -> int:
+        siblings = self._growth.siblings[parent]
+        return siblings.lump_of(int(siblings.order[self._rank[parent]]))

@@ -1,0 +1,101 @@
+"""Which label, or the empty answer, an answer may write next from a state of its format."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labelmass.task.automaton import DONE, ByteAutomaton, Outputs
+
+if TYPE_CHECKING:
+    from labelmass.answers.grammar import Moves
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The moves of a state, parted by what they write and by what may be written next.
+
+    kinds: indices of the moves of each part. kind_of: (n,) the part of each move. upcoming: by
+    part, a bit set of what may be written next; 0 where something has been written, or all is over.
+    """
+
+    kinds: tuple[NDArray[np.int64], ...]
+    kind_of: NDArray[np.int64]
+    upcoming: tuple[int, ...]
+
+
+class Upcoming:
+    """What may be written next, as bit sets, from each state of an automaton."""
+
+    def __init__(self, automaton: ByteAutomaton) -> None:
+        self._automaton = automaton
+        self._counted = (2 << automaton.none) - 1  # labels and the empty answer
+        self._known: dict[int, int] = {DONE: 0}
+        self._parts: dict[int, Parts] = {}
+
+    def first(self, outputs: Outputs) -> int | None:
+        """The first of some outputs that is a label or the empty answer."""
+        return next((out for out in outputs if self._counted >> out & 1), None)
+
+    def of(self, state: int) -> int:
+        """The outputs of which some answer writes one next, before any other, from `state`."""
+        if state not in self._known:
+            self._explore(state)
+        return self._known[state]
+
+    def _explore(self, start: int) -> None:
+        """Walk all states that are reached with nothing written, and sum up from the ends back."""
+        automaton = self._automaton
+        bits: dict[int, int] = {}
+        onward: dict[int, set[int]] = {}
+        todo = [start]
+        while todo:
+            state = todo.pop()
+            if state in bits or state in self._known:
+                continue
+            moves = [automaton.step(state, byte) for byte in automaton.next_bytes(state)]
+            ways = [move for move in moves if move is not None]
+            if (ending := automaton.end(state)) is not None:
+                ways.append((DONE, ending))
+            bits[state], onward[state] = 0, set()
+            for to, outputs in ways:
+                if (out := self.first(outputs)) is not None:
+                    bits[state] |= 1 << out
+                elif to != state:
+                    onward[state].add(to)
+            todo.extend(onward[state])
+        changed = True
+        while changed:  # blanks make circles
+            changed = False
+            for state in reversed(list(bits)):
+                total = bits[state]
+                for to in onward[state]:
+                    total |= bits[to] if to in bits else self._known[to]
+                changed |= total != bits[state]
+                bits[state] = total
+        self._known |= bits
+
+    def parts(self, state: int, moves: Moves) -> Parts:
+        """The kinds of a state's moves, those that write nothing parted."""
+        if state in self._parts:
+            return self._parts[state]
+        found: list[NDArray[np.int64]] = []
+        upcoming: list[int] = []
+        for members in moves.kinds:
+            one = int(members[0])
+            if moves.to[one] == DONE or self.first(moves.outputs[one]) is not None:
+                groups = {0: members.tolist()}
+            else:
+                groups = dict[int, list[int]]()
+                for index in members.tolist():
+                    groups.setdefault(self.of(moves.to[index]), []).append(index)
+            found += [np.array(group, dtype=np.int64) for group in groups.values()]
+            upcoming += groups
+        kind_of = np.zeros(len(moves.to), dtype=np.int64)
+        for kind, members in enumerate(found):
+            kind_of[members] = kind
+        self._parts[state] = Parts(tuple(found), kind_of, tuple(upcoming))
+        return self._parts[state]
