@@ -152,6 +152,37 @@ def test_a_stopped_run_goes_on_and_reads_no_state_twice(
     probe("--layer", "2", "--overwrite")
 
 
+def test_a_record_whose_state_cannot_be_read_fails_alone(
+    model: Stating, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hidden = model.hidden
+
+    def fragile(pairs: Any, layer: int = -1) -> list[np.ndarray]:
+        if any("broken" in model.tokenizer.decode(prompt) for prompt, _ in pairs):
+            raise RuntimeError("no state")
+        return hidden(pairs, layer)
+
+    monkeypatch.setattr(model, "hidden", fragile)
+    for source in ("train.jsonl", "dev.jsonl"):
+        rows = records(source)
+        rows[7]["text"] += " broken"
+        write_lines(source, rows)
+    probe()
+    assert records("probe/skipped.jsonl") == [{"id": "r7", "error": "RuntimeError: no state"}]
+    asked = ("-t", "mood.toml", "--probe", "probe")
+    run("score", "dev.jsonl", *asked, "--out", "s.jsonl")
+    found = records("s.jsonl")
+    assert found[7] == {"id": "d7", "error": "RuntimeError: no state"}
+    assert sum("error" in row for row in found) == 1
+    run("compare", "dev.jsonl", *asked, "--out", "run", "--draws", "20")
+    (row,) = (
+        row
+        for row in json.loads(Path("run/comparison.json").read_text())["methods"]
+        if row["name"] == "probe"
+    )
+    assert row["failed"] == 1
+
+
 def test_a_journal_that_went_by_lines_is_refused() -> None:
     probe()
     head, *lines = records("probe/states.journal")

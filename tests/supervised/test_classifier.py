@@ -13,8 +13,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline, make_union
 
 from labelmass.calibrate.provenance import folds
-from labelmass.errors import FitError, RecordError
+from labelmass.data import BadRecord
+from labelmass.errors import FitError, ModelError, RecordError
+from labelmass.run.beside import texts_through
+from labelmass.run.results import Failure
 from labelmass.run.signature import Signature, of_method
+from labelmass.run.texts import score_texts
 from labelmass.run.training import groups_of, text_fitting
 from labelmass.supervised import Classifier, Tfidf
 from labelmass.targets import Targets
@@ -182,3 +186,35 @@ def test_its_signature_is_its_own_whatever_stands_beside_it(fitted: Classifier) 
     assert of_method(beside.to_dict(), "probe")["fingerprint"] == "abc"
     assert "fitted" not in of_method(beside.to_dict(), "any-place")
     assert Signature.from_dict(json.loads(json.dumps(beside.to_dict()))) == beside
+
+
+@pytest.mark.parametrize("spoil", ["raises", "gives NaN"])
+def test_a_text_it_cannot_read_is_that_records_failure(
+    fitted: Classifier, monkeypatch: pytest.MonkeyPatch, spoil: str
+) -> None:
+    texts = ["a sun", "odd", "dark storm", "odd too"]
+    expected = texts_through(fitted, [Record(0, text=text) for text in texts])
+    usual = Tfidf.__call__
+
+    def fragile(self: Tfidf, some: list[str]) -> Any:
+        odd = ["odd" in text for text in some]
+        if spoil == "raises" and any(odd):
+            raise IndexError("index out of range in self")
+        found = usual(self, some).toarray()
+        found[odd] = np.nan
+        return found
+
+    monkeypatch.setattr(Tfidf, "__call__", fragile)
+    items: list[Any] = [(n, Record(f"r{n}", text=text)) for n, text in enumerate(texts)]
+    items.insert(1, (9, BadRecord("b", "no text")))
+    found: dict[int, Any] = dict(score_texts(items, [fitted], TASK))
+    assert list(found) == [0, 9, 1, 2, 3]
+    for n in (0, 2):
+        assert found[n].labels.p == pytest.approx(expected[n], abs=1e-12)
+    for n in (1, 3):
+        assert isinstance(found[n], Failure)
+        assert found[n].id == f"r{n}"
+        assert ("IndexError" if spoil == "raises" else "not numbers") in found[n].error
+    monkeypatch.setattr(Tfidf, "__call__", lambda self, some: 1 / 0)
+    with pytest.raises(ModelError, match="every text fails"):
+        list(score_texts(items, [fitted], TASK))

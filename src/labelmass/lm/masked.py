@@ -21,6 +21,10 @@ class Masked:
         self._forward, self._windows = forward, windows
         self._cache = SlotCache()
 
+    def clear(self) -> None:
+        """As `Attention.clear`."""
+        self._cache = SlotCache()
+
     def logits(
         self, runs: list[Run], position: NDArray[np.int64], top: int, keep: NDArray[np.int64]
     ) -> Any:

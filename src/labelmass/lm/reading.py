@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from labelmass.errors import ModelError
 from labelmass.lm.base import Ask, Row
+from labelmass.lm.checks import NOT_NUMBERS
 
 
 @torch.inference_mode()
@@ -17,6 +19,7 @@ def read_rows(logits: Any, asks: Sequence[Ask], vocabulary: int) -> list[Row]:
 
     logits: (n, v) of any float type, one row per ask; overwritten.
     vocabulary: ids the tokenizer knows; logits past them have probability zero.
+    ModelError where a row of logits holds NaN or infinity, and so no distribution.
     """
     logits = logits.float()
     width = min(vocabulary, logits.shape[1])
@@ -41,6 +44,8 @@ def read_rows(logits: Any, asks: Sequence[Ask], vocabulary: int) -> list[Row]:
     best_logprobs = (best.values - total).double().cpu().numpy()
     best_ids = best.indices.cpu().numpy()
     scales: list[float] = total[:, 0].double().tolist()
+    if not np.isfinite(scales).all():
+        raise ModelError(NOT_NUMBERS)
 
     rows: list[Row] = []
     end = 0

@@ -81,6 +81,10 @@ class Split:
         self._forward = forward
         self._cache = SlotCache()
 
+    def clear(self) -> None:
+        """As `Attention.clear`."""
+        self._cache = SlotCache()
+
     def logits(
         self, runs: list[Run], position: NDArray[np.int64], top: int, keep: NDArray[np.int64]
     ) -> Any:

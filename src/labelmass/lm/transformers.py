@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, Self
 
@@ -75,6 +75,7 @@ class TransformersModel:
         self.engine = f"transformers/{self._strategy.name}"
         plain = self.note is None and architecture.windows.size is None
         self._hidden = Hidden(self._forward, shares=plain)
+        self._embedded = int(model.get_input_embeddings().weight.shape[0])
         self._records: dict[int, Any] = {}
         self._opened = 0
         self._closed = Usage()
@@ -131,6 +132,7 @@ class TransformersModel:
         """Register prompts; nothing is computed before their first row is asked for."""
         if not all(len(ids) for ids in prompts):
             raise ModelError("an empty prompt has no row; give the model at least one token")
+        self._check_ids(token for ids in prompts for token in ids)
         if shared and any(list(p[:shared]) != list(prompts[0][:shared]) for p in prompts):
             raise ValueError(f"the prompts do not share their first {shared} ids")
         handles = list(range(self._opened, self._opened + len(prompts)))
@@ -143,6 +145,7 @@ class TransformersModel:
         if not asks:
             return []
         strategy: Any = self._strategy
+        self._check_ids(ask.token for ask in asks)
         try:
             return strategy.rows([(self._records[ask.record], ask) for ask in asks])
         except torch.OutOfMemoryError as error:
@@ -165,7 +168,17 @@ class TransformersModel:
 
     def hidden(self, pairs: Sequence[Pair], layer: int = -1) -> list[NDArray[np.float32]]:
         """States after every token of some answers, see `lm.hidden`."""
+        self._check_ids(token for pair in pairs for ids in pair for token in ids)
         return self._hidden(pairs, layer)
+
+    def _check_ids(self, ids: Iterable[int]) -> None:
+        """ModelError for an id without an embedding, which would bring a GPU to a halt for good."""
+        highest = max(ids, default=-1)
+        if highest >= self._embedded:
+            raise ModelError(
+                f"token {highest} has no row among the model's {self._embedded} embeddings: its "
+                "tokenizer has more tokens than the model"
+            )
 
     def _choose(self, architecture: Architecture) -> tuple[TreeAttention | FullForward, str | None]:
         """The quickest way of reading that gives the numbers of full passes."""
@@ -208,7 +221,10 @@ def disagreement(tree: TreeAttention, full: FullForward, size: int, dtype: str) 
     (longhand,) = full.open([prompt], 0)
     for ask in asks[1:]:
         longhand.paths[ask.node] = (*longhand.paths[ask.parent], ask.token)
-    slow = full.rows([(longhand, ask) for ask in asks[2:]])
+    try:
+        slow = full.rows([(longhand, ask) for ask in asks[2:]])
+    except ModelError as error:
+        return str(error)
     worst = 0.0
     for one, other in zip(quick, slow, strict=True):
         best = np.argsort(-other.logprobs)[:16]

@@ -82,6 +82,10 @@ class Attention(Protocol):
         """
         ...
 
+    def clear(self) -> None:
+        """Forget all keys and values: NaN among them would reach texts that do not look there."""
+        ...
+
 
 class TreeAttention:
     """Reads trees with keys and values in slots.
@@ -140,7 +144,10 @@ class TreeAttention:
             return self._rows(asks)
         except BaseException:
             self._failures += 1
-            self._kept.clear()
+            former, self._kept = self._kept, []
+            for prefix in former:
+                self._forget(prefix)
+            self._attention.clear()
             raise
 
     def _rows(self, asks: Sequence[tuple[Record, Ask]]) -> list[Row]:

@@ -1,26 +1,33 @@
 """The driver: grows the trees of many records together, a model's pass at a time.
 
 Searches plan, the model answers, this carries the messages. A record that is done makes room for
-the next one at once, so that passes stay full.
+the next one at once, so that passes stay full. What the model raises for one record is that
+record's failure: where a pass fails, its records are read again one by one.
 """
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from zlib import crc32
 
 from labelmass.answers.search import Budget, Needs, NodeAsk, Search
 from labelmass.answers.tree import AnswerTree, Normalisation
-from labelmass.errors import RecordError
+from labelmass.errors import ModelError, RecordError
 from labelmass.lm.base import Ask, LanguageModel, Usage, common_length
+from labelmass.lm.checks import check_count, flaw
+from labelmass.run.isolation import PLAIN, blame, describe
 from labelmass.run.joint import Joint, Start
 from labelmass.task import Record, Task
 from labelmass.task.questions import ANSWER, Askable, Name
 
 Keyed = tuple[int, Record]
+
+_LOG = logging.getLogger("labelmass")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +91,7 @@ class _Branch:
     asks: list[NodeAsk] = field(default_factory=list)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Active:
     key: int
     record: Record
@@ -131,19 +138,21 @@ class Explorer:
                 asked = _Asked(name, joint, word, Needs(), Normalisation.ON_FORMAT)
             self._families.setdefault(name[0], []).append(asked)
         self._shared: dict[str, tuple[int, ...]] = {}
+        self._most = max(1, batch_size // sum(map(len, self._families.values())))
 
     def explore(
         self, records: Iterable[Keyed]
     ) -> Iterator[tuple[int, Record, Explored | RecordError]]:
-        """Each record with its trees, or with the error that kept it from them, as they finish."""
+        """Each record with its trees, or with the error that kept it from them, as they finish.
+
+        Raises what the model raises for a plain text too.
+        """
         waiting = iter(records)
         active: list[_Active] = []
-        prompts = sum(map(len, self._families.values()))
-        most = max(1, self.batch_size // prompts)
         exhausted = False
         try:
             while True:
-                while not exhausted and len(active) < most:
+                while not exhausted and len(active) < self._most:
                     item = next(waiting, None)
                     if item is None:
                         exhausted = True
@@ -151,8 +160,8 @@ class Explorer:
                     key, record = item
                     try:
                         active.append(self._begin(key, record))
-                    except RecordError as error:
-                        yield key, record, error
+                    except Exception as error:
+                        yield key, record, blame(error, self._read_plain)
                 done = [a for a in active if not self._plan(a)]
                 for finished in done:
                     active.remove(finished)
@@ -161,11 +170,60 @@ class Explorer:
                     continue
                 if not active:
                     return
-                self._pass(active)
+                if failed := self._pass(active):
+                    stranded = [one for one, _ in failed]
+                    active = [one for one in active if one not in stranded]
+                    yield from self._one_by_one(stranded, describe(failed[0][1]))
         finally:
             for left in active:
-                for branch in left.branches.values():
-                    self._close(left, branch)
+                self._drop(left)
+
+    def _one_by_one(
+        self, stranded: Sequence[_Active], why: str
+    ) -> Iterator[tuple[int, Record, Explored | RecordError]]:
+        """Records whose pass failed, each again from the start and by itself."""
+        for one in stranded:
+            self._drop(one)
+        plain: Callable[[], object] = self._read_plain
+        blamed = False
+        for one in stranded:
+            outcome = self._read_alone(one)
+            if not isinstance(outcome, Explored):
+                outcome, blamed = blame(outcome, plain), True
+            plain = _nothing  # it has just been seen to work
+            yield one.key, one.record, outcome
+        if not blamed and len(stranded) > 1:  # they were too many at once
+            self._most = max(1, min(self._most, len(stranded) // 2))
+            _LOG.warning(
+                "%d records could only be read one by one (%s): from here on %d at once",
+                *(len(stranded), why, self._most),
+            )
+
+    def _read_alone(self, former: _Active) -> Explored | Exception:
+        """A record from the start with nothing beside it, or what the model raises for it."""
+        try:
+            one = self._begin(former.key, former.record)
+        except Exception as error:
+            return error
+        one.usage += former.usage
+        one.seconds += former.seconds
+        try:
+            while self._plan(one):
+                for _, error in self._pass([one]):
+                    return error
+            return _explored(one)
+        finally:
+            self._drop(one)
+
+    def _read_plain(self) -> None:
+        """Read the simplest text there is; raises what the model raises."""
+        one = self._begin(-1, Record(id=PLAIN, text=PLAIN))
+        try:
+            self._plan(one)
+            for _, error in self._pass([one]):
+                raise error
+        finally:
+            self._drop(one)
 
     def _begin(self, key: int, record: Record) -> _Active:
         began = time.perf_counter()
@@ -176,21 +234,27 @@ class Explorer:
         }
         rooms = {f: min(self._room(start) for start in some) for f, some in starts.items()}
         entropy = self.task.seed, crc32(str(record.id).encode())
-        for family, members in self._families.items():
-            shared = self._share(family, starts[family])
-            handles = self.model.open([start.ids for start in starts[family]], shared)
-            for asked, start, handle in zip(members, starts[family], handles, strict=True):
-                names = asked.joint.task.label_names
-                depth = min(asked.budget.depth, rooms[family])
-                search = Search(
-                    start.grammar,
-                    names,
-                    replace(asked.budget, depth=depth),
-                    asked.needs,
-                    asked.normalisation,
-                    entropy=entropy,
-                )
-                active.branches[asked.name] = _Branch(search, handle)
+        try:
+            for family, members in self._families.items():
+                depth = rooms[family]
+                searches = [
+                    Search(
+                        start.grammar,
+                        asked.joint.task.label_names,
+                        replace(asked.budget, depth=min(asked.budget.depth, depth)),
+                        asked.needs,
+                        asked.normalisation,
+                        entropy=entropy,
+                    )
+                    for asked, start in zip(members, starts[family], strict=True)
+                ]
+                shared = self._share(family, starts[family])
+                handles = self.model.open([start.ids for start in starts[family]], shared)
+                for asked, search, handle in zip(members, searches, handles, strict=True):
+                    active.branches[asked.name] = _Branch(search, handle)
+        except BaseException:
+            self._drop(active)
+            raise
         active.seconds = time.perf_counter() - began
         return active
 
@@ -230,10 +294,19 @@ class Explorer:
 
     def _close(self, active: _Active, branch: _Branch) -> None:
         if branch.handle is not None:
-            active.usage += self.model.close(branch.handle)
+            with suppress(Exception):  # its rows have come; only what they cost is not known
+                active.usage += self.model.close(branch.handle)
             branch.handle = None
 
-    def _pass(self, active: list[_Active]) -> None:
+    def _drop(self, active: _Active) -> None:
+        for branch in active.branches.values():
+            self._close(active, branch)
+
+    def _pass(self, active: Sequence[_Active]) -> list[tuple[_Active, Exception]]:
+        """Give the searches the rows they wait for; the records whose rows did not come, and why.
+
+        What a search raises is a fault of ours, and stops the run.
+        """
         began = time.perf_counter()
         asks = [
             Ask(branch.handle, n.node, n.parent, n.token, n.ids, n.top)
@@ -242,15 +315,33 @@ class Explorer:
             if branch.handle is not None
             for n in branch.asks
         ]
-        rows = iter(self.model.rows(asks))
+        try:
+            rows = self.model.rows(asks)
+            check_count(rows, asks, self.model.engine)
+        except Exception as error:
+            for one in active:
+                one.seconds += (time.perf_counter() - began) / len(active)
+            return [(one, error) for one in active]
         share = (time.perf_counter() - began) / len(active)
+        failed: list[tuple[_Active, Exception]] = []
+        answered = iter(zip(asks, rows, strict=True))
         for one in active:
             began = time.perf_counter()
-            for branch in one.branches.values():
-                if branch.asks:
-                    branch.search.tell([next(rows) for _ in branch.asks])
-                    branch.asks = []
+            waiting = [branch for branch in one.branches.values() if branch.asks]
+            answers = [[next(answered) for _ in branch.asks] for branch in waiting]
+            flaws = (flaw(row, ask) for pairs in answers for ask, row in pairs)
+            if (found := next(filter(None, flaws), None)) is not None:
+                failed.append((one, ModelError(found)))
+                continue
+            for branch, pairs in zip(waiting, answers, strict=True):
+                branch.search.tell([row for _, row in pairs])
+                branch.asks = []
             one.seconds += share + time.perf_counter() - began
+        return failed
+
+
+def _nothing() -> None:
+    """In place of reading a plain text."""
 
 
 def _explored(active: _Active) -> Explored:

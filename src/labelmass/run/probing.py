@@ -24,6 +24,7 @@ from labelmass.estimators.greedy import EPS, hard
 from labelmass.evaluate import Predictions, Score, evaluate
 from labelmass.lm.base import LanguageModel
 from labelmass.run.explore import Explored, Explorer, Keyed
+from labelmass.run.isolation import apply_together
 from labelmass.run.states import StateReader
 from labelmass.run.training import groups_of
 from labelmass.supervised import States, fit_heads
@@ -57,17 +58,19 @@ def keep_states(
     waiting = iter(explored)
     while some := list(islice(waiting, BATCH)):
         good = [(key, one) for key, one in some if isinstance(one, Explored)]
-        lines: list[tuple[int, dict[str, Any]]] = [
-            (key, {"error": str(e)}) for key, e in some if isinstance(e, RecordError)
-        ]
-        states = read([one for _, one in good]) if good else []
+        errors = [(key, one) for key, one in some if isinstance(one, RecordError)]
+        states = apply_together(read, [one for _, one in good], read.read_plain) if good else []
+        lines: list[tuple[int, dict[str, Any]]] = []
         for (key, one), state in zip(good, states, strict=True):
+            if isinstance(state, RecordError):
+                errors.append((key, state))
+                continue
             data = base64.b64encode(state.astype("<f4").tobytes()).decode()
             written = [out for out, _ in one.tree.completed if out < len(one.tree.labels)]
             chosen = np.flatnonzero(hard(one.tree).p > 0.5).tolist()
             first = next((out for out in written if out in chosen), None)
             lines.append((key, {"state": data, "written": chosen, "first": first}))
-        journal.append(lines)
+        journal.append([*lines, *((key, {"error": str(error)}) for key, error in errors)])
         yield len(some)
 
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from labelmass.errors import FitError, ModelError
+import numpy as np
+
+from labelmass.errors import ModelError, RecordError
 from labelmass.lm.base import LanguageModel
 from labelmass.run.explore import Explored
+from labelmass.run.isolation import PLAIN
 from labelmass.run.joint import Joint
 from labelmass.run.places import label_places
 from labelmass.supervised import States
 from labelmass.supervised.logistic import Floats
-from labelmass.task import Task
+from labelmass.task import Record, Task
 from labelmass.task.automaton import ByteAutomaton
 
 
@@ -32,7 +35,10 @@ class StateReader:
         self._automaton = ByteAutomaton(task.format, task.spellings)
 
     def __call__(self, some: Sequence[Explored]) -> list[Floats]:
-        """(d,) of each record, all read in one pass."""
+        """(d,) of each record, all read in one pass.
+
+        RecordError for a record whose greedy answer is not known.
+        """
         pairs: list[tuple[Sequence[int], Sequence[int]]] = []
         places: list[tuple[int, ...]] = []
         for one in some:
@@ -40,11 +46,18 @@ class StateReader:
             found = label_places(tree, self._automaton, start.grammar.given)
             answer = [tree.token[node] for node in tree.greedy[1 : max(found) + 1]]
             if min(answer, default=0) < 0:
-                raise FitError(
-                    f"record {one.record.id!r}: its greedy answer is not known token by token; "
-                    "score it again with more --nodes"
+                raise RecordError(
+                    "its greedy answer is not known token by token; score it again with more "
+                    "--nodes"
                 )
             pairs.append((start.ids, answer))
             places.append(found)
         rows: list[Any] = self._hidden(pairs, self.states.layer)
+        if any(np.isnan(row).any() for row in rows):
+            raise ModelError("the model's hidden states are not numbers (NaN)")
         return [self.states.pool(row, at) for row, at in zip(rows, places, strict=True)]
+
+    def read_plain(self) -> None:
+        """Read a state of the simplest text; raises what the model raises."""
+        start = self._joint.start(Record(id=PLAIN, text=PLAIN))
+        self._hidden([(start.ids, ())], self.states.layer)

@@ -11,11 +11,12 @@ from typing import Any
 from labelmass.data import BadRecord
 from labelmass.errors import RecordError
 from labelmass.estimators import LabelScores
-from labelmass.run.beside import check_beside, texts_through
+from labelmass.run.beside import check_beside, texts_each
 from labelmass.run.plan import Item
 from labelmass.run.results import Failure
 from labelmass.run.signature import Signature
 from labelmass.supervised import Classifier
+from labelmass.supervised.logistic import Floats
 from labelmass.task import Record, Task
 
 BATCH = 64
@@ -50,7 +51,7 @@ class TextResult:
 def score_texts(
     items: Iterable[Item], classifiers: Sequence[Classifier], task: Task
 ) -> Iterator[tuple[int, TextResult | Failure]]:
-    """(key, result) in the order of the records; a bad record, or a fitted one, is a failure.
+    """(key, result) in the order of the records; one that cannot be read, or was fitted on, fails.
 
     FitError for classifiers of other labels than the task's.
     """
@@ -71,15 +72,20 @@ def score_texts(
                 good[key] = item
             except RecordError as error:
                 found[key] = Failure(item.id, str(error))
-        p = {one.method: texts_through(one, [*good.values()]) for one in classifiers if good}
+        p: dict[str, dict[int, Floats]] = {}
+        for one in classifiers:
+            p[one.method] = {}
+            for key, row in zip(list(good), texts_each(one, [*good.values()]), strict=True):
+                if isinstance(row, RecordError):
+                    found[key] = Failure(good.pop(key).id, str(row))
+                else:
+                    p[one.method][key] = row
         seconds = (time.perf_counter() - began) / len(some)
-        rows = {key: row for row, key in enumerate(good)}
         for key, _ in some:
             if key in found:
                 yield key, found[key]
                 continue
             scores = {
-                name: LabelScores.points(task.label_names, rates[rows[key]])
-                for name, rates in p.items()
+                name: LabelScores.points(task.label_names, rates[key]) for name, rates in p.items()
             }
             yield key, TextResult(good[key].id, scores, seconds, signature)
