@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any
 from labelmass.answers.readings import Bounds, Readings
 from labelmass.answers.search import Budget
 from labelmass.answers.tree import AnswerTree
-from labelmass.errors import LabelMassError, MethodError, ModelError, RecordError, TaskError
+from labelmass.errors import (
+    LabelMassError,
+    LabelMassWarning,
+    MethodError,
+    ModelError,
+    RecordError,
+    TaskError,
+)
 from labelmass.estimators import LabelScores
 from labelmass.lm.base import LanguageModel
 from labelmass.lm.load import load
@@ -29,6 +36,7 @@ __all__ = [
     "Budget",
     "LabelMassClassifier",
     "LabelMassError",
+    "LabelMassWarning",
     "LabelScores",
     "LanguageModel",
     "MethodError",

@@ -15,6 +15,10 @@ class LabelMassError(Exception):
     """Base of everything labelmass raises on purpose; its text names the cause and the fix."""
 
 
+class LabelMassWarning(UserWarning):
+    """What may make scores useless, though they can be given; its text says what to do about it."""
+
+
 class TaskError(LabelMassError):
     """A task that cannot be used as written; the message names the key or the label."""
 

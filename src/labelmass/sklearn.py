@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -18,11 +19,12 @@ from labelmass.answers.search import Budget
 from labelmass.calibrate import Calibrator
 from labelmass.calibrate import fit as fit_calibrator
 from labelmass.decide import Goal, thresholds
-from labelmass.errors import FitError, RecordError
+from labelmass.errors import FitError, LabelMassWarning, RecordError
 from labelmass.lm.base import LanguageModel
 from labelmass.run.plan import Plan
 from labelmass.run.results import Result
 from labelmass.run.signature import of_method
+from labelmass.run.warnings import scoring_warnings
 from labelmass.task import Record, Task
 
 Floats = NDArray[np.float64]
@@ -90,6 +92,8 @@ class LabelMassClassifier(ClassifierMixin, BaseEstimator):
         same = np.nan if goal is not None else float(self.threshold)
         self.decision_thresholds_ = np.full(len(labels), same)
         plan = self._plan()
+        for warning in scoring_warnings(self.task_, self.model_):
+            warnings.warn(warning, LabelMassWarning, stacklevel=2)
         records = _records(X)
         target = None if y is None else _targets(y, self.task_, len(records))
         if self.calibrator is None and goal is None:

@@ -108,11 +108,11 @@ def command(source: str, task: str | None, run: str, **options: Any) -> None:
     show(evaluation, head | {"normalisation": options["normalise"]}, Path(run), "comparison")
 
 
-def _load(options: dict[str, Any]) -> Iterator[LanguageModel]:
-    """The models named, one after the other."""
+def _load(options: dict[str, Any], task: Any = None) -> Iterator[LanguageModel]:
+    """The models named, one after the other; task: what they will be asked."""
     models: tuple[str | None, ...] = options["models"] or (None,)
     for named in models:
-        yield load_model(named, options["device"], options["dtype"])
+        yield load_model(named, options["device"], options["dtype"], task)
 
 
 def _grow(
@@ -147,7 +147,7 @@ def _grow(
     models = len(options["models"]) or 1
     plan.forecast.check(None if total is None else total * models, options["limit"])
     announce(plan.forecast)
-    for model in _load(options):
+    for model in _load(options, task):
         store = open_store(run, plan, model, source)
         with closing(store):
             results = grow(plan, read_records(source), model, store, options["batch_size"])

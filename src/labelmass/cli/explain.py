@@ -69,13 +69,14 @@ def _explored(text: str, name: str | None, options: dict[str, Any]):
             elif wanted is None or str(kept.record.id) == wanted:
                 return kept, normalisation
         raise click.UsageError(f"no record {wanted or 'at all'!r} among the trees of {text}")
+    task = load_task(name, options)
     plan = Plan(
-        load_task(name, options),
+        task,
         budget=Budget(tolerance=options["tolerance"]),
         normalisation=options["normalise"],
         keep_trees=True,
     )
-    model = load_model(options["model"], options["device"], options["dtype"])
+    model = load_model(options["model"], options["device"], options["dtype"], task)
     explorer = Explorer(
         model, plan.task, budget=plan.budget, needs=plan.needs, normalisation=normalisation
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -103,8 +103,12 @@ def refuse_asked(source: str, task: str | None, options: dict[str, Any]) -> None
         )
 
 
-def load_task(name: str | None, options: dict[str, Any]) -> Task:
-    """The task that is named, or that the models were trained on, put as the options say."""
+def load_task(name: str | None, options: dict[str, Any], *, warn: bool = True) -> Task:
+    """The task that is named, or that the models were trained on, put as the options say.
+
+    warn: say what its prompt keeps from a model that was not trained on it.
+    """
+    from labelmass.run.warnings import task_warnings
     from labelmass.task import Task
 
     trained = _trained(options)
@@ -126,7 +130,16 @@ def load_task(name: str | None, options: dict[str, Any]) -> Task:
                 f"{task.hash}: {', '.join(keys)} differ",
                 err=True,
             )
+    learnt = [model in trained and trained[model].hash == task.hash for model in _models(options)]
+    if warn and not all(learnt):
+        say_warnings(task_warnings(task))
     return task
+
+
+def say_warnings(warnings: Iterable[str]) -> None:
+    """A line each on stderr."""
+    for warning in warnings:
+        click.echo(f"warning: {warning}", err=True)
 
 
 def warn_of_training(source: str, options: dict[str, Any]) -> None:
@@ -135,8 +148,7 @@ def warn_of_training(source: str, options: dict[str, Any]) -> None:
     from labelmass.lm.adapted import trained_on
     from labelmass.task import Record
 
-    models: tuple[str | None, ...] = options.get("models") or (options.get("model"),)
-    for model in models:
+    for model in _models(options):
         known = frozenset[str]() if model is None else trained_on(model)
         if not known or count_records(source) is None:
             continue
@@ -148,13 +160,17 @@ def warn_of_training(source: str, options: dict[str, Any]) -> None:
             )
 
 
+def _models(options: dict[str, Any]) -> tuple[str | None, ...]:
+    """The models named on the command line, None for the embedded one."""
+    return options.get("models") or (options.get("model"),)
+
+
 def _trained(options: dict[str, Any]) -> dict[str, Task]:
     """Of each model named on the command line that we trained, its task."""
     from labelmass.lm.adapted import read_note
     from labelmass.task import Task
 
-    models: tuple[str | None, ...] = options.get("models") or (options.get("model"),)
-    notes = {model: read_note(model) for model in models if model is not None}
+    notes = {model: read_note(model) for model in _models(options) if model is not None}
     return {model: Task.from_dict(note["task"]) for model, note in notes.items() if note}
 
 
@@ -168,17 +184,25 @@ def _shared_task(trained: dict[str, Task]) -> Task:
     return task
 
 
-def load_model(model: str | None, device: str | None, dtype: str | None) -> LanguageModel:
-    """The model named on the command line, with a word while it loads."""
+def load_model(
+    model: str | None, device: str | None, dtype: str | None, task: Task | None = None
+) -> LanguageModel:
+    """The model named on the command line, with a word while it loads.
+
+    task: what it will be asked; a word where its chat template would not let it be asked that.
+    """
     from rich.console import Console
 
     from labelmass.lm.load import load
+    from labelmass.run.warnings import template_warnings
 
     with Console(stderr=True).status("loading the model"):
         loaded = load(model, device=device, dtype=dtype)
     gc.freeze()  # a model is no garbage: looking for some in it at the end would take a second
     if note := getattr(loaded, "note", None):
         click.echo(f"note: {note}", err=True)
+    if task is not None:
+        say_warnings(template_warnings(task, loaded))
     return loaded
 
 

@@ -97,7 +97,7 @@ def command(source: str, task: str | None, folder: str, **options: Any) -> None:
     data = Labelled.of(items, asked, options["gold"], options["group"])
     if saved is None:
         warn_of_training(source, options)
-    model = load_model(options["model"], options["device"], options["dtype"])
+    model = load_model(options["model"], options["device"], options["dtype"], asked)
     if saved is not None and saved.signature.fingerprint != model.fingerprint:
         raise click.UsageError(
             f"{model.name}@{model.fingerprint} did not write these trees: name the model that did, "

@@ -31,7 +31,7 @@ def command(source: str, task: str | None, as_json: bool, **options: Any) -> Non
     from labelmass.run.joint import Joint
 
     chosen = load_task(task, options)
-    model = load_model(options["model"], options["device"], options["dtype"])
+    model = load_model(options["model"], options["device"], options["dtype"], chosen)
     joint = Joint(chosen, model.tokenizer)
     shared, count = list[int](), 0
     for _, record in read_records(source):

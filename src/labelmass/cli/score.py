@@ -200,7 +200,7 @@ def _score(source: str, name: str | None, options: dict[str, Any]) -> int:
     warn_of_training(source, options)
     plan.forecast.check(total, options["limit"])
     announce(plan.forecast)
-    model = load_model(options["model"], options["device"], options["dtype"])
+    model = load_model(options["model"], options["device"], options["dtype"], task)
     signature = plan.signature(model)
     store = None
     if folder is not None:
@@ -242,7 +242,7 @@ def _score_texts(source: str, name: str | None, options: dict[str, Any]) -> int:
     from labelmass.run.signature import Signature
     from labelmass.run.texts import score_texts
 
-    task = load_task(name, options)
+    task = load_task(name, options, warn=False)  # no model reads its prompt
     classifiers = load_classifiers(options)
     total = count_records(source)
     if options["out"] is None:

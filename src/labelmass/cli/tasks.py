@@ -6,6 +6,8 @@ import json
 
 import click
 
+from labelmass.cli.options import say_warnings
+
 
 @click.command("tasks")
 @click.argument("name", required=False)
@@ -18,6 +20,7 @@ def command(name: str | None, as_json: bool) -> None:
       labelmass tasks
       labelmass tasks llama-guard-3
     """
+    from labelmass.run.warnings import task_warnings
     from labelmass.task import Task, presets
 
     if name is None:
@@ -28,6 +31,7 @@ def command(name: str | None, as_json: bool) -> None:
             click.echo(f"{preset:<20}{len(Task.load(preset).labels):>4} labels  {about}")
         return
     task = Task.load(name)
+    say_warnings(task_warnings(task))
     if as_json:
         click.echo(json.dumps(task.to_dict(), ensure_ascii=False, indent=1))
         return

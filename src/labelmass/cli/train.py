@@ -82,7 +82,7 @@ def command(source: str, task: str | None, out: str, **options: Any) -> None:
         raise click.UsageError("name a task: --task emotions (see `labelmass tasks`)")
     _refuse_idle(options)
     seed, shown = options["seed"], options["demonstrations"]
-    asked = load_task(task, {**options, "model": None})
+    asked = load_task(task, {**options, "model": None}, warn=False)  # the model will learn it
     names = [name for name in Settings.__dataclass_fields__ if name != "seed"]
     settings = Settings(**{name: options[name] for name in names}, seed=seed or 0)
     with _stopping(options["minutes"]) as stop, _shown() as watch:

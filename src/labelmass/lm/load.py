@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from labelmass.errors import ModelError
 from labelmass.lm import adapted, embedded
+from labelmass.task import Task
 
 if TYPE_CHECKING:
     from labelmass.lm.transformers import TransformersModel
@@ -35,7 +36,7 @@ def load(
     name = model or embedded.NAME
     note = adapted.read_note(name)
     if note is not None and note["kind"] == "adapter":
-        return _adapted(name, note, device, dtype)
+        return _for_its_task(_adapted(name, note, device, dtype), note)
     source, title = name, None if note is None else adapted.name_of(name, note)
     if name == embedded.NAME:
         source, title = str(embedded.gguf_file()), embedded.TITLE
@@ -47,9 +48,17 @@ def load(
                 f"the model {name} needs torch and transformers; "
                 "run: pip install 'labelmass[transformers]'"
             ) from error
-        return TransformersModel.load(
+        found = TransformersModel.load(
             source, device=device, dtype=dtype, revision=revision, name=title
         )
+    return _for_its_task(found, note)
+
+
+def _for_its_task(model: TransformersModel, note: dict[str, Any] | None) -> TransformersModel:
+    """The model, which knows the task it was trained on."""
+    if note is not None:
+        model.trained_for = Task.from_dict(note["task"]).hash
+    return model
 
 
 def _adapted(

@@ -35,6 +35,8 @@ DTYPES = ("float32", "bfloat16", "float16")
 class TransformersModel:
     """A `LanguageModel` over a transformers model and its tokenizer.
 
+    `trained_for` is the hash of the task that labelmass trained it on, None if it did not.
+
     Where every layer is attention, whole trees are read in one pass (`engine` says
     'transformers/tree-attention'). Other models, and those for which a short check at the start
     finds different numbers, are read with a full pass per node ('transformers/full-forward');
@@ -62,6 +64,7 @@ class TransformersModel:
         max_slots: int | None = None,
     ) -> None:
         self.name, self.tokenizer = name, tokenizer
+        self.trained_for: str | None = None
         self.network = model.eval()
         self.dtype = str(model.dtype).removeprefix("torch.")
         self.fingerprint = fingerprint or weights_fingerprint(model)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,12 +12,13 @@ from labelmass.answers.search import Budget
 from labelmass.calibrate import Calibrator
 from labelmass.data import BadRecord
 from labelmass.decide import Policy
-from labelmass.errors import LabelMassError, RecordError
+from labelmass.errors import LabelMassError, LabelMassWarning, RecordError
 from labelmass.estimators.selection import Selection
 from labelmass.lm.base import LanguageModel
 from labelmass.run.plan import Item, Outcome, Plan
 from labelmass.run.results import Failure, Scores
 from labelmass.run.trees import SavedTrees
+from labelmass.run.warnings import scoring_warnings
 from labelmass.supervised import Classifier
 from labelmass.task import Record, Task
 
@@ -46,7 +48,8 @@ def score(
     name or a task file. model: what `labelmass.load` gives or takes; None for the embedded model.
     The other arguments are those of `Plan`, the tolerance being one of the budget.
     A text that cannot be scored becomes a `Failure` in its place. Raises TaskError, ModelError,
-    MethodError or FitError before any work is done.
+    MethodError or FitError before any work is done. Warns (`LabelMassWarning`) of a task whose
+    prompt shows the model neither labels nor form of answer, and of a guard's own chat template.
     """
     task = task if isinstance(task, Task) else Task.load(task)
     budget = replace(budget or Budget(), **({} if budget else {"tolerance": tolerance}))
@@ -66,6 +69,8 @@ def score(
         from labelmass.lm.load import load
 
         model = load(model)
+    for warning in scoring_warnings(task, model):
+        warnings.warn(warning, LabelMassWarning, stacklevel=2)
     results = tuple(plan.run_in_order(_items(texts), model, batch_size=batch_size))
     settled = tuple(plan.settle(lambda: results))
     return Scores(task.label_names, settled, plan.signature(model))

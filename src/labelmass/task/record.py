@@ -20,7 +20,8 @@ ROLES = ("user", "assistant", "system")
 """Who may speak in a conversation."""
 
 _FORMS = "'text', 'messages', or 'prompt' and 'response'"
-_FIELD = re.compile(r"\{([a-z_]+)\}")
+FIELD = re.compile(r"\{([a-z_]+)\}")
+"""A field of a template."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +230,7 @@ def check_template(
 ) -> None:
     """Raise TaskError naming `key` if the template holds an unknown field or lacks a needed one."""
     known = list(known)
-    found = _FIELD.findall(template)
+    found = FIELD.findall(template)
     for name in found:
         if name not in known:
             fields = ", ".join(f"{{{each}}}" for each in known)
@@ -247,7 +248,7 @@ def fill(template: str, fields: Mapping[str, Iterable[Part]]) -> tuple[Part, ...
     Text put in for a field is never read for fields again.
     """
     parts: list[Part] = []
-    for index, piece in enumerate(_FIELD.split(template)):
+    for index, piece in enumerate(FIELD.split(template)):
         parts += fields[piece] if index % 2 else [Part(piece, trusted=True)]
     return join(parts)
 

@@ -32,6 +32,7 @@ from labelmass.task.labels import (
 from labelmass.task.layout import chat_turns, plain_turn, under
 from labelmass.task.prompt import Part, Prompt
 from labelmass.task.record import Record, RecordTemplates, check_template, fill
+from labelmass.task.warnings import prompt_warnings
 from labelmass.task.wording import BinaryWording, UnaryWording
 
 
@@ -322,6 +323,14 @@ class Task(TaskPart):
         return index
 
     # -- prompts --------------------------------------------------------------------------------
+
+    @cached_property
+    def warnings(self) -> tuple[str, ...]:
+        """What the prompt does not show the model, as far as can be told: labels, form of answer.
+
+        See `task/warnings.py`. They change no number.
+        """
+        return prompt_warnings(self)
 
     @property
     def given_opening(self) -> str:
