@@ -130,9 +130,10 @@ def load_task(name: str | None, options: dict[str, Any], *, warn: bool = True) -
                 f"{task.hash}: {', '.join(keys)} differ",
                 err=True,
             )
-    learnt = [model in trained and trained[model].hash == task.hash for model in _models(options)]
-    if warn and not all(learnt):
-        say_warnings(task_warnings(task))
+    if warn:
+        learnt = [trained[one].hash if one in trained else None for one in _models(options)]
+        found = (warning for one in learnt for warning in task_warnings(task, one))
+        say_warnings(dict.fromkeys(found))
     return task
 
 

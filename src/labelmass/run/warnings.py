@@ -10,9 +10,10 @@ from labelmass.task import Task
 def task_warnings(task: Task, trained_for: str | None = None) -> tuple[str, ...]:
     """What the task's prompt does not show a model; nothing is missed by one trained on the task.
 
-    trained_for: the hash of the task that the model was trained on.
+    trained_for: the hash of the task that the model was trained on; demonstrations may differ, as
+        training shows none by default.
     """
-    if trained_for == task.hash:
+    if trained_for in (task.hash, task.with_options(k=0).hash):
         return ()
     return tuple(f"task {task.name!r}: {warning}" for warning in task.warnings)
 
