@@ -191,10 +191,6 @@ def test_the_folder_says_what_it_is(base: str, tuned: Path) -> None:
     assert model.name == "moods (fine-tuned base)" and model.engine == "transformers/tree-attention"
     note = json.loads((tuned / "labelmass.json").read_text())
     assert model.trained_for == task().with_options(k=0).hash
-        model.trained_for
-        == labelmass.Task.from_dict(note["task"]).hash
-        == task().with_options(k=0).hash
-    )
     assert labelmass.load(base).trained_for is None
     assert labelmass.Task.from_dict(note["task"]) == task().with_options(k=0)
     assert labelmass.Task.load(tuned / "task.json").hash == task().with_options(k=0).hash
