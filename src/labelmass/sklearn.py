@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -18,6 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 from labelmass.answers.search import Budget
 from labelmass.calibrate import Calibrator
 from labelmass.calibrate import fit as fit_calibrator
+from labelmass.data.readers import BadRecord, each_record
 from labelmass.decide import Goal, thresholds
 from labelmass.errors import FitError, LabelMassWarning, RecordError
 from labelmass.lm.base import LanguageModel
@@ -51,8 +52,9 @@ class LabelMassClassifier(ClassifierMixin, BaseEstimator):
     threshold: a number for all labels, or a goal ("f1", "precision>=0.9"), for which each label's
         threshold is fitted, after calibration. It promises nothing about new texts.
 
-    X: texts, or records as mappings or `Record`. y: (n, k) indicators or annotator shares, columns
-    in the order of the task's labels, NaN where not known; or the labels of each text, by name.
+    X: texts, or records as mappings or `Record`, or a table with a column `text`. y: (n, k)
+    indicators or annotator shares, columns in the order of the task's labels, NaN where not known;
+    or the labels of each text, by name.
 
     Fitted: classes_, the (k,) labels; decision_thresholds_, (k,), infinity for never; calibrator_,
     a `Calibrator` or None; task_ and model_.
@@ -165,18 +167,14 @@ class LabelMassClassifier(ClassifierMixin, BaseEstimator):
         return tags
 
 
-def _records(texts: Iterable[Any]) -> list[Record]:
+def _records(texts: Any) -> list[Record]:
     """Records named by what they say, so that nothing hangs on where one stands."""
-    if isinstance(texts, str):
+    if isinstance(texts, str | Mapping | Record):
         raise RecordError("X is one text: give a list of texts")
     found: list[Record] = []
-    for at, text in enumerate(texts):
-        try:
-            if isinstance(text, str):
-                text = Record(at, text=str(text))
-            record = text if isinstance(text, Record) else Record.from_dict(text, at)
-        except RecordError as error:
-            raise RecordError(f"text {at} of X: {error}") from None
+    for at, (_, record) in enumerate(each_record(texts)):
+        if isinstance(record, BadRecord):
+            raise RecordError(f"text {at} of X: {record.error}")
         found.append(replace(record, id=record.digest))
     return found
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import sys
@@ -7,13 +8,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from labelmass.data import BadRecord, count_records, read_records
+from labelmass.data.readers import about_file, each_record
 from labelmass.errors import LabelMassError
 from labelmass.task import Record
+from labelmass.task.record import Fields
 
 
 def write(path: Path, content: bytes) -> Path:
@@ -46,7 +50,7 @@ def test_jsonl_reports_bad_lines_beside_the_good_ones(tmp_path: Path) -> None:
         (1, 1, "a"),
         (3, "B", "b"),
         (4, 4, "! malformed JSON: Expecting value at column 10"),
-        (5, 5, "! invalid UTF-8: byte 0xff at byte 10 of the line"),
+        (5, 5, "! invalid UTF-8: byte 0xff at byte 10 of the line; save the file as UTF-8"),
         (
             6,
             "C",
@@ -76,7 +80,7 @@ def test_plain_lines(tmp_path: Path) -> None:
     assert short(read_records(file)) == [
         (1, 1, "one"),
         (4, 4, "zwei ü\u2028x"),
-        (5, 5, "! invalid UTF-8: byte 0xfe at byte 0 of the line"),
+        (5, 5, "! invalid UTF-8: byte 0xfe at byte 0 of the line; save the file as UTF-8"),
         (6, 6, "{no json"),
     ]
     assert count_records(file) == 4
@@ -95,13 +99,13 @@ def test_csv(tmp_path: Path) -> None:
     assert short(iter(items[:-1])) == [
         (2, "a", "one, two"),
         (3, 3, "three\nlines"),
-        (5, 5, "! text: invalid UTF-8: byte 0xff"),
+        (5, 5, "! text: invalid UTF-8: byte 0xff; save the file as UTF-8"),
         (
             6,
             "d",
             "! missing 'text' (a record holds 'text', 'messages', or 'prompt' and 'response')",
         ),
-        (7, 7, "! 2 cells where the header has 3 columns"),
+        (7, 7, "! 2 cells where there are 3 columns"),
     ]
     last = items[-1][1]
     assert isinstance(last, Record)
@@ -118,7 +122,7 @@ def test_csv_pairs_and_tabs(tmp_path: Path) -> None:
 
 def test_a_table_without_a_text_is_refused(tmp_path: Path) -> None:
     file = write(tmp_path / "x.csv", b"id,txt\n1,a\n")
-    with pytest.raises(LabelMassError, match=r"no column 'text'.*\(columns: id, txt\)"):
+    with pytest.raises(LabelMassError, match=r"no column 'text'.*--text-column \(columns: id, txt"):
         list(read_records(file))
     with pytest.raises(LabelMassError, match="the file is empty"):
         list(read_records(write(tmp_path / "y.csv", b"")))
@@ -153,6 +157,110 @@ def test_parquet_names_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     file = write(tmp_path / "x.parquet", b"")
     with pytest.raises(LabelMassError, match=r"pip install 'labelmass\[parquet\]'"):
         list(read_records(file))
+
+
+def test_packed_files_are_read(tmp_path: Path) -> None:
+    for name, content in (
+        ("x.jsonl.gz", b'{"text": "a"}\n'),
+        ("x.csv.gz", b"text\na\n"),
+        ("x.tsv.gz", b"text\tmore\na\tb\n"),
+        ("x.txt.gz", b"a\n"),
+    ):
+        file = write(tmp_path / name, gzip.compress(content))
+        assert [item.text for _, item in read_records(file) if isinstance(item, Record)] == ["a"]
+        assert count_records(file) == 1
+    cut = gzip.compress(b'{"text": "a"}\n' * 1000)[:-12]
+    items = read_records(write(tmp_path / "x.jsonl.gz", cut))
+    with pytest.raises(LabelMassError, match="cannot be unpacked"):
+        list(items)
+
+
+def test_an_unclosed_quotation_mark_costs_one_record(tmp_path: Path) -> None:
+    file = write(tmp_path / "x.csv", b'id,text\n1,"so happy\n2,"a, b"\n3,rain\n4,6\'2" tall\n5,x\n')
+    found = short(read_records(file))
+    assert [(line, name) for line, name, _ in found] == [
+        (2, "line 2"),
+        (3, "2"),
+        (4, "3"),
+        (5, "line 5"),
+        (6, "5"),
+    ]
+    assert [text[:16] for _, _, text in found] == [
+        "! malformed tabl",
+        "a, b",
+        "rain",
+        "! malformed tabl",
+        "x",
+    ]
+    assert "line 2 begins a cell" in found[0][2] and "line 5 has a quotation" in found[3][2]
+    assert count_records(file) == 5
+
+
+def test_a_table_may_be_separated_by_semicolons(tmp_path: Path) -> None:
+    file = write(tmp_path / "x.csv", b"id;text\n1;a, b\n")
+    assert short(read_records(file)) == [(2, "1", "a, b")]
+    assert about_file(file) == f"{file} is read as cells separated by semicolons"
+    assert about_file(write(tmp_path / "y.csv", b"id,text\n")) is None
+    with pytest.raises(LabelMassError, match=r"no column 'text'.*separated by semicolons"):
+        list(read_records(write(tmp_path / "z.csv", b"id;txt\n1;a\n")))
+
+
+def test_duplicate_columns_are_refused_and_nameless_ones_left_out(tmp_path: Path) -> None:
+    file = write(tmp_path / "x.csv", b"text,id,text\na,1,b\n")
+    with pytest.raises(LabelMassError, match="'text' stands 2 times"):
+        list(read_records(file))
+    ((_, record),) = read_records(write(tmp_path / "y.csv", b",text,\n0,a,\n"))
+    assert isinstance(record, Record) and record.to_dict() == {"id": 2, "text": "a"}
+
+
+def test_text_and_id_may_have_other_names(tmp_path: Path) -> None:
+    fields = Fields(text="body", id="doc")
+    table = write(tmp_path / "x.csv", b"doc;id;body;text\nd1;7;so;raw\n")
+    ((_, record),) = read_records(table, fields=fields)
+    assert isinstance(record, Record)
+    assert record.to_dict() == {"id": "d1", "text": "so", "input.id": "7", "input.text": "raw"}
+    lines = b'{"doc": 3.0, "body": "so", "prompt": "p"}\n{"doc": 4}\n{"body": "on"}\n'
+    items = read_records(write(tmp_path / "x.jsonl", lines), fields=fields)
+    assert [item.to_dict() if isinstance(item, Record) else item for _, item in items] == [
+        {"id": 3, "text": "so", "input.prompt": "p"},
+        BadRecord(2, "missing 'body', which is to be the text"),
+        {"id": "line 3", "text": "on"},
+    ]
+    for wrong in (Fields(text="bodi"), Fields(text="body", id="nr")):
+        with pytest.raises(LabelMassError, match=r"no column '(bodi|nr)', which is to be the"):
+            list(read_records(table, fields=wrong))
+
+
+def test_one_text_and_one_mapping_are_one_record() -> None:
+    row = {"id": "a", "text": "so happy"}
+    for texts in (row, [row], Record.from_dict(row, 1), (one for one in [row])):
+        assert each_record(texts) == [(1, Record("a", text="so happy"))]
+    assert each_record("so") == [(1, Record(1, text="so"))]
+    assert [item.text for _, item in each_record(np.array(["a", "b"])) if isinstance(item, Record)]
+    (wrong,) = (item for _, item in each_record({"id": ["a"], "text": ["so"]}))
+    assert isinstance(wrong, BadRecord) and "id is a list" in wrong.error
+    with pytest.raises(LabelMassError, match="bytes"):
+        each_record(b"so")
+
+
+def test_tables_in_python_are_rows() -> None:
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"id": [5, 6], "text": ["a", None], "n": [0.5, float("nan")]})
+    (_, first), (_, second) = each_record(frame)
+    assert isinstance(first, Record) and first.to_dict() == {"id": 5, "text": "a", "n": 0.5}
+    assert (
+        isinstance(second, BadRecord)
+        and second.id == 6
+        and second.input
+        == {
+            "text": None,
+            "n": None,
+        }
+    )
+    pyarrow = pytest.importorskip("pyarrow")
+    assert each_record(pyarrow.table({"text": ["a"]})) == [(1, Record(1, text="a"))]
+    texts = [item.text for _, item in each_record(frame["text"][:1]) if isinstance(item, Record)]
+    assert texts == ["a"]
 
 
 def test_standard_input_is_json_or_lines() -> None:

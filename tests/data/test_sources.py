@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import lzma
+import re
 from pathlib import Path
 from typing import Any
 
@@ -394,6 +395,33 @@ def test_wide_csv_knows_unknown_labels(tmp_path: Path) -> None:
         tmp_path, "wide-csv", {"x.csv": rows("text,food", "t,yes")}
     )
     assert "a column for each label" in wrong(tmp_path, "wide-csv", {"x.csv": "text,id\n"})
+
+
+def test_wide_csv_as_pandas_and_others_write_it(tmp_path: Path) -> None:
+    table = rows(",text,Unnamed: 0,food,service", "0,Good,7,True,0.0", "1,Slow,8,False,1.0")
+    assert [record["labels"] for record in read(tmp_path, "wide-csv", {"mine.csv": table})] == [
+        ["food"],
+        ["service"],
+    ]
+    semicolons = rows("text;food;service", "So, so;1;", "Good;false;TRUE")
+    assert read(tmp_path, "wide-csv", {"mine.csv": semicolons}) == [
+        {"id": "mine-2", "text": "So, so", "labels": ["food"], "unknown": ["service"]},
+        {"id": "mine-3", "text": "Good", "labels": ["service"]},
+    ]
+
+
+def test_a_table_that_is_broken_is_named(tmp_path: Path) -> None:
+    for table, said in {
+        'text,food\na,1\n"b,0\nc,1\n': "x.csv, line 3: .*line 3 has a quotation mark that is never",
+        "text,food\na,1,0\n": "x.csv, line 2: 3 cells where there are 2 columns",
+        "text,food,food\na,1,0\n": "the column 'food' stands 2 times",
+        "text,food\na,2\n": "line 2: food is '2': expected 0, 1 or nothing",
+    }.items():
+        assert re.search(said, wrong(tmp_path, "wide-csv", {"x.csv": table})), table
+    twice = '{"prompt": "p", "prompt": "q", "response": "r", "category": {}}'
+    assert "line 1: malformed JSON: the key 'prompt' stands twice" in wrong(
+        tmp_path, "beavertails", {"x.jsonl": twice}
+    )
 
 
 def test_what_no_format_can_be(tmp_path: Path) -> None:

@@ -55,6 +55,14 @@ def test_bad_records_stand_in_their_places(mood: Task) -> None:
     assert np.isnan(scores.to_numpy()[1]).all()
 
 
+def test_one_mapping_is_one_record(mood: Task, scripted: ScriptedLanguageModel) -> None:
+    row = {"id": np.int64(7), "text": "so happy"}
+    (result,) = labelmass.score(row, mood, scripted)
+    (listed,) = labelmass.score([{**row, "id": 7.0}], mood, scripted)
+    assert (result.id, listed.id) == (7, 7)
+    assert result["joy"] == listed["joy"]
+
+
 def test_cost_is_counted_and_exact(mood: Task, scripted: ScriptedLanguageModel) -> None:
     (result,) = labelmass.score(["so happy"], mood, scripted, tolerance=0.0)
     prompt = Joint(mood, scripted.tokenizer).start(Record(1, text="so happy")).ids

@@ -146,7 +146,7 @@ def test_rows_are_chosen_by_id_and_written_without_nan() -> None:
         ({"id": 1, "annotators": [["joy"]], "annotator_ids": ["a", "b"]}, "annotator_ids"),
         ({"id": 1, "annotators": [[], []], "annotator_ids": ["a", "a"]}, "each once"),
         ({"id": 1, "distribution": {"joy": 1.5}}, "'joy' is 1.5"),
-        ({"id": 1, "distribution": {"joy": float("nan")}}, "'joy' is nan"),
+        ({"id": 1, "distribution": {"joy": float("nan")}}, "'joy' is 'nan'"),
         ({"id": 1, "labels": ["joy"], "unknown": ["joy"]}, "among its labels and unknown"),
     ],
 )

@@ -93,7 +93,7 @@ def test_a_file_is_read(tmp_path: Path) -> None:
     [
         ('{"text": "a"}', "line 2: 'labels' must be a list"),
         ('{"labels": []}', "line 2: missing 'text'"),
-        ("{", "line 2: not JSON"),
+        ("{", "line 2: malformed JSON"),
         ("[1]", "line 2: not an object"),
     ],
 )
@@ -105,7 +105,7 @@ def test_a_bad_line_is_named(tmp_path: Path, line: str, message: str) -> None:
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(TaskError, match=r"demonstrations.file: cannot read .*y.jsonl"):
+    with pytest.raises(TaskError, match=r"demonstrations.file: no file .*y.jsonl"):
         read_demonstrations(tmp_path / "y.jsonl")
 
 

@@ -229,7 +229,7 @@ def test_toml_with_a_demonstration_file(tmp_path: Path) -> None:
     assert again == loaded
     assert again.hash == loaded.hash
     assert again.prompt(RECORD) == before
-    with pytest.raises(TaskError, match=r"mine.toml: demonstrations.file: cannot read"):
+    with pytest.raises(TaskError, match=r"mine.toml: demonstrations.file: no file"):
         Task.load(file)
 
 

@@ -310,7 +310,7 @@ def test_records_that_are_left_out_are_told(base: str, tmp_path: Path) -> None:
     found = train(rows, task(), base, out=tmp_path / "out", dev=dev, settings=settings)
     assert found.records == 8
     told = dict(found.skipped)
-    assert told.keys() == {9, "blank", "odd", "dev", "d3"}
+    assert told.keys() == {"empty", "blank", "odd", "dev", "d3"}
     assert "'joy' is unknown" in told["blank"] and "'anger'" in told["odd"]
     assert "validated on" in told["dev"] and "no labels" in told["d3"]
     lines = (tmp_path / "out" / "skipped.jsonl").read_text().splitlines()

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from labelmass._text import canonical, find, nearest
 from labelmass.calibrate import CALIBRATED
-from labelmass.data.parquet import import_pyarrow
 from labelmass.data.writers import load_results
 from labelmass.errors import LabelMassError
 from labelmass.evaluate.predictions import Predictions
+from labelmass.files import import_pyarrow
 
 Row = dict[str, Any]
 SIDES = ("p", "low", "high")

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from labelmass.data.journal import Journal
-from labelmass.data.parquet import import_pyarrow
 from labelmass.errors import LabelMassError
+from labelmass.files import import_pyarrow
 
 Cells = dict[str, Any]
 """One record as the cells of a flat table, by column."""

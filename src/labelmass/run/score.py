@@ -10,12 +10,12 @@ from typing import Any
 
 from labelmass.answers.search import Budget
 from labelmass.calibrate import Calibrator
-from labelmass.data import BadRecord
+from labelmass.data.readers import each_record
 from labelmass.decide import Policy
-from labelmass.errors import LabelMassError, LabelMassWarning, RecordError
+from labelmass.errors import LabelMassError, LabelMassWarning
 from labelmass.estimators.selection import Selection
 from labelmass.lm.base import LanguageModel
-from labelmass.run.plan import Item, Outcome, Plan
+from labelmass.run.plan import Outcome, Plan
 from labelmass.run.results import Failure, Scores
 from labelmass.run.trees import SavedTrees
 from labelmass.run.warnings import scoring_warnings
@@ -26,7 +26,7 @@ Text = str | Mapping[str, Any] | Record
 
 
 def score(
-    texts: Iterable[Text],
+    texts: Text | Iterable[Text],
     task: Task | str | Path,
     model: LanguageModel | str | None = None,
     *,
@@ -44,7 +44,8 @@ def score(
 ) -> Scores:
     """P(label) for every text, by every method, from one exploration each.
 
-    texts: strings, records, or mappings as a JSONL line holds them. task: a `Task`, a preset's
+    texts: strings, records, or mappings as a JSONL line holds them; or a table of pandas, polars or
+    Arrow. One string, or one mapping, is one record. task: a `Task`, a preset's
     name or a task file. model: what `labelmass.load` gives or takes; None for the embedded model.
     The other arguments are those of `Plan`, the tolerance being one of the budget.
     A text that cannot be scored becomes a `Failure` in its place. Raises TaskError, ModelError,
@@ -71,7 +72,7 @@ def score(
         model = load(model)
     for warning in scoring_warnings(task, model):
         warnings.warn(warning, LabelMassWarning, stacklevel=2)
-    results = tuple(plan.run_in_order(_items(texts), model, batch_size=batch_size))
+    results = tuple(plan.run_in_order(each_record(texts), model, batch_size=batch_size))
     settled = tuple(plan.settle(lambda: results))
     return Scores(task.label_names, settled, plan.signature(model))
 
@@ -124,19 +125,3 @@ def read_saved(
             yield kept if isinstance(kept, Failure) else plan.read(kept, signature, beside)
 
     yield from plan.settle(results)
-
-
-def _items(texts: Iterable[Text]) -> Iterator[Item]:
-    if isinstance(texts, str):
-        texts = [texts]
-    for key, text in enumerate(texts, start=1):
-        try:
-            if isinstance(text, Record):
-                yield key, text
-            elif isinstance(text, str):
-                yield key, Record(id=key, text=text)
-            else:
-                yield key, Record.from_dict(text, key)
-        except RecordError as error:
-            name = text.get("id") if isinstance(text, Mapping) else None
-            yield key, BadRecord(name if isinstance(name, str | int) else key, str(error))

@@ -89,6 +89,8 @@ class Columns:
         row = np.zeros(len(self.labels))
         source: dict[int, str] = {}
         for name, share in distribution.items():
+            if share is None:  # as Parquet writes what is not there
+                continue
             column = self.column(name, record)
             number = isinstance(share, int | float) and not isinstance(share, bool)
             if not number or not 0 <= share <= 1:

@@ -13,6 +13,7 @@ from labelmass._text import find
 from labelmass.errors import LabelMassError, RecordError
 from labelmass.targets.aggregate import Votes, dawid_skene, majority, shares
 from labelmass.targets.names import Columns
+from labelmass.task.values import plain_row, read_id
 
 Floats = NDArray[np.float64]
 
@@ -164,9 +165,10 @@ class _Row:
 
     @classmethod
     def read(cls, record: Mapping[str, Any], columns: Columns) -> _Row:
-        name = record.get("id")
-        if isinstance(name, bool) or not isinstance(name, str | int):
-            raise RecordError(f"a record to compare with needs an id, a text or a number: {name!r}")
+        record = plain_row(record)
+        name = read_id(record.get("id"))
+        if name is None:
+            raise RecordError("a record to compare with needs an id, a text or a whole number")
         given = record.get("labels")
         gold = None if given is None else columns.members(given, "labels", name)
         blank = record.get("unknown") or ()
@@ -184,7 +186,10 @@ class _Row:
         if not votes:
             shares = gold if distribution is None else columns.shares(distribution, name)
             if shares is None:
-                raise RecordError(f"record {name!r} has no labels, annotators or distribution")
+                raise RecordError(
+                    f"record {name!r} has no labels, annotators or distribution (where no label "
+                    "applies, labels is an empty list, [] in a CSV)"
+                )
         return cls(name, votes, _voters(record, len(votes)), shares, gold, unknown, record)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -11,7 +10,8 @@ from typing import Any, Literal, cast
 
 from pydantic import Field, model_validator
 
-from labelmass.errors import RecordError, TaskError
+from labelmass.errors import LabelMassError, RecordError, TaskError
+from labelmass.files import open_file, read_json_lines
 from labelmass.task.keys import TaskPart
 from labelmass.task.record import Message, Record
 
@@ -172,25 +172,21 @@ def read_demonstrations(path: Path) -> list[dict[str, Any]]:
 
     Raises TaskError naming the file and the line.
     """
+    where = f"demonstrations.file {path}"
     try:
-        lines = path.read_bytes().splitlines()
-    except OSError as error:
+        with open_file(path) as file:
+            return [_read_example(line, f"{where}, line {n}") for n, line in read_json_lines(file)]
+    except TaskError:
+        raise
+    except LabelMassError as error:
         raise TaskError(
-            f"demonstrations.file: cannot read {path} ({error.strerror}); "
-            f"the path is relative to the task file"
+            f"demonstrations.file: {error}; the path is relative to the task file"
         ) from None
-    found: list[dict[str, Any]] = []
-    for number, line in enumerate(lines, start=1):
-        if line.strip():
-            found.append(_read_line(line, f"demonstrations.file {path}, line {number}"))
-    return found
 
 
-def _read_line(line: bytes, where: str) -> dict[str, Any]:
-    try:
-        obj = json.loads(line.decode("utf-8-sig"))
-    except ValueError as error:
-        raise TaskError(f"{where}: not JSON in UTF-8 ({error})") from None
+def _read_example(obj: Any, where: str) -> dict[str, Any]:
+    if isinstance(obj, RecordError):
+        raise TaskError(f"{where}: {obj}")
     if not isinstance(obj, Mapping):
         raise TaskError(f"{where}: not an object with 'text' and 'labels'")
     fields = dict(cast("Mapping[str, Any]", obj))
@@ -201,7 +197,11 @@ def _read_line(line: bytes, where: str) -> dict[str, Any]:
         record = Record.from_dict(fields, 0)
     except RecordError as error:
         raise TaskError(f"{where}: {error}") from None
-    shown = record.to_dict()
-    return {key: shown[key] for key in shown if key in Demonstration.model_fields} | {
-        "labels": labels
+    shown: dict[str, Any] = {
+        "text": record.text,
+        "prompt": record.prompt,
+        "response": record.response,
     }
+    if record.messages is not None:
+        shown["messages"] = [{"role": m.role, "content": m.content} for m in record.messages]
+    return {key: value for key, value in shown.items() if value is not None} | {"labels": labels}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, cast
 
 from pydantic import Field, field_validator, model_validator
@@ -14,22 +14,58 @@ from pydantic import Field, field_validator, model_validator
 from labelmass._text import nearest
 from labelmass.errors import RecordError, TaskError
 from labelmass.task.keys import TaskPart
+from labelmass.task.messages import ROLE_NAMES, ROLES, Message, read_messages
 from labelmass.task.prompt import Part
-
-ROLES = ("user", "assistant", "system")
-"""Who may speak in a conversation."""
+from labelmass.task.values import for_json, kind, plain, plain_row, read_id
 
 _FORMS = "'text', 'messages', or 'prompt' and 'response'"
+_FORM_KEYS = ("text", "messages", "prompt", "response")
 FIELD = re.compile(r"\{([a-z_]+)\}")
 """A field of a template."""
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
-    """One message of a conversation; `role` is one of ROLES."""
+class Fields:
+    """What a person's records call their text and their id; None for `text` and `id`."""
 
-    role: str
-    content: str
+    text: str | None = None
+    id: str | None = None
+
+    def rename(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The row with those fields under our names.
+
+        A field that already has one of our names, and another meaning, is called `input.NAME`.
+        RecordError where the row has no such text.
+        """
+        if self.text is None and self.id is None:
+            return row
+        if self.text is not None and self.text not in row:
+            raise RecordError(f"missing {self.text!r}, which is to be the text")
+        wanted = {"id": self.id, "text": self.text}
+        wanted = {ours: theirs for ours, theirs in wanted.items() if theirs is not None}
+        other = set(wanted) if self.text is None else {*wanted, *_FORM_KEYS}
+        renamed = {ours: row.get(theirs) for ours, theirs in wanted.items()}
+        for name, value in row.items():
+            if name not in wanted.values():
+                renamed[f"input.{name}" if name in other else name] = value
+        return renamed
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """How far a text that is too long stands in the prompt: its beginning.
+
+    key: of the record: "text", "messages[2].content". characters: how many are shown.
+    tokens, whole: of what is shown, and of the whole text.
+    """
+
+    key: str
+    characters: int
+    tokens: int
+    whole: int
+
+    def __str__(self) -> str:
+        return f"{self.key} cut from {self.whole} to {self.tokens} tokens"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +73,9 @@ class Record:
     """One thing to label: a text, or a conversation, or a prompt and the response to it.
 
     id: how results call it.
-    extra: fields of the input that are none of ours, untouched.
+    extra: fields of the input that are none of ours, in plain JSON values.
+    given: messages as the input has them, where they hold more than role and content.
+    cuts: which of its texts are not shown whole in a prompt; see `shown`.
     Raises RecordError unless exactly one of the three forms is given, and not empty.
     """
 
@@ -47,6 +85,8 @@ class Record:
     prompt: str | None = None
     response: str | None = None
     extra: Mapping[str, Any] = field(default_factory=dict[str, Any], hash=False)
+    given: Sequence[Any] | None = field(default=None, hash=False, compare=False, repr=False)
+    cuts: tuple[Cut, ...] = field(default=(), hash=False, compare=False)
 
     def __post_init__(self) -> None:
         pair = self.prompt is not None or self.response is not None
@@ -72,23 +112,25 @@ class Record:
                 _check_text(message.content, f"messages[{index}].content")
 
     @classmethod
-    def from_dict(cls, obj: object, line: int) -> Record:
-        """The record that a line of JSON holds; its id is `line` where it has none.
+    def from_dict(cls, obj: object, line: str | int) -> Record:
+        """The record that a mapping holds, a line of JSON or a row; its id is `line` without one.
+
+        Values may be those of NumPy, pandas or Arrow; a null is a field that is not there.
 
         Raises RecordError naming the field.
         """
         if not isinstance(obj, Mapping):
-            raise RecordError(f"the record is {_kind(obj)}, not an object with {_FORMS}")
-        fields = dict(cast("Mapping[str, Any]", obj))
-        name = fields.pop("id", None)
-        if isinstance(name, bool) or not isinstance(name, str | int | None):
-            raise RecordError(f"id is {_kind(name)}, not a text or a whole number")
+            raise RecordError(f"the record is {kind(plain(obj))}, not an object with {_FORMS}")
+        fields = plain_row(cast("Mapping[Any, Any]", obj))
+        name = read_id(fields.pop("id", None))
         texts = {key: fields.pop(key, None) for key in ("text", "prompt", "response")}
-        messages = fields.pop("messages", None)
+        given = fields.pop("messages", None)
+        messages = None if given is None else read_messages(given)
         return cls(
-            id=line if name is None or name == "" else name,
-            messages=None if messages is None else tuple(_read_messages(messages)),
-            extra=fields,
+            id=line if name is None else name,
+            messages=messages,
+            extra=for_json(fields),
+            given=None if messages is None or given == _dicts(messages) else for_json(given),
             **texts,
         )
 
@@ -100,43 +142,57 @@ class Record:
 
     @property
     def digest(self) -> str:
-        """16 hex digits of what the record says, whatever its id and other fields."""
+        """16 hex digits of what the record says, whatever its id, other fields and cuts."""
         said = [self.text, self.prompt, self.response]
         said += [text for m in self.messages or () for text in (m.role, m.content)]
         return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:16]
 
+    @property
+    def texts(self) -> dict[str, str]:
+        """Its texts by their keys: "text", "prompt", "response", "messages[0].content"."""
+        found = {key: getattr(self, key) for key in ("text", "prompt", "response")}
+        for index, message in enumerate(self.messages or ()):
+            found[f"messages[{index}].content"] = message.content
+        return {key: text for key, text in found.items() if text is not None}
+
+    @property
+    def shown(self) -> Record:
+        """The record as prompts show it: texts up to their cuts."""
+        if not self.cuts:
+            return self
+        shown = self.texts | {cut.key: self.texts[cut.key][: cut.characters] for cut in self.cuts}
+        messages = self.messages and tuple(
+            Message(message.role, shown[f"messages[{index}].content"])
+            for index, message in enumerate(self.messages)
+        )
+        single = {key: shown.get(key) for key in ("text", "prompt", "response")}
+        return replace(self, messages=messages, cuts=(), **single)
+
+    @property
+    def input(self) -> dict[str, Any]:
+        """Its fields as they were given, but for the id."""
+        return {key: value for key, value in self.to_dict().items() if key != "id"}
+
     def to_dict(self) -> dict[str, Any]:
-        """The record as `from_dict` reads it."""
+        """The record as `from_dict` reads it, in plain JSON values; cuts are left out."""
         fields: dict[str, Any] = {"id": self.id}
         for key in ("text", "prompt", "response"):
             if getattr(self, key) is not None:
                 fields[key] = getattr(self, key)
         if self.messages is not None:
-            fields["messages"] = [
-                {"role": message.role, "content": message.content} for message in self.messages
-            ]
+            fields["messages"] = _dicts(self.messages) if self.given is None else list(self.given)
         return fields | dict(self.extra)
 
 
-def _read_messages(value: Any) -> Iterable[Message]:
-    if not isinstance(value, list):
-        raise RecordError(f"messages is {_kind(value)}, not a list")
-    for index, item in enumerate(cast("list[Any]", value)):
-        where = f"messages[{index}]"
-        if not isinstance(item, Mapping):
-            raise RecordError(f"{where} is {_kind(item)}, not an object with 'role' and 'content'")
-        message = cast("Mapping[str, Any]", item)
-        for key in ("role", "content"):
-            if message.get(key) is None:
-                raise RecordError(f"missing '{where}.{key}'")
-        yield Message(message["role"], message["content"])
+def _dicts(messages: Iterable[Message]) -> list[dict[str, str]]:
+    return [{"role": message.role, "content": message.content} for message in messages]
 
 
 def _check_text(text: object, key: str) -> None:
     if text is None:
         return
     if not isinstance(text, str):
-        raise RecordError(f"{key} is {_kind(text)}, not a text")
+        raise RecordError(f"{key} is {kind(text)}, not a text")
     if not text.strip():
         raise RecordError(f"{key} is empty")
     try:
@@ -148,21 +204,6 @@ def _check_text(text: object, key: str) -> None:
         ) from None
 
 
-def _kind(value: object) -> str:
-    """What a JSON value is, in a reader's words."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "true or false"
-    if isinstance(value, int | float):
-        return "a number"
-    if isinstance(value, str):
-        return "a text"
-    if isinstance(value, list):
-        return "a list"
-    return "an object" if isinstance(value, Mapping) else f"a {type(value).__name__}"
-
-
 class RecordTemplates(TaskPart):
     """How one record stands in the prompt, by its form.
 
@@ -171,7 +212,8 @@ class RecordTemplates(TaskPart):
     conversation: for messages; `{messages}` and `{last}`.
     message, message_separator: one message of a conversation, `{role}` and `{content}`, and what
         stands between two.
-    roles: what user, assistant and system are called there; `{last}` is who spoke last, so called.
+    roles: what user, assistant and system are called there, and developer and tool where that is
+        not "Developer" and "Tool"; `{last}` is who spoke last, so called.
     """
 
     text: str = "{text}"
@@ -179,16 +221,16 @@ class RecordTemplates(TaskPart):
     conversation: str = "{messages}"
     message: str = "{role}: {content}"
     message_separator: str = "\n\n"
-    roles: dict[Literal["user", "assistant", "system"], str] = Field(
+    roles: dict[Literal["user", "assistant", "system", "developer", "tool"], str] = Field(
         default_factory=lambda: {"user": "User", "assistant": "Agent", "system": "System"}
     )
 
     @field_validator("roles")
     @classmethod
     def _all_roles(cls, roles: dict[str, str]) -> dict[str, str]:
-        missing = [role for role in ROLES if not roles.get(role)]
-        if missing:
-            raise TaskError(f"record.roles.{missing[0]} is missing: name {', '.join(ROLES)}")
+        needed = [*roles, "user", "assistant", "system"]
+        if missing := [role for role in needed if not roles.get(role)]:
+            raise TaskError(f"record.roles.{missing[0]} is missing: name {', '.join(ROLES[:3])}")
         return roles
 
     @model_validator(mode="after")
@@ -208,7 +250,9 @@ class RecordTemplates(TaskPart):
 
     def render(self, record: Record) -> tuple[Part, ...]:
         """The parts of one record: template text is trusted, the record's own text is not."""
-        roles = {role: (Part(name, trusted=True),) for role, name in self.roles.items()}
+        record = record.shown
+        names = ROLE_NAMES | self.roles
+        roles = {role: (Part(name, trusted=True),) for role, name in names.items()}
         if record.text is not None:
             return fill(self.text, {"text": (Part(record.text),), "last": roles["user"]})
         if record.prompt is not None and record.response is not None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from labelmass.data import BadRecord, read_records
+from labelmass.data.readers import each_record
 from labelmass.data.splits import split_records
 from labelmass.errors import LabelMassError, RecordError
 from labelmass.run.compare import FIELDS, targets_of
@@ -71,25 +72,12 @@ class Dataset:
 
 
 def _good(source: Source, skipped: list[Skipped]) -> Iterable[Record]:
-    if isinstance(source, str | Path):
-        items: Iterable[tuple[int, Record | BadRecord]] = read_records(source)
-    else:
-        items = _items(source)
+    items = read_records(source) if isinstance(source, str | Path) else each_record(source)
     for _, item in items:
         if isinstance(item, BadRecord):
             skipped.append((item.id, item.error))
         else:
             yield item
-
-
-def _items(
-    source: Iterable[Mapping[str, Any] | Record],
-) -> Iterable[tuple[int, Record | BadRecord]]:
-    for number, one in enumerate(source, start=1):
-        try:
-            yield number, one if isinstance(one, Record) else Record.from_dict(one, number)
-        except RecordError as error:
-            yield number, BadRecord(number, str(error))
 
 
 def _set_aside(records: Sequence[Record], settings: Settings) -> tuple[list[Record], list[Record]]:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
-import lzma
+import io
 import re
-import zlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from labelmass.errors import LabelMassError
+from labelmass.files import unpacked
 
 Json = dict[str, Any]
 """A record as a line of JSON holds it."""
@@ -43,16 +42,15 @@ class SourceFile:
         return hashlib.sha256(self.content).hexdigest()
 
     @cached_property
+    def unpacked(self) -> bytes:
+        """The bytes, unpacked if they are gzip or xz; raises LabelMassError."""
+        with unpacked(io.BytesIO(self.content), self.name) as stream:
+            return stream.read()
+
+    @cached_property
     def text(self) -> str:
-        """The text, unpacked if the name ends in .gz or .xz; raises LabelMassError."""
-        content = self.content
-        try:
-            if self.name.endswith(".gz"):
-                content = gzip.decompress(content)
-            elif self.name.endswith(".xz"):
-                content = lzma.decompress(content)
-        except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
-            raise LabelMassError(f"{self.name}: cannot be unpacked ({error})") from None
+        """The text; raises LabelMassError naming the line that is not UTF-8."""
+        content = self.unpacked
         try:
             return content.decode("utf-8-sig")
         except UnicodeDecodeError as error:

@@ -33,7 +33,7 @@ def read(files: Sequence[SourceFile]) -> Reading:
     """Columns are read by position: some headers upstream name the wrong annotator."""
     reading = Reading()
     for file in files:
-        table = read_table(file, _ABOUT)
+        table = read_table(file, _ABOUT, by_position=True)
         blocks = _blocks(table)
         for row in table:
             votes = {name: _answer(row, start, reading) for name, start in blocks.items()}

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from labelmass.data.sources.base import Json, Reading, Source, SourceFile, make_record
 from labelmass.data.sources.votes import in_order, majority, shares
-from labelmass.errors import LabelMassError
+from labelmass.errors import LabelMassError, RecordError
+from labelmass.files import parse_json
 
 CLASSES = ("hatespeech", "offensive")
 _PARTS = {"train": "train", "val": "dev", "test": "test"}
@@ -70,9 +70,9 @@ def _targets(targets: Sequence[str]) -> list[str]:
 
 def _load(file: SourceFile) -> Mapping[str, Any]:
     try:
-        content = json.loads(file.text)
-    except json.JSONDecodeError as error:
-        raise file.error(error.lineno, f"malformed JSON: {error.msg}") from None
+        content = parse_json(file.text)
+    except RecordError as error:
+        raise LabelMassError(f"{file.name}: {error}") from None
     if not isinstance(content, Mapping):
         raise file.error(1, "expected an object of posts by id")
     return cast("Mapping[str, Any]", content)

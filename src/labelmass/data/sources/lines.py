@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import json
+import io
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 from labelmass.data.sources.base import SourceFile
+from labelmass.errors import RecordError
+from labelmass.files import read_json_lines
 
 
 def read_objects(
     file: SourceFile, needs: Mapping[str, type]
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     """Line number and object; raises LabelMassError unless it holds the fields of these types."""
-    for number, line in enumerate(file.text.split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            found = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise file.error(number, f"malformed JSON ({error})") from None
+    for number, found in read_json_lines(io.BytesIO(file.unpacked)):
+        if isinstance(found, RecordError):
+            raise file.error(number, str(found))
         if not isinstance(found, dict):
             raise file.error(number, "expected an object")
         found = cast("dict[str, Any]", found)

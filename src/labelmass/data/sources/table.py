@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import csv
 import io
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from labelmass import files
 from labelmass.data.sources.base import SourceFile
-from labelmass.errors import LabelMassError
+from labelmass.errors import LabelMassError, RecordError
 
-_LONGEST_CELL = 2**31 - 1  # characters; the csv module's own limit is 131,072
+VOTES = {"0": False, "0.0": False, "false": False, "1": True, "1.0": True, "true": True}
+"""What says no and yes in a cell, in small letters."""
+
+_INDEX = re.compile(r"(Unnamed: \d+(_level_\d+)?|__index_level_\d+__)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +46,14 @@ class Row:
             raise self.error(f"{column} is {cell!r}, not a number") from None
 
     def vote(self, column: str, none: Sequence[str] = ()) -> bool | None:
-        """Whether the cell holds 1 (not 0); None if it is empty or one of `none`."""
+        """Whether the cell holds 1 (not 0), 1.0 or True; None if it is empty or one of `none`."""
         cell = self[column].strip()
         if not cell or cell in none:
             return None
-        if cell not in ("0", "1"):
+        if (vote := VOTES.get(cell.lower())) is None:
             expected = ", ".join(("0", "1", *none))
             raise self.error(f"{column} is {cell!r}: expected {expected} or nothing")
-        return cell == "1"
+        return vote
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,49 +73,51 @@ class Table:
 
 
 def read_table(
-    file: SourceFile, needs: Iterable[str], delimiter: str = ",", *, quoted: bool = True
+    file: SourceFile,
+    needs: Iterable[str],
+    separator: str | None = None,
+    *,
+    wanted: Iterable[str] = (),
+    quoted: bool = True,
+    by_position: bool = False,
 ) -> Table:
     """A table with a header that holds the columns `needs`; raises LabelMassError naming them.
 
-    quoted: whether quotation marks enclose cells, or are text like any other.
+    separator: None for what the header tells, by the columns needed or `wanted`. quoted: whether
+        quotation marks enclose cells, or are text like any other. by_position: two columns may have
+        one name; the first counts.
     """
-    rows = _rows(file, delimiter, quoted)
-    header = next(rows, None)
-    if header is None:
-        raise file.error(1, "the file is empty; expected a header")
-    names = [cell.strip() for cell in header.cells]
-    missing = [column for column in needs if column not in names]
+    needs = tuple(needs)
+    stream = io.BytesIO(file.unpacked)
+    table = files.read_table(
+        stream, file.name, (*needs, *wanted), separator=separator, quoted=quoted, strip=True
+    )
+    if not by_position:
+        table.check_unique()
+    missing = [column for column in needs if column not in table.columns]
     if missing:
-        raise header.error(f"no column {missing[0]!r} (columns: {', '.join(names)})")
+        raise table.error(f"no column {missing[0]!r}")
     columns: dict[str, int] = {}
-    for index, name in enumerate(names):
+    for index, name in enumerate(table.columns):
         columns.setdefault(name, index)
-    return Table(file, tuple(names), _checked(rows, columns, len(names)))
+    return Table(file, table.columns, _rows(file, table.rows, columns))
 
 
-def read_rows(file: SourceFile, width: int, delimiter: str) -> Iterator[Row]:
+def read_rows(file: SourceFile, width: int, separator: str) -> Iterator[Row]:
     """The rows of a table without a header, all of `width` cells."""
-    return _checked(_rows(file, delimiter, quoted=True), {}, width)
+    return _rows(file, files.read_rows(io.BytesIO(file.unpacked), separator, width=width), {})
 
 
-def _checked(rows: Iterator[Row], columns: dict[str, int], width: int) -> Iterator[Row]:
+def is_index(column: str) -> bool:
+    """Whether a column is one that pandas writes for its rows, and nobody named."""
+    return _INDEX.fullmatch(column) is not None
+
+
+def _rows(file: SourceFile, rows: Iterable[files.Row], columns: dict[str, int]) -> Iterator[Row]:
     for row in rows:
-        if len(row.cells) != width:
-            raise row.error(f"{len(row.cells)} cells, expected {width}")
-        yield Row(row.file, row.line, row.cells, columns)
-
-
-def _rows(file: SourceFile, delimiter: str, quoted: bool) -> Iterator[Row]:
-    csv.field_size_limit(_LONGEST_CELL)
-    quoting = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
-    rows = csv.reader(io.StringIO(file.text, newline=""), delimiter=delimiter, quoting=quoting)
-    while True:
-        line = rows.line_num + 1
-        try:
-            cells = next(rows)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            raise file.error(line, f"malformed table: {error}") from None
-        if cells:
-            yield Row(file, line, cells, {})
+        if isinstance(row.cells, RecordError):
+            raise file.error(row.line, str(row.cells))
+        bad = next((byte for cell in row.cells if (byte := files.bad_byte(cell))), None)
+        if bad is not None:
+            raise file.error(row.line, f"byte 0x{bad:02x} is not UTF-8")
+        yield Row(file, row.line, row.cells, columns)

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from labelmass.data.sources.base import Reading, Source, SourceFile, make_record
-from labelmass.data.sources.table import Table, read_table
+from labelmass.data.sources.table import Table, is_index, read_table
 from labelmass.errors import LabelMassError
+from labelmass.files import ending
 
 _ABOUT = ("id", "text", "prompt", "response", "split", "group")
 
@@ -16,9 +17,9 @@ def read(files: Sequence[SourceFile]) -> Reading:
     """Every column with none of the known names is a label."""
     reading = Reading()
     for file in files:
-        delimiter = "\t" if file.name.endswith((".tsv", ".tsv.gz")) else ","
-        table = read_table(file, (), delimiter)
-        labels = table.others(*_ABOUT)
+        separator = "\t" if ending(file.name) == ".tsv" else None
+        table = read_table(file, (), separator, wanted=_ABOUT)
+        labels = [column for column in table.others(*_ABOUT) if not is_index(column)]
         texts = [column for column in _ABOUT[1:4] if column in table.columns]
         if texts not in (["text"], ["prompt", "response"]) or not labels:
             raise _wrong(table)
@@ -52,7 +53,9 @@ WIDE = Source(
     "your own",
     "any .csv or .tsv with a column text, or prompt and response; id, split and group if you like",
     (
-        "every other column is a label: 1 is yes, 0 is no, an empty cell is unknown",
+        "every other column is a label: 1, 1.0 and True are yes, 0, 0.0 and False are no, an empty "
+        "cell is unknown",
+        "a column without a name, as pandas writes its index, is left out",
         "without an id, a record is called by file and line",
     ),
     read,

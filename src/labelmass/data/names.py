@@ -1,0 +1,104 @@
+"""What records without an id are called: by the number of their line, and never as another is.
+
+Results, targets and decisions are joined by id, so two records of one name would be mixed. Where a
+record has the number 7 for its id, the one on line 7 that has none is called "line 7".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
+from itertools import count
+from typing import Any, Protocol, cast
+
+from labelmass.errors import RecordError
+from labelmass.task.record import Record
+from labelmass.task.values import read_id
+
+
+class Names(Protocol):
+    """Names of the records of one input, asked for in their order."""
+
+    def given(self, value: Any, line: int) -> str | int | None:
+        """The id that a record brings; None for none, RecordError for what cannot be one."""
+        ...
+
+    def of(self, line: int) -> str | int:
+        """What the record on a line is called that has no id."""
+        ...
+
+
+class RowNames:
+    """Names where all rows can be read again, so that none is given to two, whatever their order.
+
+    rows: gives all rows anew; it is asked when the first without an id comes.
+    """
+
+    def __init__(self, rows: Callable[[], Iterable[Any]], field: str) -> None:
+        self._rows, self._field = rows, field
+
+    def given(self, value: Any, line: int) -> str | int | None:
+        return read_id(value)
+
+    def of(self, line: int) -> str | int:
+        return free(line, self._taken)
+
+    @cached_property
+    def _taken(self) -> frozenset[str]:
+        """The ids that rows bring, as texts, as far as they are like those given here."""
+        found = (_id(row, self._field) for row in self._rows())
+        return frozenset(name for name in found if name is not None and _like_ours(name))
+
+
+class StreamNames:
+    """Names where rows come once: whoever comes first has the name.
+
+    A record whose id was given to an earlier one without is refused.
+    """
+
+    def __init__(self) -> None:
+        self._taken: set[str] = set()
+        self._called: dict[str, int] = {}
+
+    def given(self, value: Any, line: int) -> str | int | None:
+        name = read_id(value)
+        if name is None:
+            return None
+        if (other := self._called.get(str(name))) is not None:
+            raise RecordError(
+                f"the record on line {other} has no id and is called {name!r} by its line, as this "
+                "one is: give every record an id"
+            )
+        if _like_ours(str(name)):
+            self._taken.add(str(name))
+        return name
+
+    def of(self, line: int) -> str | int:
+        name = free(line, self._taken)
+        self._called[str(name)] = line
+        return name
+
+
+def free(line: int, taken: Iterable[str]) -> str | int:
+    """The line's number, or the first name made of it that is not taken."""
+    if str(line) not in taken:
+        return line
+    others = (f"line {line}" + (f" ({n})" if n > 1 else "") for n in count(1))
+    return next(name for name in others if name not in taken)
+
+
+def _like_ours(name: str) -> bool:
+    return name.isdecimal() or name.startswith("line ")
+
+
+def _id(row: Any, field: str) -> str | None:
+    """The id in a row as a text; None for a row that has none, or a wrong one."""
+    if isinstance(row, Record):
+        return str(row.id)
+    if not isinstance(row, Mapping):
+        return None
+    try:
+        name = read_id(cast("Mapping[str, Any]", row).get(field))
+    except RecordError:
+        return None
+    return None if name is None else str(name)
