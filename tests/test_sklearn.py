@@ -19,6 +19,7 @@ from labelmass import LabelMassClassifier
 from labelmass.calibrate import fit as fit_calibrator
 from labelmass.decide import Goal, thresholds
 from labelmass.errors import FitError, LabelMassError, RecordError
+from labelmass.lm.scripted import ScriptedLanguageModel
 from labelmass.targets import Targets
 from labelmass.task import Task
 from levels import LABELS, level_model, people
@@ -73,9 +74,27 @@ def test_what_is_fitted_is_the_calibrator_then_the_thresholds(
     found = thresholds(LABELS, p, TARGETS.shares, Goal.parse(goal))
     assert made.decision_thresholds_.tolist() == [one.value for one in found]
     assert np.array_equal(made.predict(X), p >= made.decision_thresholds_)
-    never = LabelMassClassifier(mood, model, threshold="precision>=0.999").fit(X, 0 * Y)
-    assert np.isinf(never.decision_thresholds_).all()
-    assert not never.predict(X).any()
+
+
+@pytest.mark.parametrize(
+    ("goal", "done"), [("precision>=0.999", "never given"), ("recall>=0.8", "given to every text")]
+)
+def test_a_goal_that_is_not_reached_is_said_and_kept(
+    mood: Task, model: Any, goal: str, done: str
+) -> None:
+    made = LabelMassClassifier(mood, model, threshold=goal)
+    with pytest.warns(UserWarning, match=f"{goal} on these texts for joy, fear, joyful: {done}"):
+        made.fit(X, 0 * Y)
+    assert (made.predict(X) == (goal == "recall>=0.8")).all()
+
+
+def test_a_probability_that_is_not_known_is_no_zero(mood: Task) -> None:
+    """A model that never writes an answer: on-format probabilities are null."""
+    lost = ScriptedLanguageModel(lambda prompt, path: {"\n\n": 1.0}, ["joy", "\n\n"])
+    made = LabelMassClassifier(mood, lost, normalise="on-format").fit(X[:2])
+    assert np.isnan(made.predict_proba(X[:2])).all()
+    with pytest.raises(RecordError, match=r"text 0 of X: P\(joy\) is not known"):
+        made.predict(X[:2])
 
 
 def test_y_may_be_names_indicators_or_shares(mood: Task, model: Any) -> None:
@@ -87,15 +106,16 @@ def test_y_may_be_names_indicators_or_shares(mood: Task, model: Any) -> None:
     for same in (names, Y.tolist(), csr_array(Y), np.array(names, dtype=object), Y.astype(float)):
         assert clone(made).fit(X, same).decision_thresholds_.tolist() == wanted
     two = np.array([["joy", "fear"]] * 60)
-    assert np.isfinite(clone(made).fit(X, two).decision_thresholds_).tolist() == [True, True, False]
+    with pytest.warns(UserWarning, match="f1 on these texts for joyful: never given"):
+        found = clone(made).fit(X, two).decision_thresholds_
+    assert np.isfinite(found).tolist() == [True, True, False]
     soft = clone(made).fit(X, TARGETS.shares).decision_thresholds_.tolist()
     assert soft != wanted
     one = ["joy" if level[0] else "fear" for level in Y]
     expected = np.array([[x == label for x in LABELS] for label in one])
-    assert np.array_equal(
-        clone(made).fit(X, one).decision_thresholds_,
-        clone(made).fit(X, expected).decision_thresholds_,
-    )
+    with pytest.warns(UserWarning, match="for joyful: never given"):
+        pair = [clone(made).fit(X, y).decision_thresholds_ for y in (one, expected)]
+    assert np.array_equal(*pair)
 
 
 def test_clone(mood: Task, model: Any) -> None:

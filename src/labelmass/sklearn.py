@@ -19,7 +19,7 @@ from labelmass.answers.search import Budget
 from labelmass.calibrate import Calibrator
 from labelmass.calibrate import fit as fit_calibrator
 from labelmass.data.readers import BadRecord, each_record
-from labelmass.decide import Goal, thresholds
+from labelmass.decide import Goal, Threshold, thresholds
 from labelmass.errors import FitError, LabelMassWarning, RecordError
 from labelmass.lm.base import LanguageModel
 from labelmass.run.plan import Plan
@@ -50,7 +50,9 @@ class LabelMassClassifier(ClassifierMixin, BaseEstimator):
     method, normalise, tolerance: as `labelmass.score` takes them.
     calibrator: None, a name in `CALIBRATORS`, or "auto"; fitted per label.
     threshold: a number for all labels, or a goal ("f1", "precision>=0.9"), for which each label's
-        threshold is fitted, after calibration. It promises nothing about new texts.
+        threshold is fitted, after calibration. It promises nothing about new texts. A label whose
+        goal no threshold reaches is given to every text where the goal is recall, else never, with
+        a warning that names it.
 
     X: texts, or records as mappings or `Record`, or a table with a column `text`. y: (n, k)
     indicators or annotator shares, columns in the order of the task's labels, NaN where not known;
@@ -116,8 +118,11 @@ class LabelMassClassifier(ClassifierMixin, BaseEstimator):
             )
             (p,) = self.calibrator_.apply(labels, p)
         if goal is not None:
-            found = (one.value for one in thresholds(labels, p, target, goal))
-            self.decision_thresholds_ = np.array([np.inf if t is None else t for t in found])
+            found = thresholds(labels, p, target, goal)
+            _warn_of_unmet(found, goal)
+            self.decision_thresholds_ = np.array(
+                [np.inf if one.value is None else one.value for one in found]
+            )
         return self
 
     def predict_proba(self, X: Iterable[Any]) -> Floats:
@@ -129,8 +134,19 @@ class LabelMassClassifier(ClassifierMixin, BaseEstimator):
         return p
 
     def predict(self, X: Iterable[Any]) -> NDArray[np.int64]:
-        """(n, k) indicators: 1 where P(label) is at or above the label's threshold."""
-        return (self.predict_proba(X) >= self.decision_thresholds_).astype(np.int64)
+        """(n, k) indicators: 1 where P(label) is at or above the label's threshold.
+
+        RecordError for a text of which a probability is not known: it is neither 0 nor 1.
+        """
+        p = self.predict_proba(X)
+        unknown = np.argwhere(np.isnan(p))
+        if len(unknown):
+            row, column = unknown[0].tolist()
+            raise RecordError(
+                f"text {row} of X: P({self.task_.label_names[column]}) is not known, as nothing of "
+                "the answer could be read: take normalise='raw', or predict_proba and decide"
+            )
+        return (p >= self.decision_thresholds_).astype(np.int64)
 
     def _plan(self) -> Plan:
         budget = Budget(tolerance=self.tolerance)
@@ -165,6 +181,18 @@ class LabelMassClassifier(ClassifierMixin, BaseEstimator):
         tags.input_tags.string, tags.input_tags.two_d_array = True, False
         tags.target_tags.two_d_labels = True
         return tags
+
+
+def _warn_of_unmet(found: Sequence[Threshold], goal: Goal) -> None:
+    """A warning that names the labels whose goal no threshold reaches."""
+    unmet = [one.label for one in found if not one.met]
+    if unmet:
+        done = "given to every text" if goal.kept_by_all else "never given"
+        warnings.warn(
+            f"no threshold reaches {goal} on these texts for {', '.join(unmet)}: {done}",
+            LabelMassWarning,
+            stacklevel=3,
+        )
 
 
 def _records(texts: Any) -> list[Record]:

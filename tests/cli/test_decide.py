@@ -60,7 +60,7 @@ def test_a_goal_becomes_a_policy_that_says_where_it_is_from() -> None:
     assert policy.ids == fingerprint([row["id"] for row in people()])
     assert policy.records == 120 and policy.signature is not None
     assert policy.signature["methods"] == ["any-place"]
-    assert policy.reference is not None and policy.reference.off_format is not None
+    assert policy.reference is not None and "off_format" in policy.reference.masses
     policy.save("again.toml")
     assert Path("again.toml").read_text() == Path("policy.toml").read_text()
     line = next(line for line in printed.splitlines() if line.startswith("fear "))
@@ -93,6 +93,115 @@ def test_what_cannot_be_promised_yet_says_how_many_records_would_do() -> None:
     needed = Policy.load("policy.json").rules["fear"].guarantee
     assert needed is not None and needed.threshold is None and needed.needed is not None
     assert f"about {needed.needed}" in printed
+
+
+def guarded(positives: int = 26, n: int = 448, new: int = 112) -> np.ndarray:
+    """Scores that find a rare label, joyful, badly, in a file with those of new records.
+
+    Returns the gold of the first n.
+    """
+    draw = np.random.default_rng(1)
+    y = (draw.random((n, 3)) < 0.4) * 1.0
+    y[:, 2] = np.arange(n) < positives
+    p = draw.beta(2, 3, (n + new, 3)).round(6)
+    p[:n, :2] = (p[:n, :2] + y[:, :2]) / 2
+    p[-1, 2] = 0.0  # the surest not to have it
+    scores = [
+        {"id": f"g{i}", "labels": dict(zip(LABELS, row, strict=True))}
+        for i, row in enumerate(p.tolist())
+    ]
+    names = [[x for x, one in zip(LABELS, row, strict=True) if one] for row in y]
+    write_lines(
+        "dev.jsonl", [{"id": f"g{i}", "text": "t", "labels": x} for i, x in enumerate(names)]
+    )
+    write_lines("scores.jsonl", scores[:n])
+    write_lines("new.jsonl", scores[n:])
+    return y
+
+
+RECALL = ("--goal", "recall>=0.8", "--guarantee", "ltt", "--out", "policy.toml")
+
+
+def test_recall_that_cannot_be_promised_goes_to_review_on_every_record() -> None:
+    y = guarded()
+    found = run(*TUNE, *RECALL)
+    rule = Policy.load("policy.toml").rules["joyful"]
+    assert y[:, 2].sum() == 26 and rule.guarantee is not None
+    assert (rule.threshold, rule.review_from) == (None, 0) and not rule.guarantee.met
+    assert rule.guarantee.needed is not None and rule.guarantee.needed > 448
+    row = " ".join(found.stdout[found.stdout.index("joyful") :].split())
+    assert row.startswith("joyful review all 0.000 of 26 100.0% not recall >= 0.8: about ")
+    assert f"{rule.guarantee.needed} labelled records would do" in row
+    last = found.stderr.splitlines()[-1]
+    assert last == "no promise for joyful (review on every record)"
+    run("decide", "new.jsonl", "--policy", "policy.toml", "--out", "decisions.jsonl")
+    rows = records("decisions.jsonl")
+    assert len(rows) == 112 and all("joyful" in row["review"] for row in rows)
+    assert all(row["action"] == "review" for row in rows)
+
+
+@pytest.mark.parametrize("way", ["review", "best", "always", "never"])
+def test_what_is_not_met_is_done_as_asked_and_counts_when_strict(way: str) -> None:
+    y = guarded()
+    p = read_scores("scores.jsonl", LABELS).predictions["scores"]
+    last = run(*TUNE, *RECALL, "--unmet", way, "--strict", code=4).stderr.splitlines()[-1]
+    rule = Policy.load("policy.toml").rules["joyful"]
+    best = thresholds(LABELS, p.p, y, Goal.parse("recall>=0.8"))[2].value
+    cuts = {"review": (None, 0), "best": (best, None), "always": (0, None), "never": (None, None)}
+    assert (rule.threshold, rule.review_from) == cuts[way]
+    done = {
+        "review": "review on every record", "best": f"given from {best:.4g}",
+        "always": "flag on every record", "never": "never given",
+    }  # fmt: skip
+    assert last == f"no promise for joyful ({done[way]})"
+    assert ("without a promise" in rule.why) == (way == "best")
+
+
+def test_what_is_met_is_no_failure_when_strict() -> None:
+    guarded(positives=200)
+    said = run(*TUNE, "--goal", "recall>=0.5", "--strict", "--out", "policy.toml").stderr
+    assert "not reached" not in said and "no promise" not in said
+    run(*TUNE, "--goal", "recall>=0.5", *RECALL[2:], "--strict")
+
+
+def test_a_label_that_nobody_has_is_said() -> None:
+    guarded(positives=0)
+    for goal, done in (
+        ("recall>=0.8", "review on every record"),
+        ("precision>=0.1", "never given"),
+        ("f1", "never given"),
+    ):
+        said = run(*TUNE, "--goal", goal, "--strict", "--out", "policy.toml", code=4).stderr
+        assert said.splitlines()[-1] == f"goal not reached for joyful ({done})"
+        assert "no record here has joyful: what their rules miss is not known" in said
+        assert "no record here has the label" in Policy.load("policy.toml").rules["joyful"].why
+    said = run(*TUNE, "--review-budget", "0.2", "--strict", "--out", "policy.toml").stderr
+    assert "no record here has joyful" in said
+
+
+def test_a_budget_is_sized_without_what_goes_to_review_anyway() -> None:
+    guarded()
+    found = run(*TUNE, *RECALL, "--review-budget", "0.1")
+    policy = Policy.load("policy.toml")
+    assert policy.rules["joyful"].review_from == 0
+    assert "sized without joyful: the fallback takes every record" in found.stderr
+    assert "100.0% of 448 records go to review" in found.stdout
+    p = read_scores("scores.jsonl", LABELS).predictions["scores"].p[:, :2]
+    ends = [(rule.review_from, rule.threshold) for rule in list(policy.rules.values())[:2]]
+    inside = [(p[:, at] >= (a or 2)) & (p[:, at] < (b or 2)) for at, (a, b) in enumerate(ends)]
+    assert 0 < np.any(inside, axis=0).mean() <= 0.1
+    run(*TUNE, *RECALL, "--review-risk", "0.4", "--unmet", "always")
+    assert Policy.load("policy.toml").rules["joyful"] == Rule(
+        "flag", 0, None, policy.rules["joyful"].guarantee
+    )
+
+
+def test_one_promise_for_all_labels_falls_back_for_all_labels() -> None:
+    guarded(n=4, positives=1)
+    said = run(*TUNE, *RECALL, "--guarantee", "crc", "--shared", "--strict", code=4).stderr
+    policy = Policy.load("policy.toml")
+    assert all(rule.everywhere for rule in policy.rules.values())
+    assert said.splitlines()[-1].startswith("no promise for joy (review on every record), fear (")
 
 
 def test_expected_risks_are_controlled() -> None:
@@ -331,6 +440,7 @@ def test_what_cannot_be_tuned_is_said() -> None:
         (["--goal", "f1", "--guarantee", "ltt"], "cannot be promised"),
         (["--goal", "f1", "--review-budget", "0.1", "--review-risk", "0.1"], "one of them"),
         (["--goal", "f1", "--order-data", "dev.jsonl"], "is for the guarantee ltt"),
+        (["--review-budget", "0.1", "--unmet", "never"], "needs a goal"),
     ):
         assert said in refused(*TUNE, *asked, "--out", "policy.toml")
     assert not Path("policy.toml").exists()

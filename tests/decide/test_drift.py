@@ -22,8 +22,8 @@ def batch(n: int, seed: int, shift: float = 0.0) -> Any:
 def test_numbers_are_those_of_scipy() -> None:
     first, second = batch(POINTS, 0), batch(300, 1, 0.5)
     mass = np.random.default_rng(2).random(POINTS), np.random.default_rng(3).random(300) ** 2
-    reference = Reference.of(LABELS, first, CUTS, mass[0])
-    found = compare(reference, LABELS, second, CUTS, off_format=mass[1])
+    reference = Reference.of(LABELS, first, CUTS, {"off_format": mass[0]})
+    found = compare(reference, LABELS, second, CUTS, masses={"off_format": mass[1]})
     joy, fear = found.labels
     theirs = ks_2samp(first[:, 0], second[:, 0])
     assert joy.distance == pytest.approx(theirs.statistic)
@@ -33,9 +33,8 @@ def test_numbers_are_those_of_scipy() -> None:
     assert joy.rate_p == pytest.approx(chi2_contingency(counts, correction=False).pvalue)
     assert (joy.rate_then, joy.rate) == tuple((b[:, 0] >= 0.6).mean() for b in (first, second))
     assert (fear.rate_then, fear.rate, fear.rate_p) == (0, 0, 1)
-    assert found.off_format is not None
     welch = ttest_ind(*mass, equal_var=False).pvalue
-    assert np.log(found.off_format[2]) == pytest.approx(np.log(welch), rel=0.1)
+    assert np.log(found.masses["off_format"][2]) == pytest.approx(np.log(welch), rel=0.1)
 
 
 def test_the_stability_index_by_hand() -> None:
@@ -61,23 +60,26 @@ def test_a_summary_is_nearly_the_scores() -> None:
 
 def test_no_drift_no_warning() -> None:
     """Of 200 batches from the same scores, small ones too, hardly any is warned about."""
-    reference = Reference.of(LABELS, batch(1000, 0), CUTS, np.random.default_rng(0).random(1000))
+    mass = np.random.default_rng(0).random(1000)
+    reference = Reference.of(LABELS, batch(1000, 0), CUTS, {"off_format": mass}, 0.0)
     warned = 0
     for seed in range(200):
         n = 30 if seed % 2 else 500
         mass = np.random.default_rng(seed + 1).random(n)
         warned += bool(
-            compare(reference, LABELS, batch(n, seed + 1), CUTS, off_format=mass).warnings
+            compare(
+                reference, LABELS, batch(n, seed + 1), CUTS, masses={"off_format": mass}
+            ).warnings
         )
     assert warned <= 3
 
 
 def test_drift_is_said_with_numbers() -> None:
-    reference = Reference.of(LABELS, batch(1000, 0), CUTS, np.full(1000, 0.1))
+    reference = Reference.of(LABELS, batch(1000, 0), CUTS, {"off_format": np.full(1000, 0.1)})
     second = batch(800, 1)
     second[:, 0] = np.sqrt(second[:, 0])
     found = compare(
-        reference, LABELS, second, CUTS, off_format=np.full(800, 0.3),
+        reference, LABELS, second, CUTS, masses={"off_format": np.full(800, 0.3)},
         fitted={"tokenizer": "a", "dtype": "bf16"}, signature={"tokenizer": "b", "dtype": "bf16"},
     )  # fmt: skip
     joy = found.labels[0]

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from labelmass.calibrate import fit
 from labelmass.decide import Guarantee, Outcome, Policy, Reference, Rule, decide
-from labelmass.decide.policy import ACTIONS, STRADDLES
+from labelmass.decide.policy import STRADDLES
+from labelmass.decide.rule import ACTIONS
 from labelmass.decide.toml import dumps
 from labelmass.errors import FitError
 from proofs import proof
@@ -56,6 +57,7 @@ def test_the_text_says_what_is_promised() -> None:
         'joy "now"',
         ": flag at 0.5 or more. no guarantee",
         "A label whose interval leaves two outcomes open goes to review.",
+        "Where the format has a verdict, a record of which less than 0.5 gives one goes to review.",
     ]
 
 

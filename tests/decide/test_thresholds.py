@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labelmass.decide import Goal, majority, thresholds
+from labelmass.decide import Goal, majority, nearest, thresholds
 from labelmass.errors import FitError
 from proofs import proof
 
@@ -32,7 +32,7 @@ def value(goal: Goal, p: Any, h: Any, t: float) -> float:
     if goal.kind == "f":
         b = goal.values[0] ** 2
         whole = (1 + b) * right + b * missed + wrong
-        return (1 + b) * right / whole if whole else 0.0
+        return (1 + b) * right / whole if right + missed else -np.inf
     if goal.kind == "precision":
         ok = flagged.any() and right / flagged.sum() >= goal.level
         return right if ok else -np.inf
@@ -60,8 +60,26 @@ def test_no_cut_is_better(text: str, seed: int, n: int) -> None:
     if found.met:
         assert value(goal, p, h, t) == pytest.approx(best)
         assert found.flagged == pytest.approx((p >= t).mean())
+        assert nearest(("x",), p[:, None], h[:, None], goal) == (found.value,)
     else:
-        assert found.value is None
+        assert found.value == (0.0 if goal.kind == "recall" else None)
+        assert found.flagged == (1.0 if goal.kind == "recall" else 0.0)
+
+
+@proof(40)
+@given(seed=st.integers(0, 10**9), n=st.integers(1, 12))
+def test_the_nearest_cut_to_a_precision_is_that_of_the_highest(seed: int, n: int) -> None:
+    p, h = column(seed, n)
+    goal = Goal.parse("precision>=0.9")
+    (cut,) = nearest(("x",), p[:, None], h[:, None], goal)
+    (met,) = thresholds(("x",), p[:, None], h[:, None], goal)
+    if met.met:
+        assert cut == met.value
+    elif not h.any():
+        assert cut is None
+    else:
+        every = {t: h[p >= t].mean() for t in p}
+        assert cut == min(t for t, value in every.items() if value == max(every.values()))
 
 
 def test_numbers_by_hand() -> None:
@@ -104,5 +122,5 @@ def test_goals_are_written_as_they_are_read() -> None:
 def test_goals_that_are_none_are_named(text: str, said: str) -> None:
     with pytest.raises(FitError, match=said):
         Goal.parse(text)
-    with pytest.raises(FitError, match="no record has both"):
+    with pytest.raises(FitError, match="label 'x': no record has both"):
         thresholds(("x",), np.array([[np.nan]]), np.array([[1.0]]), Goal.parse("f1"))

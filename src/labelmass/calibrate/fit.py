@@ -41,7 +41,8 @@ def fit(
     hold_out: keeps a share of the records out of the fit, for judging.
 
     NaN cells are left out. FitError for shapes that do not agree, ids that come twice, targets
-    outside [0, 1], or nothing known.
+    outside [0, 1], nothing known, or targets that are all 0 or all 1: whatever the score, the curve
+    would be sure of that.
     """
     groups = ids if groups is None else groups
     _check(labels, ids, groups, p, target)
@@ -49,6 +50,8 @@ def fit(
     p, target = p[used], target[used]
     kept = [name for name, one in zip(ids, used, strict=True) if one]
     choice = None
+    if method != "identity":
+        _check_both(labels, p, target)
     if method == AUTO:
         kept_groups = [key for key, one in zip(groups, used, strict=True) if one]
         choice = choose(p, target, kept_groups, shared=shared, seed=seed)
@@ -123,6 +126,17 @@ def cross_fit(
             whole[away] = part
         calibrators.append(calibrator)
     return CrossFitted(out, fold, tuple(calibrators), seed)
+
+
+def _check_both(labels: Sequence[str], p: Floats, target: Floats) -> None:
+    """FitError unless some known cell has the label, at least in part, and some has it not."""
+    known = target[~(np.isnan(p) | np.isnan(target))]
+    for value, who in ((0.0, "no record"), (1.0, "every record")):
+        if len(known) and (known == value).all():
+            raise FitError(
+                f"{who} to fit on has {' or '.join(labels)}: the curve would make every score "
+                f"{value:g}; add records of the other kind"
+            )
 
 
 def _check(labels: Sequence[str], ids: Ids, groups: Ids, p: Floats, target: Floats) -> None:

@@ -25,28 +25,21 @@ def command(scores: str, path: str, out: str | None, **options: Any) -> None:
 
     Each record gets an action for each label, and the strictest of them. A label whose interval
     lies on both sides of a threshold goes to review: `labelmass score --policy` explores such
-    records further. A record without scores goes to review.
+    records further. A record without scores goes to review, and so does what a guard wrote that
+    cannot be read, where it could change an action.
 
     \b
     Examples:
       labelmass decide scores.jsonl --policy policy.toml --out decisions.jsonl
       labelmass decide scores.jsonl --policy policy.toml --calibrator cal.json
     """
-    from labelmass.decide import Policy, decide
+    from labelmass.decide import Policy
 
     if out is not None and Path(out).suffix.lower() not in ENDINGS:
         raise click.UsageError(f"--out {out}: its name must end in {' or '.join(ENDINGS)}")
     policy = Policy.load(path)
     scored = read_for_policy(scores, policy, options)
-    found = decide(
-        policy,
-        scored.p,
-        scored.low,
-        scored.high,
-        signature=scored.signature,
-        calibrator=scored.calibrator,
-        force=options["force"],
-    )
+    found = scored.decide(policy, force=options["force"])
     _show(found)
     if out is None:
         return
@@ -80,10 +73,17 @@ def _show(found: Any) -> None:
     console.print(actions)
     console.print()
     console.print(labels)
-    if straddling := int(found.straddles.any(axis=1).sum()):
+    if straddling := int((found.straddles & ~found.unreadable).any(axis=1).sum()):
         click.echo(
             f"{straddling} records straddle a threshold: `labelmass score --policy` may settle them"
         )
+    if unreadable := int(found.unreadable.any(axis=1).sum()):
+        click.echo(
+            f"{unreadable} records have mass behind a risk verdict that cannot be read, which "
+            "could change an action"
+        )
+    if silent := int(found.no_verdict.sum()):
+        click.echo(f"{silent} records give too little of a verdict: what they pass is in review")
 
 
 def _write_jsonl(path: Path, rows: list[dict[str, Any]]) -> None:

@@ -19,9 +19,10 @@ from labelmass.cli.fitting import calibrator_options, method_option, read_for_po
 def command(scores: str, path: str, strict: bool, **options: Any) -> None:
     """Warn, with numbers, where the scores in SCORES differ from those a policy was made on.
 
-    It compares the share given each label, the distribution of its scores, off-format mass, and
-    what the signatures say of model, tokenizer, task and method. It sees no labels: scores that
-    look alike are not shown to be right still.
+    It compares the share given each label, the distribution of its scores, off-format mass, what of
+    a verdict could be read, how many records have no score, and what the signatures say of model,
+    tokenizer, task and method. It sees no labels: scores that look alike are not shown to be right
+    still.
 
     \b
     Example:
@@ -39,7 +40,7 @@ def command(scores: str, path: str, strict: bool, **options: Any) -> None:
         policy.labels,
         scored.p,
         policy.thresholds,
-        off_format=scored.known_off_format,
+        masses=scored.masses,
         fitted=policy.signature,
         signature=scored.signature,
     )
@@ -56,6 +57,8 @@ def _show(found: Any, then: int) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from labelmass.decide.drift import MASSES
+
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     table.add_column("label", overflow="fold")
     for head in (f"given of {then}", f"of {found.records}", "KS distance", "stability index"):
@@ -64,6 +67,5 @@ def _show(found: Any, then: int) -> None:
         shares = (f"{rate:.1%}" for rate in (one.rate_then, one.rate))
         table.add_row(one.label, *shares, f"{one.distance:.3f}", f"{one.stability:.3f}")
     Console().print(table)
-    if found.off_format is not None:
-        before, now, _ = found.off_format
-        click.echo(f"off-format mass {before:.3f} then, {now:.3f} now")
+    for name, (before, now, _) in found.masses.items():
+        click.echo(f"{MASSES[name]} {before:.3f} then, {now:.3f} now")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import click
 
 from labelmass.cli.fitting import calibrator_options, fitting_options, read_fitting, read_through
 from labelmass.cli.judging import read_targets
+
+NOT_MET = 4
+"""The exit status of --strict."""
 
 
 def _policy_file(ctx: click.Context, param: click.Parameter, value: str) -> str:
@@ -34,6 +38,13 @@ def _policy_file(ctx: click.Context, param: click.Parameter, value: str) -> str:
     help="ltt: with confidence, all labels at once. crc: in expectation, each by itself.",
 )
 @click.option("--confidence", type=float, default=0.95, show_default=True, help="Of ltt.")
+@click.option(
+    "--unmet",
+    type=click.Choice(["review", "best", "always", "never"]),
+    help="What becomes of a label whose goal no threshold reaches, or that nothing can be promised "
+    "of: review every record, the best threshold without a promise, always give it, never give it. "
+    "Default: review for recall, never for other goals.",
+)
 @click.option("--shared/--per-label", default=False, help="One threshold for all labels.")
 @click.option("--review-budget", type=click.FloatRange(0, 1), metavar="SHARE", help="Of records.")
 @click.option(
@@ -55,13 +66,17 @@ def _policy_file(ctx: click.Context, param: click.Parameter, value: str) -> str:
     help="Other records that SCORES holds: ltt tests thresholds in the order they suggest.",
 )
 @click.option(
+    "--strict", is_flag=True, help=f"Exit with {NOT_MET} if a label's goal or promise is not met."
+)
+@click.option(
     "--out", required=True, callback=_policy_file, type=click.Path(dir_okay=False), metavar="POLICY"
 )
-def command(scores: str, out: str, **options: Any) -> None:
+def command(scores: str, out: str, strict: bool, **options: Any) -> None:
     """Thresholds for the scores in SCORES from what people said in DATA, as a policy file.
 
     The policy is made to be read and edited; a threshold moved by hand loses its guarantee. Targets
-    are gold sets unless --soft. The table says what each threshold gives on DATA.
+    are gold sets unless --soft. The table says what each threshold gives on DATA, the last line
+    which labels have no promise.
 
     \b
     Examples:
@@ -80,6 +95,7 @@ def command(scores: str, out: str, **options: Any) -> None:
         options["shared"],
         options["review_budget"],
         options["review_risk"],
+        options["unmet"],
     )
     scored, targets, task = read_fitting(scores, options)
     scored, calibrator = read_through(scored, options)
@@ -100,6 +116,10 @@ def command(scores: str, out: str, **options: Any) -> None:
     for note in found.notes:
         click.echo(f"note: {note}", err=True)
     click.echo(f"{scored.method}, {found.policy.records} records -> {out}", err=True)
+    if found.unmet:
+        click.echo(_unmet(found, promise), err=True)
+        if strict:
+            sys.exit(NOT_MET)
 
 
 def _show(found: Any) -> None:
@@ -114,7 +134,7 @@ def _show(found: Any) -> None:
     for row, rule in zip(found.achieved, found.policy.rules.values(), strict=True):
         table.add_row(
             row.label,
-            "never" if rule.threshold is None else f"{rule.threshold:.4g}",
+            _from(rule),
             _share(row.precision, row.given),
             _share(row.recall, row.positives),
             f"{row.review:.1%}",
@@ -128,16 +148,36 @@ def _share(value: float | None, of: float) -> str:
     return "" if value is None else f"{value:.3f} of {of:g}"
 
 
+def _from(rule: Any) -> str:
+    if rule.everywhere:
+        return "review all" if rule.threshold is None else "always"
+    return "never" if rule.threshold is None else f"{rule.threshold:.4g}"
+
+
 def _promise(rule: Any) -> str:
     """The guarantee in a few words; the policy file has it in a sentence."""
     found = rule.guarantee
     if found is None:
-        return "" if rule.threshold is not None else rule.note
+        return rule.note if rule.threshold is None or rule.everywhere else ""
     sign = ">=" if found.kind in ("precision", "recall") else "<="
     goal = f"{found.kind} {sign} {found.level:g}"
-    if found.threshold is None:
+    if not found.met:
         if found.needed is None:
             return f"not {goal}: no number of records would do at these rates"
         return f"not {goal}: about {found.needed} labelled records would do"
     sure = "in expectation" if found.confidence is None else f"{found.confidence:.0%} sure"
     return f"{goal}, {sure}"
+
+
+def _unmet(found: Any, promise: Any) -> str:
+    """Which labels have no promise, or miss the goal, and what is done with them."""
+    rules = found.policy.rules
+    labels = ", ".join(f"{label} ({_fallback(rules[label])})" for label in found.unmet)
+    what = "goal not reached" if promise.guarantee == "none" else "no promise"
+    return f"{what} for {labels}"
+
+
+def _fallback(rule: Any) -> str:
+    if rule.everywhere:
+        return rule.when
+    return "never given" if rule.threshold is None else f"given from {rule.threshold:.4g}"

@@ -27,12 +27,15 @@ SIDES = ("p", "low", "high")
 class ScoreFile:
     """Predictions by method, and the signature of the run that made them, if it is known.
 
-    off_format: (n,) mass that left the format, NaN where not known.
+    off_format: (n,) mass that left the format. unreadable: (n,) mass behind a risk verdict that
+    cannot be read. verdict: (n,) the least mass on which any verdict is given. NaN where not known.
     """
 
     predictions: dict[str, Predictions]
     signature: Mapping[str, Any] | None
     off_format: NDArray[np.float64]
+    unreadable: NDArray[np.float64]
+    verdict: NDArray[np.float64]
 
 
 def read_scores(
@@ -65,6 +68,10 @@ def read_scores(
         for method in dict.fromkeys([first, *methods])
     }
     cost = _mean_cost(rows)
+
+    def mass(of: Callable[[Row], Any]) -> NDArray[np.float64]:
+        return np.array([_number(of(row), f"{path}, record {row['id']!r}") for row in rows])
+
     return ScoreFile(
         {
             method: Predictions(
@@ -73,7 +80,9 @@ def read_scores(
             for method, sides in found.items()
         },
         signature,
-        np.array([_number(row.get("off_format"), f"{path}, record {row['id']!r}") for row in rows]),
+        mass(lambda row: row.get("off_format")),
+        mass(lambda row: row.get("unreadable")),
+        mass(lambda row: (row.get("verdict") or {}).get("low")),
     )
 
 
@@ -177,6 +186,9 @@ def _flat(rows: Iterable[Mapping[str, Any]], labels: Sequence[str], path: Path) 
         name = cells.get("id")
         row: Row = {"id": number if name in (None, "") else name, "error": cells.get("error")}
         row["off_format"] = None if "off_format" in labels else cells.get("off_format")
+        labelled = {name for name in labels if f"label:{name}" not in cells}
+        row["unreadable"] = None if "unreadable" in labelled else cells.get("unreadable")
+        row["verdict"] = None if "verdict" in labelled else {"low": cells.get("verdict.low")}
         row["labels"] = _cells(cells, labels, "", path)
         row["methods"] = {m: _cells(cells, labels, f"{m}:", path) for m in methods}
         yield row

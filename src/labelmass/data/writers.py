@@ -24,8 +24,9 @@ ROW_GROUP = 4096
 """Rows of a Parquet file written at once."""
 
 _BEFORE = ("id", "error")
-_MASSES = ("none", "gate")
+_MASSES = ("none", "gate", "verdict")
 _AFTER = {"off_format": float, "unexplored": float, "greedy": str, "stopped": str}
+_WITH_VERDICT = {"unreadable": float}
 _ENDS, _KEYS = ("", ".low", ".high"), ("p", "low", "high")  # the columns of a probability
 
 
@@ -35,9 +36,10 @@ def export(journal: Journal, out: str | Path, order: Iterable[int] | None = None
     order: keys in the order wanted; None for that of the input.
     JSONL holds the records as they are. CSV and Parquet are flat: `id`, `error`, for each label
     its probability and its bounds (`joy`, `joy.low`, `joy.high`), with several methods the same
-    again as `method:joy`, then `none` and `gate` likewise, `off_format`, `unexplored`, `greedy`
-    and `stopped`, and a policy's `action`. A label named like one of those columns is called
-    `label:NAME`. Parquet keeps the signature in the file's metadata, under `labelmass`.
+    again as `method:joy`, then `none`, `gate` and `verdict` likewise, `off_format`, `unexplored`,
+    `greedy` and `stopped`, `unreadable` where there is a verdict, and a policy's `action`. A label
+    named like one of those columns is called `label:NAME`. Parquet keeps the signature in the
+    file's metadata, under `labelmass`.
     """
     path = Path(out)
     write = output_writer(path)
@@ -139,7 +141,8 @@ class _Table:
             for method, scores in _table(record.get("methods")).items():
                 methods.update((f"{method}:{label}", None) for label in _table(scores))
             masses.update((name, None) for name in _MASSES if record.get(name) is not None)
-        last: dict[str, type] = _AFTER | ({"action": str} if decided else {})
+        last: dict[str, type] = {**_AFTER, **(_WITH_VERDICT if "verdict" in masses else {})}
+        last |= {"action": str} if decided else {}
         taken = {*_BEFORE, *last} | {name + end for name in _MASSES for end in _ENDS}
         self._whole_ids = whole_ids
         self._labels = _name_columns(labels, taken)
@@ -153,7 +156,7 @@ class _Table:
     def cells(self, record: Mapping[str, Any]) -> Cells:
         """The record's cells; what it lacks is left out."""
         cells: Cells = {"id": record["id"] if self._whole_ids else _plain(str(record["id"]))}
-        for key in ("error", *_AFTER):
+        for key in ("error", *_AFTER, *(_WITH_VERDICT if "verdict" in self._masses else ())):
             value = record.get(key)
             if value is not None:
                 cells[key] = _plain(value) if isinstance(value, str) else value

@@ -8,10 +8,14 @@ from labelmass.decide.decisions import Decisions, Outcome, decide
 from labelmass.decide.drift import Drift, Reference, compare
 from labelmass.decide.guarantee import Guarantee
 from labelmass.decide.guarantees import certify, sequence
-from labelmass.decide.policy import Policy, Rule
-from labelmass.decide.thresholds import Goal, Threshold, majority, thresholds
+from labelmass.decide.policy import Policy
+from labelmass.decide.rule import Rule
+from labelmass.decide.thresholds import Goal, Threshold, majority, nearest, thresholds
+from labelmass.decide.unmet import UNMET, fallback
+from labelmass.decide.verdict import ceiling
 
 __all__ = [
+    "UNMET",
     "Band",
     "Decisions",
     "Drift",
@@ -24,11 +28,14 @@ __all__ = [
     "Threshold",
     "band",
     "bands",
+    "ceiling",
     "certify",
     "compare",
     "control",
     "decide",
+    "fallback",
     "majority",
+    "nearest",
     "review_load",
     "sequence",
     "thresholds",

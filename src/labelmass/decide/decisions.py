@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labelmass.calibrate.provenance import check
-from labelmass.decide.policy import ACTIONS, Policy
+from labelmass.decide.policy import Policy
+from labelmass.decide.rule import ACTIONS
 from labelmass.errors import FitError
 
 Floats = NDArray[np.float64]
@@ -31,12 +32,16 @@ class Decisions:
     """What a policy does with (n, k) scores.
 
     outcomes: (n, k) of `Outcome`. straddles: (n, k) whether the interval left two outcomes open:
-    exploring the record further may settle it. degrees: (n, k) what that comes to, in `ACTIONS`.
+    exploring the record further may settle it, but for those that are `unreadable`: (n, k) whether
+    two outcomes are open only because some mass cannot be read. no_verdict: (n,) whether too little
+    of the record gives a verdict. degrees: (n, k) what that comes to, in `ACTIONS`.
     """
 
     labels: tuple[str, ...]
     outcomes: NDArray[np.int8] = field(repr=False)
     straddles: NDArray[np.bool_] = field(repr=False)
+    unreadable: NDArray[np.bool_] = field(repr=False)
+    no_verdict: NDArray[np.bool_] = field(repr=False)
     degrees: NDArray[np.int64] = field(repr=False)
 
     @cached_property
@@ -53,9 +58,17 @@ class Decisions:
                 "given": self._names(outcomes == Outcome.ABOVE),
                 "review": self._names(outcomes == Outcome.REVIEW),
                 "straddles": self._names(straddles),
+                "unreadable": self._names(unreadable),
+                "no_verdict": bool(no_verdict),
             }
-            for action, degrees, outcomes, straddles in zip(
-                self.actions, self.degrees, self.outcomes, self.straddles, strict=True
+            for action, degrees, outcomes, straddles, unreadable, no_verdict in zip(
+                self.actions,
+                self.degrees,
+                self.outcomes,
+                self.straddles,
+                self.unreadable,
+                self.no_verdict,
+                strict=True,
             )
         ]
 
@@ -74,6 +87,8 @@ def decide(
     low: Floats | None = None,
     high: Floats | None = None,
     *,
+    ceiling: Floats | None = None,
+    verdict: Floats | None = None,
     signature: Mapping[str, Any] | None = None,
     calibrator: str | None = None,
     force: bool = False,
@@ -82,8 +97,14 @@ def decide(
 
     An interval whose ends and point have one outcome has it, else the policy's `straddle` decides.
     Without bounds, or where they are NaN, p stands for them; where p is NaN the label goes to
-    review. FitError for other shapes, and unless `force` for scores of another signature or through
-    another calibrator (its `digest`) than the policy's.
+    review.
+
+    ceiling: (n, k) upper ends if what cannot be read counts as open, see `ceiling`. verdict: (n,)
+    the least mass on which any verdict is given, None if the format has none. Where that is below
+    the policy's `min_verdict`, or not known, what would be let pass goes to review.
+
+    FitError for other shapes, for scores outside [0, 1], and unless `force` for scores of another
+    signature or through another calibrator (its `digest`) than the policy's.
     """
     k = len(policy.labels)
     if p.ndim != 2 or p.shape[1] != k:
@@ -91,14 +112,45 @@ def decide(
             f"scores of shape {p.shape}: a column for each of {', '.join(policy.labels)}"
         )
     check_policy(policy, signature, calibrator, force)
-    ends = [p if end is None else np.where(np.isnan(end), p, end) for end in (low, high)]
-    bottom, point, top = (_outcomes(policy, end) for end in (ends[0], p, ends[1]))
-    straddles = (bottom != top) & ~np.isnan(p)
+    if verdict is None and policy.needs_verdict and not force:
+        raise FitError(
+            "this policy is for scores that say how much of each record gives a verdict, and these "
+            "do not: give `verdict` and what is `unreadable` too, or force it"
+        )
+    low, high = (p if end is None else np.where(np.isnan(end), p, end) for end in (low, high))
+    if ceiling is not None:
+        ceiling = np.where(np.isnan(ceiling), high, np.maximum(ceiling, high))
+    top = high if ceiling is None else ceiling
+    ends = (_within(policy, end) for end in (low, p, high, top))
+    bottom, point, upper, top = (_outcomes(policy, end) for end in ends)
+    known = ~np.isnan(p)
+    straddles = (bottom != top) & known
     open_to = {"review": np.full_like(point, Outcome.REVIEW), "point": point, "low": bottom}
-    settled = open_to.get(policy.straddle, top)
-    outcomes = np.where(straddles, settled, point)
-    outcomes[np.isnan(p)] = Outcome.REVIEW
-    return Decisions(policy.labels, outcomes, straddles, _degrees(policy, outcomes))
+    outcomes = np.where(straddles, open_to.get(policy.straddle, top), point)
+    outcomes[~known] = Outcome.REVIEW
+    no_verdict = np.zeros(len(p), dtype=bool)
+    if verdict is not None:
+        no_verdict = ~(verdict >= policy.min_verdict) & known.any(axis=1)
+        outcomes[no_verdict[:, None] & (outcomes == Outcome.BELOW)] = Outcome.REVIEW
+    unreadable = straddles & (bottom == upper)
+    degrees = _degrees(policy, outcomes)
+    return Decisions(policy.labels, outcomes, straddles, unreadable, no_verdict, degrees)
+
+
+_SLACK = 1e-6
+"""What rounding may put outside of [0, 1]; it is cut off."""
+
+
+def _within(policy: Policy, score: Floats) -> Floats:
+    """Scores without what rounding put outside [0, 1]; FitError for what is no probability."""
+    wrong = np.argwhere((score < -_SLACK) | (score > 1 + _SLACK))
+    if len(wrong):
+        row, column = wrong[0].tolist()
+        raise FitError(
+            f"label {policy.labels[column]!r}: row {row} has the score {score[row, column]:g}, "
+            "which is not in [0, 1]"
+        )
+    return np.clip(score, 0.0, 1.0)
 
 
 def check_policy(

@@ -30,20 +30,28 @@ FAR = 0.1
 UNSTABLE = 0.2
 """this population stability index."""
 
+MASSES = {
+    "off_format": "off-format mass",
+    "unreadable": "mass that cannot be read behind a risk verdict",
+    "verdict": "mass that gives a verdict",
+}
+"""Masses of a record whose means are compared, in words."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reference:
     """What is remembered of the scores a policy was made on.
 
     records: how many; scores: by label, at most `POINTS` order statistics of them, ascending;
-    rates: by label, the share that was given it. off_format: mean and standard deviation of the
-    mass that left the format, if it was passed.
+    rates: by label, the share that was given it. masses: of those of `MASSES` that were passed, the
+    mean and the standard deviation. unscored: share of records without a score, None if not known.
     """
 
     records: int
     scores: Mapping[str, Sequence[float]] = field(repr=False)
     rates: Mapping[str, float]
-    off_format: tuple[float, float] | None = None
+    masses: Mapping[str, tuple[float, float]] = field(default_factory=dict[str, Any])
+    unscored: float | None = None
 
     @classmethod
     def of(
@@ -51,31 +59,35 @@ class Reference:
         labels: Sequence[str],
         p: Floats,
         thresholds: Sequence[float | None],
-        off_format: Floats | None = None,
+        masses: Mapping[str, Floats] | None = None,
+        unscored: float | None = None,
     ) -> Reference:
-        """From (n, k) scores, a threshold each (None: never given) and (n,) off-format mass."""
+        """From (n, k) scores, a threshold each (None: never given) and (n,) masses by name."""
         columns = {label: _known(p[:, at], label) for at, label in enumerate(labels)}
         rates = zip(labels, thresholds, strict=True)
-        mass = None
-        if off_format is not None:
-            mass = float(np.mean(off_format)), float(np.std(off_format))
+        spread = {
+            name: (float(np.mean(mass)), float(np.std(mass)))
+            for name, mass in (masses or {}).items()
+        }
         return cls(
             len(p),
             {label: _kept(one).tolist() for label, one in columns.items()},
             {label: _rate(columns[label], threshold) for label, threshold in rates},
-            mass,
+            spread,
+            unscored,
         )
 
     def to_dict(self) -> dict[str, Any]:
         data: dict[str, Any] = {"records": self.records, "rates": dict(self.rates)}
-        if self.off_format is not None:
-            data["off_format"] = list(self.off_format)
+        data |= {name: list(mass) for name, mass in self.masses.items()}
+        if self.unscored is not None:
+            data["unscored"] = self.unscored
         return data | {"scores": {label: list(one) for label, one in self.scores.items()}}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Reference:
-        mass = data.get("off_format")
-        return cls(data["records"], data["scores"], data["rates"], mass and (mass[0], mass[1]))
+        masses = {name: (data[name][0], data[name][1]) for name in MASSES if name in data}
+        return cls(data["records"], data["scores"], data["rates"], masses, data.get("unscored"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,13 +113,15 @@ class LabelDrift:
 class Drift:
     """A batch against a reference.
 
-    off_format: mean then, mean now, p-value of equal means; None if either is not known.
-    differences: by field of the signature, then and now.
+    masses: of those of `MASSES` that are known of both: mean then, mean now, p-value of equal
+    means. unscored: share of records without a score then and now, p-value of equal shares; None if
+    not known. differences: by field of the signature, then and now.
     """
 
     records: int
     labels: tuple[LabelDrift, ...] = field(repr=False)
-    off_format: tuple[float, float, float] | None
+    masses: Mapping[str, tuple[float, float, float]]
+    unscored: tuple[float, float, float] | None
     differences: Mapping[str, tuple[Any, Any]]
 
     @cached_property
@@ -134,9 +148,12 @@ class Drift:
                     f"{one.label}: population stability index {one.stability:.2f} "
                     f"({UNSTABLE:g} or more is a shift; chance gives {one.stability_by_chance:.2f})"
                 )
-        if self.off_format is not None and self.off_format[2] < CHANCE:
-            then, now, p = self.off_format
-            found.append(f"off-format mass {now:.3f} on average, was {then:.3f} (p {p:.1g})")
+        for name, (then, now, p) in self.masses.items():
+            if p < CHANCE:
+                found.append(f"{MASSES[name]} {now:.3f} on average, was {then:.3f} (p {p:.1g})")
+        if self.unscored is not None and self.unscored[2] < CHANCE:
+            then, now, p = self.unscored
+            found.append(f"{now:.1%} of records have no score, were {then:.1%} (p {p:.1g})")
         return tuple(found)
 
 
@@ -146,13 +163,14 @@ def compare(
     p: Floats,
     thresholds: Sequence[float | None],
     *,
-    off_format: Floats | None = None,
+    masses: Mapping[str, Floats] | None = None,
     fitted: Mapping[str, Any] | None = None,
     signature: Mapping[str, Any] | None = None,
 ) -> Drift:
     """A batch of (n, k) scores against a reference made with the same thresholds.
 
-    fitted, signature: what the reference's scores and these are (`Signature.to_dict`).
+    masses: (n,) by name, of `MASSES`. fitted, signature: what the reference's scores and these are
+    (`Signature.to_dict`). A record of which any score is NaN counts as one without a score.
     """
     then = tuple(reference.scores)
     check_labels("this reference", then, labels)
@@ -160,19 +178,23 @@ def compare(
         _label(reference, label, _known(p[:, at], label), threshold)
         for at, (label, threshold) in enumerate(zip(then, thresholds, strict=True))
     )
-    mass = None
-    if reference.off_format is not None and off_format is not None:
-        mass = _means(*reference.off_format, reference.records, off_format)
-    return Drift(len(p), rows, mass, differences(fitted, signature))
+    compared = {
+        name: _means(*reference.masses[name], reference.records, mass)
+        for name, mass in (masses or {}).items()
+        if name in reference.masses
+    }
+    unscored = None
+    if reference.unscored is not None:
+        then, now = reference.unscored, float(np.isnan(p).any(axis=1).mean())
+        unscored = then, now, _equal_rates(then, reference.records, now, len(p))
+    return Drift(len(p), rows, compared, unscored, differences(fitted, signature))
 
 
 def _label(reference: Reference, label: str, p: Floats, threshold: float | None) -> LabelDrift:
-    from scipy.stats import chi2, kstwobign, norm
+    from scipy.stats import chi2, kstwobign
 
     n, m = reference.records, len(p)
     then, now = reference.rates[label], _rate(p, threshold)
-    pooled = (n * then + m * now) / (n + m)
-    error = np.sqrt(pooled * (1 - pooled) * (1 / n + 1 / m))
     kept = np.asarray(reference.scores[label])
     at = np.concatenate([kept, p])
     distance = float(np.abs(_share_below(kept, at) - _share_below(p, at)).max())
@@ -187,12 +209,21 @@ def _label(reference: Reference, label: str, p: Floats, threshold: float | None)
         label,
         then,
         now,
-        float(2 * norm.sf(abs(now - then) / error)) if error > 0 else 1.0,
+        _equal_rates(then, n, now, m),
         distance,
         float(kstwobign.sf(sure * np.sqrt(n * m / (n + m)))),
         float(((second - first) * np.log(second / first)).sum()),
         float(chi2.ppf(1 - CHANCE, len(edges)) * (1 / n + 1 / m)),
     )
+
+
+def _equal_rates(then: float, n: int, now: float, m: int) -> float:
+    """The p-value of equal shares, of n records and of m."""
+    from scipy.stats import norm
+
+    pooled = (n * then + m * now) / (n + m)
+    error = np.sqrt(pooled * (1 - pooled) * (1 / n + 1 / m))
+    return float(2 * norm.sf(abs(now - then) / error)) if error > 0 else 1.0
 
 
 def _means(mean: float, spread: float, n: int, now: Floats) -> tuple[float, float, float]:

@@ -23,7 +23,8 @@ SAYS = {
 class Guarantee:
     """A promise about the rule "given where the exact score >= threshold", or that there is none.
 
-    label: its name, "*" for all labels together. threshold: None if nothing can be promised.
+    label: its name, "*" for all labels together. threshold: None if nothing can be promised; what
+        a policy does then, `Rule.of` says.
     confidence: over the draw of the calibration records, that this promise and those made with it
         for `family` labels hold all at once; None for a promise in expectation over that draw.
     records: calibration records with a known score and target; counted: those (in soft counts) that
@@ -44,6 +45,11 @@ class Guarantee:
     p_value: float | None = None
     family: int = 1
     needed: int | None = None
+
+    @property
+    def met(self) -> bool:
+        """Whether there is a promise."""
+        return self.threshold is not None
 
     @property
     def text(self) -> str:

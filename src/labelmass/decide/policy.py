@@ -1,10 +1,10 @@
-"""The policy: what is done at which score, why one may, and on which data that rests."""
+"""The policy: a rule for each label, and on which data they rest."""
 
 from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
@@ -12,14 +12,17 @@ from typing import Any, cast
 
 from labelmass._text import find
 from labelmass.decide.drift import Reference
-from labelmass.decide.guarantee import Guarantee
+from labelmass.decide.rule import NEVER, Rule, check_keys, check_share
 from labelmass.decide.toml import dumps
 from labelmass.errors import FitError
 
-KIND = "labelmass policy 1"
+KIND = "labelmass policy 2"
 
-ACTIONS = ("allow", "flag", "review", "block")
-"""Mildest first: a record gets the strictest of its labels' actions."""
+EARLIER = "labelmass policy 1"
+"""Files in which a label without a threshold is never given, see `Rule.from_earlier`."""
+
+MIN_VERDICT = 0.5
+"""A record of which less than this gives any verdict goes to review, unless a policy says else."""
 
 STRADDLES = {
     "review": "goes to review",
@@ -30,77 +33,14 @@ STRADDLES = {
 """What becomes of a label whose interval leaves two outcomes open."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """One label: at or above `threshold` the action is taken; None means never.
-
-    review_from: scores from here to just below the threshold go to review. guarantee: of this very
-    threshold. note: what a reader must know, as that a threshold was moved by hand.
-    """
-
-    action: str
-    threshold: float | None
-    review_from: float | None = None
-    guarantee: Guarantee | None = None
-    note: str = ""
-
-    def __post_init__(self) -> None:
-        if self.action not in ACTIONS:
-            raise FitError(f"no action is called {self.action!r}: one of {', '.join(ACTIONS)}")
-        low, high = self.review_from, self.threshold
-        if low is not None and high is not None and low > high:
-            raise FitError(f"review begins at {low:g}, above the threshold {high:g}")
-
-    @property
-    def certified(self) -> bool:
-        return self.guarantee is not None and self.guarantee.threshold is not None
-
-    def moved(self, threshold: float | None) -> Rule:
-        """With another threshold, and so without guarantee; the note says from where."""
-        if threshold == self.threshold:
-            return self
-        was = "never" if self.threshold is None else f"{self.threshold:g}"
-        lost = ", which was certified" if self.certified else ""
-        note = f"moved by hand from {was}{lost}: no guarantee"
-        review = self.review_from
-        if review is not None and threshold is not None:
-            review = min(review, threshold)
-        return Rule(self.action, threshold, review, None, note)
-
-    def to_dict(self) -> dict[str, Any]:
-        promise = self.guarantee and self.guarantee.to_dict()
-        return {
-            "action": self.action,
-            "threshold": self.threshold,
-            "review_from": self.review_from,
-            "note": self.note,
-            "guarantee": promise,
-        }
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Rule:
-        """What `to_dict` wrote. A threshold edited since is one moved by hand."""
-        promise = data.get("guarantee")
-        guarantee = None if promise is None else Guarantee.from_dict(_filled(promise))
-        threshold, review = data.get("threshold"), data.get("review_from")
-        if guarantee is None or guarantee.threshold in (None, threshold):
-            return cls(data["action"], threshold, review, guarantee, data.get("note", ""))
-        moved = cls(data["action"], guarantee.threshold, None, guarantee).moved(threshold)
-        return replace(moved, review_from=review)
-
-
-def _filled(promise: Mapping[str, Any]) -> dict[str, Any]:
-    """A guarantee as TOML keeps it, without null."""
-    return dict.fromkeys(("confidence", "threshold")) | dict(promise)
-
-
 @dataclass(frozen=True)
 class Policy:
     """Rules by label, in the labels' order, and what they rest on.
 
     straddle: a key of `STRADDLES`. records, ids: the labelled records the thresholds were found on,
     and the `fingerprint` of their ids. signature: of their scores. calibrator: the `digest` of the
-    calibrator the scores went through, None if none. reference: for `drift`.
+    calibrator the scores went through, None if none. reference: for `drift`. min_verdict: a record
+    of which less mass than this gives any verdict goes to review, where the format has one.
     """
 
     rules: Mapping[str, Rule]
@@ -110,12 +50,21 @@ class Policy:
     signature: Mapping[str, Any] | None = field(default=None, repr=False)
     calibrator: str | None = None
     reference: Reference | None = field(default=None, repr=False)
+    min_verdict: float = MIN_VERDICT
 
     def __post_init__(self) -> None:
         if not self.rules:
             raise FitError("a policy without labels decides nothing: give a rule for each")
         if self.straddle not in STRADDLES:
             raise FitError(f"straddle is one of {', '.join(STRADDLES)}, not {self.straddle!r}")
+        check_share("min_verdict", self.min_verdict)
+        if self.reference is not None and set(self.reference.scores) != set(self.rules):
+            odd = sorted(set(self.reference.scores) ^ set(self.rules))[0]
+            lacks = "its rules lack it" if odd in self.reference.scores else "its reference does"
+            raise FitError(
+                f"the policy has label {odd!r} in one place and not in another ({lacks}): a label "
+                f'that is never given has a rule with threshold "{NEVER}"'
+            )
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -124,6 +73,11 @@ class Policy:
     @property
     def thresholds(self) -> tuple[float | None, ...]:
         return tuple(rule.threshold for rule in self.rules.values())
+
+    @property
+    def needs_verdict(self) -> bool:
+        """Whether the scores it was made on say how much of a record gives a verdict."""
+        return self.reference is not None and "verdict" in self.reference.masses
 
     @property
     def digest(self) -> str:
@@ -135,11 +89,12 @@ class Policy:
         """The policy in sentences: a line a label, and what becomes of straddling records."""
         lines: list[str] = []
         for label, rule in self.rules.items():
-            at = "never" if rule.threshold is None else f"at {rule.threshold:g} or more"
-            band = "" if rule.review_from is None else f", review from {rule.review_from:g}"
-            why = rule.guarantee.text if rule.guarantee else (rule.note or "no guarantee")
-            lines.append(f"{label}: {rule.action} {at}{band}. {why}")
+            lines.append(f"{label}: {rule.when}. {rule.why}")
         lines.append(f"A label whose interval leaves two outcomes open {STRADDLES[self.straddle]}.")
+        lines.append(
+            f"Where the format has a verdict, a record of which less than {self.min_verdict:g} "
+            "gives one goes to review."
+        )
         return "\n".join(lines)
 
     def move(self, label: str, threshold: float | None) -> Policy:
@@ -160,6 +115,7 @@ class Policy:
         whole = {
             "kind": KIND,
             "straddle": self.straddle,
+            "min_verdict": self.min_verdict,
             "labels": {label: rule.to_dict() for label, rule in self.rules.items()},
             "data": {"records": self.records, "ids": self.ids, "calibrator": self.calibrator},
             "signature": self.signature,
@@ -171,18 +127,22 @@ class Policy:
     def from_dict(cls, data: Mapping[str, Any]) -> Policy:
         """What `to_dict` wrote, thresholds edited by hand included; FitError for anything else."""
         try:
-            if data["kind"] != KIND:
-                raise FitError(f"not a policy this version reads: kind {data['kind']!r}")
+            kind = data["kind"]
+            if kind not in (KIND, EARLIER):
+                raise FitError(f"not a policy this version reads: kind {kind!r}")
+            if kind == KIND:
+                check_keys("a policy", data, ("kind", "straddle", "labels"), _FURTHER)
             origin, reference = data.get("data", {}), data.get("reference")
-            rules = {label: Rule.from_dict(rule) for label, rule in data["labels"].items()}
+            read = Rule.from_dict if kind == KIND else Rule.from_earlier
             return cls(
-                _together(rules),
+                _together(_rules(data["labels"], read)),
                 data["straddle"],
                 origin.get("records"),
                 origin.get("ids"),
                 data.get("signature"),
                 origin.get("calibrator"),
                 reference and Reference.from_dict(reference),
+                data.get("min_verdict", MIN_VERDICT),
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise FitError(f"not a policy of labelmass: {error!r}") from None
@@ -205,6 +165,21 @@ class Policy:
         except (OSError, ValueError) as error:
             raise FitError(f"cannot read the policy {str(path)!r}: {error}") from None
         return cls.from_dict(data)
+
+
+_FURTHER = ("min_verdict", "data", "signature", "reference")
+
+
+def _rules(
+    labels: Mapping[str, Mapping[str, Any]], read: Callable[[Mapping[str, Any]], Rule]
+) -> dict[str, Rule]:
+    rules: dict[str, Rule] = {}
+    for label, rule in labels.items():
+        try:
+            rules[label] = read(rule)
+        except FitError as error:
+            raise FitError(f"label {label!r}: {error}") from None
+    return rules
 
 
 def _together(rules: Mapping[str, Rule]) -> dict[str, Rule]:

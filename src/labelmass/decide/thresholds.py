@@ -2,7 +2,8 @@
 
 A label is given where p >= threshold. Targets are shares or 0 and 1; counts are soft, so with
 shares precision is the mean share among what is flagged. What is found here fits these records:
-a promise about new ones is the business of `guarantees` and `conformal`.
+a promise about new ones is the business of `guarantees` and `conformal`. A goal that no cut reaches
+falls back to what keeps it: to recall that is giving the label to every record, to others never.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from labelmass.decide.unmet import KEPT_BY_ALL
 from labelmass.errors import FitError
 
 Floats = NDArray[np.float64]
@@ -91,7 +93,7 @@ def _ratio(part: Floats, whole: Floats) -> Floats:
 
 
 def _best_f(sweep: Sweep, beta: float) -> int | None:
-    return int(np.argmax(sweep.f(beta)))
+    return int(np.argmax(sweep.f(beta))) if sweep.positives else None
 
 
 def _precision(sweep: Sweep, level: float) -> int | None:
@@ -172,17 +174,33 @@ class Goal:
         sign = {"precision": ">=", "recall": ">=", "fpr": "<=", "cost": "="}.get(self.kind, "")
         return f"{self.kind}{sign}{numbers}"
 
+    @property
+    def kept_by_all(self) -> bool:
+        """Whether giving the label to every record reaches the goal, whatever the records are."""
+        return self.kind in KEPT_BY_ALL
+
     def best(self, sweep: Sweep) -> int | None:
         """The index of the best cut; None where none reaches the goal."""
         return GOALS[self.kind][1](sweep, *self.values)
+
+    def nearest(self, sweep: Sweep) -> int | None:
+        """The index of the best cut, else of that nearest to the goal.
+
+        None where the records say nothing of the goal: no record has the label, say.
+        """
+        best = self.best(sweep)
+        if best is None and self.kind == "precision" and sweep.positives:
+            return _last(sweep.precision == np.nanmax(sweep.precision))
+        return best
 
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
     """A cut and what it gives on the records it was found on.
 
-    label: its name, "*" for all labels together. value: None means never. met: whether the goal is
-    reached; if not, the label is never given. flagged: share of the cells at or above the cut.
+    label: its name, "*" for all labels together. value: None means never, 0 on every record. met:
+    whether a cut reaches the goal; if not, the value is 0 for recall, which that keeps, and None
+    for other goals. flagged: share of the cells at or above the cut.
     precision, recall, false_positive_rate: None where there is nothing to divide by.
     """
 
@@ -198,6 +216,15 @@ class Threshold:
     false_positive_rate: float | None
     f1: float
 
+    @property
+    def note(self) -> str:
+        """What a reader must know of it, for a rule."""
+        if self.met:
+            return f"for {self.goal} on these records, without guarantee"
+        if not self.positives:
+            return f"no record here has the label, so {self.goal} cannot be judged"
+        return f"no threshold reaches {self.goal} on these records"
+
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
@@ -205,20 +232,48 @@ class Threshold:
 def thresholds(
     labels: Sequence[str], p: Floats, target: Floats, goal: Goal, *, shared: bool = False
 ) -> tuple[Threshold, ...]:
-    """The best cut for each label of (n, k) scores and targets, or one over all cells."""
-    if shared:
-        return (_threshold("*", Sweep.of(p, target), goal),)
-    columns = enumerate(labels)
+    """The best cut for each label of (n, k) scores and targets, or one over all cells.
+
+    FitError naming the label of which no record has both a score and a known target.
+    """
     return tuple(
-        _threshold(label, Sweep.of(p[:, column], target[:, column]), goal)
-        for column, label in columns
+        _threshold(label, sweep, goal) for label, sweep in _sweeps(labels, p, target, shared)
     )
+
+
+def nearest(
+    labels: Sequence[str], p: Floats, target: Floats, goal: Goal, *, shared: bool = False
+) -> tuple[float | None, ...]:
+    """As `thresholds`, the values alone, but where a goal is not reached the cut nearest to it.
+
+    None where that is never, or where the records say nothing of the goal.
+    """
+    values: list[float | None] = []
+    for _, sweep in _sweeps(labels, p, target, shared):
+        cut = goal.nearest(sweep)
+        values.append(float(sweep.thresholds[cut]) if cut else None)
+    return tuple(values)
+
+
+def _sweeps(
+    labels: Sequence[str], p: Floats, target: Floats, shared: bool
+) -> list[tuple[str, Sweep]]:
+    if shared:
+        return [("*", Sweep.of(p, target))]
+    found: list[tuple[str, Sweep]] = []
+    for column, label in enumerate(labels):
+        try:
+            found.append((label, Sweep.of(p[:, column], target[:, column])))
+        except FitError as error:
+            raise FitError(f"label {label!r}: {error}") from None
+    return found
 
 
 def _threshold(label: str, sweep: Sweep, goal: Goal) -> Threshold:
     best = goal.best(sweep)
-    at = best or 0
-    value = float(sweep.thresholds[at])
+    everything = best is None and goal.kept_by_all
+    at = len(sweep.thresholds) - 1 if everything else best or 0
+    value = 0.0 if everything else float(sweep.thresholds[at])
     flagged = sweep.right[at] + sweep.wrong[at]
     return Threshold(
         label,

@@ -21,10 +21,14 @@
     const p = one.p[at];
     if (p === null) return REVIEW;
     const bottom = outcome(one.low ? one.low[at] : p, rule);
-    const top = outcome(one.high ? one.high[at] : p, rule);
+    const high = one.ceiling || one.high;
+    const top = outcome(high ? high[at] : p, rule);
     if (bottom === top || straddle === "point") return outcome(p, rule);
     return straddle === "review" ? REVIEW : straddle === "low" ? bottom : top;
   };
+
+  // silent: whether too little of the record gives a verdict, so that it is not let pass.
+  const closed = (found, silent) => (silent && found === BELOW ? REVIEW : found);
 
   const share = (part, whole) => ({ part, whole });
 
@@ -75,8 +79,8 @@
   // -- one label ------------------------------------------------------------------------------------
 
   class Label {
-    constructor(one, straddle, moved, id, changed) {
-      Object.assign(this, { one, straddle, moved, changed });
+    constructor(one, straddle, silent, moved, id, changed) {
+      Object.assign(this, { one, straddle, silent, moved, changed });
       const most = (one.high || one.p).reduce((top, x) => Math.max(top, x || 0), 0);
       this.top = TOPS.find((top) => most <= top) || 1;
       this.places = {};
@@ -102,7 +106,8 @@
 
     update() {
       const { rule } = this;
-      this.outcomes = this.one.p.map((_, at) => settle(this.one, at, rule, this.straddle));
+      this.outcomes = this.one.p.map((_, at) =>
+        closed(settle(this.one, at, rule, this.straddle), this.silent[at]));
       this.rates = count(this.one.gold, this.outcomes);
       for (const [name, place] of Object.entries(this.places)) show(place, this.rates[name]);
       const never = this.threshold === null;
@@ -268,12 +273,12 @@
   const noteOf = (inner) => JSON.parse(`{${inner}}`).note;
 
   // Like Policy.move for every threshold that was moved; what was not is saved to the letter.
-  const policy = (labels, { rest, kept, moved, lost }) => {
+  const policy = (labels, { rest, never, kept, moved, lost }) => {
     const any = labels.some((label) => !label.untouched);
     const rules = labels.map((label, at) => {
       const { one, rule, threshold, review } = label;
       const parts = [`"action": ${JSON.stringify(one.action)}`];
-      if (threshold !== null) parts.push(`"threshold": ${float(threshold)}`);
+      parts.push(`"threshold": ${threshold === null ? never : float(threshold)}`);
       if (review !== null) parts.push(`"review_from": ${float(rule.review)}`);
       parts.push(!label.untouched ? moved[at] : any && lost !== null ? lost : kept[at]);
       return `  ${JSON.stringify(one.label)}: {${parts.join(", ")}}`;
@@ -314,9 +319,11 @@
       const load = say(share(review, found.records)).join(" ");
       summary.textContent = `In review: ${load}. Records: ${parts.join(", ")}.${hint}`;
     };
+    const silent = Array.from({ length: found.records }, (_, at) =>
+      found.verdict !== null && !(found.verdict[at] >= found.min_verdict));
     const labels = found.labels.map(
       (one, at) =>
-        new Label(one, found.straddle, noteOf(saving.moved[at]), `${id}-${at}`, changed),
+        new Label(one, found.straddle, silent, noteOf(saving.moved[at]), `${id}-${at}`, changed),
     );
     const keep = make("button", { type: "button", class: "save" }, "Save the policy");
     keep.addEventListener("click", () => save(policy(labels, saving)));

@@ -14,11 +14,12 @@ from labelmass.calibrate import Calibrator
 from labelmass.calibrate.provenance import check_labels, fingerprint
 from labelmass.decide import Policy, Rule
 from labelmass.decide.decisions import check_policy
+from labelmass.decide.rule import NEVER
 from labelmass.errors import FitError
 from labelmass.report.gather import Gathered, Model, threshold_of
 from labelmass.report.rates import Rates, rates
 from labelmass.run.plan import Plan
-from labelmass.run.scored import Scored
+from labelmass.run.scored import Scored, read_masses
 from labelmass.run.signature import methods_for, of_method
 from labelmass.run.tuning import unseen
 
@@ -48,29 +49,33 @@ class Explorer:
     def rates(self) -> Rates:
         """What the policy does here."""
         one = self.scored
-        return rates(self.policy, one.p, one.low, one.high, self.gold)
+        return rates(self.policy, one.p, one.low, one.high, self.gold, one.ceiling, one.verdict)
 
     def numbers(self) -> dict[str, Any]:
         """Strict JSON: the scores by label, exactly; what the policy does; how it is saved."""
         p, found = self.scored.p, self.rates
         ends = {"low": self.scored.low, "high": self.scored.high}
+        ceiling, verdict = self.scored.ceiling, self.scored.verdict
         return {
             "method": self.scored.method,
             "given": self.given,
             "records": len(p),
             "straddle": self.policy.straddle,
+            "min_verdict": self.policy.min_verdict,
+            "verdict": None if verdict is None else _plain(verdict),
             "labels": [
                 {
                     "label": label,
                     "action": rule.action,
                     "threshold": rule.threshold,
                     "review_from": rule.review_from,
-                    "says": says(rule),
+                    "says": rule.why,
                     "p": _plain(p[:, at]),
                     **{
                         name: None if _same(end, p) else _plain(end[:, at])
                         for name, end in ends.items()
                     },
+                    "ceiling": None if ceiling is None else _plain(ceiling[:, at]),
                     "gold": _plain(self.gold[:, at]),
                     "rates": {
                         name: getattr(found.labels[at], name).to_dict()
@@ -89,12 +94,13 @@ class Explorer:
 class Saving:
     """The policy file in parts of JSON, so that what is not moved is saved to the letter.
 
-    rest: all but its labels. kept: of each rule, what follows its threshold. moved: that of a rule
-    whose threshold was moved. lost: that of a rule whose promise went with another's threshold,
-    None for no such promise.
+    rest: all but its labels. never: the threshold of a label that is never given. kept: of each
+    rule, what follows its threshold. moved: that of a rule whose threshold was moved. lost: that of
+    a rule whose promise went with another's threshold, None for no such promise.
     """
 
     rest: str
+    never: str
     kept: tuple[str, ...]
     moved: tuple[str, ...]
     lost: str | None
@@ -113,6 +119,7 @@ class Saving:
             lost = policy.move(first, elsewhere[first]).rules[others[0]].note
         return cls(
             _inner(whole),
+            json.dumps(NEVER),
             tuple(
                 _inner({key: rule[key] for key in ("note", "guarantee") if key in rule})
                 for rule in rules.values()
@@ -123,11 +130,6 @@ class Saving:
             ),
             None if lost is None else _inner({"note": lost}),
         )
-
-
-def says(rule: Rule) -> str:
-    """Why one may, or that there is no promise."""
-    return rule.guarantee.text if rule.guarantee else (rule.note or "no guarantee")
 
 
 def explorers(
@@ -219,7 +221,14 @@ def _scored(run: Gathered, model: Model, method: str) -> Scored:
     signature = plan.saved_signature(model.signature).to_dict()
     predictions = model.predictions[method]
     nothing = np.full(len(predictions.ids), np.nan)
-    return Scored(method, predictions, nothing, of_method(signature, method))
+    return Scored(
+        method,
+        predictions,
+        nothing,
+        of_method(signature, method),
+        None,
+        *read_masses(method, *model.masses.T),
+    )
 
 
 def _joint(rule: Rule) -> bool:

@@ -20,6 +20,7 @@ from labelmass.evaluate import METRICS, Predictions, Sample, Threshold
 from labelmass.evaluate.diagnose import Diagnosis
 from labelmass.report.together import Pairs, Together, known_labels, model_pairs, people_pairs
 from labelmass.run.compare import Run, targets_of
+from labelmass.run.deciding import verdict_masses
 from labelmass.run.diagnose import diagnose_runs
 from labelmass.run.explore import Explored
 from labelmass.run.results import Failure
@@ -71,8 +72,8 @@ class Model:
     """One model of a run.
 
     name: its folder. shown: the method whose figures are drawn. title: the row of the comparison
-    that this is. predictions: by method, a row a record of the targets. diagnosis: or why there is
-    none.
+    that this is. predictions: by method, a row a record of the targets. masses: (n, 2) of the same
+    records, as `verdict_masses` gives them. diagnosis: or why there is none.
     """
 
     name: str
@@ -80,6 +81,7 @@ class Model:
     shown: str
     title: str
     predictions: Mapping[str, Predictions]
+    masses: Floats
     chosen: NDArray[np.bool_]
     diagnosis: Diagnosis | str
     together: Together
@@ -222,6 +224,7 @@ def _model(
         shown,
         prefix + shown,
         predictions,
+        reading.verdicts(targets.ids),
         threshold.choose(p, targets.labels),
         _diagnosis(folder),
         reading.pairs.mean(),
@@ -247,6 +250,7 @@ class _Reading:
         self.pairs = Pairs(targets.labels)
         self._failed: list[tuple[str | int, str]] = []
         self._masses: list[tuple[float, float]] = []
+        self._verdicts: dict[str | int, tuple[float, float]] = {}
         self._endings: Counter[str] = Counter()
         self._stopped: Counter[str] = Counter()
 
@@ -262,11 +266,16 @@ class _Reading:
                 people = people_pairs(record, self._saved.task, *self._known[record.id])
                 self.pairs.add(model_pairs(Readings(one.tree, self._normalisation)), people)
             self._masses.append((raw.off_format, raw.unexplored))
+            self._verdicts[record.id] = verdict_masses(raw)
             self._endings[str(one.tree.greedy_end)] += 1
             self._stopped[one.tree.stopped] += 1
             if record.id in wanted:
                 kept[record.id] = one
         return kept
+
+    def verdicts(self, ids: Sequence[str | int]) -> Floats:
+        """(n, 2) of these records what `verdict_masses` gives; NaN for those without a tree."""
+        return np.array([self._verdicts.get(name, (np.nan, np.nan)) for name in ids])
 
     def trees(self) -> Trees:
         """What was counted."""

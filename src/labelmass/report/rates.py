@@ -81,9 +81,17 @@ class Rates:
     actions: Mapping[str, int]
 
 
-def rates(policy: Policy, p: Floats, low: Floats, high: Floats, gold: Floats) -> Rates:
-    """Of (n, k) scores with their bounds, and gold of 0, 1 or NaN; see `decide`."""
-    done = decide(policy, p, low, high, force=True)
+def rates(
+    policy: Policy,
+    p: Floats,
+    low: Floats,
+    high: Floats,
+    gold: Floats,
+    ceiling: Floats | None = None,
+    verdict: Floats | None = None,
+) -> Rates:
+    """Of (n, k) scores with their bounds, and gold of 0, 1 or NaN; the others as in `decide`."""
+    done = decide(policy, p, low, high, ceiling=ceiling, verdict=verdict, force=True)
     given, review = done.outcomes == Outcome.ABOVE, done.outcomes == Outcome.REVIEW
     every = np.ones(len(p), dtype=bool)
     return Rates(

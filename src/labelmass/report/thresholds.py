@@ -8,7 +8,7 @@ from importlib import resources
 
 from labelmass.decide import Policy, Rule
 from labelmass.decide.policy import STRADDLES
-from labelmass.report.explorer import Explorer, says
+from labelmass.report.explorer import Explorer
 from labelmass.report.html import Markup, join, number, table, tag
 from labelmass.report.rates import LabelRates, Share
 
@@ -26,7 +26,8 @@ def section(explorer: Explorer, run: int, model: int) -> Markup:
                 "p",
                 f"By {explorer.scored.method}, on the {len(explorer.gold)} records that have a "
                 "score and people's word; each share with its counts and 95 % interval (Wilson). "
-                f"A label whose bounds leave two outcomes open {STRADDLES[policy.straddle]}.",
+                f"A label whose bounds leave two outcomes open {STRADDLES[policy.straddle]}."
+                + _verdict(explorer),
                 class_="note",
             ),
             table(_caption(policy, explorer.given), _HEAD, rows, class_="policy"),
@@ -65,11 +66,25 @@ def _row(label: str, rule: Rule, one: LabelRates) -> list[str]:
     return [
         label,
         rule.action,
-        "never" if rule.threshold is None else f"{rule.threshold:.4g}",
-        "" if rule.review_from is None else f"{rule.review_from:.4g}",
+        "never" if rule.threshold is None else _from(rule.threshold),
+        "" if rule.review_from is None else _from(rule.review_from),
         *(_cell(share) for share in shares),
-        says(rule),
+        rule.why,
     ]
+
+
+def _from(cut: float) -> str:
+    return f"{cut:.4g}" if cut else "0: every record"
+
+
+def _verdict(explorer: Explorer) -> str:
+    """What becomes of answers that cannot be read, where the format has a verdict."""
+    if explorer.scored.verdict is None:
+        return ""
+    return (
+        " Mass behind a risk verdict that cannot be read counts as open, and a record of which "
+        f"less than {explorer.policy.min_verdict:g} gives a verdict goes to review."
+    )
 
 
 def _cell(share: Share) -> Markup:

@@ -6,16 +6,27 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from labelmass.answers.readings import Readings
 from labelmass.answers.search import Budget
+from labelmass.calibrate import CALIBRATED
 from labelmass.calibrate.provenance import check_labels
 from labelmass.data import BadRecord
-from labelmass.decide import Policy, decide
+from labelmass.decide import Policy, ceiling, decide
 from labelmass.decide.decisions import check_policy
 from labelmass.errors import FitError
+from labelmass.estimators import ESTIMATORS
+from labelmass.estimators.base import no_questions
+from labelmass.run.calibrated import Calibrating
 from labelmass.run.explore import Cost
 from labelmass.run.results import Failure, Result
 from labelmass.run.signature import Signature, methods_for, of_method
+from labelmass.supervised import CLASSIFIERS
 from labelmass.task import Record
+
+Floats = NDArray[np.float64]
 
 FINER, LARGER = 4, 2
 """By how much each further exploration divides the tolerance, and multiplies the nodes."""
@@ -29,15 +40,24 @@ Explore = Callable[[Items, Budget], Iterator[tuple[int, Result | Failure]]]
 
 @dataclass(frozen=True)
 class Deciding:
-    """A policy and the method whose scores it decides by."""
+    """A policy and the method whose scores it decides by.
+
+    calibrating: through what that method's scores went, if it is calibrated.
+    """
 
     policy: Policy
     method: str
     force: bool = False
+    calibrating: Calibrating | None = None
 
     @classmethod
     def among(
-        cls, policy: Policy, methods: Sequence[str], labels: Sequence[str], force: bool
+        cls,
+        policy: Policy,
+        methods: Sequence[str],
+        labels: Sequence[str],
+        force: bool,
+        calibrating: Calibrating | None = None,
     ) -> Deciding:
         """For the method it was made on; for the first if it does not say, or `force`.
 
@@ -46,13 +66,13 @@ class Deciding:
         check_labels("this policy", policy.labels, labels)
         wanted = methods_for(policy.signature)[:1] or tuple(methods[:1])
         if wanted[0] in methods:
-            return cls(policy, wanted[0], force)
+            return cls(policy, wanted[0], force, calibrating)
         if not force:
             raise FitError(
                 f"this policy is for {wanted[0]}, not for {', '.join(methods)}: score with the "
                 "--method and --calibrator it was made with, or force it"
             )
-        return cls(policy, methods[0], force)
+        return cls(policy, methods[0], force, calibrating)
 
     def check(self, signature: Signature) -> None:
         """FitError for scores it is not for, unless forced."""
@@ -62,9 +82,46 @@ class Deciding:
     def apply(self, result: Result) -> Result:
         """The result with what is decided."""
         scores = result.methods[self.method]
+        top, verdict = self._readable(result)
         ends = (end[None] for end in (scores.p, scores.low, scores.high))
-        (row,) = decide(self.policy, *ends, force=True).to_rows()
+        (row,) = decide(self.policy, *ends, ceiling=top, verdict=verdict, force=True).to_rows()
         return replace(result, decisions=row | {"explorations": 1})
+
+    def fail(self, failure: Failure) -> Failure:
+        """The failure with what is decided: a record without scores goes to review."""
+        return replace(failure, decisions={"action": "review"})
+
+    def _readable(self, result: Result) -> tuple[Floats | None, Floats | None]:
+        """(1, k) upper ends with what cannot be read counted as open; (1,) least verdict mass."""
+        unreadable, verdict = (np.array([one]) for one in verdict_masses(result))
+        if np.isnan(verdict).all() or not reads_answer(self.method):
+            return None, None
+        calibrating = self.calibrating
+        calibrated = calibrating is not None and self.method == calibrating.name
+        scores = result.methods[calibrating.method if calibrating and calibrated else self.method]
+        high = np.where(np.isnan(scores.high), scores.p, scores.high)[None]
+        top = ceiling(high, unreadable, verdict, result.signature.to_dict())
+        if calibrating is not None and calibrated:
+            (top,) = calibrating.calibrator.apply(scores.labels, top, force=True)
+        return top, verdict
+
+
+def reads_answer(method: str) -> bool:
+    """Whether a method reads the answer to the task, and so what of it is a verdict.
+
+    Methods that ask other questions do not, nor do classifiers.
+    """
+    plain = method.removeprefix(CALIBRATED)
+    known = ESTIMATORS.get(plain)
+    return plain not in CLASSIFIERS and (known is None or known.questions is no_questions)
+
+
+def verdict_masses(result: Result | Readings | Failure) -> tuple[float, float]:
+    """Of a record: the mass that cannot be read, and the least with any verdict; NaN for none."""
+    verdict = getattr(result, "verdict", None)
+    if verdict is None or verdict.low is None:
+        return np.nan, np.nan
+    return getattr(result, "unreadable", np.nan), verdict.low
 
 
 def explore_until_clear(
@@ -74,7 +131,8 @@ def explore_until_clear(
 
     A search cannot be gone on with, so a record is explored anew, under a tighter budget, until
     nothing straddles, the budget buys no more rows, or it was explored `MOST` times more. Its cost
-    is that of all its explorations; what straddles even then is as the policy says.
+    is that of all its explorations; what straddles even then is as the policy says. What straddles
+    only because some mass cannot be read is not explored further: that finds no more to read.
     """
     records: dict[int, Record] = {}
 
@@ -113,7 +171,7 @@ def tighter(budget: Budget) -> Budget:
 
 
 def _straddles(result: Result) -> bool:
-    return bool(result.decisions["straddles"])
+    return bool(set(result.decisions["straddles"]) - set(result.decisions["unreadable"]))
 
 
 def _rows(result: Result | Failure) -> int:

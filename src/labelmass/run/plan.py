@@ -120,7 +120,7 @@ class Plan:
         if policy is not None:
             there = [] if self.calibrating is None else [self.calibrating.name]
             there += named
-            self.deciding = Deciding.among(policy, there, task.label_names, force)
+            self.deciding = Deciding.among(policy, there, task.label_names, force, self.calibrating)
         self.also: dict[Name, Askable] = {}
         for number, put in enumerate(label_orders(task, orders)):
             if number:
@@ -207,8 +207,10 @@ class Plan:
             return self._explore(some, model, budget, batch_size, store)
 
         if self.deciding is None or self.prior == "batch":
-            return explore(items, self.budget)
-        return explore_until_clear(explore, items, self.budget)
+            results = explore(items, self.budget)
+        else:
+            results = explore_until_clear(explore, items, self.budget)
+        return ((key, self._closed(result)) for key, result in results)
 
     def _explore(
         self,
@@ -273,11 +275,12 @@ class Plan:
         results: gives them anew each time it is called; they are read twice then.
         """
         if self.prior != "batch":
-            yield from results()
+            yield from map(self._closed, results())
             return
         prior = mean_log_odds(result for result in results() if isinstance(result, Result))
         for result in results():
-            yield self._without(result, prior) if isinstance(result, Result) else result
+            one = self._without(result, prior) if isinstance(result, Result) else result
+            yield self._closed(one)
 
     def _without(self, result: Result, prior: Prior) -> Result:
         single = self.task.format.single
@@ -288,6 +291,12 @@ class Plan:
         if self.calibrating is not None:
             result = self.calibrating.apply(result)
         return result if self.deciding is None else self.deciding.apply(result)
+
+    def _closed(self, outcome: Outcome) -> Outcome:
+        """The outcome; what a policy does with it too, if it is a failure."""
+        if self.deciding is None or isinstance(outcome, Result):
+            return outcome
+        return self.deciding.fail(outcome)
 
     def run_in_order(
         self, items: Iterable[Item], model: LanguageModel, **options: Any

@@ -277,13 +277,18 @@ def _read(
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A record without scores, and why."""
+    """A record without scores, and why.
+
+    decisions: the action a policy takes, `{"action": "review"}`; empty without a policy.
+    """
 
     id: str | int
     error: str
+    decisions: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     def to_dict(self) -> dict[str, Any]:
-        return {"id": self.id, "error": self.error}
+        decided = {"decisions": dict(self.decisions)} if self.decisions else {}
+        return {"id": self.id, "error": self.error, **decided}
 
 
 @dataclass(frozen=True)

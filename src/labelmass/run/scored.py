@@ -12,10 +12,13 @@ from numpy.typing import NDArray
 
 from labelmass.calibrate import CALIBRATED, Calibrator
 from labelmass.data.scores import read_scores
+from labelmass.decide import Decisions, Policy, ceiling, decide
+from labelmass.decide.drift import MASSES
 from labelmass.errors import LabelMassError
 from labelmass.estimators import ESTIMATORS
 from labelmass.evaluate import Predictions
 from labelmass.run.compare import predictions_of
+from labelmass.run.deciding import reads_answer, verdict_masses
 from labelmass.run.results import Result
 from labelmass.run.score import read_saved
 from labelmass.run.signature import of_method
@@ -31,6 +34,10 @@ class Scored:
     off_format: (n,) mass that left the format, NaN where not known.
     signature: of this method alone; None where the file does not say.
     calibrator: the digest of what they went through, as far as is known.
+    unreadable: (n,) mass behind a risk verdict that cannot be read. verdict: (n,) the least mass on
+    which any verdict is given. Both None where the format has no verdict, or the method reads none.
+    raw, curves: the scores that these calibrated ones were made of, and through what; None where
+    not known.
     """
 
     method: str
@@ -38,6 +45,10 @@ class Scored:
     off_format: Floats
     signature: Mapping[str, Any] | None
     calibrator: str | None = None
+    unreadable: Floats | None = None
+    verdict: Floats | None = None
+    raw: Predictions | None = None
+    curves: Calibrator | None = None
 
     @classmethod
     def read(
@@ -63,7 +74,16 @@ class Scored:
             raise LabelMassError(f"{source} has no scores by {name!r}: it has {', '.join(there)}")
         signature = None if file.signature is None else of_method(file.signature, name)
         calibrator = (signature or {}).get("calibrator")
-        return cls(name, file.predictions[name], file.off_format, signature, calibrator)
+        raw = name.removeprefix(CALIBRATED)
+        return cls(
+            name,
+            file.predictions[name],
+            file.off_format,
+            signature,
+            calibrator,
+            *read_masses(name, file.unreadable, file.verdict),
+            file.predictions.get(raw) if raw != name else None,
+        )
 
     @classmethod
     def _off_trees(
@@ -77,12 +97,15 @@ class Scored:
         results = list(read_saved(folder, (name,)))
         predictions = predictions_of(results)[name]
         mass = [one.off_format if isinstance(one, Result) else np.nan for one in results]
+        read = np.array([verdict_masses(one) for one in results])
         first = next(one for one in results if isinstance(one, Result))
         return cls(
             name,
             predictions.at(predictions.ids, labels),
             np.array(mass),
             of_method(first.signature.to_dict(), name),
+            None,
+            *read_masses(name, *read.T),
         )
 
     @property
@@ -97,20 +120,59 @@ class Scored:
     @property
     def low(self) -> Floats:
         """(n, k); p where there is no bound."""
-        return self._end(self.predictions.low)
+        return self._end(self.predictions.low, self.p)
 
     @property
     def high(self) -> Floats:
-        return self._end(self.predictions.high)
+        return self._end(self.predictions.high, self.p)
 
-    def _end(self, end: Floats | None) -> Floats:
-        return self.p if end is None else np.where(np.isnan(end), self.p, end)
+    @staticmethod
+    def _end(end: Floats | None, p: Floats) -> Floats:
+        return p if end is None else np.where(np.isnan(end), p, end)
 
     @property
-    def known_off_format(self) -> Floats | None:
-        """Off-format mass of the records that have one; None if none has."""
-        known = self.off_format[~np.isnan(self.off_format)]
-        return known if len(known) else None
+    def masses(self) -> dict[str, Floats]:
+        """What is known of the records' masses, of `MASSES`, for `drift`."""
+        named = zip(MASSES, (self.off_format, self.unreadable, self.verdict), strict=True)
+        known = ((name, mass[~np.isnan(mass)]) for name, mass in named if mass is not None)
+        return {name: mass for name, mass in known if len(mass)}
+
+    @property
+    def ceiling(self) -> Floats | None:
+        """(n, k) upper ends if what cannot be read counts as open; None if all could be read.
+
+        LabelMassError for calibrated scores whose calibrator, or raw scores, are not known.
+        """
+        if self.unreadable is None or self.verdict is None:
+            return None
+        if (self.unreadable[~np.isnan(self.p).all(axis=1)] == 0).all():
+            return None
+        if self.calibrator is None:
+            return ceiling(self.high, self.unreadable, self.verdict, self.signature)
+        if self.raw is None or self.curves is None:
+            lacks = "give --calibrator" if self.curves is None else "take raw scores"
+            raise LabelMassError(
+                f"some of what was answered cannot be read, and how far it could raise the scores "
+                f"by {self.method} depends on the calibrator {self.calibrator}: {lacks}"
+            )
+        high = self._end(self.raw.high, self.raw.p)
+        raised = ceiling(high, self.unreadable, self.verdict, self.signature)
+        (top,) = self.curves.apply(self.labels, raised, force=True)
+        return top
+
+    def decide(self, policy: Policy, *, force: bool = False) -> Decisions:
+        """What a policy does with these scores, see `labelmass.decide.decide`."""
+        return decide(
+            policy,
+            self.p,
+            self.low,
+            self.high,
+            ceiling=self.ceiling,
+            verdict=self.verdict,
+            signature=self.signature,
+            calibrator=self.calibrator,
+            force=force,
+        )
 
     def through(self, calibrator: Calibrator, *, force: bool = False) -> Scored:
         """Calibrated; as they are if they went through this calibrator already.
@@ -118,7 +180,7 @@ class Scored:
         FitError if it is for other scores, unless `force`.
         """
         if self.calibrator == calibrator.digest:
-            return self
+            return replace(self, curves=calibrator)
         one, name = self.predictions, CALIBRATED + self.method
         low, high = (np.full_like(one.p, np.nan) if e is None else e for e in (one.low, one.high))
         low, p, high = calibrator.apply(
@@ -128,12 +190,14 @@ class Scored:
         if self.signature is not None:
             signature = dict(self.signature)
             signature |= {"methods": [name], "calibrator": calibrator.digest}
-        return Scored(
-            name,
-            replace(one, p=p, low=low, high=high),
-            self.off_format,
-            signature,
-            calibrator.digest,
+        return replace(
+            self,
+            method=name,
+            predictions=replace(one, p=p, low=low, high=high),
+            signature=signature,
+            calibrator=calibrator.digest,
+            raw=one,
+            curves=calibrator,
         )
 
     def beside(self, targets: Targets) -> tuple[Scored, Targets]:
@@ -150,6 +214,22 @@ class Scored:
             )
         kept = [targets.ids[row] for row in rows]
         place = {name: at for at, name in enumerate(self.predictions.ids)}
-        mass = self.off_format[[place[name] for name in kept]]
-        both = replace(self, predictions=found.at(kept, targets.labels), off_format=mass)
+        at = [place[name] for name in kept]
+        both = replace(
+            self,
+            predictions=found.at(kept, targets.labels),
+            off_format=self.off_format[at],
+            unreadable=None if self.unreadable is None else self.unreadable[at],
+            verdict=None if self.verdict is None else self.verdict[at],
+            raw=None if self.raw is None else self.raw.at(kept, targets.labels),
+        )
         return both, targets.at(kept)
+
+
+def read_masses(
+    method: str, unreadable: Floats, verdict: Floats
+) -> tuple[Floats | None, Floats | None]:
+    """Both, where any record has a verdict that the method reads."""
+    if np.isnan(verdict).all() or not reads_answer(method):
+        return None, None
+    return unreadable, verdict

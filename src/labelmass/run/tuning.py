@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,10 +18,12 @@ from labelmass.decide import (
     Policy,
     Reference,
     Rule,
+    Threshold,
     bands,
     certify,
     control,
-    decide,
+    fallback,
+    nearest,
     sequence,
     thresholds,
 )
@@ -39,6 +42,8 @@ class Promise:
 
     goal: None where a band for review sets both ends. guarantee: "none", "ltt" (with confidence) or
     "crc" (in expectation). shared: one threshold for all labels. budget, risk: see `bands`.
+    unmet: of `UNMET`, what becomes of a label that nothing can be promised of, or whose goal no
+    threshold reaches; None for what keeps the goal all the same, see `Rule.of`.
     """
 
     goal: Goal | None = None
@@ -47,6 +52,7 @@ class Promise:
     shared: bool = False
     budget: float | None = None
     risk: float | None = None
+    unmet: str | None = None
 
     def __post_init__(self) -> None:
         if self.guarantee not in GUARANTEES:
@@ -55,6 +61,9 @@ class Promise:
             raise FitError("a band is sized for a budget or for a risk, one of them")
         if self.goal is None and (self.guarantee != "none" or self.shared or not self.reviews):
             raise FitError("name a goal, as precision>=0.9, or size a band for review alone")
+        fallback("", self.unmet)
+        if self.unmet is not None and self.goal is None:
+            raise FitError("what becomes of a goal that is not met needs a goal: name one")
         if self.shared and self.guarantee == "ltt":
             raise FitError(
                 "one threshold for all labels is not certified: its cells are not independent; "
@@ -100,13 +109,15 @@ class Achieved:
 class Tuning:
     """A policy, what it does label by label, and what a reader must know of how it was made.
 
-    review: share of the records that go to review.
+    review: share of the records that go to review. unmet: the labels that nothing is promised of
+    though a promise was asked for, or whose goal no threshold reaches.
     """
 
     policy: Policy
     achieved: tuple[Achieved, ...]
     review: float
     notes: tuple[str, ...] = ()
+    unmet: tuple[str, ...] = ()
 
 
 def tune(
@@ -148,7 +159,8 @@ def tune(
     tested = None
     if order is not None:
         tested = _order(every, order, targets, promise, soft)
-    rules = _rules(scored, target, promise, action, tested)
+    rules, unmet = _rules(scored, target, promise, action, tested)
+    notes += _further_notes(promise, rules, unmet, target)
     policy = Policy(
         rules,
         records=len(targets),
@@ -159,16 +171,17 @@ def tune(
             scored.labels,
             scored.p,
             [rule.threshold for rule in rules.values()],
-            scored.known_off_format,
+            scored.masses,
+            float(np.isnan(every.p).any(axis=1).mean()),
         ),
     )
-    done = decide(policy, scored.p, scored.low, scored.high, force=True)
+    done = scored.decide(policy, force=True)
     given, review = done.outcomes == Outcome.ABOVE, done.outcomes == Outcome.REVIEW
     rows = tuple(
         _achieved(label, given[:, at], review[:, at], target[:, at])
         for at, label in enumerate(scored.labels)
     )
-    return Tuning(policy, rows, float(review.any(axis=1).mean()), tuple(notes))
+    return Tuning(policy, rows, float(review.any(axis=1).mean()), tuple(notes), unmet)
 
 
 def unseen(calibrator: Calibrator, targets: Targets, *, certain: bool) -> tuple[Targets, str]:
@@ -213,36 +226,72 @@ def _order(
 
 def _rules(
     scored: Scored, target: Floats, promise: Promise, action: str, order: Floats | None
-) -> dict[str, Rule]:
-    labels, p = scored.labels, scored.p
-    if promise.goal is None:
+) -> tuple[dict[str, Rule], tuple[str, ...]]:
+    """By label; and the labels whose goal, or promise, is not met."""
+    labels, p, goal = scored.labels, scored.p, promise.goal
+    if goal is None:
         found = bands(labels, p, target, budget=promise.budget, risk=promise.risk)
-        return {one.label: Rule(action, one.high, one.low) for one in found}
+        return {one.label: Rule(action, one.high, one.low) for one in found}, ()
+    made: Sequence[Guarantee | Threshold]
     if promise.guarantee == "none":
-        cuts = thresholds(labels, p, target, promise.goal, shared=promise.shared)
-        rules = [
-            Rule(
-                action, one.value,
-                note=f"for {promise.goal} on these records, without guarantee"
-                if one.met
-                else f"no threshold reaches {promise.goal} on these records",
-            )
-            for one in cuts
-        ]  # fmt: skip
+        made = thresholds(labels, p, target, goal, shared=promise.shared)
     else:
-        rules = [
-            Rule(action, one.threshold, guarantee=one)
-            for one in _guarantees(scored, target, promise, promise.goal, order)
-        ]
-    rules = rules * len(labels) if promise.shared else rules
+        made = _guarantees(scored, target, promise, goal, order)
+    best: Sequence[float | None] = [None] * len(made)
+    if promise.unmet == "best" and not all(one.met for one in made):
+        best = nearest(labels, p, target, goal, shared=promise.shared)
+    rules = [Rule.of(action, one, promise.unmet, cut) for one, cut in zip(made, best, strict=True)]
+    met = [one.met for one in made]
+    if promise.shared:
+        rules, met = rules * len(labels), met * len(labels)
     if promise.reviews:
-        tops = [math.inf if rule.threshold is None else rule.threshold for rule in rules]
-        sized = bands(labels, p, target, budget=promise.budget, risk=promise.risk, tops=tops)
-        rules = [
-            replace(rule, review_from=None if one.low == rule.threshold else one.low)
-            for rule, one in zip(rules, sized, strict=True)
-        ]
-    return dict(zip(labels, rules, strict=True))
+        rules = _with_bands(scored, target, promise, rules)
+    unmet = tuple(label for label, one in zip(labels, met, strict=True) if not one)
+    return dict(zip(labels, rules, strict=True)), unmet
+
+
+def _with_bands(
+    scored: Scored, target: Floats, promise: Promise, rules: Sequence[Rule]
+) -> list[Rule]:
+    """Bands below the thresholds, but for labels of which every record is given or reviewed."""
+    open_ = [at for at, rule in enumerate(rules) if not rule.everywhere]
+    made = list(rules)
+    if not open_:
+        return made
+    names = [scored.labels[at] for at in open_]
+    tops = [math.inf if (cut := rules[at].threshold) is None else cut for at in open_]
+    sized = bands(
+        names,
+        scored.p[:, open_],
+        target[:, open_],
+        budget=promise.budget,
+        risk=promise.risk,
+        tops=tops,
+    )
+    for at, one in zip(open_, sized, strict=True):
+        low = None if one.low == rules[at].threshold else one.low
+        made[at] = replace(rules[at], review_from=low)
+    return made
+
+
+def _further_notes(
+    promise: Promise, rules: Mapping[str, Rule], unmet: Sequence[str], target: Floats
+) -> list[str]:
+    """What the rules leave open: labels nobody has, a budget that full review cannot keep."""
+    notes: list[str] = []
+    positives = np.nansum(target, axis=0)
+    unseen_labels = [label for label, n in zip(rules, positives, strict=True) if not n]
+    if unseen_labels:
+        notes.append(
+            f"no record here has {', '.join(unseen_labels)}: what their rules miss is not known"
+        )
+    full = [label for label in unmet if rules[label].everywhere]
+    if full and promise.reviews:
+        notes.append(
+            f"the review asked for is sized without {', '.join(full)}: the fallback takes every "
+            "record"
+        )
+    return notes
 
 
 def _guarantees(

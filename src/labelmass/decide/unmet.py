@@ -1,0 +1,29 @@
+"""What becomes of a label whose goal is not reached, or of which nothing can be promised.
+
+To be given a label, or to be reviewed for it, is not to be missed; a label that is never given is
+never given wrongly. So some goals are kept by one extreme without any test, and broken by the
+other, and the default is the extreme that keeps the goal.
+"""
+
+from __future__ import annotations
+
+from labelmass.errors import FitError
+
+UNMET = ("review", "best", "always", "never")
+"""Review it on every record; give it from the best threshold at hand, without a promise; give it
+to every record; never give it."""
+
+KEPT_BY_ALL = ("recall", "miss-rate", "record-miss-rate")
+"""Goals and risks that giving, or reviewing, the label on every record keeps."""
+
+
+def fallback(kind: str, unmet: str | None = None) -> str:
+    """What was asked for, of `UNMET`; else "review" for goals of recall and "never" for others.
+
+    kind: of a `Goal` or a `Guarantee`. FitError for what is not among `UNMET`.
+    """
+    if unmet is None:
+        return "review" if kind in KEPT_BY_ALL else "never"
+    if unmet not in UNMET:
+        raise FitError(f"a goal that is not met falls back to {', '.join(UNMET)}, not {unmet!r}")
+    return unmet
