@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -103,8 +104,11 @@ def opened(browser: Browser, gathered: Gathered, tmp_path: Path):
     return show
 
 
-def invented(straddle: str, seed: int) -> Explorer:
-    """Scores with wide bounds, many of them equal, some unknown; gold with gaps."""
+def invented(straddle: str, seed: int, verdicts: bool = False) -> Explorer:
+    """Scores with wide bounds, many of them equal, some unknown; gold with gaps.
+
+    verdicts: with mass that cannot be read, and records of which too little has a verdict.
+    """
     draws = np.random.default_rng(seed)
     n, k = 80, len(LABELS)
     ends = np.sort(draws.random((3, n, k)) ** 2, axis=0)
@@ -122,12 +126,20 @@ def invented(straddle: str, seed: int) -> Explorer:
         Rule("review", 1.0),
     ]
     policy = Policy(dict(zip(LABELS, rules, strict=True)), straddle)
-    return Explorer(policy, True, Scored("any-place", scores, p[:, 0], None), gold, None, "")
+    scored = Scored("any-place", scores, p[:, 0], None)
+    if verdicts:
+        verdict = draws.random(n).round(1)
+        verdict[7] = np.nan
+        scored = replace(scored, unreadable=verdict * draws.random(n).round(1), verdict=verdict)
+    return Explorer(policy, True, scored, gold, None, "")
 
 
+@pytest.mark.parametrize("verdicts", [False, True])
 @pytest.mark.parametrize("straddle", ["review", "point", "low", "high"])
-def test_any_threshold_does_what_python_says(straddle: str, browser: Browser, opened) -> None:
-    explorer = invented(straddle, len(straddle))
+def test_any_threshold_does_what_python_says(
+    straddle: str, verdicts: bool, browser: Browser, opened
+) -> None:
+    explorer = invented(straddle, len(straddle), verdicts)
     scored, gold = explorer.scored, explorer.gold
     opened(explorer)
     check(browser, explorer.rates)
@@ -139,7 +151,8 @@ def test_any_threshold_does_what_python_says(straddle: str, browser: Browser, op
             label: Rule(rule.action, cut, review if None in (cut, review) else min(cut, review))
             for (label, rule), (cut, review) in zip(explorer.policy.rules.items(), now, strict=True)
         }
-        return rates(Policy(rules, straddle), scored.p, scored.low, scored.high, gold)
+        ends = scored.p, scored.low, scored.high, gold
+        return rates(Policy(rules, straddle), *ends, scored.ceiling, scored.verdict)
 
     tick(browser, 1, 0)  # from never to the end of its slider
     now[1][0] = 1.0
@@ -182,6 +195,23 @@ def tuned(levels_run: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[st
         found[name] = Policy.load(path)
         assert all(rule.certified for rule in found[name].rules.values())
     return found
+
+
+@pytest.mark.parametrize("verdicts", [False, True])
+def test_a_label_reviewed_on_every_record_stays_so(
+    verdicts: bool, browser: Browser, opened, tmp_path: Path
+) -> None:
+    promise = Guarantee("9", "recall", 0.8, 0.95, None, 80, 6.0, 2.0, 0.3, 4, 690)
+    explorer = invented("low", 3, verdicts)
+    rules = {**explorer.policy.rules, "9": Rule.of("flag", promise)}
+    explorer = replace(explorer, policy=replace(explorer.policy, rules=rules))
+    opened(explorer)
+    check(browser, explorer.rates)
+    assert explorer.rates.labels[1].review.part == len(explorer.gold)
+    assert "about 690 labelled records would do" in browser.evaluate(WHY)[1]
+    saved = Policy.load(save(browser, tmp_path / "saved"))
+    assert saved.to_dict() == explorer.policy.to_dict() and saved.rules["9"].everywhere
+    assert browser.errors == []
 
 
 def test_a_slider_moved_by_keyboard_loses_its_promise_and_no_other(

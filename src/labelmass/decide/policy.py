@@ -10,7 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, cast
 
-from labelmass._text import find
+from labelmass._text import canonical, find
 from labelmass.decide.drift import Reference
 from labelmass.decide.rule import NEVER, Rule, check_keys, check_share
 from labelmass.decide.toml import dumps
@@ -58,9 +58,11 @@ class Policy:
         if self.straddle not in STRADDLES:
             raise FitError(f"straddle is one of {', '.join(STRADDLES)}, not {self.straddle!r}")
         check_share("min_verdict", self.min_verdict)
-        if self.reference is not None and set(self.reference.scores) != set(self.rules):
-            odd = sorted(set(self.reference.scores) ^ set(self.rules))[0]
-            lacks = "its rules lack it" if odd in self.reference.scores else "its reference does"
+        known = self.rules if self.reference is None else self.reference.scores
+        rules, scores = (set(map(canonical, names)) for names in (self.rules, known))
+        if rules != scores:
+            odd = sorted(rules ^ scores)[0]
+            lacks = "its rules lack it" if odd in scores else "its reference does"
             raise FitError(
                 f"the policy has label {odd!r} in one place and not in another ({lacks}): a label "
                 f'that is never given has a rule with threshold "{NEVER}"'

@@ -117,11 +117,14 @@ def reads_answer(method: str) -> bool:
 
 
 def verdict_masses(result: Result | Readings | Failure) -> tuple[float, float]:
-    """Of a record: the mass that cannot be read, and the least with any verdict; NaN for none."""
-    verdict = getattr(result, "verdict", None)
-    if verdict is None or verdict.low is None:
+    """Of a record: the mass that cannot be read, and the least with any verdict; NaN for none.
+
+    Readings: raw ones.
+    """
+    verdict = None if isinstance(result, Failure) else result.verdict
+    if isinstance(result, Failure) or verdict is None or verdict.low is None:
         return np.nan, np.nan
-    return getattr(result, "unreadable", np.nan), verdict.low
+    return result.unreadable, verdict.low
 
 
 def explore_until_clear(

@@ -177,10 +177,20 @@ class Scored:
     def through(self, calibrator: Calibrator, *, force: bool = False) -> Scored:
         """Calibrated; as they are if they went through this calibrator already.
 
-        FitError if it is for other scores, unless `force`.
+        A table says that scores are calibrated but not by what: then the raw ones beside them are.
+        FitError if it is for other scores, unless `force`; LabelMassError if none are raw.
         """
         if self.calibrator == calibrator.digest:
             return replace(self, curves=calibrator)
+        if self.signature is None and self.method.startswith(CALIBRATED):
+            method = self.method.removeprefix(CALIBRATED)
+            if self.raw is None:
+                raise LabelMassError(
+                    f"the scores by {self.method} went through some calibrator already, and there "
+                    f"are none by {method} to take through this one"
+                )
+            raw = replace(self, method=method, predictions=self.raw, raw=None)
+            return raw.through(calibrator, force=force)
         one, name = self.predictions, CALIBRATED + self.method
         low, high = (np.full_like(one.p, np.nan) if e is None else e for e in (one.low, one.high))
         low, p, high = calibrator.apply(
