@@ -18,7 +18,7 @@ import labelmass
 from labelmass import LabelMassClassifier
 from labelmass.calibrate import fit as fit_calibrator
 from labelmass.decide import Goal, thresholds
-from labelmass.errors import FitError, LabelMassError, RecordError
+from labelmass.errors import FitError, LabelMassError, LabelMassWarning, RecordError
 from labelmass.lm.scripted import ScriptedLanguageModel
 from labelmass.targets import Targets
 from labelmass.task import Task
@@ -83,7 +83,7 @@ def test_a_goal_that_is_not_reached_is_said_and_kept(
     mood: Task, model: Any, goal: str, done: str
 ) -> None:
     made = LabelMassClassifier(mood, model, threshold=goal)
-    with pytest.warns(UserWarning, match=f"{goal} on these texts for joy, fear, joyful: {done}"):
+    with pytest.warns(LabelMassWarning, match=f"{goal} on these texts for joy, fear, joyful: {done}"):
         made.fit(X, 0 * Y)
     assert (made.predict(X) == (goal == "recall>=0.8")).all()
 
@@ -106,14 +106,14 @@ def test_y_may_be_names_indicators_or_shares(mood: Task, model: Any) -> None:
     for same in (names, Y.tolist(), csr_array(Y), np.array(names, dtype=object), Y.astype(float)):
         assert clone(made).fit(X, same).decision_thresholds_.tolist() == wanted
     two = np.array([["joy", "fear"]] * 60)
-    with pytest.warns(UserWarning, match="f1 on these texts for joyful: never given"):
+    with pytest.warns(LabelMassWarning, match="f1 on these texts for joyful: never given"):
         found = clone(made).fit(X, two).decision_thresholds_
     assert np.isfinite(found).tolist() == [True, True, False]
     soft = clone(made).fit(X, TARGETS.shares).decision_thresholds_.tolist()
     assert soft != wanted
     one = ["joy" if level[0] else "fear" for level in Y]
     expected = np.array([[x == label for x in LABELS] for label in one])
-    with pytest.warns(UserWarning, match="for joyful: never given"):
+    with pytest.warns(LabelMassWarning, match="for joyful: never given"):
         pair = [clone(made).fit(X, y).decision_thresholds_ for y in (one, expected)]
     assert np.array_equal(*pair)
 

@@ -136,6 +136,26 @@ def test_unknown_cells_are_left_out() -> None:
     assert one.parameters == other.parameters and one.records == 200
 
 
+@pytest.mark.parametrize("name", [*CALIBRATORS, "auto"])
+@pytest.mark.parametrize("shared", [False, True])
+def test_what_is_not_known_stays_so(name: str, shared: bool) -> None:
+    """No end of an interval makes a number of one that is not known, nor of another end."""
+    made = fit(LABELS, IDS, P, H, method=name, shared=shared)
+    ends = np.array([[0.1, 0.2, np.nan], [np.nan, 0.3, 0.4], [0.1, np.nan, 0.4], [np.nan] * 3])
+    columns = np.repeat(ends[:, :, None], len(LABELS), axis=2)
+    mapped = made.apply(LABELS, columns[:, 0], columns[:, 1], columns[:, 2])
+    for one, before in zip(mapped, columns.swapaxes(0, 1), strict=True):
+        assert np.array_equal(np.isnan(one), np.isnan(before))
+    low, p, high = made.apply(LABELS, *np.array([[[0.1] * 3], [[0.2] * 3], [[0.3] * 3]]))
+    assert mapped[1][:1] == pytest.approx(p) and mapped[0][:1] == pytest.approx(low)
+    assert mapped[2][1:2] == pytest.approx(made.apply(LABELS, np.full((1, 3), 0.4))[0])
+    assert (high >= p).all()
+
+
+def test_the_score_as_it_is_needs_no_positive() -> None:
+    assert fit(LABELS, IDS, P, np.zeros_like(H), method="identity").method == "identity"
+
+
 def test_out_of_fold_scores_come_from_calibrators_that_have_not_seen_the_group() -> None:
     groups = [f"g{i // 3}" for i in range(300)]
     done = cross_fit(LABELS, IDS, P, H, low=P / 2, high=P, groups=groups, count=4, seed=9)
@@ -179,6 +199,8 @@ def test_deals_depend_on_the_record_alone() -> None:
         ({"target": np.full_like(H, np.nan)}, "nothing to calibrate on"),
         ({"p": P[:5]}, r"scores of shape \(5, 3\)"),
         ({"ids": ["x"] * 300}, "'x' comes twice"),
+        ({"target": np.where(np.isnan(H), H, 0.0)}, "no record to fit on has joy or fear or"),
+        ({"target": np.ones_like(H), "method": "auto"}, "every record to fit on has joy or"),
         ({"method": "magic"}, "no calibrator is called 'magic': one of identity"),
         ({"groups": ["g"]}, "1 groups for 300 records"),
         ({"method": "auto", "groups": ["g"] * 300}, "2 to 1 for 1 groups"),

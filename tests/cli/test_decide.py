@@ -280,6 +280,11 @@ def test_records_that_a_calibrator_saw_promise_nothing() -> None:
     run("decide", "after.jsonl", "--policy", "policy.toml", "--out", "other.jsonl")
     assert records("one.jsonl") == records("other.jsonl")
     assert "methods" in refused("decide", "scores.jsonl", "--policy", "policy.toml")
+    # a table does not say by what scores are calibrated: those beside them are taken through it
+    scored("dev.jsonl", "after.csv", "--calibrator", "cal.json")
+    run("decide", "after.csv", "--policy", "policy.toml", "--calibrator", "cal.json",
+        "--out", "table.jsonl")  # fmt: skip
+    assert records("table.jsonl") == records("one.jsonl")
     # where the calibrator's records cannot be told, that is said
     note = run("tune", "after.jsonl", *TUNE[2:], *SURE, "--out", "x.toml").stderr
     assert "if the calibrator was fitted on other records" in note
@@ -411,6 +416,24 @@ def test_tables_of_decided_scores_hold_the_action() -> None:
                "--out", "out.jsonl").stderr  # fmt: skip
     assert actions == [row["decisions"]["action"] for row in records("out.jsonl")]
     assert f"{actions.count('flag')} flag" in said
+
+
+def test_a_record_that_could_not_be_scored_goes_to_review() -> None:
+    run(*TUNE, "--goal", "f1", "--out", "policy.toml")
+    write_lines("new.jsonl", [{"id": "bad"}, *people(3)])
+    asked = ("score", "new.jsonl", "-t", "mood.toml", "--policy", "policy.toml")
+    run(*asked, "--out", "out.csv")
+    with Path("out.csv").open() as file:
+        first = next(csv.DictReader(file))
+    assert first["error"] and first["action"] == "review"
+    run(*asked, "--keep-trees", "trees", "--out", "out.jsonl")
+    run("score", "trees", "--policy", "policy.toml", "--out", "read.jsonl")
+    for name in ("out.jsonl", "read.jsonl"):
+        bad, *rest = records(name)
+        assert bad["decisions"] == {"action": "review"} and "error" in bad
+        assert all(row["decisions"]["explorations"] for row in rest)
+    run("score", "new.jsonl", "-t", "mood.toml", "--out", "plain.jsonl")
+    assert "decisions" not in records("plain.jsonl")[0]
 
 
 def test_drift_warns_of_other_texts_and_not_of_more_of_the_same() -> None:

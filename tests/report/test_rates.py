@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
+import guards
+import labelmass
 from commands import run as command
 from conftest import TASK
+from guards import judged
 from labelmass.calibrate import Calibrator
 from labelmass.decide import Policy, Rule, decide
 from labelmass.errors import FitError, LabelMassError
@@ -189,6 +193,27 @@ def test_a_policy_is_tried_on_the_model_it_is_for(tmp_path: Path) -> None:
     policy = explorers([made_run])[0]["two"].policy
     assert set(explorers([made_run])[0]) == {"one", "two"}
     assert set(explorers([made_run], policy)[0]) == {"two"}
+
+
+@pytest.mark.parametrize("normalise", ["raw", "on-format", "masked"])
+def test_a_guards_verdicts_count_as_in_decide(normalise: str, tmp_path: Path) -> None:
+    rows = [*judged(60), guards.record("silent", safe=100, one=20, lost=0, labels=[])]
+    made = make_run(
+        tmp_path, guards.TASK, rows, [guards.guard_model()],
+        "--methods", "any-place,hard", "--normalise", normalise,
+    )  # fmt: skip
+    made_run = gather(made)
+    ((one,),) = (found.values() for found in explorers([made_run]))
+    found = one.scored.decide(one.policy)
+    assert one.rates.actions == found.counts
+    assert found.unreadable.any() and found.no_verdict.any()
+    exact = labelmass.score(
+        rows, guards.guard_task(), guards.guard_model(), normalise=normalise, policy=one.policy
+    )
+    counts = Counter(result.decisions["action"] for result in exact)
+    assert {action: n for action, n in found.counts.items() if n} == counts
+    assert "cannot be read counts as open" in said(made_run, one.policy)
+    assert "cannot be read" not in read(page([made_run], [draw(made_run)])).text
 
 
 # -- how it is saved ------------------------------------------------------------------------------
