@@ -50,7 +50,7 @@ def test_recall_that_is_not_promised_goes_to_review(kind: str) -> None:
     rule = Rule.of("block", without(kind))
     assert outcomes(rule) == [Outcome.REVIEW] * 5
     assert rule.when == "review on every record" and not rule.certified
-    assert "about 690 labelled records would do" in rule.why
+    assert "about 690 labelled records would do. So it goes to review on every record." in rule.why
 
 
 @pytest.mark.parametrize("kind", ["precision", "fpr"])
@@ -174,6 +174,21 @@ def test_a_label_that_lost_its_rule_is_refused(tmp_path: Path) -> None:
         Policy.load(tmp_path / "policy.toml")
 
 
+def test_a_fallback_that_was_edited_no_longer_says_what_it_was() -> None:
+    for way, edits in {
+        "review": ({"review_from": 0.2}, {"review_from": ...}, {"threshold": 0.4}),
+        "always": ({"threshold": 0.4}, {"threshold": "never"}),
+        "never": ({"threshold": 0.4},),
+    }.items():
+        made = Rule.of("flag", without("recall"), way).to_dict()
+        for edit in edits:
+            data = {k: one for k, one in {**made, **edit}.items() if one not in (..., None)}
+            assert Rule.from_dict(data).note == "moved by hand: no guarantee"
+    never = Rule.of("flag", without("recall"), "never")
+    banded = replace(never, review_from=0.3)
+    assert Rule.from_dict(banded.to_dict()) == banded
+
+
 @pytest.mark.parametrize("name", ["policy.json", "policy.toml"])
 def test_a_fallback_is_kept_in_the_file(name: str, tmp_path: Path) -> None:
     made = {way: Rule.of("flag", without("recall"), way, 0.3) for way in UNMET}
@@ -189,7 +204,7 @@ def test_an_earlier_file_that_fell_open_goes_to_review() -> None:
         return Policy.from_dict(json.loads(text)).rules["x"]
 
     assert earlier("miss-rate").everywhere and earlier("recall").review_from == 0
-    assert earlier("precision") == Rule("block", None, None, without("precision"))
+    assert earlier("precision") == Rule.of("block", without("precision"))
     assert earlier("recall", threshold=0.4).threshold == 0.4
     assert earlier("recall", review_from=0.2).review_from == 0.2
     assert Policy.from_dict(

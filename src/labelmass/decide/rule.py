@@ -8,7 +8,7 @@ from typing import Any
 
 from labelmass.decide.guarantee import Guarantee
 from labelmass.decide.thresholds import Goal, Threshold
-from labelmass.decide.unmet import fallback
+from labelmass.decide.unmet import NOTES, fallback
 from labelmass.errors import FitError
 
 ACTIONS = ("allow", "flag", "review", "block")
@@ -68,16 +68,10 @@ class Rule:
         way = fallback(kind, unmet)
         if way == "best" and best is not None:
             said = f"{best:g} is the best threshold on these records, without a promise"
-            note = f"{note}; {said}" if note else said
-            return cls(action, best, guarantee=guarantee, note=note)
+            return cls(action, best, None, guarantee, _joined(note, said))
         way = fallback(kind) if way == "best" else way
-        return cls(
-            action,
-            0.0 if way == "always" else None,
-            0.0 if way == "review" else None,
-            guarantee,
-            note,
-        )
+        cut, review = _EXTREMES[way]
+        return cls(action, cut, review, guarantee, _joined(note, NOTES[way]))
 
     @property
     def certified(self) -> bool:
@@ -100,8 +94,10 @@ class Rule:
     @property
     def why(self) -> str:
         """Why one may, or that there is no promise."""
-        promise = "" if self.guarantee is None else self.guarantee.text
-        return " ".join(filter(None, (promise, self.note))) or "no guarantee"
+        if self.guarantee is None:
+            return self.note or "no guarantee"
+        said = f" {self.note[0].upper()}{self.note[1:]}." if self.note else ""
+        return self.guarantee.text + said
 
     def moved(self, threshold: float | None) -> Rule:
         """With another threshold, and so without guarantee; the note says from where."""
@@ -138,7 +134,10 @@ class Rule:
         threshold, review = data["threshold"], data.get("review_from")
         threshold = None if threshold == NEVER else threshold
         if guarantee is None or guarantee.threshold in (None, threshold):
-            return cls(data["action"], threshold, review, guarantee, data.get("note", ""))
+            note = data.get("note", "")
+            if not _still(note, threshold, review):
+                note = "moved by hand: no guarantee"
+            return cls(data["action"], threshold, review, guarantee, note)
         moved = cls(data["action"], guarantee.threshold, None, guarantee).moved(threshold)
         return replace(moved, review_from=review)
 
@@ -152,7 +151,23 @@ class Rule:
         promise, never = rule.guarantee, rule.threshold is None and rule.review_from is None
         if promise is None or promise.met or not never:
             return rule
-        return replace(cls.of(rule.action, promise), note=rule.note)
+        return cls.of(rule.action, promise)
+
+
+_EXTREMES = {"review": (None, 0.0), "always": (0.0, None), "never": (None, None)}
+"""Threshold and start of review of a rule that fell back."""
+
+
+def _joined(note: str, said: str) -> str:
+    return f"{note}; {said}" if note else said
+
+
+def _still(note: str, threshold: float | None, review: float | None) -> bool:
+    """Whether a rule still does what its note says it fell back to; a band may have come below."""
+    for way, (cut, start) in _EXTREMES.items():
+        if note.endswith(NOTES[way]):
+            return threshold == cut and start in (None, review)
+    return True
 
 
 def check_share(name: str, value: Any) -> None:

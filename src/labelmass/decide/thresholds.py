@@ -222,7 +222,7 @@ class Threshold:
         if self.met:
             return f"for {self.goal} on these records, without guarantee"
         if not self.positives:
-            return f"no record here has the label, so {self.goal} cannot be judged"
+            return f"no record here has the label, and {self.goal} cannot be judged"
         return f"no threshold reaches {self.goal} on these records"
 
     def to_dict(self) -> dict[str, Any]:

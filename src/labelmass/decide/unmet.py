@@ -13,6 +13,13 @@ UNMET = ("review", "best", "always", "never")
 """Review it on every record; give it from the best threshold at hand, without a promise; give it
 to every record; never give it."""
 
+NOTES = {
+    "review": "so it goes to review on every record",
+    "always": "so it is given to every record",
+    "never": "so it is never given",
+}
+"""What a rule says that fell back to an extreme."""
+
 KEPT_BY_ALL = ("recall", "miss-rate", "record-miss-rate")
 """Goals and risks that giving, or reviewing, the label on every record keeps."""
 
