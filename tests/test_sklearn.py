@@ -83,7 +83,9 @@ def test_a_goal_that_is_not_reached_is_said_and_kept(
     mood: Task, model: Any, goal: str, done: str
 ) -> None:
     made = LabelMassClassifier(mood, model, threshold=goal)
-    with pytest.warns(LabelMassWarning, match=f"{goal} on these texts for joy, fear, joyful: {done}"):
+    with pytest.warns(
+        LabelMassWarning, match=f"{goal} on these texts for joy, fear, joyful: {done}"
+    ):
         made.fit(X, 0 * Y)
     assert (made.predict(X) == (goal == "recall>=0.8")).all()
 
