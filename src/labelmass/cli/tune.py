@@ -6,8 +6,10 @@ from typing import Any
 
 import click
 
+from labelmass._ranges import BETWEEN, SHARE
 from labelmass.cli.fitting import calibrator_options, fitting_options, read_fitting, read_through
 from labelmass.cli.judging import read_targets
+from labelmass.cli.numbers import number
 
 
 def _policy_file(ctx: click.Context, param: click.Parameter, value: str) -> str:
@@ -33,12 +35,12 @@ def _policy_file(ctx: click.Context, param: click.Parameter, value: str) -> str:
     show_default=True,
     help="ltt: with confidence, all labels at once. crc: in expectation, each by itself.",
 )
-@click.option("--confidence", type=float, default=0.95, show_default=True, help="Of ltt.")
+@click.option("--confidence", type=number(BETWEEN), default=0.95, show_default=True, help="Of ltt.")
 @click.option("--shared/--per-label", default=False, help="One threshold for all labels.")
-@click.option("--review-budget", type=click.FloatRange(0, 1), metavar="SHARE", help="Of records.")
+@click.option("--review-budget", type=number(SHARE), metavar="SHARE", help="Of records.")
 @click.option(
     "--review-risk",
-    type=click.FloatRange(0, 1),
+    type=number(SHARE),
     metavar="SHARE",
     help="Of errors among what is decided without review.",
 )
