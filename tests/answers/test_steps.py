@@ -267,7 +267,7 @@ def test_a_step_is_explored_in_few_passes_and_the_budget_counts_its_rows() -> No
     [
         (Budget(tolerance=0.001, depth=1), None, "depth"),
         (Budget(tolerance=0.001), 1, "engine"),
-        (Budget(tolerance=0.001, seconds=0.0), None, "seconds"),
+        (Budget(tolerance=0.001, seconds=1e-9), None, "seconds"),
         (Budget(tolerance=0.001, nodes=1), None, "nodes"),
     ],
 )

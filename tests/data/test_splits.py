@@ -233,7 +233,7 @@ def test_a_kept_split_counts_what_straddles_it() -> None:
         ({"parts": {}}, "parts are none"),
         ({"parts": {"a": 1.5, "b": -0.5}}, "above 0"),
         ({"group": "talk"}, "record 2 has no field 'talk'"),
-        ({"threshold": 0.0}, "near duplicates from 0"),
+        ({"threshold": 0.0}, "near duplicates is 0.0: a number above 0"),
     ],
 )
 def test_what_cannot_be_is_named(options: dict[str, Any], word: str) -> None:

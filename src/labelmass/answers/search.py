@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from labelmass._ranges import COUNT, NOT_NEGATIVE, POSITIVE
 from labelmass.answers.draws import Sampler
 from labelmass.answers.frontier import Frontier
 from labelmass.answers.grammar import TokenGrammar
@@ -39,10 +40,11 @@ class Budget:
     """When to stop: whichever comes first.
 
     tolerance: widest high - low over the labels and `none`, in the chosen normalisation, and over
-        the shares at the label steps that are wanted.
+        the shares at the label steps that are wanted; 0 explores until something else ends it.
     relative: if given, also each label's width over its probability (at least `RARE`).
     nodes: most rows read for the tree and the steps. depth: longest answer in tokens. seconds: None
         for no limit.
+    Raises LabelMassError naming the field and what it may be.
     """
 
     tolerance: float = 0.01
@@ -50,6 +52,14 @@ class Budget:
     nodes: int = 2048
     depth: int = 256
     seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        NOT_NEGATIVE.check("tolerance", self.tolerance)
+        for name in ("nodes", "depth"):
+            COUNT.check(name, getattr(self, name))
+        for name in ("relative", "seconds"):
+            if (value := getattr(self, name)) is not None:
+                POSITIVE.check(name, value)
 
     def limits(self, p: NDArray[np.float64]) -> NDArray[np.float64]:
         """The widest interval each of these probabilities may have."""

@@ -7,8 +7,10 @@ from typing import Any
 
 import click
 
+from labelmass._ranges import BETWEEN, SEED
 from labelmass.cli.fitting import fitting_options, read_fitting
 from labelmass.cli.judging import CALIBRATORS
+from labelmass.cli.numbers import number
 
 
 @click.command("calibrate")
@@ -28,11 +30,13 @@ from labelmass.cli.judging import CALIBRATORS
 )
 @click.option(
     "--hold-out",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    type=number(BETWEEN),
     metavar="SHARE",
     help="Of the records, kept out of the fit for `labelmass tune`.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Of folds and hold-out.")
+@click.option(
+    "--seed", type=number(SEED), default=0, show_default=True, help="Of folds and hold-out."
+)
 @click.option("--out", required=True, type=click.Path(dir_okay=False), help="A .json file.")
 def command(scores: str, out: str, **options: Any) -> None:
     """Fit the map from the scores in SCORES to what people said in DATA.

@@ -9,7 +9,9 @@ from typing import Any
 
 import click
 
+from labelmass._ranges import COUNT, POSITIVE
 from labelmass.cli.judging import CALIBRATORS, judge, judging_options, show
+from labelmass.cli.numbers import number
 from labelmass.cli.options import (
     NORMALISATIONS,
     announce,
@@ -43,11 +45,13 @@ from labelmass.lm.base import LanguageModel
     metavar="A,B,...",
     help="Default: every method that reads the one tree, without further prompts or draws.",
 )
-@click.option("--tolerance", type=float, default=0.01, show_default=True)
-@click.option("--nodes", type=int, default=2048, show_default=True, help="Most rows per record.")
+@click.option("--tolerance", type=number(POSITIVE), default=0.01, show_default=True)
+@click.option(
+    "--nodes", type=number(COUNT), default=2048, show_default=True, help="Most rows per record."
+)
 @click.option("--normalise", type=click.Choice(NORMALISATIONS), default="raw", show_default=True)
-@click.option("--samples", type=click.IntRange(min=1), help="Answers drawn, where some are.")
-@click.option("--orders", type=click.IntRange(min=1), default=1, help="Label orders averaged over.")
+@click.option("--samples", type=number(COUNT), help="Answers drawn, where some are.")
+@click.option("--orders", type=number(COUNT), default=1, help="Label orders averaged over.")
 @click.option("--prior", type=click.Choice(["batch"]), help="Take away what all records share.")
 @click.option(
     "--rule", "rules", multiple=True, type=click.Path(exists=True), help="From `labelmass select`."
@@ -58,8 +62,8 @@ from labelmass.lm.base import LanguageModel
     help="Also each method calibrated, every record by a fit that has not seen it.",
 )
 @classifier_options
-@click.option("--limit", type=int, help="Refuse to ask more prompts than this in all.")
-@click.option("--batch-size", type=click.IntRange(min=1), default=16, show_default=True)
+@click.option("--limit", type=number(COUNT), help="Refuse to ask more prompts than this in all.")
+@click.option("--batch-size", type=number(COUNT), default=16, show_default=True)
 @click.option("--out", "run", required=True, type=click.Path(file_okay=False), metavar="RUN")
 @judging_options
 @prompt_options

@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+from labelmass._ranges import SEED
+from labelmass.cli.numbers import number
 from labelmass.cli.options import task_option
 from labelmass.cli.training import show_fit, tell_skipped, training_options, write_cross_fitted
 
@@ -21,7 +23,7 @@ from labelmass.cli.training import show_fit, tell_skipped, training_options, wri
     help="tfidf; minilm (all-MiniLM-L6-v2); or the folder of a transformers encoder.",
 )
 @training_options
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the folds.")
+@click.option("--seed", type=number(SEED), default=0, show_default=True, help="Of the folds.")
 def command(source: str, task: str | None, folder: str, **options: Any) -> None:
     """Fit a logistic regression a label on the texts of TRAIN, and what people said of them.
 

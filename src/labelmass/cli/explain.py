@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+from labelmass._ranges import POSITIVE, SHARE
+from labelmass.cli.numbers import number
 from labelmass.cli.options import (
     NORMALISATIONS,
     load_model,
@@ -21,9 +23,11 @@ from labelmass.cli.options import (
 @task_option
 @model_options
 @click.option("--id", "identity", metavar="ID", help="With a folder of saved trees: which record.")
-@click.option("--tolerance", type=float, default=0.01, show_default=True)
+@click.option("--tolerance", type=number(POSITIVE), default=0.01, show_default=True)
 @click.option("--normalise", type=click.Choice(NORMALISATIONS), default="raw", show_default=True)
-@click.option("--least", type=float, default=0.01, show_default=True, help="Smallest mass drawn.")
+@click.option(
+    "--least", type=number(SHARE), default=0.01, show_default=True, help="Smallest mass drawn."
+)
 @click.option("--svg", type=click.Path(dir_okay=False), help="Save the drawing.")
 @prompt_options
 def command(text: str, task: str | None, least: float, svg: str | None, **options: Any) -> None:

@@ -9,6 +9,9 @@ from typing import Any, TypeVar
 
 import click
 
+from labelmass._ranges import SHARE, WHOLE
+from labelmass.cli.numbers import number
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 GOLD = ("given", "majority", "more-than-half", "dawid-skene")
@@ -30,14 +33,18 @@ def judging_options(command: F) -> F:
     """--gold, --threshold, --baseline, --metric, --draws."""
     for option in (
         click.option(
-            "--draws", type=int, default=2000, show_default=True, help="Of the bootstrap."
+            "--draws", type=number(WHOLE), default=2000, show_default=True, help="Of the bootstrap."
         ),
         click.option(
             "--metric", "metrics", multiple=True, metavar="NAME", help="Default: all that fit."
         ),
         click.option("--baseline", metavar="METHOD", help="Give every difference from this one."),
         click.option(
-            "--threshold", type=float, default=0.5, show_default=True, help="A label is set from P."
+            "--threshold",
+            type=number(SHARE),
+            default=0.5,
+            show_default=True,
+            help="A label is set from P.",
         ),
         gold_option,
     ):

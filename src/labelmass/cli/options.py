@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from labelmass._ranges import SEED, SHARE, WHOLE
+from labelmass.cli.numbers import number
 from labelmass.lm.base import LanguageModel
 
 if TYPE_CHECKING:
@@ -61,7 +63,9 @@ def prompt_options(command: F) -> F:
             help="Give the model the fixed opening of the answer, or leave it to write.",
         ),
         click.option("--chat/--no-chat", default=None, help="Chat template, or plain text."),
-        click.option("--seed", type=int, help="Seed of shuffled labels and drawn demonstrations."),
+        click.option(
+            "--seed", type=number(SEED), help="Seed of shuffled labels and drawn demonstrations."
+        ),
         click.option(
             "--label-order",
             type=click.Choice(["given", "alphabetical", "reversed", "shuffled"]),
@@ -74,7 +78,7 @@ def prompt_options(command: F) -> F:
         ),
         click.option(
             "--multi-share",
-            type=click.FloatRange(0, 1),
+            type=number(SHARE),
             metavar="SHARE",
             help="Of the demonstrations, with two or more labels; the others have exactly one.",
         ),
@@ -84,7 +88,9 @@ def prompt_options(command: F) -> F:
             metavar="FILE",
             help="JSONL of records with `labels` to draw demonstrations from, not the task's own.",
         ),
-        click.option("--demonstrations", "-k", type=int, metavar="K", help="How many to show."),
+        click.option(
+            "--demonstrations", "-k", type=number(WHOLE), metavar="K", help="How many to show."
+        ),
     ):
         command = option(command)
     return command

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from labelmass._ranges import BETWEEN, COUNT
+from labelmass.cli.numbers import number
 from labelmass.cli.options import (
     load_model,
     load_task,
@@ -48,13 +50,13 @@ JOURNAL, STUDY = "states.journal", "study.json"
 )
 @click.option(
     "--hold-out",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    type=number(BETWEEN),
     default=0.2,
     show_default=True,
     metavar="SHARE",
     help="Of the records, judged in the study by probes fitted on the others.",
 )
-@click.option("--batch-size", type=click.IntRange(min=1), default=16, show_default=True)
+@click.option("--batch-size", type=number(COUNT), default=16, show_default=True)
 @click.option("--overwrite", is_flag=True, help="Begin anew where another run left a journal.")
 @training_options
 @prompt_options

@@ -10,6 +10,8 @@ from typing import Any
 
 import click
 
+from labelmass._ranges import BETWEEN, COUNT, POSITIVE
+from labelmass.cli.numbers import number
 from labelmass.cli.options import (
     NORMALISATIONS,
     announce,
@@ -32,8 +34,12 @@ from labelmass.cli.training import classifier_options, load_classifiers
 @click.option(
     "--method", "methods", multiple=True, metavar="NAME", help="Default any-place. May be repeated."
 )
-@click.option("--tolerance", type=float, default=0.01, show_default=True, help="Widest high - low.")
-@click.option("--relative", type=float, help="Also: widest interval as a share of the probability.")
+@click.option(
+    "--tolerance", type=number(POSITIVE), default=0.01, show_default=True, help="Widest high - low."
+)
+@click.option(
+    "--relative", type=number(POSITIVE), help="Also: widest interval as a share of the probability."
+)
 @click.option("--normalise", type=click.Choice(NORMALISATIONS), default="raw", show_default=True)
 @click.option(
     "--off-format",
@@ -42,15 +48,17 @@ from labelmass.cli.training import classifier_options, load_classifiers
     show_default=True,
     help="What an answer that leaves the format says of labels not written before.",
 )
-@click.option("--nodes", type=int, default=2048, show_default=True, help="Most rows per record.")
-@click.option("--depth", type=int, default=256, show_default=True, help="Longest answer, tokens.")
-@click.option("--seconds", type=float, help="Most time per record.")
 @click.option(
-    "--samples", type=click.IntRange(min=1), help="Answers drawn, by the methods that draw some."
+    "--nodes", type=number(COUNT), default=2048, show_default=True, help="Most rows per record."
 )
 @click.option(
+    "--depth", type=number(COUNT), default=256, show_default=True, help="Longest answer, tokens."
+)
+@click.option("--seconds", type=number(POSITIVE), help="Most time per record.")
+@click.option("--samples", type=number(COUNT), help="Answers drawn, by the methods that draw some.")
+@click.option(
     "--orders",
-    type=click.IntRange(min=1),
+    type=number(COUNT),
     default=1,
     show_default=True,
     help="Average over this many orders of the labels in the prompt.",
@@ -62,7 +70,11 @@ from labelmass.cli.training import classifier_options, load_classifiers
     "(contextual calibration).",
 )
 @click.option(
-    "--rate", type=float, default=0.5, show_default=True, help="What a label gets there instead."
+    "--rate",
+    type=number(BETWEEN),
+    default=0.5,
+    show_default=True,
+    help="What a label gets there instead.",
 )
 @click.option(
     "--rule",
@@ -88,8 +100,8 @@ from labelmass.cli.training import classifier_options, load_classifiers
 @click.option(
     "--force", is_flag=True, help="Calibrate, or decide by, scores of another kind all the same."
 )
-@click.option("--limit", type=int, help="Refuse to ask more prompts than this in all.")
-@click.option("--batch-size", type=click.IntRange(min=1), default=16, show_default=True)
+@click.option("--limit", type=number(COUNT), help="Refuse to ask more prompts than this in all.")
+@click.option("--batch-size", type=number(COUNT), default=16, show_default=True)
 @click.option("--out", type=click.Path(dir_okay=False), help="A .jsonl, .csv or .parquet file.")
 @click.option("--overwrite", is_flag=True, help="Begin anew where another run left a journal.")
 @click.option("--keep-trees", type=click.Path(file_okay=False), help="Folder for the trees.")

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import click
 
+from labelmass._ranges import Range
+from labelmass.cli.numbers import number
+
 
 @click.command("select")
 @click.argument("trees", type=click.Path(exists=True, file_okay=False))
@@ -18,7 +21,13 @@ import click
     metavar="RULE",
 )
 @click.option("--gold", default="labels", show_default=True, help="Field of the true labels.")
-@click.option("--most", type=int, default=2, show_default=True, help="Labels of a sure record.")
+@click.option(
+    "--most",
+    type=number(Range(2, whole=True)),
+    default=2,
+    show_default=True,
+    help="Labels of a sure record.",
+)
 @click.option("--out", required=True, type=click.Path(dir_okay=False), help="A .json file.")
 def command(trees: str, rule: str, gold: str, most: int, out: str) -> None:
     """Fit the threshold of an uncertainty rule (probability, entropy or logtoku).

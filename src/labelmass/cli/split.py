@@ -6,6 +6,9 @@ from pathlib import Path
 
 import click
 
+from labelmass._ranges import SEED, Range
+from labelmass.cli.numbers import number
+
 
 @click.command("split")
 @click.argument("source", metavar="FILE")
@@ -17,12 +20,12 @@ import click
 )
 @click.argument("more", metavar="[NAME=SHARE]...", nargs=-1)
 @click.option("--by", metavar="FIELD", help="Keep the split that a field of the records names.")
-@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--seed", type=number(SEED), default=0, show_default=True)
 @click.option("--group", metavar="FIELD", help="Records with one value stay together.")
 @click.option(
     "--near-duplicates",
     "threshold",
-    type=float,
+    type=number(Range(0, 1, low_open=True)),
     metavar="COSINE",
     help="Texts at least this alike stay together: 0.8, say. With --by they are only counted.",
 )

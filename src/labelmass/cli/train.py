@@ -12,8 +12,10 @@ from typing import Any
 
 import click
 
+from labelmass._ranges import COUNT, POSITIVE
+from labelmass.cli.numbers import number
 from labelmass.cli.options import device_options, load_task, prompt_options, task_option
-from labelmass.train.settings import CHOICES, Settings
+from labelmass.train.settings import CHOICES, RANGES, Settings
 
 _USUAL = Settings()
 
@@ -28,7 +30,8 @@ def _choice(name: str, about: str) -> Any:
 def _number(name: str, about: str) -> Any:
     usual = getattr(_USUAL, name)
     flag = f"--{name.replace('_', '-')}"
-    return click.option(flag, type=type(usual), default=usual, show_default=True, help=about)
+    kind = number(RANGES[name]) if name in RANGES else str
+    return click.option(flag, type=kind, default=usual, show_default=True, help=about)
 
 
 @click.command("train")
@@ -47,7 +50,9 @@ def _number(name: str, about: str) -> Any:
 @_choice("balance", "Weigh records with rare labels more.")
 @_number("epochs", "The most.")
 @_number("batch_size", "Records a step.")
-@click.option("--rate", type=float, help="Highest learning rate. [default: 1e-3, 5e-5 with --full]")
+@click.option(
+    "--rate", type=number(POSITIVE), help="Highest learning rate. [default: 1e-3, 5e-5 with --full]"
+)
 @_number("warm_up", "Share of the steps over which the rate rises.")
 @_choice("schedule", "How the rate goes on.")
 @_number("weight_decay", "Of AdamW.")
@@ -57,10 +62,10 @@ def _number(name: str, about: str) -> Any:
 @_number("method", "How validation scores.")
 @_number("tolerance", "Of validation: widest high - low.")
 @_number("nodes", "Of validation: most rows per record.")
-@click.option("--minutes", type=float, help="Stop after so long; the same command goes on.")
 @click.option(
-    "--save-every", type=click.IntRange(min=1), default=50, show_default=True, metavar="STEPS"
+    "--minutes", type=number(POSITIVE), help="Stop after so long; the same command goes on."
 )
+@click.option("--save-every", type=number(COUNT), default=50, show_default=True, metavar="STEPS")
 @device_options
 @prompt_options
 def command(source: str, task: str | None, out: str, **options: Any) -> None:

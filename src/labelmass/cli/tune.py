@@ -7,8 +7,10 @@ from typing import Any
 
 import click
 
+from labelmass._ranges import BETWEEN, SHARE
 from labelmass.cli.fitting import calibrator_options, fitting_options, read_fitting, read_through
 from labelmass.cli.judging import read_targets
+from labelmass.cli.numbers import number
 
 NOT_MET = 4
 """The exit status of --strict."""
@@ -37,7 +39,7 @@ def _policy_file(ctx: click.Context, param: click.Parameter, value: str) -> str:
     show_default=True,
     help="ltt: with confidence, all labels at once. crc: in expectation, each by itself.",
 )
-@click.option("--confidence", type=float, default=0.95, show_default=True, help="Of ltt.")
+@click.option("--confidence", type=number(BETWEEN), default=0.95, show_default=True, help="Of ltt.")
 @click.option(
     "--unmet",
     type=click.Choice(["review", "best", "always", "never"]),
@@ -46,10 +48,10 @@ def _policy_file(ctx: click.Context, param: click.Parameter, value: str) -> str:
     "Default: review for recall, never for other goals.",
 )
 @click.option("--shared/--per-label", default=False, help="One threshold for all labels.")
-@click.option("--review-budget", type=click.FloatRange(0, 1), metavar="SHARE", help="Of records.")
+@click.option("--review-budget", type=number(SHARE), metavar="SHARE", help="Of records.")
 @click.option(
     "--review-risk",
-    type=click.FloatRange(0, 1),
+    type=number(SHARE),
     metavar="SHARE",
     help="Of errors among what is decided without review.",
 )

@@ -12,6 +12,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from labelmass._ranges import POSITIVE, Range
 from labelmass._text import canonical
 from labelmass.data.clusters import RULE, Ids, joined, near_duplicates, numbered
 from labelmass.errors import LabelMassError, RecordError
@@ -23,6 +24,10 @@ ASSIGNMENT = (
     "clusters are dealt whole, rarest label first, large before small, each to the part that "
     "lacks that label most and has room; equal ones in the order of a seeded hash of their ids"
 )
+
+
+COSINE = Range(0, 1, low_open=True)
+"""From which cosine texts may count as near duplicates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +88,7 @@ def kept_split(records: Sequence[Record], by: str, *, threshold: float | None = 
         parts[name].append(record)
     report: dict[str, Any] = {"by": by} | _near(threshold) | _summary(parts)
     if threshold is not None:
+        COSINE.check("threshold of near duplicates", threshold)
         clusters = near_duplicates([record.plain for record in found], threshold)
         seen: dict[int, set[str]] = {}
         for cluster, name in zip(clusters.tolist(), of, strict=True):
@@ -102,8 +108,9 @@ def labels_of(record: Record) -> list[str]:
 
 
 def _check_shares(parts: Mapping[str, float]) -> None:
-    if not parts or min(parts.values()) <= 0 or abs(sum(parts.values()) - 1) > 1e-6:
-        shown = ", ".join(f"{name}={share:g}" for name, share in parts.items())
+    good = all(share in POSITIVE for share in parts.values())
+    if not parts or not good or abs(sum(parts.values()) - 1) > 1e-6:
+        shown = ", ".join(f"{name}={share}" for name, share in parts.items())
         raise LabelMassError(f"parts are {shown or 'none'}: expected shares above 0 that add to 1")
 
 
@@ -126,8 +133,7 @@ def _clusters(records: Sequence[Record], group: str | None, threshold: float | N
                 raise LabelMassError(f"record {record.id!r} has no field {group!r} to group by")
         clusters = numbered([json.dumps(record.extra[group]) for record in records])
     if threshold is not None:
-        if not 0 < threshold <= 1:
-            raise LabelMassError(f"near duplicates from {threshold:g}: expected above 0, at most 1")
+        COSINE.check("threshold of near duplicates", threshold)
         similar = near_duplicates([record.plain for record in records], threshold)
         clusters = joined(clusters, similar)
     return clusters

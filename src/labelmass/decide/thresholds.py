@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from labelmass._ranges import NOT_NEGATIVE
 from labelmass.decide.unmet import KEPT_BY_ALL
 from labelmass.errors import FitError
 
@@ -158,6 +159,11 @@ class Goal:
                     break
                 if kind in ("precision", "recall", "fpr") and not 0 < values[0] < 1:
                     raise FitError(f"goal {text!r}: the level lies between 0 and 1")
+                if kind == "cost":
+                    for cost in values:
+                        NOT_NEGATIVE.check(f"goal {text!r}: a cost", cost, FitError)
+                    if not any(values):
+                        raise FitError(f"goal {text!r}: one of the two must cost something")
                 return cls(kind, values)
         raise FitError(
             f"no goal is written {text!r}: f1, precision>=0.9, recall>=0.9, fpr<=0.05, cost=1:5 "

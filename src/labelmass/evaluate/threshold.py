@@ -27,6 +27,12 @@ class Threshold:
     tau: float | Mapping[str, float] | None = 0.5
     fitted_on: str | None = None
 
+    def __post_init__(self) -> None:
+        named = self.tau if isinstance(self.tau, Mapping) else {"": self.tau}
+        for label, tau in named.items():
+            if tau is not None and np.isnan(tau):
+                raise LabelMassError(f"threshold{f' of {label!r}' if label else ''} is {tau!r}")
+
     def choose(self, p: NDArray[np.float64], labels: Sequence[str]) -> NDArray[np.bool_]:
         """(n, k) label sets; LabelMassError if a label has no threshold. NaN is not chosen."""
         if self.tau is None:

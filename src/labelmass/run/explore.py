@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from zlib import crc32
 
+from labelmass._ranges import COUNT
 from labelmass.answers.search import Budget, Needs, NodeAsk, Search
 from labelmass.answers.tree import AnswerTree, Normalisation
 from labelmass.errors import ModelError, RecordError
@@ -121,8 +122,7 @@ class Explorer:
         also: Mapping[Name, Askable] | None = None,
         batch_size: int = 16,
     ) -> None:
-        if batch_size < 1:
-            raise ValueError(f"batch_size is {batch_size}: at least 1")
+        COUNT.check("batch_size", batch_size)
         self.model, self.task = model, task
         self.batch_size = batch_size
         self.joint = Joint(task, model.tokenizer)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from labelmass._ranges import COUNT
 from labelmass.answers.search import DRAWN, Budget, Needs
 from labelmass.errors import LabelMassError
 from labelmass.run.explore import WORD
@@ -31,6 +32,7 @@ class Forecast:
         """LabelMassError if so many records would ask more than `limit` prompts in all."""
         if limit is None:
             return
+        COUNT.check("limit", limit)
         if records is None:
             raise LabelMassError(
                 "a limit on prompts needs to know how many records there are: give a file"

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+from labelmass._ranges import BETWEEN, COUNT
 from labelmass.answers.search import Budget
 from labelmass.answers.tree import Normalisation
 from labelmass.calibrate import Calibrator
@@ -94,8 +95,8 @@ class Plan:
         if off_format not in ("not-written", "unknown"):
             raise LabelMassError(f"off_format is {off_format!r}: 'not-written' or 'unknown'")
         self.off_format = off_format
-        if samples is not None and samples < 1:
-            raise LabelMassError(f"samples is {samples}: at least 1")
+        if samples is not None:
+            COUNT.check("samples", samples)
         readers = [*self.estimators]
         if keep_trees:
             readers += [e for e in ESTIMATORS.values() if not e.needs.draws]
@@ -106,12 +107,10 @@ class Plan:
         check_beside(classifiers, task)
         self.classifiers = tuple(classifiers)
         named = [*(e.name for e in self.estimators), *(one.method for one in classifiers)]
-        if orders < 1:
-            raise LabelMassError(f"orders is {orders}: at least 1")
+        COUNT.check("orders", orders)
         if prior not in (None, "content-free", "batch"):
             raise LabelMassError(f"prior is {prior!r}: 'content-free', 'batch', or none")
-        if not 0 < rate < 1:
-            raise LabelMassError(f"rate is {rate}: between 0 and 1")
+        BETWEEN.check("rate", rate)
         self.orders, self.prior, self.rate = orders, prior, rate
         self.calibrating: Calibrating | None = None
         if calibrator is not None:

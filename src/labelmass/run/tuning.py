@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from labelmass._ranges import BETWEEN, SHARE
 from labelmass.calibrate import Calibrator
 from labelmass.calibrate.provenance import fingerprint
 from labelmass.decide import (
@@ -57,6 +58,10 @@ class Promise:
     def __post_init__(self) -> None:
         if self.guarantee not in GUARANTEES:
             raise FitError(f"no guarantee {self.guarantee!r}: one of {', '.join(GUARANTEES)}")
+        BETWEEN.check("confidence", self.confidence, FitError)
+        for name in ("budget", "risk"):
+            if (share := getattr(self, name)) is not None:
+                SHARE.check(name, share, FitError)
         if self.budget is not None and self.risk is not None:
             raise FitError("a band is sized for a budget or for a risk, one of them")
         if self.goal is None and (self.guarantee != "none" or self.shared or not self.reviews):

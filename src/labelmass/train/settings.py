@@ -6,6 +6,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
+from labelmass._ranges import COUNT, NOT_NEGATIVE, PART, POSITIVE, SEED, Range
 from labelmass.errors import LabelMassError
 
 Answers = Literal["annotators", "gold"]
@@ -20,6 +21,15 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "schedule": get_args(Schedule),
 }
 """The values of the settings that are words."""
+
+RANGES: dict[str, Range] = {
+    **dict.fromkeys(("rank", "epochs", "batch_size", "patience", "nodes"), COUNT),
+    **dict.fromkeys(("alpha", "rate", "clip", "tolerance"), POSITIVE),
+    **dict.fromkeys(("dropout", "warm_up", "dev_share"), PART),
+    "weight_decay": NOT_NEGATIVE,
+    "seed": SEED,
+}
+"""The values of the settings that are numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,17 +81,8 @@ class Settings:
         for name, words in CHOICES.items():
             if getattr(self, name) not in words:
                 raise LabelMassError(f"{name} is {getattr(self, name)!r}: {' or '.join(words)}")
-        for name in ("rank", "epochs", "batch_size", "patience", "nodes"):
-            if getattr(self, name) < 1:
-                raise LabelMassError(f"{name} is {getattr(self, name)}: at least 1")
-        for name in ("alpha", "rate", "clip", "tolerance"):
-            if not getattr(self, name) > 0:
-                raise LabelMassError(f"{name} is {getattr(self, name)}: above 0")
-        for name in ("dropout", "warm_up", "dev_share"):
-            if not 0 <= getattr(self, name) < 1:
-                raise LabelMassError(f"{name} is {getattr(self, name)}: at least 0, below 1")
-        if self.weight_decay < 0:
-            raise LabelMassError(f"weight_decay is {self.weight_decay}: at least 0")
+        for name, allowed in RANGES.items():
+            allowed.check(name, getattr(self, name))
 
     def rate_at(self, step: int, steps: int) -> float:
         """The learning rate of a step, counted from 0, out of so many."""

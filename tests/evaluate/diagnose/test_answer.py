@@ -84,7 +84,7 @@ def test_nothing_to_read_where_no_label_can_come() -> None:
 
 def test_a_budget_that_stops_everything_leaves_an_open_step() -> None:
     model = ScriptedLanguageModel({"": {"joy": 1.0}, "joy": {"<end>": 1.0}})
-    tree = grow(model, comma_list(), list(LABELS), Budget(nodes=0), Needs(tries=None))
+    tree = grow(model, comma_list(), list(LABELS), Budget(seconds=1e-9), Needs(tries=None))
     answer = answer_of(tree)
     (place,) = answer.places
     assert answer.ending is Ending.CUT
