@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from labelmass.lm.scripted import END, ScriptedLanguageModel
 from labelmass.task.formats import AnswerFormat
@@ -33,12 +33,13 @@ class Reading:
     """What a text means under a format: labels written, whether it may go on, how it stands."""
 
     written: tuple[int, ...]  # labels in order, without repeats
-    gate: bool
+    gate: bool  # the word of a risk verdict has been read
     viable: bool
     complete: bool  # a closing or stop text has been read
     can_end: bool  # complete if the model ended here
     none: bool = False
     listed: tuple[int, ...] = ()  # what was written, repeats and the empty answer (k) included
+    labelled: bool = False  # the text of a label has been read, with its boundary or without
 
 
 def read(fmt: AnswerFormat, spellings: list[str], text: str) -> Reading:
@@ -62,6 +63,7 @@ def read(fmt: AnswerFormat, spellings: list[str], text: str) -> Reading:
                 end.can_end,
                 end.none,
                 listed,
+                best.labelled or reading.labelled,
             )
     return best or Reading((), False, False, False, False)
 
@@ -80,7 +82,7 @@ def _readings(fmt: AnswerFormat, spellings: list[str], text: str) -> Iterator[Re
         return
     whole = fmt.gate + fmt.gate_separator
     if whole.startswith(text) and text != whole:
-        yield Reading((), len(text) > len(fmt.gate), True, False, False)
+        yield Reading((), len(text) >= len(fmt.gate), True, False, False)
     elif text.startswith(whole):
         yield from _items(fmt, spellings, text[len(whole) :], (), True)
 
@@ -105,18 +107,19 @@ def _after(
 ) -> Iterator[Reading]:
     """done: what is listed before `item`, which writes `output`: a label, or k, `none`."""
     none = output == len(spellings)
+    rest = text[len(item) :] if text.startswith(item) else None
 
     def reading(listed: tuple[int, ...], complete: bool, ends: bool, empty: bool) -> Reading:
         written = tuple(dict.fromkeys(out for out in listed if out < len(spellings)))
-        return Reading(written, gate, True, complete, ends, empty, listed)
+        labelled = bool(written) or (rest == "" and not none)
+        return Reading(written, gate, True, complete, ends, empty, listed, labelled)
 
     if item.startswith(text) and (text != item or text == ""):
         if text != item:
             yield reading(done, False, False, False)
             return
-    if not text.startswith(item):
+    if rest is None:
         return
-    rest = text[len(item) :]
     now = (*done, output)
     if rest == "":
         yield reading(done, False, fmt.closing is None, none)
@@ -139,9 +142,67 @@ def _after(
             yield reading(now, False, False, False)
 
 
+BLANKS, MARKS = " \t\r\n", " \t\r\n,;"
+
+
+def read_guard(fmt: AnswerFormat, codes: list[str], text: str) -> tuple[Reading, tuple[int, ...]]:
+    """Naive reader of a guard's answers as models write them; and the labels if it ended here.
+
+    Codes are letters and digits; neither of the words begins with the other.
+    """
+    lost = Reading((), False, False, False, False), ()
+    words = [word for word in (fmt.gate, fmt.none) if word]
+    text = text.lstrip(BLANKS).lower()
+    word = next((word for word in words if text.startswith(word)), None)
+    if word is None:
+        begun = any(word.startswith(text) for word in words)
+        return Reading((), False, begun, False, False), ()
+    rest = text[len(word) :]
+    if word == fmt.none:
+        stop = rest.strip(BLANKS) in ("", ".")
+        return (Reading((), False, True, False, True, True), ()) if stop else lost
+    listed: list[int] = []
+
+    def behind(viable: bool, ends: bool) -> Reading:
+        return Reading(_once(listed), True, viable, False, ends, listed=tuple(listed))
+
+    while True:
+        item = rest.lstrip(MARKS)
+        between = rest[: len(rest) - len(item)]
+        if not item:  # nothing yet, or behind a code and what parts it from the next
+            return behind(True, bool(listed) and not between.strip(BLANKS)), tuple(listed)
+        if not between:
+            return lost
+        length = next((n for n, char in enumerate(item) if not char.isalnum()), len(item))
+        name, rest = item[:length], item[length:]
+        code = next((i for i, c in enumerate(codes) if c.lower() == name), None)
+        if code is None:
+            return behind(not rest and any(c.lower().startswith(name) for c in codes), False), ()
+        if not rest or (rest[0] == "." and not rest[1:].strip(BLANKS)):
+            return behind(True, True), (*listed, code)
+        listed.append(code)
+
+
+def _once(listed: Sequence[int]) -> tuple[int, ...]:
+    return tuple(dict.fromkeys(listed))
+
+
+def look_at(fmt: AnswerFormat, spellings: list[str], text: str) -> Reading:
+    """What a text means, by the naive reader of its format."""
+    return read_guard(fmt, spellings, text)[0] if _usual(fmt) else read(fmt, spellings, text)
+
+
+def _usual(fmt: AnswerFormat) -> bool:
+    return fmt.gate is not None and fmt.tolerate == "usual"
+
+
 @dataclass
 class Exact:
-    """Exact quantities of a scripted model under a format."""
+    """Exact quantities of a scripted model under a format.
+
+    after_label: mass that leaves the format after the text of a label. readable: mass whose verdict
+    can be read, where the format has one.
+    """
 
     label: list[float]
     none: float
@@ -151,6 +212,12 @@ class Exact:
     sets: dict[frozenset[int], float]
     pairs: dict[tuple[int, int], float]
     on_label: list[float]  # mass of complete answers that hold the label
+    unreadable: float = 0.0
+    after_label: float = 0.0
+
+    @property
+    def readable(self) -> float:
+        return self.none + self.gate
 
 
 def enumerate_answers(
@@ -165,6 +232,9 @@ def enumerate_answers(
     exact = Exact([0.0] * k, 0.0, 0.0, 0.0, 0.0, {}, {}, [0.0] * k)
     (end,) = model.tokenizer.end_ids
 
+    def look(text: str) -> Reading:
+        return look_at(fmt, spellings, text)
+
     def leave(mass: float, state: Reading, complete: bool) -> None:
         for label in state.written:
             exact.label[label] += mass
@@ -172,8 +242,12 @@ def enumerate_answers(
                 if label < other:
                     exact.pairs[label, other] = exact.pairs.get((label, other), 0.0) + mass
         exact.gate += mass * state.gate
+        if not complete and state.gate:
+            exact.unreadable += mass
+            return
         if not complete:
             exact.off += mass
+            exact.after_label += mass * state.labelled
             return
         exact.ended += mass
         exact.none += mass * state.none
@@ -184,31 +258,40 @@ def enumerate_answers(
 
     def visit(path: tuple[str, ...], mass: float, before: Reading) -> None:
         row = model.distribution(prompt, path)
-        branches: list[tuple[float, tuple[str, ...], Reading, bool]] = []
+        text = "".join(path)
+        branches: list[tuple[float, tuple[str, ...], Reading]] = []
+        ended: list[tuple[float, Reading, bool]] = []  # complete, or left the format in this token
         for token, p in row.items():
             if token == end:
-                ended = close(fmt, spellings, "".join(path), before)
-                if ended is not None:
-                    branches.append((p, path, ended, True))
+                if (last := close(fmt, spellings, text, before)) is not None:
+                    ended.append((p, last, True))
                 continue
-            longer = (*path, model.tokens[token])
-            now = read(fmt, spellings, "".join(map(str, longer)))
-            if now.viable:
-                branches.append((p, longer, now, now.complete))
-        allowed = sum(p for p, *_ in branches)
-        scale = 1.0 / allowed if masked and allowed else 1.0
-        if not masked:
-            leave(mass * max(1.0 - allowed, 0.0), before, False)
-        elif not allowed:
-            exact.off += mass
-        for p, longer, now, complete in branches:
-            share = mass * p * scale
-            if complete:
-                leave(share, now, True)
+            longer = (*path, str(model.tokens[token]))
+            now = look("".join(longer))
+            if now.complete:
+                ended.append((p, now, True))
+            elif now.viable:
+                branches.append((p, longer, now))
             else:
-                visit(longer, share, now)
+                state = _before_leaving(look, text, longer[-1])
+                if not state.gate:  # a token that is no move writes nothing
+                    state = replace(state, written=before.written)
+                ended.append((p, state, False))
+        lost = max(1.0 - sum(p for p, *_ in branches) - sum(p for p, *_ in ended), 0.0)
+        scale = 1.0
+        if masked:
+            # a token that is the verdict and more is kept: without it the verdict would be gone
+            kept = [one for one in ended if one[2] or (one[1].gate and not before.gate)]
+            allowed = sum(p for p, *_ in kept) + sum(p for p, *_ in branches)
+            if allowed:  # or else the place is a dead end, and all that leaves stays
+                ended, scale, lost = kept, 1.0 / allowed, 0.0
+        leave(mass * lost, before, False)
+        for p, state, whole in ended:
+            leave(mass * p * scale, state, whole)
+        for p, longer, now in branches:
+            visit(longer, mass * p * scale, now)
 
-    visit((), 1.0, read(fmt, spellings, ""))
+    visit((), 1.0, look(""))
     return exact
 
 
@@ -218,23 +301,30 @@ def next_written(
     """P(the next label written, or the empty answer (last), is this one | the tokens so far)."""
     mass = [0.0] * (len(spellings) + 1)
     (end,) = model.tokenizer.end_ids
-    base = len(read(fmt, spellings, "".join(path)).listed)
+
+    def look(text: str) -> Reading:
+        return look_at(fmt, spellings, text)
+
+    base = len(look("".join(path)).listed)
 
     def visit(path: tuple[str, ...], share: float, before: Reading) -> None:
         for token, p in model.distribution("", path).items():
             if token == end:
                 now = close(fmt, spellings, "".join(path), before)
             else:
-                longer = (*path, str(model.tokens[token]))
-                now = read(fmt, spellings, "".join(longer))
-            if now is None or not now.viable:
+                word = str(model.tokens[token])
+                now = look("".join((*path, word)))
+                if not now.viable:  # what left behind a risk verdict wrote its codes
+                    now = _before_leaving(look, "".join(path), word)
+                    now = replace(now, complete=True) if now.gate else None
+            if now is None:
                 continue
             if len(now.listed) > base:
                 mass[now.listed[base]] += share * p
             elif token != end and not now.complete:
                 visit((*path, str(model.tokens[token])), share * p, now)
 
-    visit(path, 1.0, read(fmt, spellings, "".join(path)))
+    visit(path, 1.0, look("".join(path)))
     return mass
 
 
@@ -242,6 +332,10 @@ def close(fmt: AnswerFormat, spellings: list[str], text: str, before: Reading) -
     """What the text means if the model ends here; None if the answer cannot end."""
     if not before.can_end:
         return None
+    if _usual(fmt):
+        listed = read_guard(fmt, spellings, text)[1] or (len(spellings),)
+        written = () if before.none else _once(listed)
+        return Reading(written, before.gate, True, True, True, before.none, listed)
     mark = (fmt.stops or ("\x00",))[0]
     if fmt.stops:
         after = read(fmt, spellings, text + mark)
@@ -250,7 +344,13 @@ def close(fmt: AnswerFormat, spellings: list[str], text: str, before: Reading) -
     return Reading(after.written, after.gate, True, True, True, after.none, after.listed)
 
 
-def _with_stop(fmt: AnswerFormat, mark: str) -> AnswerFormat:
-    from dataclasses import replace
+def _before_leaving(look: Callable[[str], Reading], text: str, token: str) -> Reading:
+    """What stood where a token left the format."""
+    for length in reversed(range(len(token) + 1)):
+        if (state := look(text + token[:length])).viable:
+            return state
+    raise AssertionError
 
+
+def _with_stop(fmt: AnswerFormat, mark: str) -> AnswerFormat:
     return replace(fmt, stops=(mark,))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -18,44 +21,55 @@ from proofs import proof
 S = ["S1", "S10", "S2"]
 CASES: dict[str, tuple[AnswerFormat, list[str], list[str]]] = {
     "guard": (
-        guard(blanks=""),
+        guard(blanks="", tolerate="strict"),
         S,
         ["un", "safe", "unsafe", "\n", "\nS", "S", "1", "10", "0", "2", ",", ",S", "1,", "S1", "x"],
     ),
+    "guard-usual": (
+        guard(),
+        S,
+        [
+            *("un", "safe", "unsafe", "UN", "ly", "unsafely", "unsafe\nS9", "unsafe\nS1,x"),
+            *("\n", " ", "\r\n", "\n\n", ",", "; ", ".", "S", "s", "1", "10", "0", "S2", "x"),
+        ],
+    ),
     "guard-no-repeats": (
-        guard(blanks="", repeats="off-format"),
+        guard(blanks="", repeats="off-format", tolerate="strict"),
         S,
         ["unsafe\n", "safe", "S", "1", "10", "0", "S2", ",", ",S", "1,", "S1"],
     ),
     "comma": (
-        comma_list(blanks="", separators=(", ",), stops=("\n",)),
+        comma_list(blanks="", separators=(", ",), stops=("\n",), tolerate="strict"),
         ["a", "ab", "abc", "none of it"],
         ["a", "b", "c", "ab", "bc", ", ", ",", " ", "none", " of it", "a, ", "\n", "b\n", "x"],
     ),
     "json": (
-        json_list("l", blanks="", separators=(", ", ",")),
+        json_list("l", blanks="", separators=(", ", ","), tolerate="strict"),
         ["joy", 'j"', "jo"],
         ['{"l": [', "]}", '"', "jo", "y", '"jo', 'y"', ', "', ",", " ", '"]}', 'j\\"', "}", "]"],
     ),
     "polysyndeton": (
-        polysyndeton(),
+        polysyndeton(tolerate="strict"),
         ["cup", "cupid"],
         ["the ", "cup", "id", " and", " and the ", " ", "nothing", "the cup", "x"],
     ),
     "single": (
-        comma_list(blanks="", single=True, none=None, stops=("\n",)),
+        comma_list(blanks="", single=True, none=None, stops=("\n",), tolerate="strict"),
         ["a", "ab"],
         ["a", "b", "ab", "\n", "b\n", ", "],
     ),
 }
 
 
-def exact_values(exact: Exact, normalisation: Normalisation) -> list[float | None]:
+def exact_values(exact: Exact, fmt: AnswerFormat, normalisation: Normalisation) -> list[float]:
+    """P of each label, of `none`, the verdict of a risk and what cannot be read; NaN if null."""
+    written = [*exact.label, exact.none, exact.gate, exact.unreadable]
     if normalisation is not Normalisation.ON_FORMAT:
-        return [*exact.label, exact.none, exact.gate]
-    if exact.ended == 0:
-        return [None] * (len(exact.label) + 1)
-    return [m / exact.ended for m in [*exact.on_label, exact.none]]
+        return written
+    if fmt.gate is not None:
+        return [mass / exact.readable if exact.readable else math.nan for mass in written]
+    complete = [*exact.on_label, exact.none]
+    return [mass / exact.ended if exact.ended else math.nan for mass in complete]
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -68,32 +82,41 @@ def test_bounds_contain_the_exact_value_at_every_budget(
 ) -> None:
     fmt, labels, tokens = CASES[case]
     model = ScriptedLanguageModel(random_script(seed, tokens, depth=6), tokens, top_only=top_only)
-    exact = enumerate_answers(model, fmt, labels, masked=normalisation is Normalisation.MASKED)
-    if normalisation is Normalisation.MASKED and exact.off > 0:
-        return  # a place from which the format allows nothing: masking is undefined there
-    wanted = exact_values(exact, normalisation)
+    masked, on_format = (normalisation == kind for kind in ("masked", "on-format"))
+    exact = enumerate_answers(model, fmt, labels, masked=masked)
+    wanted = np.array(exact_values(exact, fmt, normalisation))
+    n, some = len(wanted), not np.isnan(wanted).any()
     before = None
     for nodes in [1, 2, 3, 5, 9, 17, 40, 100_000]:
         tree = grow(
             model, fmt, labels, Budget(tolerance=0.0, nodes=nodes), normalisation=normalisation
         )
         reading = Readings(tree, normalisation)
-        assert reading.ended + reading.off_format + reading.unexplored == pytest.approx(1, abs=1e-9)
+        found = reading.ended + reading.off_format + reading.unreadable
+        assert found + reading.unexplored == pytest.approx(1, abs=1e-9)
         low, high = reading.intervals
-        for index, value in enumerate(wanted):
-            if value is not None:
-                assert low[index] - 1e-9 <= value <= high[index] + 1e-9, (index, nodes)
-        if before is not None and exact.ended > 0:
-            assert (low[: len(wanted)] >= before[0][: len(wanted)] - 1e-9).all()
-            assert (high[: len(wanted)] <= before[1][: len(wanted)] + 1e-9).all()
+        if some:
+            assert (low[:n] - 1e-9 <= wanted).all() and (wanted <= high[:n] + 1e-9).all(), nodes
+        if before is not None and some:
+            assert (low[:n] >= before[0][:n] - 1e-9).all()
+            assert (high[:n] <= before[1][:n] + 1e-9).all()
         before = low, high
-        for members, bounds in reading.sets():
-            if (total := exact.ended if normalisation is Normalisation.ON_FORMAT else 1.0) > 0:
-                value = exact.sets.get(members, 0.0) / total
+        total = (exact.readable if fmt.gate else exact.ended) if on_format else 1.0
+        events = [(b, exact.sets.get(m, 0.0)) for m, b in reading.sets()]
+        if not on_format or fmt.gate:
+            events.append((reading.pair(0, 1), exact.pairs.get((0, 1), 0.0)))
+        for bounds, mass in events:
+            if total > 0:
                 assert bounds.low is not None and bounds.high is not None
-                assert bounds.low - 1e-9 <= value <= bounds.high + 1e-9
-    if top_only is None and exact.ended > 0:
-        assert low[: len(wanted)] == pytest.approx(wanted, abs=1e-9)
+                assert bounds.low - 1e-9 <= mass / total <= bounds.high + 1e-9
+    if top_only is None and some:
+        sure = min(n, len(labels) + 2)  # what moves none of these is not looked at
+        assert low[:sure] == pytest.approx(wanted[:sure], abs=1e-9)
+        left = [(reading.off_format, exact.off)]
+        if not masked:
+            left.append((reading.off_format_after_label, exact.after_label))
+        for found, mass in left:
+            assert found - 1e-9 <= mass <= found + reading.unexplored + 1e-9
 
 
 @proof(40)
@@ -106,6 +129,7 @@ def test_the_tolerance_is_kept(seed: int, tolerance: float) -> None:
     low, high = Readings(tree).intervals
     assert tree.stopped in ("tolerance", "exhausted")
     assert (high - low)[: len(labels) + 1].max() <= tolerance + 1e-12
+    assert (high - low)[len(labels) + 1] <= tolerance + 1e-12
     assert low[len(labels) + 1] - 1e-9 <= exact.gate <= high[len(labels) + 1] + 1e-9
     reading = Readings(tree)
     for one in range(3):

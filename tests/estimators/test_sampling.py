@@ -228,7 +228,7 @@ def test_what_cut_paths_would_have_written_is_not_guessed_at() -> None:
         assert scores.high == pytest.approx(0.6, abs=0.05)
 
 
-def test_on_format_counts_complete_answers_only() -> None:
+def test_on_format_counts_answers_whose_verdict_can_be_read() -> None:
     def script(prompt: str, path: tuple[str, ...]) -> dict[str, float]:
         text = "".join(path)
         if text.endswith("1"):
@@ -239,7 +239,9 @@ def test_on_format_counts_complete_answers_only() -> None:
 
     model = ScriptedLanguageModel(script, [*TOKENS, "x"])
     tree = drawn_tree(model, 4000)
-    assert sampling(tree, Normalisation.ON_FORMAT)["S1"].p == pytest.approx(1 / 3, abs=0.03)
+    assert sampling(tree, Normalisation.ON_FORMAT)["S1"].p == pytest.approx(1 / 4, abs=0.03)
+    comma = grow(model, comma_list(none="safe"), ["unsafe"], needs=Needs(samples=4000))
+    assert sampling(comma, Normalisation.ON_FORMAT)["unsafe"].p == pytest.approx(0.0)
     with pytest.raises(MethodError, match="drawn raw"):
         sampling(tree, Normalisation.MASKED)
 

@@ -29,11 +29,9 @@ LABELS = ["a", "ab", "c"]
 def test_the_model_writes_both_as_often_as_its_answers_hold_both(
     normalisation: Normalisation, seed: int
 ) -> None:
-    fmt = comma_list(blanks="", separators=(", ",), stops=("\n",), none=None)
+    fmt = comma_list(separators=(", ",), stops=("\n",), none=None).strict()
     model = ScriptedLanguageModel(random_script(seed, TOKENS, depth=6), TOKENS)
     exact = enumerate_answers(model, fmt, LABELS, masked=normalisation is Normalisation.MASKED)
-    if normalisation is Normalisation.MASKED and exact.off > 0:
-        return  # a place from which the format allows nothing: masking is undefined there
     tree = grow(model, fmt, LABELS, Budget(tolerance=0.0, nodes=100_000), None, normalisation)
     found = model_pairs(Readings(tree, normalisation))
     for one in range(3):

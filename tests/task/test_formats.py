@@ -155,4 +155,5 @@ def test_parts_that_make_no_format_are_named(parts: dict[str, object], complaint
 
 
 def test_strict_reads_only_what_is_written() -> None:
-    assert comma_list().strict() == replace(comma_list(), separators=(", ",), blanks="")
+    strict = replace(comma_list(), separators=(", ",), blanks="", tolerate="strict")
+    assert comma_list(ignore_case=True).strict() == comma_list().strict() == strict

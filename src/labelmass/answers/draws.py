@@ -124,14 +124,19 @@ class Sampler:
     def _split(self, start: int, node: int, count: int) -> Iterator[tuple[int, int]]:
         """Send paths on to the next node, each by the model's own distribution."""
         growth, tree = self._growth, self._growth.tree
-        off = 0.0 if self._normalisation is Normalisation.MASKED else tree.off[node]
+        masked, behind = self._normalisation is Normalisation.MASKED, growth.left(node)
+        off = tree.off[node] if behind is None else float(np.exp(tree.logp[behind]))
         probs = np.array([*growth.probabilities(node), off, tree.tail[node]])
-        if probs.sum() <= 0:  # masked, and the format allows nothing
-            self._land(start, node, Landing.OFF_FORMAT, count)
-            return
+        if masked:
+            barred = np.array([*growth.barred(node), True, False])
+            if probs[~barred].sum() > 0:  # or else the format allows nothing
+                probs[barred] = 0.0
         drawn = self._random(node).multinomial(count, probs / probs.sum())
         *onward, left, unknown = drawn.tolist()
-        self._land(start, node, Landing.OFF_FORMAT, left)
+        if behind is None:
+            self._land(start, node, Landing.OFF_FORMAT, left)
+        else:
+            self._land(start, behind, Landing.ENDED, left)
         self._land(start, node, Landing.CUT, unknown, "engine")
         found: dict[int, int] = {}
         for index in np.flatnonzero(onward).tolist():

@@ -30,12 +30,27 @@ class Vocabulary:
         self.end_ids = tuple(sorted(tokenizer.end_ids))
         self.bytes_of = tokenizer.token_bytes
         self.encode = tokenizer.encode
+        self._longer: dict[tuple[int, int, int], dict[int, tuple[int, int]]] = {}
 
-    def below(self, prefix: bytes, low: int, high: int) -> tuple[int, int]:
-        """The range of tokens that begin with `prefix`, inside [low, high)."""
-        end = prefix[:-1] + bytes([prefix[-1] + 1]) if prefix[-1] < 255 else None
-        first = bisect_left(self.texts, prefix, low, high)
-        return first, high if end is None else bisect_left(self.texts, end, first, high)
+    def whole(self, prefix: bytes, low: int, high: int) -> int:
+        """The end of those tokens in [low, high) that are `prefix`, where all begin with it."""
+        while low < high and self.texts[low] == prefix:
+            low += 1
+        return low
+
+    def longer(self, prefix: bytes, low: int, high: int) -> dict[int, tuple[int, int]]:
+        """By their next byte, the ranges of the tokens in [low, high) that go on after `prefix`."""
+        key = low, high, len(prefix)
+        if key not in self._longer:
+            found: dict[int, tuple[int, int]] = {}
+            while low < high:
+                byte, first = self.texts[low][len(prefix)], low
+                low = high
+                if byte < 255:
+                    low = bisect_left(self.texts, prefix + bytes([byte + 1]), first, high)
+                found[byte] = first, low
+            self._longer[key] = found
+        return self._longer[key]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +63,7 @@ class Moves:
     kinds: the indices of those that decide the same: what is written, what still may be, and
         whether the answer is over. kind_of: (n,) which of them each is in.
     onward: the indices of those that do not end the answer.
+    lost: (m,) int64, rising: tokens that run over the end of a label and then leave the format.
     """
 
     ids: NDArray[np.int64]
@@ -56,13 +72,24 @@ class Moves:
     kinds: tuple[NDArray[np.int64], ...]
     kind_of: NDArray[np.int64]
     onward: NDArray[np.int64]
+    lost: NDArray[np.int64]
+
+    @property
+    def asked(self) -> NDArray[np.int64]:
+        """(n + m,) the ids whose probabilities are wanted: those admissible, then those lost."""
+        return np.concatenate([self.ids, self.lost]) if len(self.lost) else self.ids
 
 
 class TokenGrammar:
     """The tokens an answer may go on with, state by state.
 
     States are those of the byte automaton. Ids that end the model's turn are moves to `DONE`
-    where the format can end; elsewhere they are off-format.
+    where the format can end; elsewhere they leave the format.
+
+    A token that leaves the format is off-format, or where a risk verdict was written before it, an
+    answer whose rest cannot be read. Where the token itself writes the verdict, or a label behind
+    it, and then leaves, it is a move to `DONE`; in a state behind the verdict, all tokens that are
+    no moves end the answer so (`leave`).
 
     given: the beginning of the answer that stands in the prompt already. start, written: the state
     after it, and what it settled.
@@ -81,7 +108,12 @@ class TokenGrammar:
         self.start, self.written = begun
         self._moves: dict[int, Moves] = {}
         self._stems: dict[tuple[bool, int, int], list[int]] = {}
-        self._strict = ByteAutomaton(automaton.format.strict(), automaton.spellings)
+        self._strict = ByteAutomaton(
+            automaton.format.strict(),
+            automaton.spellings,
+            before=automaton.before,
+            given=automaton.given,
+        )
 
     def moves(self, state: int) -> Moves:
         """The admissible tokens at `state`."""
@@ -89,18 +121,23 @@ class TokenGrammar:
             self._moves[state] = self._cross(state)
         return self._moves[state]
 
+    def leave(self, state: int) -> Outputs | None:
+        """What the tokens write that are no moves of a state; None if they are off-format."""
+        return self.automaton.leave(state)
+
     def follow(self, state: int, token: int) -> tuple[int, Outputs] | None:
-        """State and outputs after one token; None if it is not admissible."""
+        """State and outputs after one token; None if it is no move of the state."""
         if token in self.vocabulary.end_ids:
             outputs = self.automaton.end(state)
             return None if outputs is None else (DONE, outputs)
-        text, written = self.vocabulary.bytes_of[token], ()
+        text, written, rest = self.vocabulary.bytes_of[token], (), self.leave(state)
         if not text:
             return None
         for byte in text:
             moved = self.automaton.step(state, byte)
             if moved is None:
-                return None
+                left = self._left(state, written, rest)
+                return None if left is None else (DONE, left)
             state, out = moved
             written += out
         return state, written
@@ -114,7 +151,7 @@ class TokenGrammar:
         """
         automaton, at = self._own_way(answer, state)
         paths: dict[int, list[int]] = {}
-        wanted = {o for o in automaton.ahead(at) if o != automaton.gate}
+        wanted = {o for o in automaton.ahead(at) if o <= automaton.none}
         for output in sorted(wanted):
             text = automaton.shortest(at, output)
             if text is not None and (path := self._tokens(state, text)) is not None:
@@ -169,34 +206,40 @@ class TokenGrammar:
         ids: list[int] = []
         to: list[int] = []
         outputs: list[Outputs] = []
+        lost: list[int] = []
         vocabulary, automaton = self.vocabulary, self.automaton
+        rest, labelled = automaton.leave(state), automaton.holds_label(state)
         todo: list[tuple[int, bytes, Outputs, int, int]] = [
             (state, b"", (), 0, len(vocabulary.texts))
         ]
+
+        def end(tokens: list[int], written: Outputs) -> None:
+            ids.extend(tokens)
+            to.extend([DONE] * len(tokens))
+            outputs.extend([written] * len(tokens))
+
         while todo:
             at, prefix, written, low, high = todo.pop()
             if at == DONE:
-                found = vocabulary.ids[low:high].tolist()
-                ids += found
-                to += [DONE] * len(found)
-                outputs += [written] * len(found)
+                end(vocabulary.ids[low:high].tolist(), written)
                 continue
-            while low < high and vocabulary.texts[low] == prefix:
-                ids.append(int(vocabulary.ids[low]))
-                to.append(at)
-                outputs.append(written)
-                low += 1
-            if low == high:
-                continue
-            for byte in automaton.next_bytes(at):
-                longer = prefix + bytes([byte])
-                first, last = vocabulary.below(longer, low, high)
-                if first < last and (moved := automaton.step(at, byte)) is not None:
-                    todo.append((moved[0], longer, written + moved[1], first, last))
+            whole = vocabulary.whole(prefix, low, high)
+            ids.extend(vocabulary.ids[low:whole].tolist())
+            to.extend([at] * (whole - low))
+            outputs.extend([written] * (whole - low))
+            ways = automaton.ways(at)
+            left = self._left(at, written, rest) if prefix else None
+            loses = bool(prefix) and not labelled and self._has_label(at, written)
+            for byte, (first, last) in vocabulary.longer(prefix, whole, high).items():
+                if (moved := ways.get(byte)) is not None:
+                    there, settled = moved
+                    todo.append((there, prefix + bytes([byte]), written + settled, first, last))
+                elif left is not None:
+                    end(vocabulary.ids[first:last].tolist(), left)
+                elif loses and rest is None:
+                    lost += vocabulary.ids[first:last].tolist()
         if (ending := automaton.end(state)) is not None:
-            ids += vocabulary.end_ids
-            to += [DONE] * len(vocabulary.end_ids)
-            outputs += [ending] * len(vocabulary.end_ids)
+            end(list(vocabulary.end_ids), ending)
         order = np.argsort(np.array(ids, dtype=np.int64), kind="stable").tolist()
         to, outputs = [to[i] for i in order], [outputs[i] for i in order]
         decided: dict[tuple[Outputs, tuple[int, ...], bool], list[int]] = {}
@@ -209,4 +252,26 @@ class TokenGrammar:
         for kind, members in enumerate(kinds):
             kind_of[members] = kind
         onward = np.flatnonzero(np.array(to) != DONE) if to else kind_of
-        return Moves(np.array(ids, dtype=np.int64)[order], to, outputs, kinds, kind_of, onward)
+        return Moves(
+            np.array(ids, dtype=np.int64)[order],
+            to,
+            outputs,
+            kinds,
+            kind_of,
+            onward,
+            np.array(sorted(lost), dtype=np.int64),
+        )
+
+    def _left(self, state: int, written: Outputs, rest: Outputs | None) -> Outputs | None:
+        """What a token has written that leaves from `state`, where that makes a move of it.
+
+        written: what it settled before. rest: what the tokens write that are no moves.
+        """
+        left = self.automaton.leave(state)
+        return None if left is None or written + left == rest else written + left
+
+    def _has_label(self, state: int, written: Outputs) -> bool:
+        """Whether a label stands complete, settled or not."""
+        if written and min(written) < self.automaton.size:
+            return True
+        return self.automaton.holds_label(state)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from labelmass.answers.grammar import Moves, TokenGrammar
 from labelmass.answers.ledger import Ledger
-from labelmass.answers.tree import LUMP, ROOT, AnswerTree, Normalisation, Status
+from labelmass.answers.tree import LEFT, LUMP, ROOT, AnswerTree, Normalisation, Status
 from labelmass.lm.base import Row
 from labelmass.task.automaton import DONE, Outputs
 
@@ -67,7 +67,7 @@ class Growth:
             has_gate=automaton.format.gate is not None,
             spellings=tuple(forms[0] for forms in automaton.spellings),
         )
-        self.ledger = Ledger(len(labels), normalisation)
+        self.ledger = Ledger(len(labels), normalisation, verdict=self.tree.has_gate)
         self.mass: list[float] = []
         self.depth: list[int] = []
         self.children: list[list[int]] = []
@@ -135,24 +135,35 @@ class Growth:
         """Book the row of a node: its children, and what leaves the format."""
         tree, moves, mass = self.tree, self.moves(node), self.mass[node]
         came = ~np.isnan(row.logprobs)
-        probs = np.where(came, np.exp(row.logprobs), 0.0)
-        complete = row.complete and bool(came.all())
-        rest = max(row.rest, 0.0)
+        asked = np.where(came, np.exp(row.logprobs), 0.0)
+        probs, after = asked[: len(moves.ids)], float(asked[len(moves.ids) :].sum())
+        complete = bool(came[: len(moves.ids)].all()) and (row.complete or not came.all())
+        rest = max(row.rest, 0.0) + after
+        left = self.grammar.leave(self._states[node])
         tree.status[node] = Status.EXPANDED
         if row.scale is not None:
             tree.scale[node] = row.scale
-        tree.off[node], tree.tail[node] = (rest, 0.0) if complete else (0.0, rest)
+        off = rest if complete and left is None else 0.0
+        tree.off[node], tree.tail[node] = off, 0.0 if complete else rest
+        if self._behind_label(node):
+            after = off
+        if min(after, off) > 0:
+            tree.after[node] = after
         undecided = self.undecided(node)
         self.ledger.open(undecided, -mass)
         scale = mass
+        lost_scale = mass
+        barred = self.barred(node)
         if self.ledger.normalisation is Normalisation.MASKED:
-            allowed = float(probs.sum()) + tree.tail[node]
+            allowed = float(probs[~barred].sum()) + tree.tail[node]
             scale = mass / allowed if allowed > 0 else 0.0
+            lost = float(probs[barred].sum()) + (rest if complete else 0.0)
+            lost_scale = mass / lost if allowed <= 0 < lost else 0.0
         if tail := tree.tail[node] * scale:
             self.ledger.open(undecided, tail)
             self.stuck += tail if self.ledger.matters(undecided) else 0.0
         reserved = list(self.children[node])  # asked for before this row was known
-        lumps = self._lump(node, moves, probs, scale)
+        lumps = self._lump(node, moves, probs, np.where(barred, lost_scale, scale))
         siblings = Siblings(moves, moves.onward, probs, scale, lumps, moves.kinds, moves.kind_of)
         self.siblings[node] = siblings
         for child in reserved:
@@ -161,10 +172,36 @@ class Growth:
                 self._own(child, index, siblings)
                 self.mass[child] = scale * math.exp(tree.logp[child])
         siblings.order = moves.onward[np.argsort(-probs[moves.onward], kind="stable")]
+        if left is not None and complete and rest > 0:
+            child = self._add(node, LEFT, DONE, left)
+            self._place(child, math.log(rest), rest * lost_scale)
         self._keep_top(node, row)
 
+    def _behind_label(self, node: int) -> bool:
+        """Whether the text of a label stands complete at a node, settled or not."""
+        labels = (1 << self.tree.none) - 1
+        settled = bool(self.tree.written[node] & labels)
+        return settled or self.grammar.automaton.holds_label(self._states[node])
+
+    def barred(self, node: int) -> NDArray[np.bool_]:
+        """(n,) which moves of a node are barred where masked, see `AnswerTree.barred`."""
+        moves, tree = self.moves(node), self.tree
+        if not tree.written[node] >> tree.gate & 1:
+            return np.zeros(len(moves.ids), dtype=np.bool_)
+        return np.array([tree.unreadable in out for out in moves.outputs], dtype=np.bool_)
+
+    def left(self, node: int) -> int | None:
+        """The child for what leaves the format behind a risk verdict, where there is one."""
+        return next(
+            (child for child in self.children[node] if self.tree.token[child] == LEFT), None
+        )
+
     def _lump(
-        self, node: int, moves: Moves, probs: NDArray[np.float64], scale: float
+        self,
+        node: int,
+        moves: Moves,
+        probs: NDArray[np.float64],
+        scale: NDArray[np.float64],
     ) -> NDArray[np.int64]:
         """One child for all tokens that decide the same; by kind of move."""
         lumps = np.full(len(moves.kinds), -1, dtype=np.int64)
@@ -175,7 +212,7 @@ class Growth:
             best = int(members[np.argmax(probs[members])])  # the lowest id of equals
             token = int(moves.ids[best]) if moves.to[best] == DONE else LUMP
             lump = lumps[kind] = self._add(node, token, moves.to[best], moves.outputs[best])
-            self._place(int(lump), math.log(total), total * scale)
+            self._place(int(lump), math.log(total), total * float(scale[best]))
         return lumps
 
     def _own(self, child: int, index: int, siblings: Siblings) -> None:

@@ -17,18 +17,20 @@ Floats = NDArray[np.float64]
 class Ledger:
     """Masses in one normalisation.
 
-    labels: how many. Outputs are the labels, then `none`, then the gate, as bits of a set.
-    found: (k + 2,) mass on which each output was written.
+    labels: how many. Outputs are the labels, then `none`, the gate and `unreadable`, as bits of a
+    set. verdict: whether the format has one, so that what follows a risk verdict is never lost.
+    found: (k + 3,) mass on which each output was written.
     """
 
-    def __init__(self, labels: int, normalisation: Normalisation) -> None:
+    def __init__(self, labels: int, normalisation: Normalisation, *, verdict: bool) -> None:
         self.normalisation = normalisation
-        self.none = labels
-        self._decides = (1 << labels + 1) - 1  # labels and `none`
+        self.none, self.gate = labels, labels + 1
+        self._verdict = verdict
+        self._decides = (1 << labels + 2) - 1  # labels, `none` and the gate
         self._open: dict[int, float] = {}  # undecided outputs -> mass
-        self.found = np.zeros(labels + 2)
+        self.found = np.zeros(labels + 3)
         self._ended = 0.0
-        self._ended_with = np.zeros(labels + 2)
+        self._ended_with = np.zeros(labels + 3)
 
     def undecided(self, written: int, ahead: int) -> int:
         """What a path has not decided: it may be written yet; `none` is decided by its end."""
@@ -36,8 +38,8 @@ class Ledger:
 
     def matters(self, undecided: int) -> bool:
         """Whether expanding such a path can narrow an interval."""
-        on_format = self.normalisation is Normalisation.ON_FORMAT
-        return on_format or bool(undecided & self._decides)
+        any_counts = self.normalisation is Normalisation.ON_FORMAT and not self._verdict
+        return any_counts or bool(undecided & self._decides)
 
     def open(self, undecided: int, mass: float) -> None:
         """Book mass as open (below zero: as open no more)."""
@@ -64,10 +66,14 @@ class Ledger:
         """What a tolerance is a share of: all mass, or that which may end on-format."""
         if self.normalisation is not Normalisation.ON_FORMAT:
             return 1.0
+        if self._verdict:
+            return self._settled + self._open_with(self._either)
         return self._ended + max(sum(self._open.values()), 0.0)
 
     def intervals(self) -> tuple[Floats, Floats]:
         """(k + 1,) low and high of the labels and of `none`."""
+        if self._verdict and self.normalisation is Normalisation.ON_FORMAT:
+            return self._with_verdict()
         count = self.none + 1
         undecided = np.zeros(count)
         for key, mass in self._open.items():
@@ -86,4 +92,34 @@ class Ledger:
         can = np.minimum(undecided + going, total)
         low = hit / max(self._ended + total, 1e-300)
         high = (hit + can) / np.maximum(self._ended + can, 1e-300)
+        return low, np.minimum(high, 1.0)
+
+    @property
+    def _either(self) -> int:
+        """The outputs of either verdict: undecided only on paths without one."""
+        return 1 << self.none | 1 << self.gate
+
+    @property
+    def _settled(self) -> float:
+        """Mass whose verdict can be read: ended without a risk, or a risk verdict written."""
+        without_risk = self._ended - self._ended_with[self.gate]
+        return float(max(without_risk, 0.0) + self.found[self.gate])
+
+    def _open_with(self, outputs: int, without: int = 0) -> float:
+        """Open mass that has some of these outputs undecided and none of those `without`."""
+        masses = (m for key, m in self._open.items() if key & outputs and not key & without)
+        return max(sum(masses), 0.0)
+
+    def _with_verdict(self) -> tuple[Floats, Floats]:
+        """(k + 1,) low and high, given that a verdict can be read (`Readings._on_verdict`)."""
+        settled, open_ = self._settled, self._open_with(self._either)
+        low, high = np.zeros(self.none + 1), np.zeros(self.none + 1)
+        for output in range(self.none + 1):
+            bit, none = 1 << output, output == self.none
+            hit = self._ended_with[output] if none else self.found[output]
+            avoid = self._open_with(1 << self.gate) if none else open_
+            can = sum(m for key, m in self._open.items() if key & bit and key & self._either)
+            inside = 0.0 if none else self._open_with(bit, without=self._either)
+            low[output] = hit / max(settled + avoid, 1e-300)
+            high[output] = (hit + inside + can) / max(settled + can, 1e-300)
         return low, np.minimum(high, 1.0)

@@ -62,8 +62,9 @@ NOTHING = Bounds(None, None)
 class Readings:
     """A tree under one normalisation.
 
-    off_format_unknown: count off-format mass on which a label was not written as open for it
-        (raw only), instead of as 'not written'.
+    off_format_unknown: count mass on which a label was not written as open for it where the answer
+        left the format (raw only) or cannot be read on behind a risk verdict, instead of as 'not
+        written'.
     """
 
     tree: AnswerTree
@@ -72,7 +73,7 @@ class Readings:
     _width: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_width", len(self.tree.labels) + 2)
+        object.__setattr__(self, "_width", len(self.tree.labels) + 3)
 
     # -- masses ---------------------------------------------------------------------------------
 
@@ -87,7 +88,7 @@ class Readings:
 
     @cached_property
     def written(self) -> Bools:
-        """(n, k + 2) what each node has written."""
+        """(n, k + 3) what each node has written."""
         return _bits(self.tree.written, self._width)
 
     @cached_property
@@ -125,57 +126,132 @@ class Readings:
 
     @cached_property
     def _ended(self) -> NDArray[np.int64]:
-        return np.flatnonzero(self._status == Status.ENDED)
+        """Complete answers, without those that cannot be read to their end."""
+        return np.flatnonzero((self._status == Status.ENDED) & ~self.written[:, self._unreadable])
+
+    @cached_property
+    def _cannot_read(self) -> NDArray[np.int64]:
+        """Answers that left the format behind a risk verdict."""
+        return np.flatnonzero((self._status == Status.ENDED) & self.written[:, self._unreadable])
+
+    @property
+    def _unreadable(self) -> int:
+        return self.tree.unreadable
 
     @cached_property
     def _off(self) -> tuple[NDArray[np.int64], Floats]:
-        if self.normalisation is Normalisation.MASKED:
-            return np.zeros(0, dtype=np.int64), np.zeros(0)
         nodes = np.array(list(self.tree.off), dtype=np.int64)
+        if self.normalisation is Normalisation.MASKED:  # where the format allows nothing
+            left = {self.tree.parent[node] for node in self._cannot_read.tolist()}
+            dead = self.tree.allowed()[nodes] <= 0
+            nodes = np.array([n for n in nodes[dead].tolist() if n not in left], dtype=np.int64)
+            return nodes, self.mass[nodes]
         return nodes, self.mass[nodes] * np.array(list(self.tree.off.values()), dtype=np.float64)
 
     @property
     def ended(self) -> float:
-        """Mass of complete on-format answers found."""
+        """Mass of complete answers found that can be read to their end."""
         return float(self.mass[self._ended].sum())
 
     @property
     def off_format(self) -> float:
-        """Mass found to leave the format; 0 when masked."""
+        """Mass found to leave the format; when masked, where the format allows nothing.
+
+        In a format with a verdict, before any verdict.
+        """
         return float(self._off[1].sum())
 
     @property
+    def off_format_after_label(self) -> float:
+        """Mass that leaves the format after the text of a label; 0 where masked.
+
+        Behind a risk verdict there is none: that is `unreadable`.
+        """
+        if self.normalisation is Normalisation.MASKED:
+            return 0.0
+        return float(sum(self.mass[node] * share for node, share in self.tree.after.items()))
+
+    @property
+    def unreadable(self) -> float:
+        """Mass on which a risk verdict is written and the rest cannot be read."""
+        return float(self.mass[self._cannot_read].sum())
+
+    @property
     def unexplored(self) -> float:
-        """Mass not looked at: frontier and tails. ended + off_format + unexplored = 1."""
+        """Mass not looked at: frontier and tails.
+
+        ended + off_format + unreadable + unexplored = 1.
+        """
         return float(self._open_mass.sum())
 
     # -- labels ---------------------------------------------------------------------------------
 
     @cached_property
     def intervals(self) -> tuple[Floats, Floats]:
-        """(k + 2,) low and high of every label, of `none`, and of the gate; NaN for nothing."""
+        """(k + 3,) low and high of the labels, of `none`, the verdict of a risk, and `unreadable`.
+
+        NaN where there is nothing to divide by.
+        """
         if self.normalisation is Normalisation.ON_FORMAT:
-            return self._on_format()
-        low = self.mass @ self._new
+            return self._on_verdict() if self.tree.has_gate else self._on_format()
+        low = self._found
         undecided = self._open_mass @ self._open_ahead
-        none = self.tree.none  # an answer as a whole, not something written on the way to one
-        low[none] = self.mass[self._ended] @ self.written[self._ended, none]
+        none = self.tree.none
         undecided[none] += self._open_mass @ self._open_written[:, none]
-        high = low + undecided
-        if self.off_format_unknown:
+        high = low + undecided + self._unknown
+        if self.off_format_unknown and self.normalisation is Normalisation.RAW:
             nodes, masses = self._off
             high = high + masses @ ~self.written[nodes]
         return low, np.minimum(high, 1.0)
 
+    @cached_property
+    def _found(self) -> Floats:
+        """(k + 3,) mass on which each output is written."""
+        found = self.mass @ self._new
+        none = self.tree.none  # an answer as a whole, not something written on the way to one
+        found[none] = self.mass[self._ended] @ self.written[self._ended, none]
+        return found
+
+    @cached_property
+    def _unknown(self) -> Floats:
+        """(k + 3,) what could not be read, and may have held the label, where that is asked for."""
+        unknown = np.zeros(self._width)
+        if self.off_format_unknown:
+            k, nodes = len(self.tree.labels), self._cannot_read
+            unknown[:k] = self.mass[nodes] @ ~self.written[nodes, :k]
+        return unknown
+
     def _on_format(self) -> tuple[Floats, Floats]:
+        """Given that the answer parses."""
         ended, mass = self._ended, self._open_mass
         with_l = self.mass[ended] @ self.written[ended]
         can = mass @ (self._open_written | self._open_ahead)
         avoid = mass @ ~self._open_written
         return _ratio(with_l, self.ended, can, avoid)
 
+    def _on_verdict(self) -> tuple[Floats, Floats]:
+        """Given that a verdict can be read: where a risk is written, whatever follows it."""
+        hit, none, gate = self._found, self.tree.none, self.tree.gate
+        before, ahead = self._before_verdict, self._open_ahead.copy()
+        ahead[:, none] |= self._open_written[:, none]  # the answer has yet to end
+        can, inside = before @ ahead, (self._open_mass - before) @ ahead
+        avoid = np.full_like(hit, before.sum())
+        avoid[none], avoid[gate] = can[gate], can[none]
+        return _ratio(hit, self._readable, can, avoid, inside + self._unknown)
+
+    @cached_property
+    def _before_verdict(self) -> Floats:
+        """Open mass where no risk verdict is written yet, and 0 where one is."""
+        return np.where(self._open_written[:, self.tree.gate], 0.0, self._open_mass)
+
+    @property
+    def _readable(self) -> float:
+        """Mass whose verdict can be read: complete answers without a risk, and those with one."""
+        no_risk = ~self.written[self._ended, self.tree.gate]
+        return float(self.mass[self._ended] @ no_risk + self._found[self.tree.gate])
+
     def label(self, output: int) -> Bounds:
-        """P(label is written); `tree.none` and `tree.gate` are outputs too."""
+        """P(label is written); `tree.none`, `gate` and `unreadable` are outputs too."""
         low, high = self.intervals
         return _bounds(low[output], high[output])
 
@@ -186,48 +262,46 @@ class Readings:
 
     @property
     def gate(self) -> Bounds | None:
-        """P(the gate is passed); None if the format has no gate."""
+        """P(a risk verdict is written); None if the format has no verdict."""
         return self.label(self.tree.gate) if self.tree.has_gate else None
-
-    @property
-    def unreadable(self) -> float:
-        """Mass on which a risk verdict is written and the rest cannot be read."""
-        if not self.tree.has_gate:
-            return 0.0
-        nodes, masses = self._off
-        return float(masses @ self.written[nodes, self.tree.gate])
 
     @property
     def verdict(self) -> Bounds | None:
         """P(a verdict of either kind is given); None if the format has none."""
-        gate, none = self.gate, self.none
-        if gate is None or gate.low is None:
-            return gate
-        outcomes = [gate.low, 0.0 if none is None or none.low is None else none.low]
-        low = min(sum(outcomes), 1.0)
-        without = ~self._open_written[:, self.tree.gate]
-        return Bounds(low, min(low + float(self._open_mass @ without), 1.0))
+        if not self.tree.has_gate:
+            return None
+        if self.normalisation is Normalisation.ON_FORMAT:  # that is what it is given
+            return Bounds(1.0, 1.0) if self.label(self.tree.gate).low is not None else NOTHING
+        low = min(self._readable, 1.0)
+        return Bounds(low, min(low + float(self._before_verdict.sum()), 1.0))
 
     def pair(self, one: int, other: int) -> Bounds:
         """P(both labels are written)."""
         both = self.written[:, one] & self.written[:, other]
         undecided = (self._open_written | self._open_ahead)[:, [one, other]].all(axis=1)
-        if self.normalisation is Normalisation.ON_FORMAT:
-            hit = self.mass[self._ended] @ both[self._ended]
-            sure = self._open_written[:, [one, other]].all(axis=1)
-            can, avoid = self._open_mass @ undecided, self._open_mass @ ~sure
-            low, high = _ratio(np.array([hit]), self.ended, np.array([can]), np.array([avoid]))
-            return _bounds(low[0], high[0])
-        low = float(self.mass @ (both & (self._new[:, one] | self._new[:, other])))
-        closed = self._open_written[:, [one, other]].all(axis=1)
-        return _bounds(low, min(low + float(self._open_mass @ (undecided & ~closed)), 1.0))
+        sure = self._open_written[:, [one, other]].all(axis=1)
+        new = both & (self._new[:, one] | self._new[:, other])
+        if self.normalisation is not Normalisation.ON_FORMAT:
+            low = float(self.mass @ new)
+            return _bounds(low, min(low + float(self._open_mass @ (undecided > sure)), 1.0))
+        if self.tree.has_gate:
+            return self._given_verdict(float(self.mass @ new), np.asarray(undecided > sure))
+        hit = float(self.mass[self._ended] @ both[self._ended])
+        can, avoid = self._open_mass @ undecided, self._open_mass @ ~sure
+        return _share(hit, self.ended, float(can), float(avoid))
+
+    def _given_verdict(self, hit: float, may: Bools) -> Bounds:
+        """On-format bounds of an event found with mass `hit` that open mass may still bring."""
+        before = self._before_verdict
+        can, inside = float(before @ may), float((self._open_mass - before) @ may)
+        return _share(hit, self._readable, can, float(before.sum()), inside)
 
     # -- complete answers -----------------------------------------------------------------------
 
     def answers(
         self, hit: Callable[[Bools], Bools], can: Callable[[Bools, Bools], Bools]
     ) -> Bounds:
-        """P(a complete answer whose written labels satisfy `hit`).
+        """P(a complete answer, read to its end, whose written labels satisfy `hit`).
 
         hit: (m, k) written labels -> (m,). can: written and still possible labels of open nodes
         -> whether an answer below may satisfy `hit`.
@@ -235,16 +309,11 @@ class Readings:
         k = len(self.tree.labels)
         found = float(self.mass[self._ended] @ hit(self.written[self._ended, :k]))
         may = can(self._open_written[:, :k], self._open_ahead[:, :k])
-        open_mass = float(self._open_mass @ may)
-        if self.normalisation is Normalisation.ON_FORMAT:
-            low, high = _ratio(
-                np.array([found]),
-                self.ended,
-                np.array([open_mass]),
-                np.array([self.unexplored]),
-            )
-            return _bounds(low[0], high[0])
-        return _bounds(found, min(found + open_mass, 1.0))
+        if self.normalisation is not Normalisation.ON_FORMAT:
+            return _bounds(found, min(found + float(self._open_mass @ may), 1.0))
+        if self.tree.has_gate:
+            return self._given_verdict(found, may)
+        return _share(found, self.ended, float(self._open_mass @ may), self.unexplored)
 
     def label_set(self, members: frozenset[int]) -> Bounds:
         """P(the answer holds exactly these labels)."""
@@ -290,16 +359,28 @@ class Readings:
         return [self.count(number) for number in range(longest + 1)]
 
 
-def _ratio(hit: Floats, ended: float, can: Floats, avoid: Floats) -> tuple[Floats, Floats]:
-    """On-format bounds of an event (METHODS A.4): hit / answers, the open mass at its worst."""
+def _ratio(
+    hit: Floats, ended: float, can: Floats, avoid: Floats, inside: Floats | float = 0.0
+) -> tuple[Floats, Floats]:
+    """On-format bounds of an event (METHODS A.4): hit / answers, the open mass at its worst.
+
+    can, avoid: open mass that may end with the event, and that may end without it. inside: mass
+    that counts as answers already and may still bring the event.
+    """
     with np.errstate(invalid="ignore", divide="ignore"):
         low = np.where(ended + avoid > 0, hit / (ended + avoid), np.where(can > 0, 0.0, np.nan))
-        high = np.where(ended + can > 0, (hit + can) / (ended + can), np.nan)
+        high = np.where(ended + can > 0, (hit + can + inside) / (ended + can), np.nan)
     nothing = np.isnan(low) | np.isnan(high)
     empty = (ended <= 0) & (can + avoid > 0)
     low = np.where(nothing, np.where(empty, 0.0, np.nan), low)
     high = np.where(nothing, np.where(empty, 1.0, np.nan), high)
     return low, np.minimum(high, 1.0)
+
+
+def _share(hit: float, ended: float, can: float, avoid: float, inside: float = 0.0) -> Bounds:
+    """`_ratio` of one event."""
+    low, high = _ratio(np.array([hit]), ended, np.array([can]), np.array([avoid]), inside)
+    return _bounds(low[0], high[0])
 
 
 def _bounds(low: float, high: float) -> Bounds:

@@ -202,7 +202,7 @@ class Search:
             self._waiting = self._draw()
         tree, moves = self.tree, self.growth.moves
         return [
-            NodeAsk(n, tree.parent[n], tree.token[n], moves(n).ids, self.needs.top)
+            NodeAsk(n, tree.parent[n], tree.token[n], moves(n).asked, self.needs.top)
             for n in self._waiting
         ]
 
@@ -288,11 +288,14 @@ class Search:
             if child < 0:
                 if likeliest in self.growth.moves(node).ids:
                     return  # named as likeliest, but the engine gave no probability for it
-                tree.greedy_end, tree.greedy_exit = Ending.OFF_FORMAT, likeliest
+                behind = self.growth.left(node) is not None
+                tree.greedy_end = Ending.UNREADABLE if behind else Ending.OFF_FORMAT
+                tree.greedy_exit = likeliest
                 break
             tree.greedy.append(child)
             if tree.status[child] == Status.ENDED:
-                tree.greedy_end = Ending.COMPLETE
+                unread = tree.written[child] >> tree.unreadable & 1
+                tree.greedy_end = Ending.UNREADABLE if unread else Ending.COMPLETE
                 break
             self._force(child)  # before what is below it, where rows run short
             if tree.is_step(child):

@@ -2,7 +2,8 @@
 
     prompt -+- "safe" -- end                      .30   ended, written: none
             +- "un" "safe" "\n" "S" -+- "1" ...   .45   frontier
-            |                        +- "7" ...   .20   frontier
+            |                        +- "7" ...   .18   frontier
+            |                        +- else      .02   ended, written: unsafe, unreadable
             +- anything else                      .05   off-format
 
 The tree holds the model's own conditional log-probabilities and nothing derived; masses under a
@@ -26,6 +27,8 @@ from labelmass.errors import LabelMassError
 ROOT = 0
 LUMP = -2
 """The token of a frontier node that stands for several tokens which decide the same."""
+LEFT = -3
+"""The token of an ended node that stands for all tokens that leave the format behind a verdict."""
 
 
 class Status(IntEnum):
@@ -33,7 +36,7 @@ class Status(IntEnum):
 
     FRONTIER = 0  # admissible, its row not read
     EXPANDED = 1  # its row was read, its children are nodes
-    ENDED = 2  # the answer is complete and on-format
+    ENDED = 2  # the answer is complete, or what follows its risk verdict cannot be read
 
 
 class Normalisation(StrEnum):
@@ -49,13 +52,14 @@ class Ending(StrEnum):
 
     COMPLETE = "complete"  # an on-format answer
     OFF_FORMAT = "off-format"  # the likeliest token left the format
+    UNREADABLE = "unreadable"  # it left the format behind a risk verdict
     CUT = "cut"  # a budget stopped it
 
 
 class Landing(StrEnum):
     """How a drawn path ended."""
 
-    ENDED = "ended"  # a complete answer
+    ENDED = "ended"  # a complete answer, or one that cannot be read on behind a risk verdict
     OFF_FORMAT = "off-format"  # it left the format
     CUT = "cut"  # at a budget, or where the engine does not say
 
@@ -112,7 +116,8 @@ class AnswerTree:
     """Nodes in the order they were found; node 0 is the prompt.
 
     labels: the k label names. Bit i of a bit set stands for label i, bit k for `none`, bit k + 1
-        for the gate.
+        for the gate (the risk verdict), bit k + 2 for `unreadable`: the answer left the format
+        behind that verdict.
     parent, token: where a node hangs and the id that leads to it (-1 for the root). A frontier node
         with token LUMP stands for the tokens not looked at one by one that write the same; an ended
         node for every token that ends the answer with the same labels, `token` the likeliest.
@@ -121,7 +126,10 @@ class AnswerTree:
     written, ahead: bit sets; written so far, and what the format may still write from here.
     status: `Status`.
     off, tail: for an expanded node, the probability (given the node) of the tokens that leave the
-        format, and of admissible tokens the engine did not return.
+        format, and of admissible tokens the engine did not return. What leaves behind a risk
+        verdict is no part of `off` but a child, an ended node with the token LEFT.
+    after: for an expanded node, how much of `off` leaves after the text of a label, where there is
+        any.
     top: for an expanded node, the likeliest (id, logp, child) of the whole row; child is -1 where
         the token leaves the format.
     greedy: nodes of the greedy path from the root; greedy_end: how it ended; greedy_exit: the
@@ -154,6 +162,7 @@ class AnswerTree:
     status: list[int] = field(default_factory=list)
     off: dict[int, float] = field(default_factory=dict)
     tail: dict[int, float] = field(default_factory=dict)
+    after: dict[int, float] = field(default_factory=dict)
     top: dict[int, tuple[tuple[int, float, int], ...]] = field(default_factory=dict)
     scale: dict[int, float] = field(default_factory=dict)
     stem: int = ROOT
@@ -191,6 +200,11 @@ class AnswerTree:
         return len(self.labels) + 1
 
     @property
+    def unreadable(self) -> int:
+        """The output number of an answer that left the format behind a risk verdict."""
+        return len(self.labels) + 2
+
+    @property
     def expanded(self) -> int:
         """How many rows were read."""
         return len(self.off)
@@ -199,14 +213,21 @@ class AnswerTree:
         """(n,) natural log of each node's mass; masked divides each row by its allowed mass.
 
         Where a row came incomplete, what was not returned counts as allowed, so that a masked
-        mass is a lower bound.
+        mass is a lower bound. What is barred has a masked mass only where the row allows nothing
+        else.
         """
         logp = np.array(self.logp, dtype=np.float64)
         if normalisation is Normalisation.MASKED:
-            allowed = self.allowed()
-            parents = np.array(self.parent[1:], dtype=np.int64)
-            there = np.flatnonzero(logp[1:] > -np.inf) + 1  # the others have no mass either way
-            logp[there] -= np.log(allowed[parents[there - 1]])
+            parents, barred = np.array(self.parent, dtype=np.int64), self.barred()
+            allowed = self.allowed()[parents]
+            there = (logp > -np.inf) & ~barred  # the others have no mass either way
+            there[ROOT] = False
+            logp[there] -= np.log(allowed[there])
+            lost = np.zeros(len(self))
+            np.add.at(lost, parents[barred], np.exp(logp[barred]))
+            dead = barred & (allowed <= 0)
+            logp[dead] -= np.log(lost[parents[dead]])
+            logp[barred & ~dead] = -np.inf
         mass = np.zeros(len(self))
         for node in range(1, len(self)):
             mass[node] = mass[self.parent[node]] + logp[node]
@@ -214,12 +235,28 @@ class AnswerTree:
 
     def allowed(self) -> NDArray[np.float64]:
         """(n,) probability, given an expanded node, of staying in the format; NaN elsewhere."""
-        total = np.full(len(self), np.nan)
+        total, barred = np.full(len(self), np.nan), self.barred()
         for node, tail in self.tail.items():
             total[node] = tail
         for node in range(1, len(self)):
-            total[self.parent[node]] += np.exp(self.logp[node])
+            if not barred[node]:
+                total[self.parent[node]] += np.exp(self.logp[node])
         return total
+
+    def barred(self) -> NDArray[np.bool_]:
+        """(n,) which nodes left the format from where a risk verdict was written already.
+
+        Masking bars them. A token that writes the verdict itself and then leaves is not barred:
+        without it the verdict would be lost.
+        """
+        risk, unread = 1 << self.gate, 1 << self.unreadable
+        return np.array(
+            [
+                token == LEFT or bool(written & unread and self.written[above] & risk)
+                for token, written, above in zip(self.token, self.written, self.parent, strict=True)
+            ],
+            dtype=np.bool_,
+        )
 
     def children(self) -> dict[int, list[int]]:
         """Children of every node that has some, likeliest first."""
@@ -229,6 +266,12 @@ class AnswerTree:
         for nodes in found.values():
             nodes.sort(key=lambda n: (-self.logp[n], self.token[n]))
         return found
+
+    def name(self, output: int) -> str:
+        """The label, or what a person calls the further outputs."""
+        if output < self.none:
+            return self.labels[output]
+        return {self.none: "none", self.gate: "the verdict"}.get(output, "an unreadable rest")
 
     def writes_label(self, node: int) -> bool:
         """Whether the node's token settles a label, or `none`, as written."""
@@ -281,6 +324,7 @@ class AnswerTree:
             "status": self.status,
             "off": {str(n): p for n, p in self.off.items()},
             "tail": {str(n): p for n, p in self.tail.items()},
+            "after": {str(n): p for n, p in self.after.items()},
             "top": {str(n): [list(entry) for entry in row] for n, row in self.top.items()},
             "scale": {str(n): x for n, x in self.scale.items()},
             "stem": self.stem,
@@ -307,9 +351,17 @@ class AnswerTree:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> AnswerTree:
-        """The tree that `to_dict` wrote; LabelMassError if something is missing."""
+        """The tree that `to_dict` wrote; LabelMassError if something is missing.
+
+        A tree of answers with a verdict is refused where an earlier version grew it.
+        """
+        if data.get("has_gate") and "after" not in data:
+            raise LabelMassError(
+                "this tree of a guard's answers was grown by an earlier version, which lost what "
+                "it could not read behind a risk verdict: score the records again"
+            )
         try:
-            fixed = dict(data)
+            fixed: dict[str, Any] = {"after": {}, **data}
             fixed["labels"] = tuple(data["labels"])
             fixed["spellings"] = tuple(data["spellings"])
             fixed["completed"] = [(int(o), int(n)) for o, n in data["completed"]]
@@ -317,7 +369,8 @@ class AnswerTree:
             fixed["outputs"] = [tuple(out) for out in data["outputs"]]
             fixed["off"] = {int(n): float(p) for n, p in data["off"].items()}
             fixed["scale"] = {int(n): float(x) for n, x in data["scale"].items()}
-            fixed["tail"] = {int(n): float(p) for n, p in data["tail"].items()}
+            for key in ("tail", "after"):
+                fixed[key] = {int(n): float(p) for n, p in fixed[key].items()}
             fixed["top"] = {
                 int(n): tuple((int(i), float(p), int(c)) for i, p, c in row)
                 for n, row in data["top"].items()

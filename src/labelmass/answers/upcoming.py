@@ -56,8 +56,7 @@ class Upcoming:
             state = todo.pop()
             if state in bits or state in self._known:
                 continue
-            moves = [automaton.step(state, byte) for byte in automaton.next_bytes(state)]
-            ways = [move for move in moves if move is not None]
+            ways = [*automaton.ways(state).values()]
             if (ending := automaton.end(state)) is not None:
                 ways.append((DONE, ending))
             bits[state], onward[state] = 0, set()

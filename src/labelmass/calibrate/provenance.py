@@ -79,8 +79,22 @@ def check(
             f"{field}: {one!r}, now {other!r}" for field, (one, other) in found.items()
         )
         raise FitError(
-            f"{what} is for other scores ({shown}): fit one on scores of this kind, or force it"
+            f"{what} is for other scores ({shown}){_why(found)}: fit one on scores of this kind, "
+            "or force it"
         )
+
+
+def _why(found: Mapping[str, tuple[Any, Any]]) -> str:
+    """What a change in how answers are read means, in words."""
+    fitted, given = (str(name or "").split("+") for name in found.get("format", ("", "")))
+    if fitted[0] != given[0] or fitted == given:
+        return ""
+    if "verdict" in given and "verdict" not in fitted:
+        return (
+            "; it comes from a version that lost a risk verdict whose rest it could not read, so "
+            "its scores of this guard were too low"
+        )
+    return "; the format is the same, but other deviations from it are read (format.tolerate)"
 
 
 def check_labels(what: str, fitted: Sequence[str], given: Sequence[str]) -> None:

@@ -11,7 +11,7 @@ from rich.tree import Tree
 
 from labelmass.answers.readings import Readings
 from labelmass.answers.steps import Step, label_steps
-from labelmass.answers.tree import LUMP, ROOT, AnswerTree, Ending, Normalisation, Status
+from labelmass.answers.tree import LEFT, LUMP, ROOT, AnswerTree, Normalisation, Status
 from labelmass.run.explore import Explored
 from labelmass.task import Record
 
@@ -30,7 +30,8 @@ def drawing(explored: Explored, normalisation: Normalisation, least: float) -> R
         Text(
             "* greedy path; each mass is P(the answer begins so). "
             f"Written on-format {readings.ended:.3f}, off-format {readings.off_format:.3f}, "
-            f"unexplored {readings.unexplored:.3f}",
+            + (f"unreadable {readings.unreadable:.3f}, " if tree.has_gate else "")
+            + f"unexplored {readings.unexplored:.3f}",
             style="dim",
         ),
     ]
@@ -54,6 +55,10 @@ def _branches(tree: AnswerTree, readings: Readings, least: float) -> Tree:
         for child in children.get(node, ()):
             # A run of tokens without a fork worth drawing stands on one line.
             run, at = before + tree.texts.get(tree.token[child], b""), child
+            if tree.token[child] == LEFT:
+                if mass[child] >= least:
+                    branch.add(Text(f"{mass[child]:.3f}  cannot be read on", "yellow"))
+                continue
             if (mass[child] < least and child not in greedy) or tree.token[child] == LUMP:
                 hidden += mass[child]
                 continue
@@ -69,7 +74,7 @@ def _branches(tree: AnswerTree, readings: Readings, least: float) -> Tree:
 
     def _only_child(node: int) -> int | None:
         heavy = [c for c in children.get(node, ()) if mass[c] >= least or c in greedy]
-        if len(heavy) != 1 or tree.token[heavy[0]] == LUMP or tree.outputs[node]:
+        if len(heavy) != 1 or tree.token[heavy[0]] in (LUMP, LEFT) or tree.outputs[node]:
             return None
         return heavy[0] if mass[node] - mass[heavy[0]] < least else None
 
@@ -81,27 +86,21 @@ def _line(tree: AnswerTree, node: int, text: bytes, mass: float, greedy: bool) -
     line = Text(f"{mass:.3f}  ", "bold cyan" if greedy else "")
     line.append(repr(text.decode(errors="replace")), "bold cyan" if greedy else "")
     line.append(" *" if greedy else "", "bold cyan")
-    names = [_name(tree, out) for out in tree.outputs[node]]
+    names = [tree.name(out) for out in tree.outputs[node]]
     if names:
         line.append(f"  writes {', '.join(names)}", "green")
     if tree.status[node] == Status.ENDED:
         line.append("  end", "dim")
     elif tree.status[node] == Status.FRONTIER:
         line.append("  not looked at", "dim")
-    if greedy and node == tree.greedy[-1] and tree.greedy_end == Ending.OFF_FORMAT:
-        exit_ = tree.texts.get(tree.greedy_exit or -1, b"").decode(errors="replace")
+    if greedy and node == tree.greedy[-1] and tree.greedy_exit is not None:
+        exit_ = tree.texts.get(tree.greedy_exit, b"").decode(errors="replace")
         line.append(f"  then leaves the format with {exit_!r}", "yellow")
     return line
 
 
-def _name(tree: AnswerTree, output: int) -> str:
-    if output == tree.none:
-        return "none"
-    return "the gate" if output == tree.gate else tree.labels[output]
-
-
 def _rule(tree: AnswerTree, number: int, step: Step) -> Rule:
-    written = "nothing" if step.label is None else _name(tree, step.label)
+    written = "nothing" if step.label is None else tree.name(step.label)
     after = tree.text(step.node).decode(errors="replace")
     where, found = f" after {after!r}" if after else "", step.next.found.sum()
     return Rule(

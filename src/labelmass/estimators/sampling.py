@@ -35,7 +35,8 @@ SAMPLES, COMPLETIONS, SKETCH = 100, 64, 48
 class Drawn:
     """The distinct paths of some draws, m of them.
 
-    times: (m,) how often each came. ended, cut: (m,) bool.
+    times: (m,) how often each came. ended, cut: (m,) bool. risk: (m,) bool, whether a risk verdict
+        was written, so that the answer counts whatever follows.
     written: (m, k) whether each label was newly written on the path.
     low, high: (m, k) the compensator: the sum of the label's probabilities to come next, over the
         steps of the path up to the one where it is written. Equal but where the path was cut.
@@ -44,6 +45,7 @@ class Drawn:
     times: Floats
     ended: NDArray[np.bool_]
     cut: NDArray[np.bool_]
+    risk: NDArray[np.bool_]
     written: Floats
     low: Floats
     high: Floats
@@ -76,6 +78,7 @@ def drawn(tree: AnswerTree, draws: Draws, *, hazards: bool = True) -> Drawn:
         np.array([path.count for path in paths], dtype=np.float64),
         np.array([h == Landing.ENDED for h in how], dtype=np.bool_),
         cut,
+        np.array([tree.written[path.end] >> tree.gate & 1 for path in paths], dtype=np.bool_),
         written,
         low,
         low + cut[:, None] * (1.0 - written),  # what would have come may be any label
@@ -110,7 +113,8 @@ def sampling(tree: AnswerTree, normalisation: Normalisation = Normalisation.RAW)
     counted = np.ones_like(paths.cut)
     if normalisation is Normalisation.ON_FORMAT:
         counted = paths.ended | paths.cut
-        paths.written[paths.cut] = 0.0  # whether the answer would have parsed is not known
+        unsure = paths.cut & ~paths.risk  # whether the answer would have parsed is not known
+        paths.written[unsure] = 0.0
     times, written = paths.times[counted], paths.written[counted]
     n, sure = times.sum(), times @ written
     cut = (times * paths.cut[counted]) @ (1.0 - written)

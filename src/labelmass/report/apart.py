@@ -101,7 +101,8 @@ def _tree(readings: Readings) -> Markup:
             tag(
                 "p",
                 f"Written on-format {readings.ended:.3f}, off-format {readings.off_format:.3f}, "
-                f"unexplored {readings.unexplored:.3f}.",
+                + (f"unreadable {readings.unreadable:.3f}, " if readings.tree.has_gate else "")
+                + f"unexplored {readings.unexplored:.3f}.",
                 class_="note",
             ),
         ]
@@ -116,6 +117,8 @@ def _items(branch: Branch) -> Iterator[Markup]:
         yield tag("li", _line(one), *below, class_="greedy" if one.greedy else None)
     if branch.off:
         yield tag("li", f"{branch.off:.3f} leaves the format", class_="lost")
+    if branch.unreadable:
+        yield tag("li", f"{branch.unreadable:.3f} cannot be read on", class_="lost")
     if branch.hidden >= LEAST:
         yield tag("li", f"{branch.hidden:.3f} {branch.lighter} lighter ways", class_="lost")
 

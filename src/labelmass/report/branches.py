@@ -9,7 +9,7 @@ import numpy as np
 
 from labelmass.answers.readings import Readings
 from labelmass.answers.steps import label_steps
-from labelmass.answers.tree import LUMP, ROOT, AnswerTree, Ending, Normalisation, Status
+from labelmass.answers.tree import LEFT, LUMP, ROOT, AnswerTree, Normalisation, Status
 
 LEAST = 0.01
 """The smallest mass that is drawn beside the greedy path."""
@@ -21,10 +21,10 @@ FEW = 6
 class Branch:
     """A run of tokens without a fork worth drawing, and what may follow.
 
-    mass: P(the answer begins so). writes: labels, `none` or the gate, that the last token settles.
+    mass: P(the answer begins so). writes: labels, `none` or a verdict, that the last token settles.
     end: the answer is complete. open: its row was not read. exit: the text with which the greedy
-    path leaves the format here. off: mass that leaves the format here. hidden, lighter: mass of,
-    and number of, ways not drawn.
+    path leaves the format here. off: mass that leaves the format here; unreadable: the same behind
+    a risk verdict. hidden, lighter: mass of, and number of, ways not drawn.
     """
 
     text: str
@@ -35,6 +35,7 @@ class Branch:
     open: bool
     exit: str | None
     off: float
+    unreadable: float
     hidden: float
     lighter: int
     below: tuple[Branch, ...]
@@ -56,19 +57,22 @@ class _Drawn:
         tree, mass = self._tree, self._mass
         heavy = list(self._heavy(node))
         below = [self.branch(*self._run(child)) for child in heavy]
-        light = [child for child in self._children.get(node, ()) if child not in heavy]
+        others = [child for child in self._children.get(node, ()) if child not in heavy]
+        light = [child for child in others if tree.token[child] != LEFT]
         off = 0.0 if self._masked else float(mass[node] * tree.off.get(node, 0.0))
+        unreadable = sum(float(mass[child]) for child in others if tree.token[child] == LEFT)
         last = bool(tree.greedy) and node == tree.greedy[-1]
-        left = last and tree.greedy_end == Ending.OFF_FORMAT and tree.greedy_exit is not None
+        left = last and tree.greedy_exit is not None
         return Branch(
             text.decode(errors="replace"),
             float(mass[node]),
             node in self._greedy,
-            tuple(name_of(tree, output) for output in tree.outputs[node]),
+            tuple(tree.name(output) for output in tree.outputs[node]),
             tree.status[node] == Status.ENDED,
             tree.status[node] == Status.FRONTIER,
             _text(tree, tree.greedy_exit).decode(errors="replace") if left else None,
             off if off >= self._least else 0.0,
+            unreadable if unreadable >= self._least else 0.0,
             float(mass[light].sum()),
             len(light),
             tuple(below),
@@ -77,7 +81,7 @@ class _Drawn:
     def _heavy(self, node: int) -> Iterator[int]:
         for child in self._children.get(node, ()):
             worth = self._mass[child] >= self._least or child in self._greedy
-            if worth and self._tree.token[child] != LUMP:
+            if worth and self._tree.token[child] not in (LUMP, LEFT):
                 yield child
 
     def _run(self, node: int) -> tuple[int, bytes]:
@@ -121,13 +125,6 @@ def step_shares(tree: AnswerTree) -> list[StepShares]:
             )
         )
     return found
-
-
-def name_of(tree: AnswerTree, output: int) -> str:
-    """A label, `none`, or the gate."""
-    if output == tree.none:
-        return "none"
-    return "the gate" if output == tree.gate else tree.labels[output]
 
 
 def _text(tree: AnswerTree, token: int | None) -> bytes:

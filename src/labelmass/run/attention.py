@@ -12,7 +12,6 @@ from labelmass.run.joint import Joint
 from labelmass.run.places import first_tokens
 from labelmass.run.results import Failure
 from labelmass.run.trees import SavedTrees
-from labelmass.task.automaton import ByteAutomaton
 
 
 def attended(saved: SavedTrees, model: LanguageModel) -> Iterator[Attended]:
@@ -24,12 +23,11 @@ def attended(saved: SavedTrees, model: LanguageModel) -> Iterator[Attended]:
     if read is None:
         raise ModelError(f"{model.name} does not give attention weights")
     joint = Joint(saved.task, model.tokenizer)
-    automaton = ByteAutomaton(saved.task.format, saved.task.spellings)
     for kept in saved:
         if isinstance(kept, Failure):
             continue
         start = joint.start(kept.record)
-        firsts = first_tokens(kept.tree, automaton, start.grammar.given)
+        firsts = first_tokens(kept.tree, start.grammar.automaton, start.grammar.given)
         if len(firsts) > 1:
             answer = [kept.tree.token[node] for node in kept.tree.greedy[1:]]
             yield Attended(read(start.ids, answer), len(start.ids), firsts)

@@ -95,8 +95,6 @@ class Joint:
             fmt, given = self.task.format, self.task.given_opening.encode()
             before = loose[: max(len(loose) - len(given), 0)]  # bytes of the prompt itself
             kept = b"" if before else given[: len(given) - len(loose)]
-            automaton = ByteAutomaton(
-                replace(fmt, opening=before.decode() + fmt.opening), self.task.spellings
-            )
+            automaton = ByteAutomaton(fmt, self.task.spellings, before=before, given=given)
             self._grammars[loose] = TokenGrammar(automaton, self.vocabulary, kept)
         return self._grammars[loose]

@@ -27,7 +27,7 @@ def first_tokens(
             # an item may begin with a quotation mark; the label begins with its spelling
             forms = (form.lower().encode() for form in automaton.spellings[span.output])
             places = (text.lower().find(form, span.start) for form in forms)
-            begin = min(place for place in places if place >= 0)
+            begin = min((place for place in places if 0 <= place < span.end), default=begin)
         elif not (none and span.output == automaton.none):
             continue
         if begin >= len(given):

@@ -85,8 +85,16 @@ class Result:
 
     @property
     def off_format(self) -> float:
-        """Probability, as the model generates, of leaving the format."""
+        """Probability, as the model generates, of leaving the format.
+
+        In a format with a verdict, before one: what follows a risk verdict is `unreadable` instead.
+        """
         return self._raw.off_format
+
+    @property
+    def off_format_after_label(self) -> float:
+        """How much of `off_format` leaves after the text of a label."""
+        return self._raw.off_format_after_label
 
     @property
     def unexplored(self) -> float:
@@ -100,7 +108,7 @@ class Result:
 
     @property
     def gate(self) -> Bounds | None:
-        """P(the gate is passed)."""
+        """P(a risk verdict is written), whatever follows it; None for a format without one."""
         return self.readings.gate
 
     @property
@@ -139,6 +147,12 @@ class Result:
         """What changes how these numbers should be read."""
         found: list[str] = []
         raw = self.signature.normalisation is Normalisation.RAW
+        if self.unreadable > MUCH:
+            found.append(
+                f"{self.unreadable:.0%} of the mass is a risk verdict whose rest cannot be read, "
+                "so its labels get little: --off-format unknown counts that as open"
+            )
+        found += self._lost_after_label()
         if raw and self.off_format > MUCH:
             found.append(
                 f"{self.off_format:.0%} of the mass leaves the format, so raw probabilities are "
@@ -147,11 +161,29 @@ class Result:
             )
         if any(np.isnan(scores.p).any() for scores in self.methods.values()):
             found.append("nothing on-format was found, so on-format probabilities are null")
-        if self.tree.greedy_end == Ending.OFF_FORMAT and any(
+        if self.tree.greedy_end in (Ending.OFF_FORMAT, Ending.UNREADABLE) and any(
             method in ("hard", "token", "fixed-place") for method in self.methods
         ):
             found.append("the greedy answer leaves the format: only labels before that count")
         return tuple(found)
+
+    def _verdict_masses(self) -> dict[str, Any]:
+        """What only a format with a verdict has, or only one without."""
+        if self.verdict is None:
+            return {"off_format_after_label": self.off_format_after_label}
+        return {"unreadable": self.unreadable, "verdict": self.verdict.to_dict()}
+
+    def _lost_after_label(self) -> list[str]:
+        """Labels that are written and then lost, where the empty answer is not even as likely."""
+        after, empty = self.off_format_after_label, self._raw.none
+        if empty is None or after <= max(empty.low or 0.0, self.signature.tolerance):
+            return []
+        return [
+            f"{after:.0%} of the mass leaves the format after the text of a label, more than the "
+            "empty answer has: on-format probabilities of labels are too low and of the empty "
+            "answer too high; a format that reads what the model writes helps (format.tolerate, "
+            "separators, stops)"
+        ]
 
     def to_dict(self) -> dict[str, Any]:
         """The result record, plain JSON values."""
@@ -163,6 +195,7 @@ class Result:
             "none": None if self.none is None else self.none.to_dict(),
             "gate": None if self.gate is None else self.gate.to_dict(),
             "off_format": self.off_format,
+            **self._verdict_masses(),
             "unexplored": self.unexplored,
             "sets": [
                 {"labels": [labels[i] for i in sorted(members)], **bounds.to_dict()}

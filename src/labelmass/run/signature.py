@@ -20,6 +20,7 @@ from labelmass.task import Task
 class Signature:
     """What a score is, in fields; `str()` gives it in one line.
 
+    format: its name, and by which rules answers in it are read (`AnswerFormat.reading`).
     off_format: "not-written" or "unknown", see `Readings`. samples: how many answers or paths were
     drawn, 0 if none. orders: label orders averaged over. prior, rate: what was taken away, and what
     a text without content then gets. calibrator: the digest of what `calibrated:` scores went
@@ -71,7 +72,7 @@ class Signature:
             model.dtype,
             task.name,
             task.hash,
-            task.format.name,
+            task.format.reading,
             tuple(methods),
             normalisation,
             off_format=off_format,
@@ -173,6 +174,8 @@ def of_method(signature: Mapping[str, Any], method: str) -> dict[str, Any]:
     fitted = [mark for mark in found.pop("fitted", ()) if mark.startswith(f"{plain}@")]
     if fitted:
         found = {key: found.get(key) for key in _KEPT[plain]} | {"fitted": fitted}
+        if _KEPT[plain] is _OF_TEXTS:  # no answer is read
+            found["format"] = str(found["format"]).partition("+")[0]
     if known is not None and not known.needs.draws:
         found["samples"] = 0
     if not method.startswith(CALIBRATED):

@@ -16,7 +16,6 @@ from labelmass.run.places import label_places
 from labelmass.supervised import States
 from labelmass.supervised.logistic import Floats
 from labelmass.task import Record, Task
-from labelmass.task.automaton import ByteAutomaton
 
 
 class StateReader:
@@ -32,7 +31,6 @@ class StateReader:
             raise ModelError(f"{model.name} does not give hidden states")
         self.states = states
         self._joint = Joint(task, model.tokenizer)
-        self._automaton = ByteAutomaton(task.format, task.spellings)
 
     def __call__(self, some: Sequence[Explored]) -> list[Floats]:
         """(d,) of each record, all read in one pass.
@@ -43,7 +41,7 @@ class StateReader:
         places: list[tuple[int, ...]] = []
         for one in some:
             tree, start = one.tree, self._joint.start(one.record)
-            found = label_places(tree, self._automaton, start.grammar.given)
+            found = label_places(tree, start.grammar.automaton, start.grammar.given)
             answer = [tree.token[node] for node in tree.greedy[1 : max(found) + 1]]
             if min(answer, default=0) < 0:
                 raise RecordError(

@@ -4,6 +4,8 @@ Every format is the same machine given by its parts (METHODS A.1):
 
     opening  ( none | [gate gate_separator] item (separator item)* )  closing-or-end
 
+`gate` is the word of a risk verdict, such as `unsafe`.
+
 `AnswerFormat` holds the parts; the named constructors below are the formats people use. Reading
 is done by the format's byte automaton (`task/automaton.py`), so that the parser, the token
 grammar and the tree can never disagree.
@@ -28,7 +30,8 @@ class AnswerFormat:
 
     opening: text before the first item.
     none: text of the empty list; None if every answer holds a label.
-    gate, gate_separator: text that must be written before any label, and what parts it from them.
+    gate, gate_separator: the word of a risk verdict, which must be written before any label, and
+        what parts it from them. It counts as soon as its last byte is written, whatever follows.
     item: how a label is written; `{label}` stands for its spelling.
     separators: the first is written, all are read.
     closing: text that completes the answer; None if it is complete only at an end id or a stop.
@@ -39,6 +42,11 @@ class AnswerFormat:
     repeats: "accept" a label written twice (it adds nothing), or call the answer "off-format".
     single: exactly one label, no separators.
     escape_json: labels are escaped as in a JSON string (mandatory escapes only).
+    tolerate: "usual" also reads what models commonly write instead: blanks and line breaks at the
+        joints, either case, a full stop at the end; JSON compact, spread out, in a code block, with
+        escapes or single quotation marks; lists on lines, with bullets or in quotation marks; codes
+        behind a risk verdict parted by blanks, line breaks, `,` and `;`. "strict" reads what the
+        other parts say and nothing else.
     """
 
     name: str
@@ -55,6 +63,7 @@ class AnswerFormat:
     repeats: str = "accept"
     single: bool = False
     escape_json: bool = False
+    tolerate: str = "usual"
 
     def __post_init__(self) -> None:
         for key in _TEXTS:
@@ -79,6 +88,16 @@ class AnswerFormat:
             raise TaskError(f"format.blanks is {self.blanks!r}: only blank, tab, CR and LF")
         if self.repeats not in ("accept", "off-format"):
             raise TaskError(f"format.repeats is {self.repeats!r}: 'accept' or 'off-format'")
+        if self.tolerate not in ("usual", "strict"):
+            raise TaskError(f"format.tolerate is {self.tolerate!r}: 'usual' or 'strict'")
+        if self.gate is not None and self.gate == self.none:
+            raise TaskError(f"format.gate and format.none are both {self.gate!r}: change one")
+
+    @property
+    def reading(self) -> str:
+        """The name, and by which rules answers are read: a part of every number's signature."""
+        marks = ["verdict"] * (self.gate is not None) + ["usual"] * (self.tolerate == "usual")
+        return "+".join([self.name, *marks])
 
     def spell(self, spelling: str) -> str:
         """The item text of one label spelling."""
@@ -102,7 +121,9 @@ class AnswerFormat:
 
     def strict(self) -> AnswerFormat:
         """The same format reading only what it writes: first separator, exact case, no blanks."""
-        return replace(self, separators=self.separators[:1], blanks="", ignore_case=False)
+        return replace(
+            self, separators=self.separators[:1], blanks="", ignore_case=False, tolerate="strict"
+        )
 
 
 def json_list(key: str = "label", *, none: str = "", **options: Any) -> AnswerFormat:

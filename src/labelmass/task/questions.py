@@ -7,6 +7,7 @@ Source: P1, section 5 (unary and binary breakdown); METHODS B says what its code
 from __future__ import annotations
 
 import random
+import string
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -25,6 +26,11 @@ ANSWER: Name = ("answer",)
 
 NONE = ""
 """The empty answer, where a question is about it: no label has this name."""
+
+BREAKS = tuple(sorted(set(string.punctuation + string.whitespace) - set("-'_"))) + tuple(
+    "\u2014\u2013\u2026\u201d\u00bb\u3002\u3001\uff0c\uff01\uff1f"
+)
+"""What cannot be part of a word, so that it ends an answer `no`; `note` and `no-one` go on."""
 
 LETTERS = "a", "b"
 """The answers of a question about two labels, in the order they are shown."""
@@ -57,9 +63,10 @@ class Question:
             "word",
             none=None,
             single=True,
-            stops=(".", ",", ":", ";", "!", ")", '"', " ", "\n"),
+            stops=BREAKS,
             blanks=" \n",
             ignore_case=True,
+            tolerate=self.task.format.tolerate,
         )
 
     @property

@@ -224,6 +224,8 @@ class Boundary:
     def _ends(self, node: int) -> float:
         """P(no other label follows | node), as far as was looked."""
         tree = self._tree
+        if tree.written[node] >> tree.unreadable & 1:
+            return 0.0  # it goes on, if not with a label
         if tree.status[node] == Status.ENDED or not tree.ahead[node] & ((1 << tree.none) - 1):
             return 1.0
         return sum(

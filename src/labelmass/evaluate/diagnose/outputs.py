@@ -44,10 +44,14 @@ class Repeats:
 
 @dataclass(frozen=True, slots=True)
 class Endings:
-    """How the greedy answers end: complete, off-format, or cut by a budget; and how many empty."""
+    """How the greedy answers end, and how many are empty.
+
+    unreadable: left the format behind a risk verdict. cut: by a budget.
+    """
 
     complete: Share
     off_format: Share
+    unreadable: Share
     cut: Share
     empty: Share
 
@@ -76,10 +80,11 @@ def repeats(answers: Sequence[Answer]) -> Repeats:
 
 
 def endings(answers: Sequence[Answer]) -> Endings:
-    """Complete, off-format and cut sum to 1."""
+    """Complete, off-format, unreadable and cut sum to 1."""
     return Endings(
         Share.among(answer.ending is Ending.COMPLETE for answer in answers),
         Share.among(answer.ending is Ending.OFF_FORMAT for answer in answers),
+        Share.among(answer.ending is Ending.UNREADABLE for answer in answers),
         Share.among(answer.ending is Ending.CUT for answer in answers),
         Share.among(answer.complete and answer.empty for answer in answers),
     )

@@ -39,6 +39,7 @@ ROWS: Mapping[str, Mapping[str, Cell]] = {
         "records": lambda d: d.records,
         "on-format": lambda d: d.endings.complete,
         "off-format": lambda d: d.endings.off_format,
+        "unreadable": lambda d: d.endings.unreadable,
         "empty": lambda d: d.endings.empty,
         "repeating a label": lambda d: d.repeats.again,
         "twice in a row": lambda d: d.repeats.in_a_row,
