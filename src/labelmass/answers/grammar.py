@@ -30,6 +30,11 @@ class Vocabulary:
         self.end_ids = tuple(sorted(tokenizer.end_ids))
         self.bytes_of = tokenizer.token_bytes
         self.encode = tokenizer.encode
+        self._tokenizer = tokenizer
+
+    def name(self, token: int) -> str:
+        """What a token is called, for people."""
+        return self._tokenizer.token_name(token)
 
     def below(self, prefix: bytes, low: int, high: int) -> tuple[int, int]:
         """The range of tokens that begin with `prefix`, inside [low, high)."""
