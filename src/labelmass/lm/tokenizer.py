@@ -321,10 +321,9 @@ class HFTokenizer:
     def _reading_fault(self, turns: Sequence[Turn], messages: list[Message]) -> str | None:
         """How the ids of a conversation differ from the tokenizer's own; None if they do not."""
         meant: list[int] = apply_template(self._tokenizer, messages, tokenize=True)
-        if lost := [name for index, name in self._unusable.items() if index in meant]:
-            return (
-                f"the chat template writes {lost[0]!r}, which the model has no row for; {WAY_OUT}"
-            )
+        for index, name in self._unusable.items():
+            if index in meant:
+                return f"the chat template writes {name!r}, which has no embedding; {WAY_OUT}"
         parts = self._parts(Prompt(tuple(turns)))
         ours = self.encode_prompt(Prompt(tuple(turns)))
         if ours != meant or self._literal_ids(parts) != meant:

@@ -71,7 +71,7 @@ def as_written(text: str, vocabulary: Vocabulary) -> str | None:
 
 def _forms(spellings: Sequence[str], vocabulary: Vocabulary) -> list[str]:
     """The spellings, and what the normaliser makes of each."""
-    written = (as_written(spelling, vocabulary) for spelling in spellings)
+    written = ((as_written(spelling, vocabulary) or "").strip() for spelling in spellings)
     return list(dict.fromkeys([*spellings, *filter(None, written)]))
 
 
