@@ -31,6 +31,11 @@ class Vocabulary:
         self.bytes_of = tokenizer.token_bytes
         self.encode = tokenizer.encode
         self._longer: dict[tuple[int, int, int], dict[int, tuple[int, int]]] = {}
+        self._tokenizer = tokenizer
+
+    def name(self, token: int) -> str:
+        """What a token is called, for people."""
+        return self._tokenizer.token_name(token)
 
     def whole(self, prefix: bytes, low: int, high: int) -> int:
         """The end of those tokens in [low, high) that are `prefix`, where all begin with it."""

@@ -289,8 +289,16 @@ class Growth:
                     child = self.node_of(node, at)
             if token >= 0 and token not in self.tree.texts:
                 self.tree.texts[token] = self.grammar.vocabulary.bytes_of[token] or b""
+            if rank == 0 and child < 0 <= token and self._may_end_by(token, node):
+                self.tree.stray_ends[node] = self.grammar.vocabulary.name(token)
             kept.append((token, logp, child))
         self.tree.top[node] = tuple(kept)
+
+    def _may_end_by(self, token: int, node: int) -> bool:
+        """Whether a token that leaves the format writes nothing, where the answer could end."""
+        if self.grammar.vocabulary.bytes_of[token] is not None:
+            return False
+        return self.grammar.automaton.end(self._states[node]) is not None
 
     def step_down(self, node: int, token: int) -> int | None:
         """The child along a token, reserved if the node's row is not known yet."""

@@ -132,6 +132,8 @@ class AnswerTree:
         any.
     top: for an expanded node, the likeliest (id, logp, child) of the whole row; child is -1 where
         the token leaves the format.
+    stray_ends: by expanded node where the answer could end, the name of the likeliest token of its
+        row, if that is a control token but none of those that end an answer.
     greedy: nodes of the greedy path from the root; greedy_end: how it ended; greedy_exit: the
         token that left the format, if it did.
     steps: nodes of the greedy path where a label may start, in order; the first is the root.
@@ -164,6 +166,7 @@ class AnswerTree:
     tail: dict[int, float] = field(default_factory=dict)
     after: dict[int, float] = field(default_factory=dict)
     top: dict[int, tuple[tuple[int, float, int], ...]] = field(default_factory=dict)
+    stray_ends: dict[int, str] = field(default_factory=dict)
     scale: dict[int, float] = field(default_factory=dict)
     stem: int = ROOT
     greedy: list[int] = field(default_factory=list)
@@ -326,6 +329,7 @@ class AnswerTree:
             "tail": {str(n): p for n, p in self.tail.items()},
             "after": {str(n): p for n, p in self.after.items()},
             "top": {str(n): [list(entry) for entry in row] for n, row in self.top.items()},
+            "stray_ends": {str(n): name for n, name in self.stray_ends.items()},
             "scale": {str(n): x for n, x in self.scale.items()},
             "stem": self.stem,
             "greedy": self.greedy,
@@ -375,6 +379,8 @@ class AnswerTree:
                 int(n): tuple((int(i), float(p), int(c)) for i, p, c in row)
                 for n, row in data["top"].items()
             }
+            strays = data.get("stray_ends", {})  # trees of earlier versions have none
+            fixed["stray_ends"] = {int(n): str(name) for n, name in strays.items()}
             for key in ("samples", "completions"):
                 fixed[key] = None if data[key] is None else Draws.from_dict(data[key])
             later = data.get("upcoming", {})  # trees of earlier versions have none

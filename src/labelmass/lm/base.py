@@ -103,6 +103,10 @@ class Tokenizer(Protocol):
         """Hash of vocabulary and chat template, a few hex digits."""
         ...
 
+    def token_name(self, index: int) -> str:
+        """What the vocabulary calls an id, for people: the text of a control token."""
+        ...
+
     def encode(self, text: str) -> list[int]:
         """Ids of plain text: control-token strings in it are encoded as text; no BOS is added."""
         ...

@@ -1,16 +1,18 @@
 """Prompts through a chat template, with outside text kept apart from structure.
 
 A template is run with a stand-in for every untrusted part, and the parts are put back into what
-it wrote. No text from outside passes through the template, so none can steer it.
+it wrote. No text from outside passes through the template, so none can steer it; only the blanks
+at the ends of a part do, for a template may take those off.
 """
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
+from itertools import takewhile
 from typing import Any
 
 from labelmass.errors import ModelError
@@ -23,92 +25,138 @@ STAND_INS = re.compile(r"[\U000F0000-\U000FFFFD]")
 TODAY = datetime(2024, 7, 26)
 """The date for templates that print one: the same record must always give the same prompt."""
 
+MARK = "_labelmass_part"
+"""A key, and its value, of every part that a template is given: who shows it shows the list."""
+
+SAID = "Indeed it is."
+"""What the assistant says in a sample."""
+
+WAY_OUT = "set chat = false in the task to ask in plain text"
+
+Message = dict[str, Any]
+Apply = Callable[[list[Message]], str]
+
+
+def apply_template(
+    tokenizer: Any, messages: list[Message], *, tokenize: bool = False, answered: bool = False
+) -> Any:
+    """What a transformers tokenizer's template makes of messages, up to an answer without thinking.
+
+    tokenize: its ids, in place of text. answered: the last message is the answer, as it ends.
+    """
+    return tokenizer.apply_chat_template(
+        messages,
+        tokenize=tokenize,
+        return_dict=False,
+        add_generation_prompt=not answered,
+        enable_thinking=False,
+        strftime_now=TODAY.strftime,
+    )
+
 
 class ChatTemplate:
     """A tokenizer's chat template.
 
-    apply: renders messages, each a dictionary of role and content, up to the answer.
+    apply: renders messages up to the answer; each is a dictionary of role and content, the content
+    a text or a list of parts of type text.
     """
 
-    def __init__(self, apply: Callable[[list[dict[str, str]]], str]) -> None:
+    def __init__(self, apply: Apply) -> None:
         self._apply = apply
 
     @classmethod
-    def of(cls, tokenizer: Any) -> ChatTemplate:
-        """The chat template of a transformers tokenizer, asking for an answer without thinking."""
-
-        def apply(messages: list[dict[str, str]]) -> str:
-            return tokenizer.apply_chat_template(
-                messages,
-                tokenize=False,
-                add_generation_prompt=True,
-                enable_thinking=False,
-                strftime_now=TODAY.strftime,
-            )
-
-        return cls(apply)
+    def of(cls, tokenizer: Any, **options: Any) -> ChatTemplate:
+        """The chat template of a transformers tokenizer; options: see `apply_template`."""
+        return cls(lambda messages: apply_template(tokenizer, messages, **options))
 
     def render(self, turns: Sequence[Turn]) -> list[Part]:
-        """What the model reads, as parts. Raises ModelError with the template's own words."""
-        rendered = self._try(turns)
-        if isinstance(rendered, Exception) and any(turn.role == "system" for turn in turns):
-            folded = self._try(fold(turns))
-            rendered = rendered if isinstance(folded, Exception) else folded
-        if isinstance(rendered, Exception):
-            raise ModelError(f"the model's chat template: {rendered}") from rendered
-        return rendered
+        """What the model reads, as parts.
 
-    def _try(self, turns: Sequence[Turn]) -> list[Part] | Exception:
-        """The parts, or why the template would not have these turns."""
+        Content is given as text, or as a list of parts where the template wants that; system text
+        goes to the first user turn where the template refuses it.
+
+        Raises ModelError with the template's own words, and the way out.
+        """
+        return self._fitting(turns)[0]
+
+    def messages(self, turns: Sequence[Turn]) -> list[Message]:
+        """The messages that the template takes for these turns, nothing standing in for any text.
+
+        Raises ModelError as `render` does.
+        """
+        _, form = self._fitting(turns)
+        return form.messages([turn.text for turn in form.turns])
+
+    def _fitting(self, turns: Sequence[Turn]) -> tuple[list[Part], Form]:
+        """The turns rendered in the first form that the template takes."""
+        errors: list[Exception] = []
+        for form in forms(turns):
+            try:
+                return self._render(form), form
+            except Exception as error:  # a template raises what it likes
+                errors.append(error)
+        first = errors[0]
+        raise ModelError(f"the model's chat template: {first}; {WAY_OUT}") from first
+
+    def _render(self, form: Form) -> list[Part]:
         texts: list[str] = []
-        messages: list[dict[str, str]] = []
-        for turn in turns:
+        contents: list[str] = []
+        for turn in form.turns:
             content = ""
-            for part in self._trimmed(turn).parts:
-                if part.trusted:
+            for part in turn.parts:
+                text = part.text.strip()
+                if part.trusted or not text:
                     content += STAND_INS.sub("\ufffd", part.text)
-                elif part.text:
-                    content += chr(FIRST + len(texts))
-                    texts.append(part.text)
-            messages.append({"role": turn.role, "content": content})
-        try:
-            rendered = self._apply(messages)
-        except Exception as error:
-            return error
-        left_out = [m["role"] for m in messages if m["content"].strip() not in rendered]
-        if left_out:
-            return ValueError(f"it leaves out what the {left_out[0]} says")
+                    continue
+                start = part.text.index(text)
+                content += part.text[:start] + chr(FIRST + len(texts))
+                content += part.text[start + len(text) :]
+                texts.append(text)
+            contents.append(content)
+        rendered = self._apply(form.messages(contents))
+        if form.listed and MARK in rendered:
+            raise ValueError("it writes a list of parts as it stands")
+        for turn, content in zip(form.turns, contents, strict=True):
+            if content.strip() not in rendered:
+                raise ValueError(f"it leaves out what the {turn.role} says")
         parts: list[Part] = []
         for piece in re.split(f"({STAND_INS.pattern})", rendered):
             outside = STAND_INS.fullmatch(piece)
             parts.append(Part(texts[ord(piece) - FIRST]) if outside else Part(piece, trusted=True))
         return [part for part in parts if part.text]
 
-    def _trimmed(self, turn: Turn) -> Turn:
-        """The turn without the blanks at its ends, where the template takes them off."""
-        if not self._trims:
-            return turn
-        parts = [part for part in turn.parts if part.text]
-        while parts:
-            parts[0] = replace(parts[0], text=parts[0].text.lstrip())
-            if parts[0].text:
-                break
-            del parts[0]
-        while parts:
-            parts[-1] = replace(parts[-1], text=parts[-1].text.rstrip())
-            if parts[-1].text:
-                break
-            del parts[-1]
-        return replace(turn, parts=tuple(parts))
 
-    @cached_property
-    def _trims(self) -> bool:
-        """Whether the template takes off blanks at the ends of what the user says."""
-        probe = "\n probe \n"
-        try:
-            return probe not in self._apply([{"role": "user", "content": probe}])
-        except Exception:
-            return False
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A way to put turns to a template.
+
+    listed: whether the content of a message is a list of parts, in place of a text.
+    """
+
+    turns: Sequence[Turn]
+    listed: bool
+
+    def messages(self, contents: Sequence[str]) -> list[Message]:
+        """One message a turn, with these contents."""
+        return [
+            {
+                "role": turn.role,
+                "content": [{"type": "text", "text": content, MARK: MARK}]
+                if self.listed
+                else content,
+            }
+            for turn, content in zip(self.turns, contents, strict=True)
+        ]
+
+
+def forms(turns: Sequence[Turn]) -> Iterator[Form]:
+    """The ways to put turns to a template, the plainest first."""
+    some = [turns]
+    if any(turn.role == "system" for turn in turns):
+        some.append(fold(turns))
+    for each in some:
+        yield Form(each, listed=False)
+        yield Form(each, listed=True)
 
 
 def fold(turns: Sequence[Turn]) -> list[Turn]:
@@ -121,3 +169,29 @@ def fold(turns: Sequence[Turn]) -> list[Turn]:
             others[index] = Turn("user", parts)
             return others
     return [Turn("user", tuple(system)), *others]
+
+
+def samples(tokenizer: Any) -> list[list[Part]]:
+    """Short conversations as a tokenizer's template writes them, as far as it takes them.
+
+    What the assistant says is one untrusted part, `SAID`.
+    """
+    said = {"system": "Be brief.", "user": "Is it?", "assistant": SAID}
+    found: list[list[Part]] = []
+    for roles, answered in (
+        (("system", "user", "assistant", "user"), False),
+        (("user", "assistant"), True),
+        (("user",), False),
+    ):
+        template = ChatTemplate.of(tokenizer, answered=answered)
+        with contextlib.suppress(ModelError):
+            found.append(template.render([Turn(role, (Part(said[role]),)) for role in roles]))
+    return found
+
+
+def closings(sample: Sequence[Part]) -> Iterator[str]:
+    """What a sample's template writes after the assistant's words, up to the next one's."""
+    for start, part in enumerate(sample, start=1):
+        if not part.trusted and part.text == SAID:
+            rest = takewhile(lambda after: after.trusted, sample[start:])
+            yield "".join(after.text for after in rest)

@@ -6,6 +6,7 @@ appears whole or not at all, so a killed conversion leaves nothing behind that i
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -18,6 +19,9 @@ from typing import Any
 from labelmass.errors import ModelError
 
 SOURCE = "labelmass-source.json"
+
+ENDS = tuple(f"tokenizer.ggml.{name}_token_id" for name in ("eos", "eot", "eom"))
+"""Keys of a GGUF file that name ids which end a text, a turn or a message."""
 
 
 def cache_folder() -> Path:
@@ -58,6 +62,24 @@ def converted(file: Path) -> tuple[Path, str]:
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return folder, digest
+
+
+def end_ids(file: Path, folder: Path) -> tuple[int, ...]:
+    """The ids that a GGUF file says end what a model writes.
+
+    folder: its converted folder, whose note keeps them: to read them takes a second or more.
+    """
+    note = json.loads((folder / SOURCE).read_text())
+    if "end_ids" not in note:
+        import gguf
+
+        fields: dict[str, Any] = gguf.GGUFReader(file).fields
+        note["end_ids"] = sorted({int(fields[key].contents()) for key in ENDS if key in fields})
+        partial = folder / f".{SOURCE}.{os.getpid()}"
+        with contextlib.suppress(OSError):  # a cache that only another may write to
+            partial.write_text(json.dumps(note, indent=2) + "\n")
+            os.replace(partial, folder / SOURCE)
+    return tuple(note["end_ids"])
 
 
 def _is_whole(folder: Path, digest: str) -> bool:

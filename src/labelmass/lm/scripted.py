@@ -60,6 +60,10 @@ class ScriptedTokenizer:
     def encode_prompt(self, prompt: Prompt) -> list[int]:
         return self.encode(self.render_prompt(prompt))
 
+    def token_name(self, index: int) -> str:
+        text = self.token_bytes[index]
+        return END if text is None else text.decode(errors="replace")
+
     def decode(self, ids: Sequence[int]) -> str:
         return b"".join(self.token_bytes[i] or b"" for i in ids).decode(errors="replace")
 

@@ -29,6 +29,7 @@ class Source:
     local: whether it is a folder.
     revision: of a hub id.
     fingerprint: 12 hex digits of the weights, where they are known without reading them.
+    end_ids: ids that end a turn, where the place does not say so itself.
     """
 
     asked: str
@@ -37,6 +38,7 @@ class Source:
     local: bool
     revision: str | None = None
     fingerprint: str | None = None
+    end_ids: tuple[int, ...] = ()
 
 
 def find(asked: str, revision: str | None = None) -> Source:
@@ -54,7 +56,8 @@ def find(asked: str, revision: str | None = None) -> Source:
             raise ModelError(f"{asked} is a file but no .gguf; give the model's folder")
         with quiet():
             folder, digest = gguf.converted(path)
-        return Source(asked, path.stem, str(folder), True, None, digest[:12])
+            ends = gguf.end_ids(path, folder)
+        return Source(asked, path.stem, str(folder), True, None, digest[:12], ends)
     if not HUB_ID.fullmatch(asked) or asked.startswith(".") or path.suffix == ".gguf":
         raise ModelError(f"there is no model at {asked}")
     return Source(asked, asked, asked, False, revision)
@@ -93,10 +96,23 @@ def load(source: Source, dtype: str, device: str) -> tuple[Any, HFTokenizer]:
             raise ModelError(f"cannot load {source.asked}: {error}") from error
     if device != "auto":
         model = model.to(device)
-    ends: Any = model.generation_config.eos_token_id if model.generation_config else None
-    if ends is None:
-        ends = model.config.get_text_config().eos_token_id
-    return model, HFTokenizer(tokenizer, ends if isinstance(ends, list) else [ends])
+    ends = {*end_ids(model), *source.end_ids}
+    rows: int = model.get_input_embeddings().weight.shape[0]
+    return model, HFTokenizer(tokenizer, ends, rows=rows)
+
+
+def end_ids(model: Any) -> set[int]:
+    """Every id that some configuration of a transformers model says ends a text or a turn.
+
+    Generation settings and configuration often name different ones, and each may be the one that
+    the model was taught to write.
+    """
+    configs = model.generation_config, model.config, model.config.get_text_config()
+    found: set[int] = set()
+    for config in configs:
+        ends: int | list[int] | None = getattr(config, "eos_token_id", None)
+        found.update(ends if isinstance(ends, list) else [] if ends is None else [ends])
+    return found
 
 
 def _missing(source: Source, error: OSError) -> str:

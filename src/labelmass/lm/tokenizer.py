@@ -5,50 +5,80 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from labelmass.errors import ModelError
-from labelmass.lm.chat import ChatTemplate
-from labelmass.lm.token_bytes import token_bytes
-from labelmass.task.prompt import Part, Prompt
+from labelmass.lm.chat import WAY_OUT, ChatTemplate, Message, apply_template, closings, samples
+from labelmass.lm.literal import LiteralBackend
+from labelmass.lm.token_bytes import BLANK, token_bytes
+from labelmass.task.prompt import Part, Prompt, Turn
 
 TAG = re.compile(r"<[^<>\s]+>|\[[^\[\]\s]+\]|<\|.+\|>")
 """What an added token looks like that a chat template may use as structure."""
 
-ANCHOR = "\x02"
-"""Put before text so that a blank is added to it and not to the text."""
+ANCHORS = ("\x02", "\n", "\t", "~", "|", "=", "0", "z")
+"""One of them is put before text so that a blank is added to it and not to the text."""
+
+RARE = "\U00050005"
+"""A character that no text has and no vocabulary covers, unless by its bytes."""
 
 PROBES = ("labels: 12345, S10\n\n- next", "Grüße, 漢字 🙂\n\tx  y", '{"a": ["b"]}', "don't")
 
+SPOKEN = (
+    Turn("system", (Part("Be brief: "), Part('name a "mood".\n', trusted=True))),
+    Turn("user", (Part("Moods: joy, fear\n\n\n", trusted=True), Part(" Is it  10 °C?\n"))),
+    Turn("assistant", (Part("joy, fear"),)),
+    Turn("user", (Part("It's [late] <now>.\n\tAnd \\n {{ x }}"),)),
+)
+"""A conversation that is read at the start to see that it is read as the model's makers meant."""
+
 
 class HFTokenizer:
-    """A `Tokenizer` over a fast tokenizer of the transformers library.
+    """A `Tokenizer` over a fast tokenizer of the transformers library, which it leaves as it is.
 
     tokenizer: the transformers tokenizer; it must have a backend of the tokenizers library.
-    end_ids: ids that end the model's turn, besides the tokenizer's own.
+    end_ids: ids that end the model's turn, besides the tokenizer's own and the one that the chat
+        template writes after an answer.
+    rows: how many ids the model has an embedding for; None for all. Added tokens past it are read
+        as text.
 
-    Raises ModelError if the bytes of its tokens do not add up to the text it reads.
+    Raises ModelError if the bytes of its tokens do not add up to the text it reads, or if other ids
+    than added tokens have no embedding.
     """
 
-    def __init__(self, tokenizer: Any, end_ids: Iterable[int | None] = ()) -> None:
+    def __init__(
+        self, tokenizer: Any, end_ids: Iterable[int | None] = (), *, rows: int | None = None
+    ) -> None:
         self._tokenizer = tokenizer
         self._backend: Any = getattr(tokenizer, "backend_tokenizer", None)
         if self._backend is None:
             raise ModelError("the model's tokenizer has no tokenizer.json, which labelmass needs")
-        ends = {*end_ids, tokenizer.eos_token_id}
-        self.end_ids = frozenset(int(i) for i in ends if i is not None)
         self.has_chat_template = tokenizer.chat_template is not None
         self._chat = ChatTemplate.of(tokenizer)
-        self._control = self._control_tokens()
-        # An added token counts as text inside text only if the backend takes it for special.
-        self._backend.add_special_tokens(list(self._control))
-        longest_first = sorted(self._control, key=len, reverse=True)
-        self._structure = re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")
-        self._anchor = self._anchor_ids()
-        self._check()
+        self._unusable = self._without_row(rows)
+        ends = {*end_ids, tokenizer.eos_token_id}
+        self.end_ids = frozenset(int(i) for i in ends if i is not None)
+        spoken = samples(tokenizer) if self.has_chat_template else []
+        self._control = self._control_tokens(spoken)
+        self._structure = _any_of(self._control)
+        self._spelt = _any_of([*self._control, *self._unusable.values()])
+        for sample in spoken:
+            for text in closings(sample):
+                if found := self._structure.search(text):
+                    self.end_ids |= {self._control[found[0]]}
+        control = frozenset(self._control.values())
+        self._unknown = control & {*self._backend.encode(RARE, add_special_tokens=False).ids}
+        self._marks = control - self._unknown
+        self._backend.no_truncation()
+        self._anchors = self._find_anchors()
+        self._check_bytes()
+        self._check_literal()
+        self._fault: str | None = None
+        if self.has_chat_template:
+            self._fault = self._chat_fault()
 
     @property
     def token_bytes(self) -> tuple[bytes | None, ...]:
@@ -71,7 +101,7 @@ class HFTokenizer:
             )
         }
         added = {index: token.content for index, token in self._added.items()}
-        control = {*self._control.values(), *self.end_ids}
+        control = {*self._control.values(), *self._unusable, *self.end_ids}
         return token_bytes(vocabulary, settings, control, added)
 
     @cached_property
@@ -80,24 +110,35 @@ class HFTokenizer:
         source = json.dumps([vocabulary, self._tokenizer.chat_template])
         return hashlib.sha256(source.encode()).hexdigest()[:12]
 
+    @cached_property
+    def _literal(self) -> LiteralBackend:
+        """The twin for text that spells control tokens."""
+        return LiteralBackend(self._backend, self._control, self._unusable.values())
+
+    def token_name(self, index: int) -> str:
+        """What the vocabulary calls an id, for people."""
+        return self._backend.id_to_token(index) or f"id {index}"
+
     def encode(self, text: str) -> list[int]:
         """Ids of plain text, with no blank put before it and no control token in it."""
-        ids = self._plain(text)
-        if not self._control.keys().isdisjoint(self._structure.findall(text)):
-            if not set(self._control.values()).isdisjoint(ids):
-                return self._plain_split(text)
+        ids: list[int] = []
+        for anchor, first in self._anchors if text else ():
+            ids = self._plain_ids(anchor + text)
+            if ids[: len(first)] == first:  # else the text is joined to the anchor
+                return ids[len(first) :]
         return ids
 
     def encode_prompt(self, prompt: Prompt) -> list[int]:
-        """Ids of a whole prompt; the bytes of its text in their usual division into tokens.
+        """Ids of a whole prompt: those the tokenizer itself gives, but that control tokens spelt in
+        untrusted parts are text.
 
-        Raises ModelError if the model has no chat template and the prompt asks for one.
+        Raises ModelError if the model has no chat template and the prompt asks for one, or where
+        the template is not read as it is meant.
         """
         parts = self._parts(prompt)
-        spelt = any(self._structure.search(p.text) for p in parts if not p.trusted)
-        ids = None if spelt else self._encode_whole(parts)
+        ids = self._usual_ids(parts)
         if ids is None:
-            ids = self._encode_pieces(parts)
+            ids = self._literal_ids(parts)
         if not prompt.chat and ids[: len(self._leading)] != self._leading:
             ids = [*self._leading, *ids]
         return ids
@@ -127,91 +168,174 @@ class HFTokenizer:
         start = next((i for i in starts if full[i : i + len(bare)] == bare), 0)
         return list(full[:start])
 
-    def _control_tokens(self) -> dict[str, int]:
+    def _without_row(self, rows: int | None) -> dict[int, str]:
+        """Added tokens that the model has no embedding for, text by id."""
+        if rows is None:
+            return {}
+        added = self._added
+        vocabulary: dict[str, int] = self._backend.get_vocab(with_added_tokens=True)
+        past = {index: token for token, index in vocabulary.items() if index >= rows}
+        own = [token for index, token in past.items() if index not in added]
+        if own:
+            raise ModelError(
+                f"the model has {rows} embeddings, and its tokenizer has {len(own)} tokens past "
+                f"them, such as {own[0]!r}: give the tokenizer that belongs to the model"
+            )
+        return {index: added[index].content for index in past}
+
+    def _control_tokens(self, spoken: Iterable[Iterable[Part]]) -> dict[str, int]:
         """Ids of control tokens by text: special ones, and tags that the template writes."""
         template = self._tokenizer.chat_template
         written = template if isinstance(template, str) else json.dumps(template or "")
+        written += "".join(part.text for sample in spoken for part in sample if part.trusted)
         named = set(self._tokenizer.all_special_ids) | self.end_ids
         return {
             token.content: index
             for index, token in self._added.items()
-            if token.special
-            or index in named
-            or (TAG.fullmatch(token.content) and token.content in written)
-            or token.content.startswith("<|")
+            if index not in self._unusable
+            and (
+                token.special
+                or index in named
+                or (TAG.fullmatch(token.content) and token.content in written)
+                or token.content.startswith("<|")
+            )
         }
 
     def _parts(self, prompt: Prompt) -> list[Part]:
         if not prompt.chat:
             parts = [part for turn in prompt.turns for part in turn.parts]
-        elif self.has_chat_template:
-            parts = self._chat.render(prompt.turns)
-        else:
+        elif not self.has_chat_template:
             raise ModelError("the model has no chat template; set chat = false in the task")
+        elif self._fault is not None:
+            raise ModelError(self._fault)
+        else:
+            parts = self._chat.render(prompt.turns)
         return [part for part in (*parts, Part(prompt.opening)) if part.text]
 
-    def _encode_whole(self, parts: Sequence[Part]) -> list[int] | None:
-        """Ids of the parts read as one text; None if they form structure between them."""
+    def _usual_ids(self, parts: Sequence[Part]) -> list[int] | None:
+        """Ids of the parts read as one text by the tokenizer itself.
+
+        None if some text spells a control token, or forms one with its neighbours.
+        """
+        if any(self._spelt.search(part.text) for part in parts if not part.trusted):
+            return None
         expected = [
-            self._control[found]
+            self._control.get(found)
             for part in parts
             if part.trusted
-            for found in self._structure.findall(part.text)
+            for found in self._spelt.findall(part.text)
         ]
         text = "".join(part.text for part in parts)
         ids: list[int] = self._tokenizer(text, add_special_tokens=False)["input_ids"]
-        control = set(self._control.values())
-        return ids if [i for i in ids if i in control] == expected else None
+        return ids if [i for i in ids if i in self._marks] == expected else None
 
-    def _encode_pieces(self, parts: Sequence[Part]) -> list[int]:
-        """Ids of the parts with control tokens of trusted text only, all else as plain text."""
-        ids: list[int] = []
-        run = ""
+    def _plain_ids(self, text: str) -> list[int]:
+        """Ids of text without a control token in it."""
+        if self._spelt.search(text) is None:
+            ids: list[int] = self._backend.encode(text, add_special_tokens=False).ids
+            if self._marks.isdisjoint(ids):
+                return ids
+        return self._literal.encode(text)
+
+    def _literal_ids(self, parts: Sequence[Part]) -> list[int]:
+        """Ids of the parts read as one text, with structure only where trusted text writes it."""
+        return self._literal.encode("".join(self._with_names(parts)))
+
+    def _with_names(self, parts: Iterable[Part]) -> Iterator[str]:
         for part in parts:
-            end = 0
-            for found in self._structure.finditer(part.text) if part.trusted else ():
-                ids += self.encode(run + part.text[end : found.start()])
-                ids.append(self._control[found[0]])
-                run, end = "", found.end()
-            run += part.text[end:]
-        return ids + self.encode(run)
+            if part.trusted:
+                yield self._structure.sub(lambda found: self._literal.named(found[0]), part.text)
+            else:
+                yield part.text
 
-    def _plain(self, text: str) -> list[int]:
-        if not text:
-            return []
-        backend = self._backend
-        former, backend.encode_special_tokens = backend.encode_special_tokens, True
-        try:
-            ids: list[int] = backend.encode(
-                ANCHOR + text if self._anchor else text, add_special_tokens=False
-            ).ids
-        finally:
-            backend.encode_special_tokens = former
-        return ids[len(self._anchor) :] if self._anchor else ids
+    def _find_anchors(self) -> list[tuple[str, list[int]]]:
+        """Texts to put before others, and their ids; an empty one where no blank is added."""
+        encode = self._backend.encode
+        tokens: list[str] = encode("x", add_special_tokens=False).tokens
+        if not tokens or tokens[0][:1] not in (BLANK, "\u0120"):
+            return [("", [])]
+        found = ((anchor, encode(anchor, add_special_tokens=False).ids) for anchor in ANCHORS)
+        return [(anchor, ids) for anchor, ids in found if self._unknown.isdisjoint(ids)]
 
-    def _plain_split(self, text: str) -> list[int]:
-        """Ids of text whose control strings are torn apart behind their first character."""
-        ids: list[int] = []
-        end = 0
-        for found in self._structure.finditer(text):
-            ids += self._plain(text[end : found.start() + 1])
-            end = found.start() + 1
-        return ids + self._plain(text[end:])
+    # -- what is checked at the start -----------------------------------------------------------
 
-    def _anchor_ids(self) -> list[int]:
-        """Ids of ANCHOR where the tokenizer puts a blank before text; none where it does not."""
-        backend = self._backend
-        tokens = backend.encode("x", add_special_tokens=False).tokens
-        if not tokens or tokens[0][:1] not in ("\u2581", "\u0120"):
-            return []
-        ids: list[int] = backend.encode(ANCHOR, add_special_tokens=False).ids
-        return ids
+    def _check_bytes(self) -> None:
+        """That the bytes of its tokens are those of a text, or of what the normaliser makes of it.
 
-    def _check(self) -> None:
+        Characters that it has no token for are left out.
+        """
         for text in PROBES:
+            text = "".join(c for c in text if self._unknown.isdisjoint(self.encode(c)))
             pieces = [self.token_bytes[i] for i in self.encode(text)]
-            if None in pieces or b"".join(p for p in pieces if p is not None) != text.encode():
+            if None in pieces or b"".join(p or b"" for p in pieces) not in self._forms(text):
                 raise ModelError(
                     "the bytes of the model's tokens do not add up to the text it reads "
                     f"({text!r}); labelmass cannot score with this tokenizer"
                 )
+
+    def _forms(self, text: str) -> tuple[bytes, bytes]:
+        """A text as it stands, and as the normaliser writes it."""
+        normaliser, normal = self._backend.normalizer, text
+        if normaliser is not None:
+            anchor = ANCHORS[0]
+            whole = normaliser.normalize_str(anchor + text)
+            normal = whole.replace(BLANK, " ").partition(anchor)[2]
+        return text.encode(), normal.encode()
+
+    def _check_literal(self) -> None:
+        """That text which spells control tokens is text, and other text the same to the twin."""
+        texts = [*PROBES, "".join(f"a {token} b" for token in self._spellable)]
+        for text in texts[:-1]:
+            usual = self._backend.encode(text, add_special_tokens=False).ids
+            if self._literal.encode(text) != usual:
+                raise ModelError(
+                    f"{text!r} is read otherwise beside text that spells control tokens; "
+                    "labelmass cannot score with this tokenizer"
+                )
+        ids = self.encode(texts[-1])
+        unknown = not self._unknown.isdisjoint(ids)
+        written = b"".join(self.token_bytes[i] or b"" for i in ids)
+        if not self._marks.isdisjoint(ids) or not (unknown or written in self._forms(texts[-1])):
+            raise ModelError(
+                "text that spells control tokens is read as structure; "
+                "labelmass cannot score with this tokenizer"
+            )
+
+    @property
+    def _spellable(self) -> list[str]:
+        """Control tokens that the checks spell out; there may be thousands."""
+        return list(self._control)[:64]
+
+    def _chat_fault(self) -> str | None:
+        """Why no prompt can be put through the chat template, and the way out; None if it can."""
+        refused = ""
+        for turns in (SPOKEN, SPOKEN[1:], SPOKEN[-1:]):
+            try:
+                messages = self._chat.messages(turns)
+            except ModelError as error:
+                refused = str(error)
+            else:
+                return self._reading_fault(turns, messages)
+        return refused
+
+    def _reading_fault(self, turns: Sequence[Turn], messages: list[Message]) -> str | None:
+        """How the ids of a conversation differ from the tokenizer's own; None if they do not."""
+        meant: list[int] = apply_template(self._tokenizer, messages, tokenize=True)
+        for index, name in self._unusable.items():
+            if index in meant:
+                return f"the chat template writes {name!r}, which has no embedding; {WAY_OUT}"
+        parts = self._parts(Prompt(tuple(turns)))
+        ours = self.encode_prompt(Prompt(tuple(turns)))
+        if ours != meant or self._literal_ids(parts) != meant:
+            return f"the model's chat template is not read as the tokenizer reads it; {WAY_OUT}"
+        attack = Turn("user", (Part("".join(f"a {token} b" for token in self._spellable)),))
+        attacked = self.encode_prompt(Prompt((*turns[:-1], attack)))
+        if [i for i in attacked if i in self._marks] != [i for i in ours if i in self._marks]:
+            return f"text that spells control tokens is read as structure in a chat; {WAY_OUT}"
+        return None
+
+
+def _any_of(texts: Iterable[str]) -> re.Pattern[str]:
+    """Matches the longest of some texts; nothing where there are none."""
+    longest_first = sorted(texts, key=len, reverse=True)
+    return re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")

@@ -167,8 +167,12 @@ class TreeAttention:
         return [row for row in rows if row is not None]
 
     def _prefix_for(self, ids: list[int]) -> Prefix:
-        """The prefix of these ids, kept for the prompts to come; the one longest unused goes."""
-        found = next((prefix for prefix in self._kept if prefix.ids == ids), Prefix(ids))
+        """A prefix that begins with these ids, kept for the prompts to come.
+
+        A longer one that is kept serves as well; the one longest unused goes.
+        """
+        kept = (prefix for prefix in self._kept if prefix.ids[: len(ids)] == ids)
+        found = next(kept, Prefix(ids))
         self._kept = [found, *(prefix for prefix in self._kept if prefix is not found)]
         for former in self._kept[KEPT:]:
             self._kept.remove(former)

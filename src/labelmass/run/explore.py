@@ -272,14 +272,15 @@ class Explorer:
         return room
 
     def _share(self, family: str, starts: Sequence[Start]) -> int:
-        """How many leading ids all prompts of a family have in common, as far as is known."""
+        """How many leading ids a record's prompts share with those of other records.
+
+        What others share does not change for a record whose prompts begin in another way.
+        """
         if family not in self._shared:
             members = self._families[family]
-            count = min(asked.joint.shared(starts) for asked in (members[0], members[-1]))
-            self._shared[family] = starts[0].ids[:count]
-        known = self._shared[family]
-        self._shared[family] = known[: common_length([known, *(start.ids for start in starts)])]
-        return len(self._shared[family])
+            both = members[0].joint.beginning, members[-1].joint.beginning
+            self._shared[family] = both[0][: common_length(both)]
+        return common_length([self._shared[family], *(start.ids for start in starts)])
 
     def _plan(self, active: _Active) -> bool:
         """Ask each search for its next rows, unless it waits for some; False when all are done."""

@@ -8,11 +8,14 @@ to write, as part of the format. So probabilities are those of text the model re
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from labelmass.answers.grammar import TokenGrammar, Vocabulary
-from labelmass.errors import TaskError
+from labelmass.errors import RecordError, TaskError
 from labelmass.lm.base import Tokenizer, common_length
+from labelmass.run.spelling import spelling_of
 from labelmass.task import Record
 from labelmass.task.automaton import ByteAutomaton
 from labelmass.task.prompt import Prompt
@@ -37,6 +40,9 @@ class Joint:
     """Joins the prompts of a task, or of a question, and its answers under one tokenizer.
 
     vocabulary: the tokenizer's, where there is one at hand.
+
+    Raises TaskError for labels that this tokenizer cannot write, or makes one, and ModelError for a
+    chat template that does not take the task's prompts.
     """
 
     def __init__(
@@ -45,11 +51,15 @@ class Joint:
         self.task = task
         self.tokenizer = tokenizer
         self.vocabulary = vocabulary or Vocabulary(tokenizer)
+        self._spelling = spelling_of(task, self.vocabulary)
         self._grammars: dict[bytes, TokenGrammar] = {}
         self._cuts: dict[tuple[int, ...], int] = {}
         self._answers = [task.format.write([forms[0]]) for forms in task.spellings]
         if task.format.none is not None:
             self._answers.append(task.format.write([]))
+        if vocabulary is None:  # the first of those under this tokenizer
+            with suppress(RecordError):
+                tokenizer.encode_prompt(task.prompt(Record(id=0, text=PROBES[0])))
 
     def start(self, record: Record) -> Start:
         """Prompt ids and grammar for a record; RecordError where it cannot be put."""
@@ -66,10 +76,15 @@ class Joint:
         loose = b"".join(self.tokenizer.token_bytes[i] or b"" for i in ids).decode()
         return text[: len(text) - len(loose)]
 
+    @cached_property
+    def beginning(self) -> tuple[int, ...]:
+        """The ids that the prompts of the task begin with, whatever the record says."""
+        probes = [self.start(Record(id=0, text=text)).ids for text in PROBES]
+        return probes[0][: common_length(probes)]
+
     def shared(self, starts: Sequence[Start]) -> int:
         """How many leading ids these prompts, and prompts of other texts, have in common."""
-        probes = [self.start(Record(id=0, text=text)).ids for text in PROBES]
-        return common_length([*probes, *(start.ids for start in starts)])
+        return common_length([self.beginning, *(start.ids for start in starts)])
 
     def _cut(self, prompt: Prompt, ids: list[int]) -> int:
         """How many tokens at the end of the prompt some answer would change."""
@@ -92,9 +107,9 @@ class Joint:
     def _grammar(self, loose: bytes) -> TokenGrammar:
         """The grammar where these last bytes of the prompt are left for the model to write."""
         if loose not in self._grammars:
-            fmt, given = self.task.format, self.task.given_opening.encode()
+            fmt, given = self._spelling.format, self._spelling.given.encode()
             before = loose[: max(len(loose) - len(given), 0)]  # bytes of the prompt itself
             kept = b"" if before else given[: len(given) - len(loose)]
-            automaton = ByteAutomaton(fmt, self.task.spellings, before=before, given=given)
+            automaton = ByteAutomaton(fmt, self._spelling.labels, before=before, given=given)
             self._grammars[loose] = TokenGrammar(automaton, self.vocabulary, kept)
         return self._grammars[loose]

@@ -27,6 +27,9 @@ from labelmass.task.questions import ANSWER, Name
 MUCH = 0.5
 """Off-format mass above which a result says so."""
 
+STRAY = 0.05
+"""Mass on one control token, where the answer could end, above which a result names it."""
+
 
 Prior = Mapping[str, NDArray[np.float64]]
 """By method, (k,) log-odds to take away."""
@@ -142,6 +145,15 @@ class Result:
         }
         return replace(self, methods=methods, moved={**self.moved, cause: by_label})
 
+    @property
+    def _stray_end(self) -> tuple[str, float]:
+        """The control token that takes the most mass where the answer could end, and its mass."""
+        masses: dict[str, float] = {"": 0.0}
+        for node, name in self.tree.stray_ends.items():
+            share = float(self._raw.mass[node] * np.exp(self.tree.top[node][0][1]))
+            masses[name] = masses.get(name, 0.0) + share
+        return max(masses.items(), key=lambda pair: pair[1])
+
     @cached_property
     def warnings(self) -> tuple[str, ...]:
         """What changes how these numbers should be read."""
@@ -153,7 +165,14 @@ class Result:
                 "so its labels get little: --off-format unknown counts that as open"
             )
         found += self._lost_after_label()
-        if raw and self.off_format > MUCH:
+        token, mass = self._stray_end
+        if mass > STRAY:
+            found.append(
+                f"{mass:.0%} of the mass goes to the control token {token} where the answer could "
+                "end: if it ends the model's turn, add its id to eos_token_id in the model's "
+                "generation_config.json"
+            )
+        if raw and self.off_format - mass > MUCH:
             found.append(
                 f"{self.off_format:.0%} of the mass leaves the format, so raw probabilities are "
                 "small: --normalise on-format conditions on an answer that parses, --normalise "
