@@ -6,11 +6,27 @@ from dataclasses import dataclass
 from typing import Any
 
 from labelmass.errors import ModelError
+from labelmass.lm.spans import dynamic_factor, spans
 
 FULL, SLIDING = "full_attention", "sliding_attention"
 
+STATES = frozenset({"conv", "linear_attention", "hybrid", "hybrid_sliding"})
+"""Types of layers that carry a state from token to token, which cannot branch."""
+
 ALIBI = frozenset({"bloom", "mpt"})
 """Model types whose positions come from the order of the tokens alone."""
+
+CONTEXTS = (
+    "max_position_embeddings",
+    "n_positions",
+    "max_seq_len",
+    "max_target_positions",
+    "model_max_length",
+)
+"""What configurations call their longest sequence."""
+
+RECURRENT = frozenset({"mamba", "mamba2", "falcon_mamba", "rwkv", "xlstm"})
+"""Model types without a longest sequence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,11 +34,11 @@ class Windows:
     """How far back a token looks.
 
     size: tokens a sliding layer sees, the token itself among them; None if no layer slides.
-    mixed: whether some layers slide and others see everything.
+    types: the types of all layers, as the model names its masks; none if it has one for all.
     """
 
     size: int | None = None
-    mixed: bool = False
+    types: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +46,13 @@ class Architecture:
     """windows: for tree attention; obstacle: why it cannot be used, in a few words, or None.
 
     context: longest sequence in tokens; None if unlimited.
+    numbers: lengths at which it may read otherwise, see `lm.spans`, rising.
     """
 
     windows: Windows
     obstacle: str | None
     context: int | None
+    numbers: tuple[int, ...]
 
 
 def inspect(model: Any) -> Architecture:
@@ -43,18 +61,26 @@ def inspect(model: Any) -> Architecture:
     if getattr(config, "is_encoder_decoder", False):
         raise ModelError(f"{config.model_type} is an encoder-decoder; use a decoder-only model")
     text = config.get_text_config(decoder=True)
-    context = getattr(text, "max_position_embeddings", None)
-    types = frozenset(getattr(text, "layer_types", None) or ())
-    size = getattr(text, "sliding_window", None)
-    if not types and size:
-        types = frozenset({SLIDING})
-    windows = Windows(size, FULL in types) if SLIDING in types else Windows()
+    types: frozenset[str] = frozenset(_value(text, "layer_types") or ())
+    size = _value(text, "sliding_window")
+    windows = Windows(size if SLIDING in types or not types else None, types)
     obstacle = None
     if getattr(model, "_is_stateful", False):
         obstacle = "its layers keep a running state"
-    elif other := sorted(types - {FULL, SLIDING}):
+    elif other := sorted(types & STATES):
         obstacle = f"it has layers of type {', '.join(other)}"
-    elif config.model_type in ALIBI or getattr(text, "alibi", False):
+    elif config.model_type in ALIBI or _value(text, "alibi"):
         obstacle = "its positions are biases of the attention (ALiBi)"
-    recurrent = config.model_type in {"mamba", "mamba2", "falcon_mamba", "rwkv", "xlstm"}
-    return Architecture(windows, obstacle, None if recurrent else context)
+    context = next((c for c in (_value(text, name) for name in CONTEXTS) if c), None)
+    if context and (factor := dynamic_factor(config.to_dict())):
+        context = int(context * factor)
+    recurrent = config.model_type in RECURRENT
+    return Architecture(windows, obstacle, None if recurrent else context, spans(config.to_dict()))
+
+
+def _value(config: Any, name: str) -> Any:
+    """Of a field, None where it is not there or not the same in all layers."""
+    try:
+        return getattr(config, name, None)
+    except (AttributeError, ValueError):
+        return None

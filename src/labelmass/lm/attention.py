@@ -16,12 +16,17 @@ Floats = NDArray[np.float64]
 
 
 @torch.inference_mode()
-def attention(forward: Forward, prompt: Sequence[int], answer: Sequence[int]) -> Floats:
+def attention(
+    forward: Forward, prompt: Sequence[int], answer: Sequence[int], *, at_once: bool = False
+) -> Floats:
     """(n, m + n) what each of n positions of the answer attends to, mean over heads and layers.
 
     Columns are the m positions of the prompt, then the answer's own; a row adds up to 1.
     The prompt is read as usual; only the answer's rows of the weights are ever held.
     Raises ModelError for a model that does not return them.
+
+    at_once: read prompt and answer in one pass, for models that read a sequence otherwise if it is
+        cut; then all weights are held.
     """
     ids = torch.tensor([[*prompt, *answer]], device=forward.device)
     m = len(prompt)
@@ -30,15 +35,21 @@ def attention(forward: Forward, prompt: Sequence[int], answer: Sequence[int]) ->
         "over all tokens"
     )
     with forward.attention("eager"):
-        read: Any = forward.model(input_ids=ids[:, :m], use_cache=True)
-        past = getattr(read, "past_key_values", None)
-        if past is None:
-            raise refused
-        found: Any = forward.model(
-            input_ids=ids[:, m:], past_key_values=past, use_cache=True, output_attentions=True
+        how: dict[str, Any] = {}
+        if not at_once:
+            read: Any = forward.call(input_ids=ids[:, :m], use_cache=True)
+            how["past_key_values"] = getattr(read, "past_key_values", None)
+            if how["past_key_values"] is None:
+                raise refused
+        found: Any = forward.call(
+            input_ids=ids if at_once else ids[:, m:],
+            use_cache=not at_once,
+            output_attentions=True,
+            **how,
         )
-    weights = [one for one in found.attentions or () if one is not None]
-    if not weights or any(one.shape[-1] != ids.shape[1] for one in weights):
+    weights = [one for one in getattr(found, "attentions", None) or () if one is not None]
+    if not weights or any(one.ndim != 4 or one.shape[-1] != ids.shape[1] for one in weights):
         raise refused
-    mean: Any = sum(one[0].double().mean(dim=0) for one in weights) / len(weights)
+    own = [one[0, :, -len(answer) :] for one in weights]
+    mean: Any = sum(one.double().mean(dim=0) for one in own) / len(own)
     return mean.cpu().numpy()

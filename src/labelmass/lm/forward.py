@@ -11,8 +11,20 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from labelmass.lm.architecture import FULL, SLIDING, Windows
+from labelmass.errors import ModelError
+from labelmass.lm.architecture import SLIDING, Windows
+from labelmass.lm.rotary import RotaryMemory
 from labelmass.lm.runs import Run
+
+
+def embeddings(model: Any) -> Any:
+    """(tokens, width) the table of a model's tokens. Raises ModelError for one without it."""
+    try:
+        table = model.get_input_embeddings().weight
+    except (AttributeError, NotImplementedError) as error:
+        kind = model.config.model_type
+        raise ModelError(f"{kind} is no model of text: it has no table of tokens") from error
+    return table
 
 
 class Forward:
@@ -20,8 +32,22 @@ class Forward:
 
     def __init__(self, model: Any) -> None:
         self.model = model
-        self.device = model.get_input_embeddings().weight.device
+        self.device = embeddings(model).device
         self._keeps = "logits_to_keep" in inspect.signature(model.forward).parameters
+        self._rotary = RotaryMemory(model)
+
+    def call(self, **how: Any) -> Any:
+        """The output of the model, whatever it was called with before."""
+        self._rotary.forget()
+        return self.model(**how)
+
+    def base(self, **how: Any) -> Any:
+        """The output of the model without its head, likewise."""
+        self._rotary.forget()
+        inner = self.model.base_model
+        if inner is self.model:  # a part of a larger model, by whose name its own goes
+            inner = getattr(self.model, "model", inner)
+        return inner(**how)
 
     def logits(
         self, tokens: Sequence[Sequence[int]], *, keep: NDArray[np.int64], **how: Any
@@ -34,7 +60,7 @@ class Forward:
         kept, place = np.unique(keep, return_inverse=True)
         if self._keeps:
             how["logits_to_keep"] = torch.from_numpy(kept).to(self.device)
-        logits = self.model(input_ids=ids, **how).logits
+        logits = self.call(input_ids=ids, **how).logits
         if logits.shape[1] != len(kept):
             logits = logits[:, torch.from_numpy(kept).to(logits.device)]
         place = place.reshape(keep.shape)
@@ -72,14 +98,13 @@ class Forward:
     def masks(self, visible: NDArray[np.bool_], distance: NDArray[np.int64], to: Windows) -> Any:
         """Additive masks (1, 1, t, k) from what is visible (t, k) and how far back it lies.
 
-        A dictionary by layer type where only some layers slide.
+        A dictionary by layer type where there are several.
         """
-        if to.size is None:
-            return self._mask(visible)
-        near = visible & (distance < to.size)
-        if not to.mixed:
+        near = visible if to.size is None else visible & (distance < to.size)
+        if len(to.types) < 2:
             return self._mask(near)
-        return {FULL: self._mask(visible), SLIDING: self._mask(near)}
+        masks = {True: self._mask(near), False: self._mask(visible)}
+        return {kind: masks[kind == SLIDING] for kind in to.types}
 
     def _mask(self, visible: NDArray[np.bool_]) -> Any:
         kind = self.model.dtype

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -15,6 +15,9 @@ import torch
 from labelmass.lm.base import PROMPT, Ask, Row, Usage
 from labelmass.lm.forward import Forward
 from labelmass.lm.reading import read_rows
+
+Batches = Literal["mixed", "equal", "single"]
+"""Which sequences may share a pass: any, the shorter ones padded; those of one length; none."""
 
 
 @dataclass(slots=True)
@@ -30,13 +33,17 @@ class FullForward:
     """Reads each node with one sequence of its own, several to a batch.
 
     pass_tokens: most tokens of one batch, padding included; longer sequences go alone.
+    batches: which sequences may share a pass without changing one another's rows.
     """
 
     name = "full-forward"
 
-    def __init__(self, forward: Forward, vocabulary: int, *, pass_tokens: int) -> None:
+    def __init__(
+        self, forward: Forward, vocabulary: int, *, pass_tokens: int, batches: Batches = "mixed"
+    ) -> None:
         self._forward, self._vocabulary = forward, vocabulary
         self._pass_tokens = pass_tokens
+        self._batches: Batches = batches
 
     def open(self, prompts: Sequence[Sequence[int]], shared: int) -> list[Record]:
         """`shared` buys nothing here: every node pays for its whole prompt."""
@@ -56,24 +63,13 @@ class FullForward:
             record.usage.prompt_tokens += len(record.ids)
             record.usage.tree_tokens += len(path)
         rows: list[Row | None] = [None] * len(asks)
-        for batch in self._batches(sequences):
+        for batch in batched(sequences, self._batches, self._pass_tokens):
             logits = self._pass([sequences[i] for i in batch])
             asks[batch[0]][0].usage.forward_passes += 1
             read = read_rows(logits, [asks[i][1] for i in batch], self._vocabulary)
             for index, row in zip(batch, read, strict=True):
                 rows[index] = row
         return [row for row in rows if row is not None]
-
-    def _batches(self, sequences: list[list[int]]) -> Iterator[list[int]]:
-        """Indices of sequences of like length, together as far as they fit."""
-        batch: list[int] = []
-        for index in sorted(range(len(sequences)), key=lambda i: -len(sequences[i])):
-            if batch and len(sequences[batch[0]]) * (len(batch) + 1) > self._pass_tokens:
-                yield batch
-                batch = []
-            batch.append(index)
-        if batch:
-            yield batch
 
     @torch.inference_mode()
     def _pass(self, sequences: list[list[int]]) -> Any:
@@ -87,3 +83,23 @@ class FullForward:
         padded = [s + [0] * (longest - len(s)) for s in sequences]
         logits = self._forward.logits(padded, keep=lengths[:, None] - 1, use_cache=False, **how)
         return logits[:, 0]
+
+
+def batched(
+    sequences: Sequence[Sequence[int]], batches: Batches, tokens: int
+) -> Iterator[list[int]]:
+    """Indices of sequences that share a pass of at most `tokens`, padding included, longest first.
+
+    A sequence longer than that goes alone.
+    """
+    batch: list[int] = []
+    for index in sorted(range(len(sequences)), key=lambda i: -len(sequences[i])):
+        if batch:
+            longest = len(sequences[batch[0]])
+            other = batches == "single" or (batches == "equal" and longest != len(sequences[index]))
+            if other or longest * (len(batch) + 1) > tokens:
+                yield batch
+                batch = []
+        batch.append(index)
+    if batch:
+        yield batch

@@ -8,9 +8,7 @@ Importing this module imports torch.
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Callable, Iterable, Sequence
-from functools import partial
+from collections.abc import Iterable, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -19,15 +17,11 @@ from numpy.typing import NDArray
 
 from labelmass.errors import ModelError
 from labelmass.lm import sources
-from labelmass.lm.architecture import Architecture, inspect
 from labelmass.lm.attention import attention
-from labelmass.lm.base import PROMPT, Ask, Row, Tokenizer, Usage
-from labelmass.lm.forward import Forward
-from labelmass.lm.full_forward import FullForward
+from labelmass.lm.base import Ask, Row, Tokenizer, Usage
+from labelmass.lm.forward import embeddings
 from labelmass.lm.hidden import Hidden, Pair
-from labelmass.lm.masked import Masked
-from labelmass.lm.split import Split, fits
-from labelmass.lm.tree_attention import Attention, TreeAttention
+from labelmass.lm.ways import Reader, choose, config_text
 
 DTYPES = ("float32", "bfloat16", "float16")
 
@@ -38,9 +32,10 @@ class TransformersModel:
     `trained_for` is the hash of the task that labelmass trained it on, None if it did not.
 
     Where every layer is attention, whole trees are read in one pass (`engine` says
-    'transformers/tree-attention'). Other models, and those for which a short check at the start
-    finds different numbers, are read with a full pass per node ('transformers/full-forward');
-    `note` then says why.
+    'transformers/tree-attention'). Other models, and those for which a check at the start finds
+    different numbers, are read with a full pass per node ('transformers/full-forward'), some of
+    them only beyond a certain length ('transformers/tree-attention+full-forward'); `note` then
+    says why.
 
     model: a causal language model on its device; kept as `network`.
     tokenizer: its tokenizer.
@@ -68,17 +63,20 @@ class TransformersModel:
         self.network = model.eval()
         self.dtype = str(model.dtype).removeprefix("torch.")
         self.fingerprint = fingerprint or weights_fingerprint(model)
-        self._forward = Forward(model)
-        on_cpu = self._forward.device.type == "cpu"
-        self._pass_tokens = pass_tokens or (512 if on_cpu else 2048)
-        self._max_slots = max_slots
-        architecture = inspect(model)
-        self.context = architecture.context
-        self._strategy, self.note = self._choose(architecture)
+        table = embeddings(model)
+        on_cpu = table.device.type == "cpu"
+        size = len(tokenizer.token_bytes)
+        tokens = pass_tokens or (512 if on_cpu else 2048)
+        reader = Reader(model, size, pass_tokens=tokens, max_slots=max_slots)
+        self._forward = reader.forward
+        self.context = reader.architecture.context
+        self._way = choose(reader, model, size, self.fingerprint, self.dtype)
+        self.note = self._way.note(model.config.model_type)
+        self._strategy = reader.strategy(self._way)
         self.engine = f"transformers/{self._strategy.name}"
-        plain = self.note is None and architecture.windows.size is None
-        self._hidden = Hidden(self._forward, shares=plain)
-        self._embedded = int(model.get_input_embeddings().weight.shape[0])
+        shares = self._way.plain and reader.architecture.windows.size is None
+        self._hidden = Hidden(self._forward, shares=shares, batches=self._way.batches)
+        self._embedded = len(table)
         self._records: dict[int, Any] = {}
         self._opened = 0
         self._closed = Usage()
@@ -167,7 +165,7 @@ class TransformersModel:
 
     def attention(self, prompt: Sequence[int], answer: Sequence[int]) -> NDArray[np.float64]:
         """What the positions of an answer attend to, see `lm.attention`."""
-        return attention(self._forward, prompt, answer)
+        return attention(self._forward, prompt, answer, at_once=not self._way.plain)
 
     def hidden(self, pairs: Sequence[Pair], layer: int = -1) -> list[NDArray[np.float32]]:
         """States after every token of some answers, see `lm.hidden`."""
@@ -183,67 +181,10 @@ class TransformersModel:
                 "tokenizer has more tokens than the model"
             )
 
-    def _choose(self, architecture: Architecture) -> tuple[TreeAttention | FullForward, str | None]:
-        """The quickest way of reading that gives the numbers of full passes."""
-        forward, size = self._forward, len(self.tokenizer.token_bytes)
-        full = FullForward(forward, size, pass_tokens=self._pass_tokens)
-        reason = architecture.obstacle
-        ways: list[Callable[[], Attention]] = []
-        if reason is None:
-            ways = [partial(Masked, forward, architecture.windows)]
-            if fits(forward, architecture.windows):
-                ways.insert(0, partial(Split, forward))
-
-        def tree(way: Callable[[], Attention]) -> TreeAttention:
-            tokens, slots = self._pass_tokens, self._max_slots
-            return TreeAttention(way(), size, pass_tokens=tokens, max_slots=slots)
-
-        for way in ways:
-            reason = disagreement(tree(way), full, size, self.dtype)
-            if reason is None:
-                return tree(way), None
-        kind = self.network.config.model_type
-        return full, f"{kind} is read with one full pass per node, which is slow: {reason}"
-
-
-def disagreement(tree: TreeAttention, full: FullForward, size: int, dtype: str) -> str | None:
-    """Whether two ways of reading differ on a tiny tree: in words if they do, else None.
-
-    Compares the likeliest tokens after a child of one of two siblings, and after the other.
-    """
-    tokens = [1 + (i * size) // 8 for i in range(7)] if size > 8 else [0] * 7
-    prompt, (a, b, c) = tokens[:4], tokens[4:]
-    ids = np.arange(size)
-    parents = ((PROMPT, PROMPT, -1), (1, PROMPT, a), (2, PROMPT, b), (3, 1, c))
-    asks = [Ask(0, node, parent, token, ids) for node, parent, token in parents]
-    try:
-        (record,) = tree.open([prompt], 2)
-        quick = tree.rows([(record, ask) for ask in asks])[2:]
-    except Exception as error:
-        return f"it does not take a mask and positions of our own ({error})"
-    (longhand,) = full.open([prompt], 0)
-    for ask in asks[1:]:
-        longhand.paths[ask.node] = (*longhand.paths[ask.parent], ask.token)
-    try:
-        slow = full.rows([(longhand, ask) for ask in asks[2:]])
-    except ModelError as error:
-        return str(error)
-    worst = 0.0
-    for one, other in zip(quick, slow, strict=True):
-        best = np.argsort(-other.logprobs)[:16]
-        worst = max(worst, float(np.abs(one.logprobs[best] - other.logprobs[best]).max()))
-    # NaN compares false, and is a disagreement
-    if worst <= (1e-3 if dtype == "float32" else 0.1):
-        return None
-    return f"its trees differ from full passes by {worst:.2g} nats"
-
 
 def weights_fingerprint(model: Any) -> str:
     """12 hex digits from the configuration and from values sampled across every weight."""
-    config: dict[str, Any] = model.config.to_dict()
-    for key in ("_name_or_path", "transformers_version", "dtype"):
-        config.pop(key, None)
-    digest = hashlib.sha256(json.dumps(config, sort_keys=True, default=str).encode())
+    digest = hashlib.sha256(config_text(model.config).encode())
     for name, weight in model.named_parameters():
         digest.update(f"{name} {tuple(weight.shape)}".encode())
         if weight.device.type != "meta" and weight.numel():

@@ -1,0 +1,63 @@
+"""Trees up to a length, full passes beyond it: for models that read longer sequences otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from labelmass.lm import full_forward, tree_attention
+from labelmass.lm.base import PROMPT, Ask, Row, Usage
+from labelmass.lm.full_forward import FullForward
+from labelmass.lm.tree_attention import TreeAttention
+
+
+@dataclass(slots=True)
+class Record:
+    """tree: None if the prompt is too long for it; full: knows the path to every node."""
+
+    tree: tree_attention.Record | None
+    full: full_forward.Record
+
+
+class UpTo:
+    """Reads sequences of at most `limit` tokens by tree; no pass of it sees a later position."""
+
+    name = "tree-attention+full-forward"
+
+    def __init__(self, limit: int, tree: TreeAttention, full: FullForward) -> None:
+        self._limit, self._tree, self._full = limit, tree, full
+
+    def open(self, prompts: Sequence[Sequence[int]], shared: int) -> list[Record]:
+        """As `TreeAttention.open`."""
+        records = [Record(None, full) for full in self._full.open(prompts, shared)]
+        short = [place for place, ids in enumerate(prompts) if len(ids) <= self._limit]
+        if short:
+            trees = self._tree.open([prompts[place] for place in short], shared)
+            for place, tree in zip(short, trees, strict=True):
+                records[place].tree = tree
+        return records
+
+    def close(self, record: Record) -> Usage:
+        usage = self._full.close(record.full)
+        if record.tree is not None:
+            usage += self._tree.close(record.tree)
+        return usage
+
+    def rows(self, asks: Sequence[tuple[Record, Ask]]) -> list[Row]:
+        """One row per ask; a parent was asked before, or stands earlier among the asks."""
+        short: list[tuple[tree_attention.Record, Ask]] = []
+        long: list[tuple[full_forward.Record, Ask]] = []
+        by_tree: list[bool] = []
+        for record, ask in asks:
+            full = record.full
+            if ask.node != PROMPT:
+                full.paths[ask.node] = (*full.paths[ask.parent], ask.token)
+            length = len(full.ids) + len(full.paths[ask.node])
+            if record.tree is not None and length <= self._limit:
+                short.append((record.tree, ask))
+            else:
+                long.append((full, ask))
+            by_tree.append(length <= self._limit)
+        quick = iter(self._tree.rows(short) if short else ())
+        slow = iter(self._full.rows(long) if long else ())
+        return [next(quick if tree else slow) for tree in by_tree]
