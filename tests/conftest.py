@@ -3,12 +3,33 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from labelmass.lm import remembered
 from labelmass.lm.base import LanguageModel
 from labelmass.lm.scripted import ScriptedLanguageModel
 from labelmass.task import Task
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _checks_elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What checks of models find is remembered for the session, not in the user's cache."""
+    folder = tmp_path_factory.mktemp("checks")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(remembered, "folder", lambda: folder)
+        yield
+
+
+@pytest.fixture
+def memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder for what checks of models find."""
+    folder = tmp_path / "checks"
+    monkeypatch.setattr(remembered, "folder", lambda: folder)
+    return folder
+
 
 TASK = """
 name = "mood"

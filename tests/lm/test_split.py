@@ -97,6 +97,7 @@ def test_attention_of_another_choice_is_left_alone() -> None:
     assert isinstance(attention(wrapped(model)), Masked)
 
 
+@pytest.mark.usefixtures("memory")
 def test_a_mask_where_pieces_give_other_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     def without_prefix(*args: Any, plan: split.Plan, **how: Any) -> Any:
         return attend(*args, plan=split.Plan(plan.own, []), **how)

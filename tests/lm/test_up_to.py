@@ -1,0 +1,71 @@
+"""Trees up to a length and full passes beyond it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from labelmass.lm.full_forward import FullForward
+from labelmass.lm.masked import Masked
+from labelmass.lm.split import Split
+from labelmass.lm.transformers import TransformersModel
+from labelmass.lm.up_to import UpTo
+from lm.naive import asks_of, worst
+from lm.test_architectures import VOCABULARY, network, wrapped
+from lm.test_self_check import LONG, text
+from proofs import proof
+
+IDS = np.arange(VOCABULARY)
+NODES = {1: (0, 5), 2: (1, 9), 3: (2, 11), 4: (0, 7), 5: (3, 20)}
+PHI = network("Phi3", LONG)
+LENGTHS = st.lists(st.integers(58, 70) | st.integers(1, 90), min_size=1, max_size=4)
+
+
+@proof(15)
+@given(LENGTHS, st.integers(0, 66), st.data())
+def test_rows_are_right_in_any_company(lengths: list[int], shared: int, data: Any) -> None:
+    reader = wrapped(PHI, pass_tokens=data.draw(st.sampled_from([16, 100, 512])))
+    assert isinstance(reader._strategy, UpTo)
+    shared = min(shared, *lengths)
+    head = text(1, shared)
+    prompts = [head + text(n, length - shared) for n, length in enumerate(lengths)]
+    handles = reader.open(prompts, shared)
+    groups = [asks_of(handle, NODES, IDS) for handle in handles]
+    rows: dict[int, list[Any]] = {handle: [] for handle in handles}
+    for start, stop in ((0, 2), (2, 4), (4, 6)):  # level by level, all records in one call
+        asks = [ask for asks in groups for ask in asks[start:stop]]
+        for ask, row in zip(asks, reader.rows(asks), strict=True):
+            rows[ask.record].append(row)
+    for prompt, handle, asks in zip(prompts, handles, groups, strict=True):
+        assert worst(PHI, prompt, asks, rows[handle], VOCABULARY) < 1e-4
+        reader.close(handle)
+
+
+def test_no_pass_of_a_tree_sees_a_later_position(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+    usual = {kind: kind.logits for kind in (Masked, Split)}
+    for kind, logits in usual.items():
+
+        def counted(self: Any, runs: Any, *args: Any, logits: Any = logits) -> Any:
+            seen.extend(run.first_position + len(run) for run in runs)
+            return logits(self, runs, *args)
+
+        monkeypatch.setattr(kind, "logits", counted)
+    reader = wrapped(PHI)
+    prompts = [text(1, 62), text(2, 80), text(3, 64)]
+    handles = reader.open(prompts, 0)
+    reader.rows([ask for handle in handles for ask in asks_of(handle, NODES, IDS)])
+    assert max(seen) == 64
+    costs = [reader.close(handle) for handle in handles]
+    assert costs[0].prompt_tokens == 62 * (1 + 2)  # the prompt, and two nodes that go beyond 64
+    assert costs[1].prompt_tokens == 80 * 6
+    assert costs[2].prompt_tokens == 64 * (1 + 5)
+
+
+def test_full_passes_alone_where_nothing_else_is_right() -> None:
+    reader: TransformersModel = wrapped(network("Bloom", {"vocab_size": 96, "hidden_size": 32}))
+    assert isinstance(reader._strategy, FullForward)
