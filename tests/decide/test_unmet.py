@@ -162,6 +162,15 @@ def test_a_key_that_is_misspelt_is_refused(change: dict[str, Any], said: str) ->
         Policy.from_dict({key: value for key, value in data.items() if value is not ...})
 
 
+def test_a_calibrator_that_was_lost_is_that_of_the_signature() -> None:
+    policy = replace(POLICY, calibrator="abc", signature={"calibrator": "abc"})
+    data = policy.to_dict()
+    del data["data"]["calibrator"]
+    assert Policy.from_dict(data) == policy
+    with pytest.raises(FitError, match="through the calibrator abc, not None"):
+        decide(Policy.from_dict(data), ANY[:1])
+
+
 def test_a_label_that_lost_its_rule_is_refused(tmp_path: Path) -> None:
     two = np.linspace(0, 1, 18).reshape(9, 2)
     reference = Reference.of(("x", "y"), two, (0.7, None))

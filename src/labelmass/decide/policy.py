@@ -135,6 +135,7 @@ class Policy:
             if kind == KIND:
                 check_keys("a policy", data, ("kind", "straddle", "labels"), _FURTHER)
             origin, reference = data.get("data", {}), data.get("reference")
+            signed = (data.get("signature") or {}).get("calibrator")
             read = Rule.from_dict if kind == KIND else Rule.from_earlier
             return cls(
                 _together(_rules(data["labels"], read)),
@@ -142,7 +143,7 @@ class Policy:
                 origin.get("records"),
                 origin.get("ids"),
                 data.get("signature"),
-                origin.get("calibrator"),
+                origin.get("calibrator", signed),
                 reference and Reference.from_dict(reference),
                 data.get("min_verdict", MIN_VERDICT),
             )
