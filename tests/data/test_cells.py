@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labelmass.data import read_records
@@ -21,6 +21,7 @@ NAME = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="|;,"
 NAMES = NAME.map(str.strip).filter(lambda name: name and name[0] not in "[{")
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"]))))
 def test_lists_as_json_and_as_python_writes_them(names: list[str]) -> None:
     for written in (json.dumps(names), repr(names)):
@@ -28,6 +29,7 @@ def test_lists_as_json_and_as_python_writes_them(names: list[str]) -> None:
         assert read_cells({"annotators": f"[{written}, []]"}) == {"annotators": [names, []]}
 
 
+@settings(deadline=None)
 @given(st.lists(NAMES, min_size=2), st.sampled_from(["|", ";", ", "]))
 def test_names_with_a_separator(names: list[str], separator: str) -> None:
     assert read_cells({"labels": separator.join(names)}) == {"labels": names}

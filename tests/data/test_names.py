@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labelmass.data import BadRecord, read_records
@@ -53,6 +53,7 @@ def test_parquet(tmp_path: Path) -> None:
     assert names == [2, "line 2", 3]
 
 
+@settings(deadline=None)
 @given(st.lists(IDS, max_size=6))
 def test_names_differ_wherever_records_come_from(ids: list[Any]) -> None:
     given = [str(name) for name in ids if name is not None]

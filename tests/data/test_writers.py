@@ -151,5 +151,5 @@ def test_results_that_cannot_be_read_are_named(tmp_path: Path) -> None:
         file.write_text('{"id": 1, "error": "x"}\n' + line)
         with pytest.raises(LabelMassError, match=message):
             load_results(file)
-    with pytest.raises(LabelMassError, match="cannot read"):
+    with pytest.raises(LabelMassError, match="no file"):
         load_results(tmp_path / "none.jsonl")

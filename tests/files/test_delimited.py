@@ -34,7 +34,7 @@ def errors(text: str) -> dict[int, str]:
     return {line: cells for line, cells in rows(text) if isinstance(cells, str)}
 
 
-@settings(max_examples=400)
+@settings(max_examples=300, deadline=None)
 @given(TABLE, st.sampled_from(",;\t|"), st.sampled_from(["\n", "\r\n"]), st.booleans())
 def test_well_formed_tables_are_read_as_the_csv_module_reads_them(
     table: list[list[str]], separator: str, end: str, all_quoted: bool
@@ -48,7 +48,7 @@ def test_well_formed_tables_are_read_as_the_csv_module_reads_them(
     assert [cells for _, cells in rows(text, separator)] == [row for row in theirs if row]
 
 
-@settings(max_examples=400)
+@settings(max_examples=300, deadline=None)
 @given(TABLE)
 def test_what_is_written_is_read_back_by_both(table: list[list[str]]) -> None:
     text = "".join(map(write_row, table))
@@ -56,7 +56,7 @@ def test_what_is_written_is_read_back_by_both(table: list[list[str]]) -> None:
     assert list(csv.reader(io.StringIO(text, newline=""))) == table
 
 
-@settings(max_examples=400)
+@settings(max_examples=300, deadline=None)
 @given(st.text('a,"\n', max_size=30))
 def test_every_line_is_in_one_row_or_error(text: str) -> None:
     found = list(read_rows(io.BytesIO(text.encode()), ","))

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labelmass.errors import RecordError
@@ -22,6 +22,7 @@ JSON = st.recursive(
 ).filter(lambda value: "inf" not in repr(value))
 
 
+@settings(deadline=None)
 @given(JSON)
 def test_what_is_plain_stays_as_it_is(value: Any) -> None:
     assert plain(value) == value == for_json(value)

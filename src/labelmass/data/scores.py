@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,15 +13,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from labelmass._text import canonical, find, nearest
+from labelmass._text import find, nearest
 from labelmass.calibrate import CALIBRATED
+from labelmass.data.columns import VALUES
+from labelmass.data.score_table import RowReader
 from labelmass.data.writers import load_results
-from labelmass.errors import LabelMassError
+from labelmass.errors import LabelMassError, RecordError
 from labelmass.evaluate.predictions import Predictions
-from labelmass.files import import_pyarrow
+from labelmass.files import bad_byte, ending, open_file, open_parquet, read_table
+from labelmass.task.values import read_id
 
 Row = dict[str, Any]
 SIDES = ("p", "low", "high")
+_WHOLE = re.compile(r"-?\d+\.0+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +50,15 @@ def read_scores(
 
     ids: of the records that are scored; a table may hold a number as text, or a text as a number.
 
-    JSONL: `id`, and `labels`: by name a number, or {`p`, `low`, `high`}; `methods` for several. CSV
-    and Parquet: a column `id` and one a label, `LABEL.low` and `LABEL.high` if there are bounds,
-    `METHOD:LABEL` for several methods. A record with `error` has no scores. A file that names no
-    method is one method, called as the file is.
+    JSONL: `id`, and `labels`: by name a number, or {`p`, `low`, `high`}; `methods` for several.
+    CSV, TSV and Parquet: a column `id` and one a label, `LABEL.low` and `LABEL.high` if there are
+    bounds, `METHOD:LABEL` for several methods; `columns` says what of names that look like these.
+    A record with `error` has no scores. A file that names no method is one method, called as the
+    file is. All but Parquet may be packed.
     Raises LabelMassError naming the record and the label where a score is missing or no number.
     """
     path = Path(path)
-    kind = path.suffix.lower()
+    kind = ending(path)
     if kind not in _READERS:
         raise LabelMassError(f"cannot read {path}: its name must end in {', '.join(_READERS)}")
     rows, signature = _READERS[kind](path, labels)
@@ -60,9 +66,7 @@ def read_scores(
         raise LabelMassError(f"{path} holds no scores")
     methods = next((list(row["methods"]) for row in rows if row.get("methods")), [])
     first = _headline(signature, methods) or path.stem
-    known = {str(name): name for name in ids}
-    given: list[str | int] = [row["id"] for row in rows]
-    names = [known.get(str(name), name) for name in given]
+    names = _match([row["id"] for row in rows], ids, path, typed=kind == ".jsonl")
     found = {
         method: _predictions(names, [_scores(row, method, first) for row in rows], labels, path)
         for method in dict.fromkeys([first, *methods])
@@ -84,6 +88,38 @@ def read_scores(
         mass(lambda row: row.get("unreadable")),
         mass(lambda row: (row.get("verdict") or {}).get("low")),
     )
+
+
+def _match(
+    given: Sequence[str | int], ids: Iterable[str | int], path: Path, *, typed: bool
+) -> list[str | int]:
+    """The ids of a file as those of the records: a table may hold 7 for "7", and "7" or 7.0 for 7.
+
+    typed: whether the file tells 7 from "7". LabelMassError where one could be that of two records,
+    or two rows are of one record.
+    """
+    exact = set(ids)
+    known: dict[str, list[str | int]] = {}
+    for name in exact:
+        known.setdefault(str(name), []).append(name)
+    found: list[str | int] = []
+    for name in given:
+        if not (typed and name in exact):
+            text = str(name)
+            if text not in known and _WHOLE.fullmatch(text):
+                text = text.partition(".")[0]
+            names = known.get(text, [name])
+            if len(names) > 1:
+                raise LabelMassError(
+                    f"{path}: id {name!r} may be that of record {names[0]!r} or {names[1]!r}: give "
+                    "them ids that differ as texts"
+                )
+            name = names[0]
+        found.append(name)
+    if len(set(found)) < len(found):
+        name = next(name for name, count in Counter(found).items() if count > 1)
+        raise LabelMassError(f"{path}: record {name!r} has several rows of scores")
+    return found
 
 
 def _headline(signature: Mapping[str, Any] | None, methods: Sequence[str]) -> str | None:
@@ -128,7 +164,8 @@ def _number(value: Any, where: str) -> float:
     try:
         return float(value)
     except (TypeError, ValueError):
-        raise LabelMassError(f"{where}: {value!r} is not a number") from None
+        hint = ": write a decimal point" if "," in str(value) else ""
+        raise LabelMassError(f"{where}: {value!r} is not a number{hint}") from None
 
 
 def _interval(method: str, low: np.ndarray) -> str:
@@ -146,71 +183,58 @@ def _mean_cost(rows: Iterable[Row]) -> dict[str, float]:
     return {key: float(np.mean([cost[key] for cost in costs])) for key in costs[0]} if costs else {}
 
 
+Reader = Callable[[Path, Sequence[str]], tuple[list[Row], Mapping[str, Any] | None]]
+"""From a file and the labels to its rows, and the signature of their run, if it is known."""
+
+
 def _read_jsonl(path: Path, labels: Sequence[str]) -> tuple[list[Row], Mapping[str, Any] | None]:
     rows = load_results(path)
     return rows, next((row["signature"] for row in rows if row.get("signature")), None)
 
 
 def _read_csv(path: Path, labels: Sequence[str]) -> tuple[list[Row], None]:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            return list(_flat(csv.DictReader(file), labels, path)), None
-    except OSError as error:
-        raise LabelMassError(f"cannot read {path}: {error.strerror}") from None
+    separator = "\t" if ending(path) == ".tsv" else None
+    rows: list[Row] = []
+    with open_file(path) as stream:
+        wanted = ("id", *VALUES, *labels)
+        table = read_table(stream, str(path), wanted, separator=separator).check_unique()
+        reader = RowReader.of(table.columns, labels, str(path))
+        for line, _, cells in table.rows:
+            if isinstance(cells, RecordError):
+                raise LabelMassError(f"{path}, line {line}: {cells}")
+            found = dict(zip(table.columns, cells, strict=True))
+            if (bad := next((t for t in reader.titles if bad_byte(found[t])), None)) is not None:
+                raise LabelMassError(f"{path}, line {line}: {bad} is not UTF-8")
+            rows.append(_named(reader.read(found), f"{path}, line {line}"))
+    return rows, None
 
 
 def _read_parquet(path: Path, labels: Sequence[str]) -> tuple[list[Row], Mapping[str, Any] | None]:
-    _, parquet = import_pyarrow()
+    rows: list[Row] = []
+    with open_parquet(path) as table:
+        reader = RowReader.of(table.columns, labels, str(path))
+        for number, cells in table.rows(reader.titles):
+            if isinstance(cells, RecordError):
+                raise LabelMassError(f"{path}, row {number}: {cells}")
+            rows.append(_named(reader.read(cells), f"{path}, row {number}"))
+        kept = table.metadata.get(b"labelmass")
+    return rows, None if kept is None else json.loads(kept).get("run")
+
+
+def _named(row: Row, where: str) -> Row:
+    """The row with its id; LabelMassError if it has none: by its place it would be another's."""
     try:
-        table = parquet.read_table(path)
-    except OSError as error:
-        raise LabelMassError(f"cannot read {path}: {error}") from None
-    kept = (table.schema.metadata or {}).get(b"labelmass")
-    signature = None if kept is None else json.loads(kept).get("run")
-    return list(_flat(table.to_pylist(), labels, path)), signature
+        name = read_id(row["id"])
+    except RecordError as error:
+        raise LabelMassError(f"{where}: {error}") from None
+    if name is None:
+        raise LabelMassError(f"{where}: no id, by which scores are joined to records")
+    return row | {"id": name}
 
 
-def _flat(rows: Iterable[Mapping[str, Any]], labels: Sequence[str], path: Path) -> Iterator[Row]:
-    """Rows of a flat table as those of a JSONL file; columns of other names are left out.
-
-    Names are compared in NFC.
-    """
-    for number, cells in enumerate(rows, start=1):
-        cells = {canonical(name): cell for name, cell in cells.items()}
-        methods = dict.fromkeys(
-            name.removesuffix(f":{label}")
-            for name in cells
-            for label in map(canonical, labels)
-            if name.endswith(f":{label}") and name != f"label:{label}"
-        )
-        name = cells.get("id")
-        row: Row = {"id": number if name in (None, "") else name, "error": cells.get("error")}
-        row["off_format"] = None if "off_format" in labels else cells.get("off_format")
-        labelled = {name for name in labels if f"label:{name}" not in cells}
-        row["unreadable"] = None if "unreadable" in labelled else cells.get("unreadable")
-        row["verdict"] = None if "verdict" in labelled else {"low": cells.get("verdict.low")}
-        row["labels"] = _cells(cells, labels, "", path)
-        row["methods"] = {m: _cells(cells, labels, f"{m}:", path) for m in methods}
-        yield row
-
-
-def _cells(
-    cells: Mapping[str, Any], labels: Sequence[str], prefix: str, path: Path
-) -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = {}
-    for label in labels:
-        column = canonical(f"label:{prefix}{label}")
-        if column not in cells:
-            column = canonical(f"{prefix}{label}")
-        if column not in cells:
-            raise LabelMassError(f"{path} has no column {column!r}{nearest(column, cells)}")
-        ends = (column, f"{column}.low", f"{column}.high")
-        found[label] = {side: cells.get(end) for side, end in zip(SIDES, ends, strict=True)}
-    return found
-
-
-_READERS: dict[str, Callable[[Path, Sequence[str]], tuple[list[Row], Mapping[str, Any] | None]]] = {
+_READERS: dict[str, Reader] = {
     ".jsonl": _read_jsonl,
     ".csv": _read_csv,
+    ".tsv": _read_csv,
     ".parquet": _read_parquet,
 }
