@@ -3,9 +3,9 @@
 It is the format's transducer (`task/transducer.py`), determinised lazily by the subset construction
 with delayed outputs: an output comes out when every reading of the bytes agrees on it, so a label
 that is the beginning of another, or holds a separator, is credited only once nothing else is
-possible. Where readings of one text disagree, one that has kept to the format wins over one that has
-taken loose arcs; where all have, those that take more lose. What two then still read differently is
-no answer.
+possible. Where readings of one text disagree, one that has kept to the format wins over one that
+has taken loose arcs; where all have, those that take more lose. What two then still read
+differently is no answer.
 
 Where a format has a verdict, an answer that goes on otherwise than the format says behind a risk
 verdict is not off-format: it has left, and what it then has written is said by `leave`.
