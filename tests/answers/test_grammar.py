@@ -80,12 +80,39 @@ def test_moves_are_exactly_the_tokens_whose_bytes_can_be_read(
             if (moved := grammar.follow(state, token)) is not None:
                 slow[token] = moved
         assert list(moves.ids) == sorted(slow)
-        assert list(moves.lost) == lost_after_a_label(grammar, tokenizer, state)
+        assert sorted(moves.lost) == lost_after_a_label(grammar, tokenizer, state)
+        assert {o: sorted(ids) for o, ids in moves.leaving.items()} == leaving(
+            grammar, tokenizer, state, set(slow)
+        )
+        asked = moves.asked.tolist()
+        assert len(set(asked)) == len(asked) and set(asked) >= set(slow)
         assert list(zip(moves.to, moves.outputs, strict=True)) == [slow[int(i)] for i in moves.ids]
         onward = [to for to in moves.to if to != DONE]
         if not onward:
             break
         state = data.draw(st.sampled_from(onward))
+
+
+def leaving(
+    grammar: TokenGrammar, tokenizer: Pieces, state: int, moves: set[int]
+) -> dict[tuple[int, ...], list[int]]:
+    """Tokens that leave behind a risk verdict and write more than those do that write nothing."""
+    automaton, found = grammar.automaton, dict[tuple[int, ...], list[int]]()
+    if (rest := automaton.leave(state)) is None:
+        return found
+    for token, text in enumerate(tokenizer.token_bytes):
+        if token in moves or not text:
+            continue
+        at, written = state, ()
+        for byte in text:
+            if (moved := automaton.step(at, byte)) is None:
+                break
+            at, written = moved[0], written + moved[1]
+        outputs = written + (automaton.leave(at) or ())
+        assert outputs == grammar.leave(state, token)
+        if outputs != rest:
+            found.setdefault(outputs, []).append(token)
+    return found
 
 
 def lost_after_a_label(grammar: TokenGrammar, tokenizer: Pieces, state: int) -> list[int]:

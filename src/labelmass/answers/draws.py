@@ -6,6 +6,7 @@ Source: METHODS A.6.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -124,20 +125,17 @@ class Sampler:
     def _split(self, start: int, node: int, count: int) -> Iterator[tuple[int, int]]:
         """Send paths on to the next node, each by the model's own distribution."""
         growth, tree = self._growth, self._growth.tree
-        masked, behind = self._normalisation is Normalisation.MASKED, growth.left(node)
-        off = tree.off[node] if behind is None else float(np.exp(tree.logp[behind]))
-        probs = np.array([*growth.probabilities(node), off, tree.tail[node]])
-        if masked:
-            barred = np.array([*growth.barred(node), True, False])
-            if probs[~barred].sum() > 0:  # or else the format allows nothing
-                probs[barred] = 0.0
-        drawn = self._random(node).multinomial(count, probs / probs.sum())
-        *onward, left, unknown = drawn.tolist()
-        if behind is None:
-            self._land(start, node, Landing.OFF_FORMAT, left)
-        else:
-            self._land(start, behind, Landing.ENDED, left)
+        left = growth.left.get(node, [])  # of behind a risk verdict, where nothing is off-format
+        ways, lost = growth.probabilities(node), [math.exp(tree.logp[n]) for n in left]
+        probs = np.array([*ways, tree.tail[node], tree.off[node], *lost])
+        if self._normalisation is Normalisation.MASKED and probs[: len(ways) + 1].sum() > 0:
+            probs[len(ways) + 1 :] = 0.0  # or else the format allows nothing
+        drawn = self._random(node).multinomial(count, probs / probs.sum()).tolist()
+        onward, (unknown, off, *ended) = drawn[: len(ways)], drawn[len(ways) :]
+        self._land(start, node, Landing.OFF_FORMAT, off)
         self._land(start, node, Landing.CUT, unknown, "engine")
+        for child, number in zip(left, ended, strict=True):
+            self._land(start, child, Landing.ENDED, number)
         found: dict[int, int] = {}
         for index in np.flatnonzero(onward).tolist():
             child = growth.node_of(node, index)  # tokens that end the answer share one

@@ -63,26 +63,31 @@ class Moves:
     """The admissible tokens of a state.
 
     ids: (n,) int64, rising.
-    to: the state each leads to; `DONE` where it completes the answer.
-    outputs: what each settles as written, in order.
+    to: (n,) the state each leads to; `DONE` where it completes the answer.
+    outputs: (n,) what each settles as written, in order.
     kinds: the indices of those that decide the same: what is written, what still may be, and
         whether the answer is over. kind_of: (n,) which of them each is in.
     onward: the indices of those that do not end the answer.
-    lost: (m,) int64, rising: tokens that run over the end of a label and then leave the format.
+    leaving: tokens that are no moves, of a state behind a risk verdict: by what they write before
+        they leave the format, more than all others do, their ids.
+    lost: tokens that run over the end of a label and then leave the format, elsewhere.
     """
 
     ids: NDArray[np.int64]
-    to: list[int]
-    outputs: list[Outputs]
+    to: NDArray[np.int64]
+    outputs: NDArray[np.object_]
     kinds: tuple[NDArray[np.int64], ...]
     kind_of: NDArray[np.int64]
     onward: NDArray[np.int64]
+    leaving: dict[Outputs, NDArray[np.int64]]
     lost: NDArray[np.int64]
 
     @property
     def asked(self) -> NDArray[np.int64]:
-        """(n + m,) the ids whose probabilities are wanted: those admissible, then those lost."""
-        return np.concatenate([self.ids, self.lost]) if len(self.lost) else self.ids
+        """The ids whose probabilities are wanted: those admissible, those leaving, those lost."""
+        if not self.leaving and not len(self.lost):
+            return self.ids
+        return np.concatenate([self.ids, *self.leaving.values(), self.lost])
 
 
 class TokenGrammar:
@@ -92,9 +97,8 @@ class TokenGrammar:
     where the format can end; elsewhere they leave the format.
 
     A token that leaves the format is off-format, or where a risk verdict was written before it, an
-    answer whose rest cannot be read. Where the token itself writes the verdict, or a label behind
-    it, and then leaves, it is a move to `DONE`; in a state behind the verdict, all tokens that are
-    no moves end the answer so (`leave`).
+    answer whose rest cannot be read. Where the token itself writes the verdict and then leaves, it
+    is a move to `DONE`; behind the verdict, all tokens that are no moves end the answer so.
 
     given: the beginning of the answer that stands in the prompt already. start, written: the state
     after it, and what it settled.
@@ -126,23 +130,36 @@ class TokenGrammar:
             self._moves[state] = self._cross(state)
         return self._moves[state]
 
-    def leave(self, state: int) -> Outputs | None:
-        """What the tokens write that are no moves of a state; None if they are off-format."""
-        return self.automaton.leave(state)
+    def leave(self, state: int, token: int | None = None) -> Outputs | None:
+        """What is written where an answer leaves the format from a state behind a risk verdict.
+
+        None in any other state. token: the one that leaves, which may write a label before it does;
+        by default most others.
+        """
+        rest = self.automaton.leave(state)
+        if rest is None or token is None:
+            return rest
+        written: Outputs = ()
+        for byte in self.vocabulary.bytes_of[token] or b"":
+            if (moved := self.automaton.step(state, byte)) is None:
+                break
+            state, out = moved
+            written += out
+        return written + (self.automaton.leave(state) or rest)
 
     def follow(self, state: int, token: int) -> tuple[int, Outputs] | None:
         """State and outputs after one token; None if it is no move of the state."""
         if token in self.vocabulary.end_ids:
             outputs = self.automaton.end(state)
             return None if outputs is None else (DONE, outputs)
-        text, written, rest = self.vocabulary.bytes_of[token], (), self.leave(state)
+        text, written, behind = self.vocabulary.bytes_of[token], (), self.leave(state) is not None
         if not text:
             return None
         for byte in text:
             moved = self.automaton.step(state, byte)
             if moved is None:
-                left = self._left(state, written, rest)
-                return None if left is None else (DONE, left)
+                left = None if behind else self.automaton.leave(state)
+                return None if left is None else (DONE, written + left)
             state, out = moved
             written += out
         return state, written
@@ -208,72 +225,78 @@ class TokenGrammar:
         return ids
 
     def _cross(self, state: int) -> Moves:
-        ids: list[int] = []
-        to: list[int] = []
-        outputs: list[Outputs] = []
-        lost: list[int] = []
         vocabulary, automaton = self.vocabulary, self.automaton
         rest, labelled = automaton.leave(state), automaton.holds_label(state)
+        found: dict[tuple[int, Outputs], list[int]] = {}  # where to, what is written -> ids
+        leaving: dict[Outputs, list[int]] = {}
+        lost: list[int] = []
         todo: list[tuple[int, bytes, Outputs, int, int]] = [
             (state, b"", (), 0, len(vocabulary.texts))
         ]
 
-        def end(tokens: list[int], written: Outputs) -> None:
-            ids.extend(tokens)
-            to.extend([DONE] * len(tokens))
-            outputs.extend([written] * len(tokens))
+        def add(to: int, written: Outputs, low: int, high: int) -> None:
+            if low < high:
+                found.setdefault((to, written), []).extend(vocabulary.ids[low:high].tolist())
 
         while todo:
             at, prefix, written, low, high = todo.pop()
             if at == DONE:
-                end(vocabulary.ids[low:high].tolist(), written)
+                add(DONE, written, low, high)
                 continue
             whole = vocabulary.whole(prefix, low, high)
-            ids.extend(vocabulary.ids[low:whole].tolist())
-            to.extend([at] * (whole - low))
-            outputs.extend([written] * (whole - low))
+            add(at, written, low, whole)
             ways = automaton.ways(at)
-            left = self._left(at, written, rest) if prefix else None
+            left = automaton.leave(at) if prefix else None
             loses = bool(prefix) and not labelled and self._has_label(at, written)
             for byte, (first, last) in vocabulary.longer(prefix, whole, high).items():
                 if (moved := ways.get(byte)) is not None:
                     there, settled = moved
                     todo.append((there, prefix + bytes([byte]), written + settled, first, last))
-                elif left is not None:
-                    end(vocabulary.ids[first:last].tolist(), left)
-                elif loses and rest is None:
-                    lost += vocabulary.ids[first:last].tolist()
-        if (ending := automaton.end(state)) is not None:
-            end(list(vocabulary.end_ids), ending)
-        order = np.argsort(np.array(ids, dtype=np.int64), kind="stable").tolist()
-        to, outputs = [to[i] for i in order], [outputs[i] for i in order]
-        decided: dict[tuple[Outputs, tuple[int, ...], bool], list[int]] = {}
-        for index, (there, written) in enumerate(zip(to, outputs, strict=True)):
+                elif left is None:
+                    lost += vocabulary.ids[first:last].tolist() if loses else []
+                elif rest is None:
+                    add(DONE, written + left, first, last)
+                elif written + left != rest:
+                    ids = leaving.setdefault(written + left, [])
+                    ids += vocabulary.ids[first:last].tolist()
+        if vocabulary.end_ids and (ending := automaton.end(state)) is not None:
+            found.setdefault((DONE, ending), []).extend(vocabulary.end_ids)
+        return self._moves_of(found, leaving, lost)
+
+    def _moves_of(
+        self,
+        found: dict[tuple[int, Outputs], list[int]],
+        leaving: dict[Outputs, list[int]],
+        lost: list[int],
+    ) -> Moves:
+        automaton, count = self.automaton, len(found)
+        decided: dict[tuple[Outputs, frozenset[int], bool], list[int]] = {}
+        to, outputs = np.empty(count, dtype=np.int64), np.empty(count, dtype=np.object_)
+        ids, way_of = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
+        for way, ((there, written), members) in enumerate(found.items()):
             over = there == DONE
-            key = written, () if over else tuple(automaton.ahead(there)), over
-            decided.setdefault(key, []).append(index)
-        kinds = tuple(np.array(members, dtype=np.int64) for members in decided.values())
+            key = written, frozenset() if over else automaton.ahead(there), over
+            decided.setdefault(key, []).append(way)
+            to[way], outputs[way] = there, written
+            ids = np.concatenate([ids, np.array(members, dtype=np.int64)])
+            way_of = np.concatenate([way_of, np.full(len(members), way, dtype=np.int64)])
+        order = np.argsort(ids)
+        ids, way_of = ids[order], way_of[order]
+        kinds = [np.flatnonzero(np.isin(way_of, ways)) for ways in decided.values()]
+        kinds.sort(key=lambda members: int(members[0]))
         kind_of = np.zeros(len(ids), dtype=np.int64)
         for kind, members in enumerate(kinds):
             kind_of[members] = kind
-        onward = np.flatnonzero(np.array(to) != DONE) if to else kind_of
         return Moves(
-            np.array(ids, dtype=np.int64)[order],
-            to,
-            outputs,
-            kinds,
+            ids,
+            to[way_of],
+            outputs[way_of],
+            tuple(kinds),
             kind_of,
-            onward,
-            np.array(sorted(lost), dtype=np.int64),
+            np.flatnonzero(to[way_of] != DONE),
+            {written: np.array(some, dtype=np.int64) for written, some in leaving.items()},
+            np.array(lost, dtype=np.int64),
         )
-
-    def _left(self, state: int, written: Outputs, rest: Outputs | None) -> Outputs | None:
-        """What a token has written that leaves from `state`, where that makes a move of it.
-
-        written: what it settled before. rest: what the tokens write that are no moves.
-        """
-        left = self.automaton.leave(state)
-        return None if left is None or written + left == rest else written + left
 
     def _has_label(self, state: int, written: Outputs) -> bool:
         """Whether a label stands complete, settled or not."""

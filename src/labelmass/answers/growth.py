@@ -47,7 +47,8 @@ class Growth:
     """A tree with what its growth needs: grammar states, masses in one normalisation, siblings.
 
     depth: tokens past which nothing is expanded. top: how many likeliest ids of each row to keep.
-    stuck: open mass that matters and that no row can change.
+    stuck: open mass that matters and that no row can change. left: by node, its children that left
+    the format behind a risk verdict.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class Growth:
         self.depth: list[int] = []
         self.children: list[list[int]] = []
         self.siblings: dict[int, Siblings] = {}
+        self.left: dict[int, list[int]] = {}
         self.stuck = 0.0
         self.deepest, self._top = depth, max(top, 1)
         self._states: list[int] = []
@@ -136,14 +138,20 @@ class Growth:
         tree, moves, mass = self.tree, self.moves(node), self.mass[node]
         came = ~np.isnan(row.logprobs)
         asked = np.where(came, np.exp(row.logprobs), 0.0)
-        probs, after = asked[: len(moves.ids)], float(asked[len(moves.ids) :].sum())
-        complete = bool(came[: len(moves.ids)].all()) and (row.complete or not came.all())
+        ends = np.cumsum([len(moves.ids), *map(len, moves.leaving.values())])
+        probs, *parts = np.split(asked, ends)
+        after = float(parts.pop().sum())
+        left = dict(zip(moves.leaving, (float(part.sum()) for part in parts), strict=True))
+        complete = bool(came[: ends[-1]].all()) and (row.complete or not came.all())
         rest = max(row.rest, 0.0) + after
-        left = self.grammar.leave(self._states[node])
+        if not complete:
+            rest, left = rest + sum(left.values()), {}
+        elif (outputs := self.grammar.leave(self._states[node])) is not None:
+            left[outputs] = rest
         tree.status[node] = Status.EXPANDED
         if row.scale is not None:
             tree.scale[node] = row.scale
-        off = rest if complete and left is None else 0.0
+        off = rest if complete and not left else 0.0
         tree.off[node], tree.tail[node] = off, 0.0 if complete else rest
         if self._behind_label(node):
             after = off
@@ -151,19 +159,16 @@ class Growth:
             tree.after[node] = after
         undecided = self.undecided(node)
         self.ledger.open(undecided, -mass)
-        scale = mass
-        lost_scale = mass
-        barred = self.barred(node)
+        scale = left_scale = mass
         if self.ledger.normalisation is Normalisation.MASKED:
-            allowed = float(probs[~barred].sum()) + tree.tail[node]
+            allowed, lost = float(probs.sum()) + tree.tail[node], sum(left.values())
             scale = mass / allowed if allowed > 0 else 0.0
-            lost = float(probs[barred].sum()) + (rest if complete else 0.0)
-            lost_scale = mass / lost if allowed <= 0 < lost else 0.0
+            left_scale = mass / lost if allowed <= 0 < lost else 0.0
         if tail := tree.tail[node] * scale:
             self.ledger.open(undecided, tail)
             self.stuck += tail if self.ledger.matters(undecided) else 0.0
         reserved = list(self.children[node])  # asked for before this row was known
-        lumps = self._lump(node, moves, probs, np.where(barred, lost_scale, scale))
+        lumps = self._lump(node, moves, probs, scale)
         siblings = Siblings(moves, moves.onward, probs, scale, lumps, moves.kinds, moves.kind_of)
         self.siblings[node] = siblings
         for child in reserved:
@@ -172,10 +177,16 @@ class Growth:
                 self._own(child, index, siblings)
                 self.mass[child] = scale * math.exp(tree.logp[child])
         siblings.order = moves.onward[np.argsort(-probs[moves.onward], kind="stable")]
-        if left is not None and complete and rest > 0:
-            child = self._add(node, LEFT, DONE, left)
-            self._place(child, math.log(rest), rest * lost_scale)
+        for outputs, p in left.items():
+            if p > 0:
+                child = self._add(node, LEFT, DONE, outputs)
+                self._place(child, math.log(p), p * left_scale)
+                self.left.setdefault(node, []).append(child)
         self._keep_top(node, row)
+
+    def is_behind_verdict(self, node: int) -> bool:
+        """Whether what leaves the format at a node leaves it behind a risk verdict."""
+        return self.grammar.leave(self._states[node]) is not None
 
     def _behind_label(self, node: int) -> bool:
         """Whether the text of a label stands complete at a node, settled or not."""
@@ -183,25 +194,8 @@ class Growth:
         settled = bool(self.tree.written[node] & labels)
         return settled or self.grammar.automaton.holds_label(self._states[node])
 
-    def barred(self, node: int) -> NDArray[np.bool_]:
-        """(n,) which moves of a node are barred where masked, see `AnswerTree.barred`."""
-        moves, tree = self.moves(node), self.tree
-        if not tree.written[node] >> tree.gate & 1:
-            return np.zeros(len(moves.ids), dtype=np.bool_)
-        return np.array([tree.unreadable in out for out in moves.outputs], dtype=np.bool_)
-
-    def left(self, node: int) -> int | None:
-        """The child for what leaves the format behind a risk verdict, where there is one."""
-        return next(
-            (child for child in self.children[node] if self.tree.token[child] == LEFT), None
-        )
-
     def _lump(
-        self,
-        node: int,
-        moves: Moves,
-        probs: NDArray[np.float64],
-        scale: NDArray[np.float64],
+        self, node: int, moves: Moves, probs: NDArray[np.float64], scale: float
     ) -> NDArray[np.int64]:
         """One child for all tokens that decide the same; by kind of move."""
         lumps = np.full(len(moves.kinds), -1, dtype=np.int64)
@@ -211,8 +205,9 @@ class Growth:
                 continue
             best = int(members[np.argmax(probs[members])])  # the lowest id of equals
             token = int(moves.ids[best]) if moves.to[best] == DONE else LUMP
-            lump = lumps[kind] = self._add(node, token, moves.to[best], moves.outputs[best])
-            self._place(int(lump), math.log(total), total * float(scale[best]))
+            to, outputs = int(moves.to[best]), moves.outputs[best]
+            lump = lumps[kind] = self._add(node, token, to, outputs)
+            self._place(int(lump), math.log(total), total * scale)
         return lumps
 
     def _own(self, child: int, index: int, siblings: Siblings) -> None:
@@ -232,7 +227,7 @@ class Growth:
         key = (parent, int(moves.ids[index]))
         if key not in self._child:
             p = float(siblings.probs[index])
-            child = self._add(parent, key[1], moves.to[index], moves.outputs[index])
+            child = self._add(parent, key[1], int(moves.to[index]), moves.outputs[index])
             self._child[key] = child
             if (bits := self.tree.upcoming.get(siblings.lump_of(index))) is not None:
                 self.tree.upcoming[child] = bits
@@ -263,7 +258,7 @@ class Growth:
             lumps[kind] = lump = old
             if old in taken:
                 index = int(members[np.argmax(siblings.probs[members])])
-                to, outputs = siblings.moves.to[index], siblings.moves.outputs[index]
+                to, outputs = int(siblings.moves.to[index]), siblings.moves.outputs[index]
                 lumps[kind] = lump = self._add(node, LUMP, to, outputs)
             taken.add(old)
             if tree.token[lump] == LUMP:
@@ -287,6 +282,9 @@ class Growth:
                 child = self._child.get((node, token), siblings.lump_of(at))
                 if rank == 0 and child >= 0:
                     child = self.node_of(node, at)
+            elif left := self.left.get(node):
+                written = self.grammar.leave(self._states[node], token)
+                child = next((n for n in left if self.tree.outputs[n] == written), -1)
             if token >= 0 and token not in self.tree.texts:
                 self.tree.texts[token] = self.grammar.vocabulary.bytes_of[token] or b""
             if rank == 0 and child < 0 <= token and self._may_end_by(token, node):

@@ -25,7 +25,7 @@ from labelmass.answers.frontier import Frontier
 from labelmass.answers.grammar import TokenGrammar
 from labelmass.answers.growth import Growth
 from labelmass.answers.narrowing import StepSearch
-from labelmass.answers.tree import ROOT, Ending, Normalisation, Status
+from labelmass.answers.tree import LEFT, ROOT, Ending, Normalisation, Status
 from labelmass.lm.base import Row
 
 DRAWN = 4
@@ -288,11 +288,13 @@ class Search:
             if child < 0:
                 if likeliest in self.growth.moves(node).ids:
                     return  # named as likeliest, but the engine gave no probability for it
-                behind = self.growth.left(node) is not None
+                behind = self.growth.is_behind_verdict(node)
                 tree.greedy_end = Ending.UNREADABLE if behind else Ending.OFF_FORMAT
                 tree.greedy_exit = likeliest
                 break
             tree.greedy.append(child)
+            if tree.token[child] == LEFT:
+                tree.greedy_exit = likeliest
             if tree.status[child] == Status.ENDED:
                 unread = tree.written[child] >> tree.unreadable & 1
                 tree.greedy_end = Ending.UNREADABLE if unread else Ending.COMPLETE
@@ -307,11 +309,12 @@ class Search:
         tree, automaton = self.tree, self.growth.grammar.automaton
         whole = tree.greedy_end == Ending.COMPLETE
         given = self.growth.grammar.given
-        spans = automaton.spans(given + tree.text(tree.greedy[-1]), partial=not whole) or []
+        texts = [tree.texts.get(token, b"") for token in tree.greedy_tokens]
+        spans = automaton.spans(given + b"".join(texts), partial=not whole) or []
         ends: list[tuple[int, int]] = []
         length = len(given)
-        for node in tree.greedy[1:]:
-            length += len(tree.texts.get(tree.token[node], b""))
+        for node, text in zip(tree.greedy[1:], texts, strict=True):
+            length += len(text)
             ends.append((length, node))
         tree.completed = [
             (span.output, next(node for end, node in ends if end >= span.end))

@@ -28,7 +28,8 @@ ROOT = 0
 LUMP = -2
 """The token of a frontier node that stands for several tokens which decide the same."""
 LEFT = -3
-"""The token of an ended node that stands for all tokens that leave the format behind a verdict."""
+"""The token of an ended node that stands for tokens which leave the format behind a risk verdict
+and write the same before they do. Masking bars them."""
 
 
 class Status(IntEnum):
@@ -131,11 +132,11 @@ class AnswerTree:
     after: for an expanded node, how much of `off` leaves after the text of a label, where there is
         any.
     top: for an expanded node, the likeliest (id, logp, child) of the whole row; child is -1 where
-        the token leaves the format.
+        the token is off-format.
     stray_ends: by expanded node where the answer could end, the name of the likeliest token of its
         row, if that is a control token but none of those that end an answer.
     greedy: nodes of the greedy path from the root; greedy_end: how it ended; greedy_exit: the
-        token that left the format, if it did.
+        token that left the format, if it did. Behind a risk verdict a node stands for it.
     steps: nodes of the greedy path where a label may start, in order; the first is the root.
     completed: (output, node) of each label, and the gate, that the greedy path writes, in order:
         the node whose token holds the last byte of its text.
@@ -216,12 +217,13 @@ class AnswerTree:
         """(n,) natural log of each node's mass; masked divides each row by its allowed mass.
 
         Where a row came incomplete, what was not returned counts as allowed, so that a masked
-        mass is a lower bound. What is barred has a masked mass only where the row allows nothing
-        else.
+        mass is a lower bound. What left the format behind a risk verdict (LEFT) has a masked mass
+        only where the row allows nothing else.
         """
         logp = np.array(self.logp, dtype=np.float64)
         if normalisation is Normalisation.MASKED:
-            parents, barred = np.array(self.parent, dtype=np.int64), self.barred()
+            parents = np.array(self.parent, dtype=np.int64)
+            barred = np.array(self.token, dtype=np.int64) == LEFT
             allowed = self.allowed()[parents]
             there = (logp > -np.inf) & ~barred  # the others have no mass either way
             there[ROOT] = False
@@ -238,28 +240,13 @@ class AnswerTree:
 
     def allowed(self) -> NDArray[np.float64]:
         """(n,) probability, given an expanded node, of staying in the format; NaN elsewhere."""
-        total, barred = np.full(len(self), np.nan), self.barred()
+        total = np.full(len(self), np.nan)
         for node, tail in self.tail.items():
             total[node] = tail
         for node in range(1, len(self)):
-            if not barred[node]:
+            if self.token[node] != LEFT:
                 total[self.parent[node]] += np.exp(self.logp[node])
         return total
-
-    def barred(self) -> NDArray[np.bool_]:
-        """(n,) which nodes left the format from where a risk verdict was written already.
-
-        Masking bars them. A token that writes the verdict itself and then leaves is not barred:
-        without it the verdict would be lost.
-        """
-        risk, unread = 1 << self.gate, 1 << self.unreadable
-        return np.array(
-            [
-                token == LEFT or bool(written & unread and self.written[above] & risk)
-                for token, written, above in zip(self.token, self.written, self.parent, strict=True)
-            ],
-            dtype=np.bool_,
-        )
 
     def children(self) -> dict[int, list[int]]:
         """Children of every node that has some, likeliest first."""
@@ -305,9 +292,25 @@ class AnswerTree:
         return b"".join(self.texts.get(self.token[n], b"") for n in self.path(node))
 
     @property
+    def greedy_tokens(self) -> list[int]:
+        """The tokens of the greedy path, with the one that left it where a node stands for that."""
+        tokens = [self.token[node] for node in self.greedy[1:]]
+        if tokens and tokens[-1] == LEFT and self.greedy_exit is not None:
+            tokens[-1] = self.greedy_exit
+        return tokens
+
+    @property
+    def greedy_last(self) -> int:
+        """The last node that the greedy path came to in the format."""
+        last = self.greedy[-1]
+        return self.parent[last] if self.token[last] == LEFT else last
+
+    @property
     def greedy_text(self) -> str:
         """What the model would write, up to the token that leaves the format if one does."""
-        text = self.text(self.greedy[-1]) if self.greedy else b""
+        if not self.greedy:
+            return ""
+        text = self.text(self.greedy[-1])
         if self.greedy_exit is not None:
             text += self.texts.get(self.greedy_exit, b"")
         return text.decode(errors="replace")

@@ -90,7 +90,7 @@ class Upcoming:
             else:
                 groups = dict[int, list[int]]()
                 for index in members.tolist():
-                    groups.setdefault(self.of(moves.to[index]), []).append(index)
+                    groups.setdefault(self.of(int(moves.to[index])), []).append(index)
             found += [np.array(group, dtype=np.int64) for group in groups.values()]
             upcoming += groups
         kind_of = np.zeros(len(moves.to), dtype=np.int64)

@@ -93,7 +93,7 @@ def _line(tree: AnswerTree, node: int, text: bytes, mass: float, greedy: bool) -
         line.append("  end", "dim")
     elif tree.status[node] == Status.FRONTIER:
         line.append("  not looked at", "dim")
-    if greedy and node == tree.greedy[-1] and tree.greedy_exit is not None:
+    if greedy and node == tree.greedy_last and tree.greedy_exit is not None:
         exit_ = tree.texts.get(tree.greedy_exit, b"").decode(errors="replace")
         line.append(f"  then leaves the format with {exit_!r}", "yellow")
     return line

@@ -8,7 +8,7 @@ import numpy as np
 
 from labelmass.answers.readings import Readings
 from labelmass.answers.search import Needs
-from labelmass.answers.tree import ROOT, AnswerTree, Normalisation, Status
+from labelmass.answers.tree import LEFT, ROOT, AnswerTree, Normalisation, Status
 from labelmass.errors import MethodError
 from labelmass.estimators.base import Estimator, LabelScores, of_answer
 
@@ -83,12 +83,16 @@ def any_place_pruned(
             total += math.exp(logp)
             if total > top_p:
                 break
-        ends = any(child >= 0 and tree.status[child] == Status.ENDED for _, _, child in nucleus)
+        left = {child for _, _, child in nucleus if child >= 0 and tree.token[child] == LEFT}
+        over = {child for _, _, child in nucleus if child >= 0} - left
+        ends = any(tree.status[child] == Status.ENDED for child in over)
         for rank, (p, token, child) in enumerate(nucleus):
             seen += p
-            if child < 0:
+            if child < 0 or (child in left and as_published):
                 continue
             credit(child, token, mass * p)
+            if child in left:  # behind a risk verdict, with a label written before it left
+                continue
             ended = tree.status[child] == Status.ENDED
             if ended and p >= CLOSE:
                 break

@@ -61,7 +61,7 @@ class _Drawn:
         light = [child for child in others if tree.token[child] != LEFT]
         off = 0.0 if self._masked else float(mass[node] * tree.off.get(node, 0.0))
         unreadable = sum(float(mass[child]) for child in others if tree.token[child] == LEFT)
-        last = bool(tree.greedy) and node == tree.greedy[-1]
+        last = bool(tree.greedy) and node == tree.greedy_last
         left = last and tree.greedy_exit is not None
         return Branch(
             text.decode(errors="replace"),

@@ -29,5 +29,5 @@ def attended(saved: SavedTrees, model: LanguageModel) -> Iterator[Attended]:
         start = joint.start(kept.record)
         firsts = first_tokens(kept.tree, start.grammar.automaton, start.grammar.given)
         if len(firsts) > 1:
-            answer = [kept.tree.token[node] for node in kept.tree.greedy[1:]]
+            answer = kept.tree.greedy_tokens
             yield Attended(read(start.ids, answer), len(start.ids), firsts)

@@ -16,10 +16,10 @@ def first_tokens(
     given: bytes of the answer that the prompt holds. none: also of `none`.
     """
     whole = tree.greedy_end == Ending.COMPLETE
-    text = given + tree.text(tree.greedy[-1])
+    texts = [tree.texts.get(token, b"") for token in tree.greedy_tokens]
+    text = given + b"".join(texts)
     spans = automaton.spans(text, partial=not whole) or []
-    lengths = (len(tree.texts.get(tree.token[node], b"")) for node in tree.greedy[1:])
-    ends = list(accumulate(lengths, initial=len(given)))[1:]
+    ends = list(accumulate(map(len, texts), initial=len(given)))[1:]
     firsts: list[int] = []
     for span in spans:
         begin = span.start
@@ -45,4 +45,4 @@ def label_places(tree: AnswerTree, automaton: ByteAutomaton, given: bytes) -> tu
         return found
     if tree.greedy_end == Ending.COMPLETE:
         return (0,)
-    return (len(tree.greedy) - 1,)
+    return (tree.depth(tree.greedy_last),)

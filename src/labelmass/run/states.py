@@ -42,7 +42,7 @@ class StateReader:
         for one in some:
             tree, start = one.tree, self._joint.start(one.record)
             found = label_places(tree, start.grammar.automaton, start.grammar.given)
-            answer = [tree.token[node] for node in tree.greedy[1 : max(found) + 1]]
+            answer = tree.greedy_tokens[: max(found)]
             if min(answer, default=0) < 0:
                 raise RecordError(
                     "its greedy answer is not known token by token; score it again with more "
