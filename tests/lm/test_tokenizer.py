@@ -13,7 +13,7 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre
 
 from labelmass.errors import ModelError
 from labelmass.lm.chat import WAY_OUT, ChatTemplate, fold
-from labelmass.lm.tokenizer import HFTokenizer
+from labelmass.lm.tokenizer import HFTokenizer, _any_of
 from labelmass.task.prompt import Part, Prompt, Turn
 from lm.zoo import FAMILIES, family
 from proofs import proof
@@ -188,6 +188,17 @@ def test_text_that_spells_control_tokens_is_read_as_any_other(
     prompt = Prompt(user(*parts), chat=chat)
     assert usual.encode_prompt(prompt) == disguised.encode_prompt(prompt)
     assert usual.encode(text) == disguised.encode(text)
+
+
+@proof(50)
+@given(st.lists(st.text("ab<>", min_size=1), max_size=8), st.text("ab<>"))
+def test_control_tokens_are_found_longest_first(tokens: list[str], text: str) -> None:
+    found, start = list[str](), 0
+    while start < len(text):
+        fitting = [token for token in tokens if text.startswith(token, start)]
+        found += [max(fitting, key=len)] if fitting else []
+        start += len(found[-1]) if fitting else 1
+    assert _any_of(tokens).findall(text) == found
 
 
 def test_wrapping_leaves_a_tokenizer_as_it_is() -> None:

@@ -56,15 +56,18 @@ class HFTokenizer:
         self._backend: Any = getattr(tokenizer, "backend_tokenizer", None)
         if self._backend is None:
             raise ModelError("the model's tokenizer has no tokenizer.json, which labelmass needs")
+        self._backend.no_truncation()
         self.has_chat_template = tokenizer.chat_template is not None
         self._chat = ChatTemplate.of(tokenizer)
         self._unusable = self._without_row(rows)
-        ends = {*end_ids, tokenizer.eos_token_id}
+        ends = {*end_ids, tokenizer.eos_token_id} - {None, *self._unusable}
         self.end_ids = frozenset(int(i) for i in ends if i is not None)
         spoken = samples(tokenizer) if self.has_chat_template else []
         self._control = self._control_tokens(spoken)
         self._structure = _any_of(self._control)
-        self._spelt = _any_of([*self._control, *self._unusable.values()])
+        self._spelt = self._structure
+        if self._unusable:
+            self._spelt = _any_of([*self._control, *self._unusable.values()])
         for sample in spoken:
             for text in closings(sample):
                 if found := self._structure.search(text):
@@ -72,7 +75,6 @@ class HFTokenizer:
         control = frozenset(self._control.values())
         self._unknown = control & {*self._backend.encode(RARE, add_special_tokens=False).ids}
         self._marks = control - self._unknown
-        self._backend.no_truncation()
         self._anchors = self._find_anchors()
         self._check_bytes()
         self._check_literal()
@@ -336,6 +338,20 @@ class HFTokenizer:
 
 
 def _any_of(texts: Iterable[str]) -> re.Pattern[str]:
-    """Matches the longest of some texts; nothing where there are none."""
-    longest_first = sorted(texts, key=len, reverse=True)
-    return re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")
+    """Matches the longest of some texts, thousands perhaps; nothing where there are none."""
+    root: dict[str, Any] = {}
+    for text in texts:
+        node = root
+        for char in text:
+            node = node.setdefault(char, {})
+        node[""] = {}
+    return re.compile(_pattern(root) or r"(?!)")
+
+
+def _pattern(node: dict[str, Any]) -> str:
+    """What may follow in a tree of texts by character, the longest first; "" ends a text."""
+    ways = [re.escape(char) + _pattern(below) for char, below in node.items() if char]
+    if not ways:
+        return ""
+    either = ways[0] if len(ways) == 1 else f"(?:{'|'.join(ways)})"
+    return f"(?:{either})?" if "" in node else either
