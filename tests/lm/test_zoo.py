@@ -76,7 +76,7 @@ def task_of(kind: Kind, chat: bool) -> Task:
         labels=list(kind.labels),
         instruction=HEAD,
         instruction_in="system" if kind.system else "user",
-        format={"kind": "json" if kind.json else "comma", "blanks": " "},
+        format={"kind": "json" if kind.json else "comma", "blanks": " ", "tolerate": "strict"},
         chat=chat,
         opening="given" if kind.opening else "written",
         demonstrations={"k": kind.shown, "examples": examples},

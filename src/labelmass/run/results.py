@@ -164,8 +164,8 @@ class Result:
                 f"{self.unreadable:.0%} of the mass is a risk verdict whose rest cannot be read, "
                 "so its labels get little: --off-format unknown counts that as open"
             )
-        found += self._lost_after_label()
         token, mass = self._stray_end
+        found += self._lost_after_label(mass)
         if mass > STRAY:
             found.append(
                 f"{mass:.0%} of the mass goes to the control token {token} where the answer could "
@@ -192,9 +192,12 @@ class Result:
             return {"off_format_after_label": self.off_format_after_label}
         return {"unreadable": self.unreadable, "verdict": self.verdict.to_dict()}
 
-    def _lost_after_label(self) -> list[str]:
-        """Labels that are written and then lost, where the empty answer is not even as likely."""
-        after, empty = self.off_format_after_label, self._raw.none
+    def _lost_after_label(self, explained: float) -> list[str]:
+        """Labels that are written and then lost, where the empty answer is not even as likely.
+
+        explained: mass that has a warning of its own.
+        """
+        after, empty = self.off_format_after_label - explained, self._raw.none
         if empty is None or after <= max(empty.low or 0.0, self.signature.tolerance):
             return []
         return [
