@@ -25,7 +25,7 @@ ROW_GROUP = 4096
 
 _BEFORE = ("id", "error")
 _MASSES = ("none", "gate", "verdict")
-_AFTER = {"off_format": float, "unexplored": float, "greedy": str, "stopped": str}
+_AFTER = {"off_format": float, "unexplored": float, "greedy": str, "stopped": str, "missed": str}
 _WITH_VERDICT = {"unreadable": float}
 _ENDS, _KEYS = ("", ".low", ".high"), ("p", "low", "high")  # the columns of a probability
 
@@ -37,9 +37,9 @@ def export(journal: Journal, out: str | Path, order: Iterable[int] | None = None
     JSONL holds the records as they are. CSV and Parquet are flat: `id`, `error`, for each label
     its probability and its bounds (`joy`, `joy.low`, `joy.high`), with several methods the same
     again as `method:joy`, then `none`, `gate` and `verdict` likewise, `off_format`, `unexplored`,
-    `greedy` and `stopped`, `unreadable` where there is a verdict, and a policy's `action`. A label
-    named like one of those columns is called `label:NAME`. Parquet keeps the signature in the
-    file's metadata, under `labelmass`.
+    `greedy`, `stopped`, `missed` (the methods that missed the tolerance, and why), `unreadable`
+    where there is a verdict, and a policy's `action`. A label named like one of those columns is
+    called `label:NAME`. Parquet keeps the signature in the file's metadata, under `labelmass`.
     """
     path = Path(out)
     write = output_writer(path)
@@ -157,7 +157,7 @@ class _Table:
         """The record's cells; what it lacks is left out."""
         cells: Cells = {"id": record["id"] if self._whole_ids else _plain(str(record["id"]))}
         for key in ("error", *_AFTER, *(_WITH_VERDICT if "verdict" in self._masses else ())):
-            value = record.get(key)
+            value = _missed(record) if key == "missed" else record.get(key)
             if value is not None:
                 cells[key] = _plain(value) if isinstance(value, str) else value
         if "decisions" in record:
@@ -170,6 +170,12 @@ class _Table:
         for name in self._masses:
             cells |= _score(name, record.get(name))
         return cells
+
+
+def _missed(record: Mapping[str, Any]) -> str | None:
+    """`any-place: nodes; first-step: depth`, or None where all is within the tolerance."""
+    found = _table(record.get("missed")).items()
+    return "; ".join(f"{method}: {one['reason']}" for method, one in found) or None
 
 
 def _plain(text: str) -> str:
