@@ -85,7 +85,8 @@ def test_a_label_that_only_longer_tokens_write_is_no_error() -> None:
     words.bytes_of = [b" q" if text == b"q" else text for text in words.bytes_of]
     assert spelling_of(task(["q"]), words).labels == (("q",),)
     with pytest.raises(TaskError, match="'q' can never be written"):
-        spelling_of(task(["q"], {"kind": "custom", "blanks": "", "stops": ["."], "tolerate": "strict"}), words)
+        strict = {"kind": "custom", "blanks": "", "stops": ["."], "tolerate": "strict"}
+        spelling_of(task(["q"], strict), words)
 
 
 def test_labels_that_the_normaliser_makes_one_are_refused() -> None:

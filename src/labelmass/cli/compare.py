@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -65,9 +66,12 @@ from labelmass.lm.base import LanguageModel
 @click.option("--limit", type=number(COUNT), help="Refuse to ask more prompts than this in all.")
 @click.option("--batch-size", type=number(COUNT), default=16, show_default=True)
 @click.option("--out", "run", required=True, type=click.Path(file_okay=False), metavar="RUN")
+@click.option(
+    "--strict", is_flag=True, help="Exit with 2 if any record failed or missed the tolerance."
+)
 @judging_options
 @prompt_options
-def command(source: str, task: str | None, run: str, **options: Any) -> None:
+def command(source: str, task: str | None, run: str, strict: bool, **options: Any) -> None:
     """Score every record of INPUT by all methods, and judge them by its labels or annotators.
 
     INPUT holds records with `labels`, `annotators` (a list of labels each) or `distribution`. Every
@@ -82,6 +86,7 @@ def command(source: str, task: str | None, run: str, **options: Any) -> None:
       labelmass compare run --calibrator platt --out run-calibrated
     """
     from labelmass.run.compare import Run, plain_methods
+    from labelmass.run.missed import Shortfall
 
     methods = [name for name in (options["methods"] or "").split(",") if name]
     classifiers = load_classifiers(options)
@@ -94,9 +99,10 @@ def command(source: str, task: str | None, run: str, **options: Any) -> None:
         ways = _load(options) if again else _grow(source, task, methods, classifiers, run, options)
         # of those that no probe reads, none is kept: two may not fit
         models = {model.fingerprint: model for model in ways if model.fingerprint in wrote}
-    found = Run.open(source if Path(source).is_dir() else run)
+    found, short = Run.open(source if Path(source).is_dir() else run), Shortfall()
     rows = found.predictions(
         methods or plain_methods(found.task),
+        short=short,
         normalise=options["normalise"],
         prior=options["prior"],
         rules=load_rules(options["rules"]),
@@ -110,6 +116,10 @@ def command(source: str, task: str | None, run: str, **options: Any) -> None:
     evaluation = judge(rows, targets, found.task.format.single, options)
     head = {"task": found.task.name, "task_hash": found.task.hash, "input": source}
     show(evaluation, head | {"normalisation": options["normalise"]}, Path(run), "comparison")
+    for line in short.lines():
+        click.echo(line, err=True)
+    if short and strict:
+        sys.exit(2)
 
 
 def _load(options: dict[str, Any], task: Any = None) -> Iterator[LanguageModel]:

@@ -23,6 +23,7 @@ from rich.text import Text
 
 from labelmass.data import Journal, export, journal_path, read_records
 from labelmass.lm.base import LanguageModel
+from labelmass.run.missed import Shortfall
 from labelmass.run.plan import Plan
 from labelmass.run.results import Result
 from labelmass.run.signature import Signature
@@ -84,9 +85,9 @@ def run_to_file(
     out: Path,
     store: TreeStore | None,
     options: dict[str, Any],
-) -> int:
-    """Score what the journal does not hold yet, then write `out`. Returns how many failed."""
-    failed = warned = 0
+) -> Shortfall:
+    """Score what the journal does not hold yet, then write `out`. Returns what fell short."""
+    short, warned = Shortfall(), 0
     mark = {"input": source, "run": signature.to_dict()}
     if plan.deciding is not None:
         mark["policy"] = plan.deciding.policy.digest
@@ -101,7 +102,7 @@ def run_to_file(
             journal.append([(key, result.to_dict())])
             warned += isinstance(result, Result) and bool(result.warnings)
         for record in journal.records():
-            failed += "error" in record
+            short.add(record)
             actions.update([record["decisions"]["action"]] if "decisions" in record else [])
         export(journal, out)
         count = len(journal)
@@ -111,4 +112,4 @@ def run_to_file(
         click.echo(", ".join(f"{count} {action}" for action, count in actions.items()), err=True)
     if warned:
         click.echo(f"{warned} records carry warnings, see their `warnings`", err=True)
-    return failed
+    return short

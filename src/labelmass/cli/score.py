@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -25,6 +25,9 @@ from labelmass.cli.options import (
 )
 from labelmass.cli.select import load_rules
 from labelmass.cli.training import classifier_options, load_classifiers
+
+if TYPE_CHECKING:
+    from labelmass.run.missed import Shortfall
 
 
 @click.command("score")
@@ -106,7 +109,9 @@ from labelmass.cli.training import classifier_options, load_classifiers
 @click.option("--overwrite", is_flag=True, help="Begin anew where another run left a journal.")
 @click.option("--keep-trees", type=click.Path(file_okay=False), help="Folder for the trees.")
 @click.option("--table/--json", "table", default=None, help="How to print without --out.")
-@click.option("--strict", is_flag=True, help="Exit with 2 if any record failed.")
+@click.option(
+    "--strict", is_flag=True, help="Exit with 2 if any record failed or missed the tolerance."
+)
 @prompt_options
 def command(source: str, task: str | None, strict: bool, **options: Any) -> None:
     """Probabilities with bounds for every label of every record of INPUT.
@@ -124,21 +129,21 @@ def command(source: str, task: str | None, strict: bool, **options: Any) -> None
     from labelmass.run.trees import is_saved
 
     if _texts_alone(source, options):
-        failed = _score_texts(source, task, options)
+        short = _score_texts(source, task, options)
     else:
         _load_fitted(options)
         if is_saved(source):
             refuse_asked(source, task, options)
-            failed = _reread(source, options)
+            short = _reread(source, options)
         else:
-            failed = _score(source, task, options)
-    if failed:
-        click.echo(f"{failed} records could not be scored; each is reported in its place", err=True)
-        if strict:
-            sys.exit(2)
+            short = _score(source, task, options)
+    for line in short.lines():
+        click.echo(line, err=True)
+    if short and strict:
+        sys.exit(2)
 
 
-def _reread(folder: str, options: dict[str, Any]) -> int:
+def _reread(folder: str, options: dict[str, Any]) -> Shortfall:
     from labelmass.run.score import read_saved
 
     model = None
@@ -161,18 +166,20 @@ def _reread(folder: str, options: dict[str, Any]) -> int:
     if options["out"] is None:
         return _show(results, options["table"])
     from labelmass.data import Journal, export, journal_path
+    from labelmass.run.missed import Shortfall
 
-    out, failed = Path(options["out"]), 0
+    out, short = Path(options["out"]), Shortfall()
     with Journal(journal_path(out), {"trees": str(folder)}, overwrite=True) as journal:
         for key, result in enumerate(results, start=1):
-            failed += not hasattr(result, "labels")
-            journal.append([(key, result.to_dict())])
+            record = result.to_dict()
+            short.add(record)
+            journal.append([(key, record)])
         export(journal, out)
         journal.remove()
-    return failed
+    return short
 
 
-def _score(source: str, name: str | None, options: dict[str, Any]) -> int:
+def _score(source: str, name: str | None, options: dict[str, Any]) -> Shortfall:
     from labelmass.answers.search import Budget
     from labelmass.data import count_records, read_records
     from labelmass.data.writers import output_writer
@@ -247,10 +254,11 @@ def _texts_alone(source: str, options: dict[str, Any]) -> bool:
     return bool(options["encoders"]) and not wanted and not is_saved(source)
 
 
-def _score_texts(source: str, name: str | None, options: dict[str, Any]) -> int:
+def _score_texts(source: str, name: str | None, options: dict[str, Any]) -> Shortfall:
     from labelmass.cli.progress import watched
     from labelmass.data import Journal, count_records, export, journal_path, read_records
     from labelmass.data.writers import output_writer
+    from labelmass.run.missed import Shortfall
     from labelmass.run.signature import Signature
     from labelmass.run.texts import score_texts
 
@@ -260,7 +268,7 @@ def _score_texts(source: str, name: str | None, options: dict[str, Any]) -> int:
     if options["out"] is None:
         found = score_texts(read_records(source), classifiers, task)
         return _show((result for _, result in found), options["table"], total)
-    out, failed = Path(options["out"]), 0
+    out, short = Path(options["out"]), Shortfall()
     output_writer(out)
     signature = Signature.of_texts(task, [one.mark for one in classifiers])
     mark = {"input": source, "run": signature.to_dict()}
@@ -270,12 +278,12 @@ def _score_texts(source: str, name: str | None, options: dict[str, Any]) -> int:
         for key, result in watched(results, total, len(journal)):
             journal.append([(key, result.to_dict())])
         for record in journal.records():
-            failed += "error" in record
+            short.add(record)
         export(journal, out)
         count = len(journal)
         journal.remove()
     click.echo(f"{count} records -> {out}  {signature}", err=True)
-    return failed
+    return short
 
 
 def _load_fitted(options: dict[str, Any]) -> None:
@@ -305,11 +313,12 @@ def _grow(
         pass
 
 
-def _show(results: Iterator[Any], table: bool | None, total: int | None = None) -> int:
-    """A table on a terminal, JSON lines elsewhere, or as asked. Returns how many failed."""
+def _show(results: Iterator[Any], table: bool | None, total: int | None = None) -> Shortfall:
+    """A table on a terminal, JSON lines elsewhere, or as asked. Returns what fell short."""
     from labelmass.cli.progress import watched
+    from labelmass.run.missed import Shortfall
 
-    failed = 0
+    short = Shortfall()
     if sys.stdout.isatty() if table is None else table:
         from rich.console import Console
 
@@ -317,11 +326,13 @@ def _show(results: Iterator[Any], table: bool | None, total: int | None = None) 
         from labelmass.run.texts import TextResult
 
         found = list(watched(results, total))
-        failed = sum(1 for result in found if not hasattr(result, "labels"))
+        for result in found:
+            short.add(result.to_dict())
         texts = any(isinstance(result, TextResult) for result in found)
         Console().print(text_table(found) if texts else result_table(found))
-        return failed
+        return short
     for result in results if sys.stdout.isatty() else watched(results, total):
-        failed += not hasattr(result, "labels")
-        click.echo(json.dumps(result.to_dict(), ensure_ascii=False, allow_nan=False))
-    return failed
+        record = result.to_dict()
+        short.add(record)
+        click.echo(json.dumps(record, ensure_ascii=False, allow_nan=False))
+    return short

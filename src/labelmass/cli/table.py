@@ -19,11 +19,15 @@ MOST = 5
 FEW = 2
 """With more methods than these, intervals and the written answer give way to them."""
 
+MISSED = "!"
+"""Stands beside numbers of a method that missed the tolerance."""
+
 
 def result_table(results: Sequence[Result | Failure], most: int = MOST) -> RenderableType:
     """One block a record: its likeliest labels by the run's methods, beside the on-format reading.
 
-    Off-format mass stands in its own column, so that a weak model is seen to be weak.
+    Off-format mass stands in its own column, so that a weak model is seen to be weak. What missed
+    the tolerance is marked with MISSED.
     """
     scored = [result for result in results if isinstance(result, Result)]
     methods = list(scored[0].methods) if scored else []
@@ -35,7 +39,8 @@ def result_table(results: Sequence[Result | Failure], most: int = MOST) -> Rende
         norm = scored[0].signature.normalisation
         head = f"{method}\n{norm}" if few else method.replace("-", "-\n")
         table.add_column(head, justify="right")
-    beside = bool(scored) and scored[0].signature.normalisation is Normalisation.RAW and few
+    raw = bool(scored) and scored[0].signature.normalisation is Normalisation.RAW
+    beside = raw and few and "any-place" in methods  # else nothing narrows it
     if beside:
         table.add_column("any-place\non-format", justify="right")
     table.add_column("off-format" if few else "off-\nformat", justify="right")
@@ -49,6 +54,9 @@ def result_table(results: Sequence[Result | Failure], most: int = MOST) -> Rende
         _add(table, result, beside, few, most)
     notes = dict.fromkeys(_general(note) for result in scored for note in result.warnings)
     footer = [Text(f"note: {note}", "yellow") for note in notes]
+    if any(result.missed for result in scored):
+        tolerance = scored[0].signature.tolerance
+        footer.append(Text(f"{MISSED} wider than the tolerance of {tolerance:g}", "yellow"))
     signature = [Text(str(scored[0].signature), "dim")] if scored else []
     return Group(table, *failed, *footer, *signature)
 
@@ -78,18 +86,16 @@ def text_table(results: Sequence[TextResult | Failure], most: int = MOST) -> Ren
 
 def _add(table: Table, result: Result, beside: bool, few: bool, most: int) -> None:
     on_format = Readings(result.tree, Normalisation.ON_FORMAT)
-    names = [name for name, _ in result.labels.ranked()[:most]]
-    if result.none is not None:
-        names.append("none")
+    names: list[str | None] = [name for name, _ in result.labels.ranked()[:most]]
+    if any(scores.empty is not None for scores in result.methods.values()):
+        names.append(None)
     for row, name in enumerate(names):
-        output = result.tree.none if name == "none" else result.tree.labels.index(name)
+        output = result.tree.none if name is None else result.tree.labels.index(name)
         cells: list[RenderableType] = [Text(str(result.id) if row == 0 else "", "bold")]
-        cells.append(Text(name, "italic" if name == "none" else ""))
-        for scores in result.methods.values():
-            if name == "none":
-                cells.append(_cell(result.none if scores is result.labels else None, few))
-            else:
-                cells.append(_cell(scores[name], few))
+        cells.append(Text("none", "italic") if name is None else Text(name))
+        for method, scores in result.methods.items():
+            bounds = scores.empty if name is None else scores[name]
+            cells.append(_cell(bounds, few, method in result.missed))
         if beside:
             cells.append(_cell(on_format.label(output), few))
         cells.append(Text(f"{result.off_format:.3f}" if row == 0 else "", _shade(result)))
@@ -98,16 +104,17 @@ def _add(table: Table, result: Result, beside: bool, few: bool, most: int) -> No
         table.add_row(*cells, end_section=row == len(names) - 1)
 
 
-def _cell(bounds: Bounds | None, spread: bool) -> Text:
+def _cell(bounds: Bounds | None, spread: bool, missed: bool = False) -> Text:
     if bounds is None:
         return Text("")
+    mark = f" {MISSED}" if missed else ""
     if bounds.p is None:
-        return Text("null", "dim")
+        return Text("null", "dim").append(mark, "yellow")
     text = Text(f"{bounds.p:.3f}", "bold green" if bounds.p >= 0.5 else "green" * (bounds.p >= 0.1))
     if spread:
         half = (bounds.width or 0) / 2
         text.append(f" ±{half:.3f}" if half >= 0.0005 else "       ", "dim")
-    return text
+    return text.append(mark, "yellow")
 
 
 def _shade(result: Result) -> str:

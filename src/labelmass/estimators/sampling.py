@@ -251,6 +251,7 @@ HAZARD = Estimator(
     Needs(tree=False, samples=SAMPLES, hazards=True),
     of_answer(hazard),
     normalisations=RAW_OR_MASKED,
+    point="found",
 )
 COMBINED = Estimator(
     "sampling-combined",
@@ -260,6 +261,7 @@ COMBINED = Estimator(
     Needs(tree=False, samples=SAMPLES, hazards=True),
     of_answer(combined),
     normalisations=RAW_OR_MASKED,
+    point="found",
 )
 ANY_PLACE_COMPLETED = Estimator(
     "any-place-completed",
@@ -269,4 +271,5 @@ ANY_PLACE_COMPLETED = Estimator(
     Needs(tree=False, sketch=SKETCH, completions=COMPLETIONS),
     of_answer(any_place_completed),
     normalisations=RAW_OR_MASKED,
+    point="found",
 )

@@ -88,7 +88,7 @@ ABOUT = {
 """A line about each rule."""
 
 SOURCE = "P2, after arXiv 2502.00290"
-COST = "the first label trie; a threshold from `labelmass select`"
+COST = "the shares after the text all labels begin with; a threshold from `labelmass select`"
 NEEDS = Needs(tree=False, tries=1, stem_shares=True)
 
 
@@ -153,7 +153,7 @@ class Selection:
         taken = _best(scores, 1 if RULES[self.rule](scores) > self.threshold else self.most)
         p = np.full(len(tree.labels), EPS)
         p[taken] = 1 - EPS
-        return LabelScores.exactly(tree.labels, p)
+        return LabelScores.points(tree.labels, p)
 
     def to_dict(self) -> dict[str, Any]:
         return {

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from labelmass.estimators.base import LabelScores
+from labelmass.answers.readings import Bounds
+from labelmass.estimators.base import LabelScores, bounds
 
 Floats = NDArray[np.float64]
 
@@ -31,9 +32,21 @@ def average(scores: Sequence[LabelScores]) -> tuple[LabelScores, Floats]:
     )
     first = scores[0]
     mean = LabelScores(
-        first.labels, p.mean(axis=0), low.mean(axis=0), high.mean(axis=0), first.interval
+        first.labels,
+        p.mean(axis=0),
+        low.mean(axis=0),
+        high.mean(axis=0),
+        first.interval,
+        _average_empty([one.empty for one in scores if one.empty is not None]),
     )
     return mean, p.max(axis=0) - p.min(axis=0)
+
+
+def _average_empty(every: Sequence[Bounds]) -> Bounds | None:
+    if not every:
+        return None
+    sides = ((one.low, one.high, one.p) for one in every)
+    return bounds(*np.array(list(sides), dtype=np.float64).mean(axis=0))
 
 
 def log_odds(p: Floats) -> Floats:
@@ -50,7 +63,8 @@ def recentre(
     prior: (k,) mean log-odds of the labels for texts without content, or over a batch.
     rate: what a label should get where it gets its prior.
     single: exactly one label is right: p is divided by the prior's and normalised.
-    Every end of an interval is mapped by itself, at the prior as given.
+    Every end of an interval is mapped by itself, at the prior as given. The empty answer has no
+    prior, and none of its share is left beside the labels.
     """
     if single:
         weights = 1 / _expit(prior)

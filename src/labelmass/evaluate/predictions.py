@@ -27,6 +27,8 @@ class Predictions:
     interval: "certified", "sampled" or "none", as `LabelScores` says it.
     cost: by name, mean per record: passes, tokens, seconds.
     note: what a reader of the table must know of the method.
+    missed: (n,) whether the record's numbers fell short of the tolerance of their run; None where
+        that is not known.
     Raises LabelMassError naming the record if p is no probability or an id comes twice.
     """
 
@@ -38,6 +40,7 @@ class Predictions:
     interval: str = "none"
     cost: Mapping[str, float] = field(default_factory=dict[str, float])
     note: str = ""
+    missed: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         shape = (len(self.ids), len(self.labels))
@@ -66,6 +69,7 @@ class Predictions:
         *,
         cost: Mapping[str, float] | None = None,
         note: str = "",
+        missed: Sequence[bool] | None = None,
     ) -> Predictions:
         """From the label scores of each record; None for a record the method failed on."""
         rows = list(scores)
@@ -77,7 +81,8 @@ class Predictions:
             np.array([nothing if row is None else getattr(row, side) for row in rows])
             for side in ("p", "low", "high")
         )
-        return cls(tuple(ids), first.labels, p, low, high, first.interval, cost or {}, note)
+        short = None if missed is None else np.array(missed, dtype=np.bool_)
+        return cls(tuple(ids), first.labels, p, low, high, first.interval, cost or {}, note, short)
 
     def at(self, ids: Sequence[str | int], labels: Sequence[str]) -> Predictions:
         """These records and labels in this order; a record that is not there is NaN.
@@ -111,4 +116,5 @@ class Predictions:
             self.interval,
             self.cost,
             self.note,
+            None if self.missed is None else np.append(self.missed, False)[rows],
         )

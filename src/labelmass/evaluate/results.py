@@ -79,6 +79,7 @@ class MethodScores:
     """A row of the evaluation.
 
     items: records judged. failed: records without a probability, left out of every score.
+    missed: of those judged, records whose numbers fell short of the tolerance of their run.
     interval: what the method's bounds are; "none" if it has none.
     """
 
@@ -91,6 +92,7 @@ class MethodScores:
     threshold: Threshold
     cost: Mapping[str, float] = field(default_factory=dict[str, float])
     note: str = ""
+    missed: int = 0
 
     def __getitem__(self, metric: str) -> Score:
         return self.scores[metric]
@@ -100,6 +102,7 @@ class MethodScores:
             "name": self.name,
             "items": self.items,
             "failed": self.failed,
+            "missed": self.missed,
             "interval": self.interval,
             "threshold": self.threshold.to_dict(),
             "cost": dict(self.cost),

@@ -82,7 +82,7 @@ def evaluate(
         differences: dict[str, Difference] = {}
         if baseline is not None and name != baseline:
             differences = bench.differences(name, baseline, wanted)
-        judged = int(sample.rows.sum())
+        judged, missed = int(sample.rows.sum()), rows[name].missed
         methods[name] = MethodScores(
             name,
             scores,
@@ -93,6 +93,7 @@ def evaluate(
             chosen[name],
             rows[name].cost,
             rows[name].note,
+            0 if missed is None else int((missed & sample.rows).sum()),
         )
     return Evaluation(
         methods,

@@ -27,6 +27,7 @@ COLUMNS: tuple[str, ...] = (
     "cells",
     "partial",
     "failed",
+    "missed",
     "draws",
     "baseline",
     "difference",
@@ -45,7 +46,12 @@ def csv_text(evaluation: Evaluation) -> str:
     for row in evaluation.methods.values():
         for metric, score in row.scores.items():
             line = {name: getattr(score, name) for name in COLUMNS if hasattr(score, name)}
-            line |= {"method": row.name, "metric": metric, "failed": row.failed}
+            line |= {
+                "method": row.name,
+                "metric": metric,
+                "failed": row.failed,
+                "missed": row.missed,
+            }
             if (difference := row.differences.get(metric)) is not None:
                 line |= {"baseline": evaluation.baseline, "difference": difference.value}
                 for name in ("low", "high", "p"):
@@ -104,18 +110,22 @@ def rich_table(evaluation: Evaluation, metrics: Sequence[str] | None = None) -> 
         caption += f"; + better, - worse than {evaluation.baseline}: the interval excludes 0"
     table = Table(box=box.SIMPLE_HEAD, caption=caption, caption_justify="left", padding=0)
     table.add_column("method", overflow="fold", max_width=21)
-    failed = any(row.failed for row in evaluation.methods.values())
-    if failed:
-        table.add_column("failed", justify="right")
+    counts = [name for name in ("failed", "missed") if _any(evaluation, name)]
+    for name in counts:
+        table.add_column(name, justify="right")
     for name in metrics:
         table.add_column(name, justify="right")
     for row in evaluation.methods.values():
-        cells = [Text(row.name)] + [Text(str(row.failed))] * failed
+        cells = [Text(row.name), *(Text(str(getattr(row, name))) for name in counts)]
         for name in metrics:
             style = "bold" if row.name in best[name] else ""
             cells.append(Text(_shown(row, name) + _sign(row, name), style))
         table.add_row(*cells)
     return table
+
+
+def _any(evaluation: Evaluation, count: str) -> bool:
+    return any(getattr(row, count) for row in evaluation.methods.values())
 
 
 def _best(evaluation: Evaluation, metrics: Sequence[str]) -> dict[str, set[str]]:
@@ -168,6 +178,10 @@ def _remarks(evaluation: Evaluation) -> list[str]:
     for row in evaluation.methods.values():
         if row.failed:
             remarks.append(f"{row.name}: {row.failed} of {evaluation.items} records failed")
+        if row.missed:
+            remarks.append(
+                f"{row.name}: {row.missed} of {row.items} records missed the tolerance of their run"
+            )
         if row.note:
             remarks.append(f"{row.name}: {row.note}")
     return remarks

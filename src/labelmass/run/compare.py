@@ -17,6 +17,7 @@ from labelmass.evaluate import Predictions
 from labelmass.lm.base import LanguageModel
 from labelmass.run.beside import Beside, check_beside
 from labelmass.run.explore import Cost, Explored
+from labelmass.run.missed import Shortfall
 from labelmass.run.plan import Item, Outcome, Plan
 from labelmass.run.results import Failure, Result
 from labelmass.run.score import read_saved
@@ -78,15 +79,21 @@ class Run:
         """The records that have a tree, by the first model."""
         return SavedTrees(self.folders[0]).records()
 
-    def predictions(self, methods: Sequence[str], **options: Any) -> dict[str, Predictions]:
+    def predictions(
+        self, methods: Sequence[str], *, short: Shortfall | None = None, **options: Any
+    ) -> dict[str, Predictions]:
         """By method, or by `model/method` where there are several models.
 
-        options: as `read_saved` takes them.
+        short: counts the records that fell short, by every model. options: as `read_saved` takes
+        them.
         """
         found: dict[str, Predictions] = {}
         for folder in self.folders:
             prefix = f"{folder.name}/" if len(self.folders) > 1 else ""
             results = list(read_saved(folder, methods, **options))
+            if short is not None:
+                for result in results:
+                    short.add(_brief(result))
             found |= {f"{prefix}{name}": one for name, one in predictions_of(results).items()}
         return found
 
@@ -122,6 +129,14 @@ class Run:
         return targets_of(self.task, self.records(), gold)
 
 
+def _brief(result: Outcome) -> dict[str, Any]:
+    """Of a result record, what says whether it fell short."""
+    if isinstance(result, Failure):
+        return result.to_dict()
+    missed = {name: one.to_dict() for name, one in result.missed.items()}
+    return {"missed": missed, "signature": {"tolerance": result.signature.tolerance}}
+
+
 def predictions_of(results: Sequence[Outcome]) -> dict[str, Predictions]:
     """By method, what the results say; all methods of a run share its cost."""
     good = [result for result in results if isinstance(result, Result)]
@@ -134,8 +149,11 @@ def predictions_of(results: Sequence[Outcome]) -> dict[str, Predictions]:
     def scores(method: str) -> list[LabelScores | None]:
         return [r.methods[method] if isinstance(r, Result) else None for r in results]
 
+    def missed(method: str) -> list[bool]:
+        return [isinstance(r, Result) and method in r.missed for r in results]
+
     return {
-        method: Predictions.from_scores(ids, scores(method), cost=cost)
+        method: Predictions.from_scores(ids, scores(method), cost=cost, missed=missed(method))
         for method in good[0].methods
     }
 

@@ -127,7 +127,12 @@ class Explorer:
         self.batch_size = batch_size
         self.joint = Joint(task, model.tokenizer)
         budget, needs = budget or Budget(), needs or Needs()
-        word = replace(WORD, tolerance=budget.tolerance, seconds=budget.seconds)
+        word = replace(
+            WORD,
+            tolerance=budget.tolerance,
+            relative=_finest(budget, single=task.format.single),
+            seconds=budget.seconds,
+        )
         first = _Asked(ANSWER, self.joint, budget, needs, normalisation)
         self._families: dict[str, list[_Asked]] = {ANSWER[0]: [first]}
         for name, askable in (also or {}).items():
@@ -343,6 +348,13 @@ class Explorer:
 
 def _nothing() -> None:
     """In place of reading a plain text."""
+
+
+def _finest(budget: Budget, *, single: bool) -> float | None:
+    """The relative tolerance of a question: where one label is right, odds are divided by odds."""
+    if not single:
+        return budget.relative
+    return budget.tolerance if budget.relative is None else min(budget.tolerance, budget.relative)
 
 
 def _explored(active: _Active) -> Explored:

@@ -31,7 +31,7 @@ from labelmass.run.results import (
     read_result,
     without_prior,
 )
-from labelmass.run.signature import Signature
+from labelmass.run.signature import Signature, points_of
 from labelmass.run.trees import TreeStore
 from labelmass.supervised import Classifier
 from labelmass.task import Record, Task
@@ -102,7 +102,7 @@ class Plan:
             readers += [e for e in ESTIMATORS.values() if not e.needs.draws]
         self.needs = needs_of(readers).drawing(samples)
         self.rules = tuple(rules)
-        if rules:
+        if rules or keep_trees:
             self.needs |= selection.NEEDS
         check_beside(classifiers, task)
         self.classifiers = tuple(classifiers)
@@ -158,6 +158,7 @@ class Plan:
         raw = replace(
             saved,
             methods=self._names,
+            points=points_of(self._names),
             normalisation=self.normalisation,
             off_format=self.off_format,
             prior=self.prior,

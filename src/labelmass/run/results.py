@@ -12,13 +12,16 @@ from numpy.typing import NDArray
 
 from labelmass._text import canonical
 from labelmass.answers.readings import Bounds, Readings
+from labelmass.answers.search import Budget
 from labelmass.answers.tree import AnswerTree, Ending, Normalisation
 from labelmass.errors import MethodError
-from labelmass.estimators import Estimator, LabelScores
+from labelmass.estimators import ESTIMATORS, Estimator, LabelScores
+from labelmass.estimators.anyplace import any_place
 from labelmass.estimators.selection import RULES, Selection
 from labelmass.estimators.wrappers import average, log_odds, recentre
 from labelmass.run.beside import Beside
 from labelmass.run.explore import Cost, Explored
+from labelmass.run.missed import ROUNDING, Missed, find_missed
 from labelmass.run.signature import Signature
 from labelmass.supervised import CLASSIFIERS
 from labelmass.task import Task
@@ -29,6 +32,12 @@ MUCH = 0.5
 
 STRAY = 0.05
 """Mass on one control token, where the answer could end, above which a result names it."""
+
+WIDE = 0.1
+"""An interval this wide, made so by what was done to both its ends, is warned of."""
+
+STEPWISE = {name for name, one in ESTIMATORS.items() if one.needs.shares != 0 or one.needs.contrast}
+"""The methods that read shares at label steps."""
 
 
 Prior = Mapping[str, NDArray[np.float64]]
@@ -44,6 +53,7 @@ class Result:
         this is.
     moved: by cause ("orders": spread over label orders; "prior": shift by what was taken away), by
         method, by label: how far p moved.
+    missed: by method, where its numbers fell short of the tolerance, and why.
     decisions: what a policy does with the record, a row of `Decisions.to_rows`, and how many times
         it was explored for that; empty without a policy.
     """
@@ -56,6 +66,7 @@ class Result:
     moved: Mapping[str, Mapping[str, Mapping[str, float]]] = field(
         default_factory=dict[str, Any], repr=False
     )
+    missed: Mapping[str, Missed] = field(default_factory=dict[str, Missed], repr=False)
     decisions: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
 
     @property
@@ -107,12 +118,19 @@ class Result:
     @property
     def none(self) -> Bounds | None:
         """P(the empty answer)."""
-        return self.readings.none
+        return None if self.readings.none is None else self.quoted(self.readings.none)
 
     @property
     def gate(self) -> Bounds | None:
         """P(a risk verdict is written), whatever follows it; None for a format without one."""
-        return self.readings.gate
+        return None if self.readings.gate is None else self.quoted(self.readings.gate)
+
+    def quoted(self, bounds: Bounds) -> Bounds:
+        """Bounds that the tree gives beside the methods: a number only within the tolerance.
+
+        No method need have asked for them, so the tree may say little of them.
+        """
+        return bounds.within(self.signature.tolerance + ROUNDING)
 
     @property
     def unreadable(self) -> float:
@@ -130,7 +148,8 @@ class Result:
     def pair(self, one: str, other: str) -> Bounds:
         """P(both labels are written)."""
         labels = list(map(canonical, self.tree.labels))
-        return self.readings.pair(labels.index(canonical(one)), labels.index(canonical(other)))
+        places = (labels.index(canonical(name)) for name in (one, other))
+        return self.quoted(self.readings.pair(*places))
 
     def moved_to(
         self,
@@ -178,8 +197,21 @@ class Result:
                 "small: --normalise on-format conditions on an answer that parses, --normalise "
                 "masked is what constrained decoding samples; demonstrations help most"
             )
-        if any(np.isnan(scores.p).any() for scores in self.methods.values()):
+        nulls = {name for name, scores in self.methods.items() if np.isnan(scores.p).any()}
+        steps = nulls & STEPWISE
+        if steps:
+            found.append(
+                f"no label and no empty answer was found to come next, so the shares of "
+                f"{', '.join(sorted(steps))} are null"
+            )
+        if nulls - STEPWISE:
             found.append("nothing on-format was found, so on-format probabilities are null")
+        changed = [self.methods[name] for name in self.moved.get("prior", ())]
+        if any((scores.high - scores.low > WIDE).any() for scores in changed):
+            found.append(
+                "taking the prior away has made intervals wide: a smaller --tolerance, or "
+                "--relative, explores further"
+            )
         if self.tree.greedy_end in (Ending.OFF_FORMAT, Ending.UNREADABLE) and any(
             method in ("hard", "token", "fixed-place") for method in self.methods
         ):
@@ -210,9 +242,16 @@ class Result:
     def to_dict(self) -> dict[str, Any]:
         """The result record, plain JSON values."""
         labels = self.tree.labels
-        record: dict[str, Any] = {"id": self.id, "labels": self.labels.to_dict()}
+        record: dict[str, Any] = {
+            "id": self.id,
+            "labels": self.labels.to_dict(),
+            "empty": None if self.labels.empty is None else self.labels.empty.to_dict(),
+        }
         if len(self.methods) > 1:
             record["methods"] = {name: s.to_dict() for name, s in self.methods.items()}
+            record["empty_by_method"] = {
+                name: s.empty.to_dict() for name, s in self.methods.items() if s.empty is not None
+            }
         record |= {
             "none": None if self.none is None else self.none.to_dict(),
             "gate": None if self.gate is None else self.gate.to_dict(),
@@ -220,12 +259,13 @@ class Result:
             **self._verdict_masses(),
             "unexplored": self.unexplored,
             "sets": [
-                {"labels": [labels[i] for i in sorted(members)], **bounds.to_dict()}
+                {"labels": [labels[i] for i in sorted(members)], **self.quoted(bounds).to_dict()}
                 for members, bounds in self.readings.sets()
             ],
-            "counts": [bounds.to_dict() for bounds in self.readings.counts()],
+            "counts": [self.quoted(bounds).to_dict() for bounds in self.readings.counts()],
             "greedy": self.tree.greedy_text,
             "stopped": self.tree.stopped,
+            "missed": {name: one.to_dict() for name, one in self.missed.items()},
             "interval": self.labels.interval,
             "cost": self.cost.to_dict(),
             "signature": self.signature.to_dict(),
@@ -255,17 +295,23 @@ def read_result(
     """
     scores: dict[str, LabelScores] = {}
     spread: dict[str, NDArray[np.float64]] = {}
+    missed: dict[str, Missed] = {}
+    budget = Budget(tolerance=signature.tolerance, relative=signature.relative)
     for estimator in estimators:
-        every = [
-            _read(estimator, _variant(explored.trees, number), task, signature)
-            for number in range(signature.orders)
-        ]
+        variants = [_variant(explored.trees, number) for number in range(signature.orders)]
+        every = [_read(estimator, trees, task, signature) for trees in variants]
         scores[estimator.name], spread[estimator.name] = average(every)
+        if signature.off_format == "unknown":  # wide by what left the format, however explored
+            every = [_read(estimator, trees, task, signature, "not-written") for trees in variants]
+        if short := find_missed(estimator, average(every)[0], explored.trees, budget):
+            missed[estimator.name] = short
     for rule in rules:
         scores[rule.rule] = rule.read(explored.tree, explored.record.digest)
     for one in beside:
         scores[one.name] = one.read(explored)
-    result = Result(explored.record.id, scores, explored.trees, explored.cost, signature)
+    result = Result(
+        explored.record.id, scores, explored.trees, explored.cost, signature, missed=missed
+    )
     return result.moved_to(scores, "orders", spread) if signature.orders > 1 else result
 
 
@@ -315,12 +361,14 @@ def _variant(trees: Mapping[Name, AnswerTree], number: int) -> Mapping[Name, Ans
 
 
 def _read(
-    estimator: Estimator, trees: Mapping[Name, AnswerTree], task: Task, signature: Signature
+    estimator: Estimator,
+    trees: Mapping[Name, AnswerTree],
+    task: Task,
+    signature: Signature,
+    off_format: str | None = None,
 ) -> LabelScores:
-    if estimator.name == "any-place" and signature.off_format == "unknown":
-        low, high = Readings(trees[ANSWER], signature.normalisation, True).intervals
-        k = len(task.labels)
-        return LabelScores.between(task.label_names, low[:k], high[:k])
+    if estimator.name == "any-place" and (off_format or signature.off_format) == "unknown":
+        return any_place(trees[ANSWER], signature.normalisation, off_format_unknown=True)
     try:
         return estimator.read(trees, signature.normalisation, task)
     except KeyError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from typing import Any
 
@@ -24,7 +24,8 @@ class Signature:
     off_format: "not-written" or "unknown", see `Readings`. samples: how many answers or paths were
     drawn, 0 if none. orders: label orders averaged over. prior, rate: what was taken away, and what
     a text without content then gets. calibrator: the digest of what `calibrated:` scores went
-    through. point: the rule behind `p`. fitted: method@digest of the classifiers read beside.
+    through. point: the rule behind `p`; points: that of the methods that have another. fitted:
+    method@digest of the classifiers read beside.
     """
 
     model: str
@@ -49,6 +50,7 @@ class Signature:
     rate: float | None = None
     calibrator: str | None = None
     point: str = "mid"
+    points: Mapping[str, str] = field(default_factory=dict[str, str])
     version: str = ""
     fitted: tuple[str, ...] = ()
 
@@ -76,6 +78,7 @@ class Signature:
             tuple(methods),
             normalisation,
             off_format=off_format,
+            points=points_of(methods),
             version=version("labelmass"),
             **asdict(budget),
             **further,
@@ -107,8 +110,9 @@ class Signature:
             "normalisation": str(self.normalisation),
             "fitted": list(self.fitted),
         }
-        if not self.fitted:
-            del found["fitted"]
+        for key in ("fitted", "points"):
+            if not found[key]:
+                del found[key]
         return found
 
     @classmethod
@@ -170,7 +174,11 @@ def of_method(signature: Mapping[str, Any], method: str) -> dict[str, Any]:
     """
     plain = method.removeprefix(CALIBRATED)
     known = ESTIMATORS.get(plain)
-    found = dict(signature) | {"methods": [method]}
+    found: dict[str, Any] = dict(signature) | {"methods": [method]}
+    points: Mapping[str, str] = found.pop("points", {})
+    found["point"] = points.get(plain, found.get("point"))
+    if known is not None and (known.needs.shares != 0 or known.needs.contrast):
+        found["normalisation"] = str(Normalisation.RAW)  # a share of labels is the same in all
     fitted = [mark for mark in found.pop("fitted", ()) if mark.startswith(f"{plain}@")]
     if fitted:
         found = {key: found.get(key) for key in _KEPT[plain]} | {"fitted": fitted}
@@ -181,6 +189,12 @@ def of_method(signature: Mapping[str, Any], method: str) -> dict[str, Any]:
     if not method.startswith(CALIBRATED):
         found["calibrator"] = None
     return found
+
+
+def points_of(methods: Sequence[str]) -> dict[str, str]:
+    """The rule behind `p`, of those methods where that is not the middle of the interval."""
+    known = {name: ESTIMATORS[name].point for name in methods if name in ESTIMATORS}
+    return {name: point for name, point in known.items() if point != "mid"}
 
 
 def methods_for(signature: Mapping[str, Any] | None) -> tuple[str, ...]:

@@ -1,0 +1,197 @@
+"""Numbers that fell short of the tolerance of their run, and why."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from labelmass.answers.readings import Readings
+from labelmass.answers.search import Budget
+from labelmass.answers.tree import AnswerTree, Draws, Ending, Landing, Normalisation, Status
+from labelmass.estimators import Estimator, LabelScores
+from labelmass.estimators.base import no_questions
+from labelmass.task.questions import ANSWER, Name
+
+LIMITS = ("nodes", "depth", "seconds", "engine")
+"""What ends a search short of its tolerance: a budget, or an engine that does not say more."""
+
+NOT_GROWN = "not-grown"
+"""The trees are of a run that did not ask for this: other methods, or another normalisation."""
+
+COMBINED = "combined"
+"""Each question is within the tolerance, what is made of them all is not."""
+
+ROUNDING = 1e-9
+"""By how much an interval may exceed the tolerance for no other reason than arithmetic."""
+
+Trees = Mapping[Name, AnswerTree]
+
+
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """Why a method's numbers fell short of the tolerance, and its widest interval."""
+
+    reason: str
+    width: float
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"reason": self.reason, "width": self.width}
+
+
+def find_missed(
+    estimator: Estimator, scores: LabelScores, trees: Trees, budget: Budget
+) -> Missed | None:
+    """None where every interval is within the tolerance, or the method promises none.
+
+    trees: of all variants of the task that the scores were averaged over.
+    """
+    answers = [tree for name, tree in trees.items() if _family(name) == ANSWER[0]]
+    if estimator.needs.draws:
+        return _of_draws([d for tree in answers if (d := _draws(estimator, tree))], budget)
+    if estimator.questions is not no_questions:
+        return _of_questions(estimator, scores, trees, budget)
+    if estimator.needs.min_mass is not None:
+        reason = next((tree.stopped for tree in answers if _unread(tree, estimator)), "")
+        return Missed(reason, _widest(scores)) if reason else None
+    reason = next((why for tree in answers if (why := _reason(estimator, tree))), "")
+    width = _too_wide(scores, budget, nulls=bool(reason))
+    return None if width is None else Missed(reason or NOT_GROWN, width)
+
+
+def _family(name: Name) -> str:
+    return name[0].partition("#")[0]
+
+
+def _too_wide(scores: LabelScores, budget: Budget, *, nulls: bool) -> float | None:
+    """The widest interval, if one is wider than the budget allows; of nulls only if they count."""
+    ends = [scores.p, scores.low, scores.high]
+    if (empty := scores.empty) is not None:
+        last = (np.nan if value is None else value for value in (empty.p, empty.low, empty.high))
+        ends = [np.append(side, value) for side, value in zip(ends, last, strict=True)]
+    p, low, high = ends
+    width = np.where(np.isnan(p) & (not nulls), 0.0, np.nan_to_num(high - low))
+    wide = width > budget.limits(np.nan_to_num(p)) + ROUNDING
+    return float(width.max()) if wide.any() else None
+
+
+def _widest(scores: LabelScores) -> float:
+    return float(np.nan_to_num(scores.high - scores.low).max())
+
+
+def _reason(estimator: Estimator, tree: AnswerTree) -> str:
+    """What may have kept this tree from what the method reads of it; "" if nothing did."""
+    needs = estimator.needs
+    if needs.tree:
+        return tree.stopped if tree.stopped in LIMITS else ""
+    if needs.shares == 0 and not needs.contrast:
+        return cut_by(tree)
+    asked = tree.shares is None or (needs.shares is not None and needs.shares <= tree.shares)
+    grown = asked and tree.contrast >= needs.contrast
+    first = needs.shares is not None  # reads no step that the greedy path must lead to
+    return tree.step_stopped or ("" if first else cut_by(tree)) or ("" if grown else NOT_GROWN)
+
+
+def cut_by(tree: AnswerTree) -> str:
+    """What kept the greedy path from its end; "" if nothing did."""
+    if tree.greedy_end != Ending.CUT:
+        return ""
+    if tree.status[tree.greedy[-1]] == Status.EXPANDED:
+        return "engine"  # it named the likeliest token, and gave it no probability
+    return tree.stopped if tree.stopped in ("nodes", "seconds") else "depth"
+
+
+def _unread(tree: AnswerTree, estimator: Estimator) -> bool:
+    """Whether a limit kept a node from being read that the method wants read."""
+    floor = estimator.needs.min_mass
+    if tree.stopped not in LIMITS or floor is None:
+        return False
+    mass = tree.log_mass()
+    return any(
+        child >= 0
+        and tree.status[child] == Status.FRONTIER
+        and mass[node] + logp >= math.log(floor)
+        for node, row in tree.top.items()
+        for _, logp, child in row
+    )
+
+
+def _of_questions(
+    estimator: Estimator, scores: LabelScores, trees: Trees, budget: Budget
+) -> Missed | None:
+    """Of a method that asks further questions: they may fall short, or what is made of them."""
+    family = estimator.name.partition("-")[0]
+    asked = [tree for name, tree in trees.items() if _family(name) == family]
+    short = [tree for tree in asked if tree.stopped in LIMITS]
+    widths = [Readings(tree, Normalisation.ON_FORMAT).label(0).width or 0.0 for tree in short]
+    widest = max(widths, default=0.0)
+    if widest > budget.tolerance + ROUNDING:
+        reason = short[widths.index(widest)].stopped
+        return Missed(reason, max(widest, _widest(scores)))
+    width = _too_wide(scores, budget, nulls=False)
+    return None if width is None else Missed(short[0].stopped if short else COMBINED, width)
+
+
+def _draws(estimator: Estimator, tree: AnswerTree) -> Draws | None:
+    return tree.samples if estimator.needs.samples else tree.completions
+
+
+def _of_draws(draws: list[Draws], budget: Budget) -> Missed | None:
+    """Of drawn answers: mass of those that were cut, which may have written any label."""
+    for one in draws:
+        cut = one.share * sum(path.count for path in one.paths if path.how == Landing.CUT)
+        if cut > budget.tolerance + ROUNDING:
+            return Missed(one.cut or "depth", cut)
+    return None
+
+
+@dataclass(slots=True)
+class Shortfall:
+    """Over a run: how many records failed, and how many missed the tolerance, and why."""
+
+    failed: int = 0
+    missed: int = 0
+    widest: float = 0.0
+    tolerance: float | None = None
+    reasons: Counter[str] = field(default_factory=Counter[str])
+
+    def add(self, record: Mapping[str, Any]) -> None:
+        """Count a result record, as `Result.to_dict` and `Failure.to_dict` give it."""
+        self.failed += "error" in record
+        found = [*(record.get("missed") or {}).values()]
+        if found:
+            self.missed += 1
+            self.tolerance = record["signature"]["tolerance"]
+        self.reasons.update({one["reason"] for one in found})
+        self.widest = max([self.widest, *(one["width"] for one in found)])
+
+    def __bool__(self) -> bool:
+        return bool(self.failed or self.missed)
+
+    def lines(self) -> Iterator[str]:
+        """What a person should know at the end of the run."""
+        if self.failed:
+            yield f"{self.failed} records could not be scored; each is reported in its place"
+        if self.missed:
+            why = ", ".join(f"{reason} ({count})" for reason, count in self.reasons.most_common())
+            yield (
+                f"{self.missed} records missed the tolerance of {self.tolerance:g}, the widest "
+                f"interval is {self.widest:.2g}: {why}; see their `missed`"
+            )
+            yield from (_CURES[reason] for reason in self.reasons if reason in _CURES)
+
+
+_CURES = {
+    "nodes": "nodes: a larger --nodes or --tolerance would do",
+    "depth": "depth: answers are longer than --depth, or than the model's context",
+    "engine": "engine: it returns too few tokens of each row to say more",
+    NOT_GROWN: (
+        f"{NOT_GROWN}: these trees are of a run with other methods or another normalisation; "
+        "score the records again"
+    ),
+    COMBINED: f"{COMBINED}: take a smaller --tolerance",
+}
