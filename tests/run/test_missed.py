@@ -12,6 +12,7 @@ import pytest
 import labelmass
 from conftest import mood_model
 from labelmass.answers.search import Budget
+from labelmass.errors import LabelMassWarning
 from labelmass.estimators import ESTIMATORS
 from labelmass.lm.scripted import END, ScriptedLanguageModel
 from labelmass.run.missed import Shortfall
@@ -81,7 +82,7 @@ def test_where_the_tolerance_is_met_nothing_is_said(mood: Task, method: str) -> 
     [
         ("any-place", {"nodes": 4}, "nodes"),
         ("any-place", {"depth": 3}, "depth"),
-        ("any-place", {"seconds": 0.0}, "seconds"),
+        ("any-place", {"seconds": 1e-9}, "seconds"),
         ("any-place", {"relative": 0.001, "nodes": 6}, "nodes"),
         ("any-place-pruned", {"nodes": 4}, "nodes"),
         ("first-step", {"nodes": 2}, "nodes"),
@@ -91,9 +92,9 @@ def test_where_the_tolerance_is_met_nothing_is_said(mood: Task, method: str) -> 
         ("max-over-generations", {"depth": 5}, "depth"),
         ("hard", {"depth": 3}, "depth"),
         ("token", {"nodes": 3}, "nodes"),
-        ("fixed-place", {"seconds": 0.0}, "seconds"),
-        ("unary", {"seconds": 0.0}, "seconds"),
-        ("binary", {"seconds": 0.0}, "seconds"),
+        ("fixed-place", {"seconds": 1e-9}, "seconds"),
+        ("unary", {"seconds": 1e-9}, "seconds"),
+        ("binary", {"seconds": 1e-9}, "seconds"),
         ("sampling", {"depth": 3}, "depth"),
         ("hazard", {"depth": 3}, "depth"),
         ("any-place-completed", {"depth": 3}, "depth"),
@@ -117,6 +118,7 @@ def test_a_prompt_that_does_not_show_the_format_is_no_quiet_success() -> None:
     task = Task(
         name="t", labels=["joy", "fear", "rage"], instruction="Say.", format="comma", chat=False
     )
+    assert task.warnings
 
     def script(prompt: str, path: tuple[str, ...]) -> dict[str, float]:
         text = "".join(path)
@@ -125,7 +127,8 @@ def test_a_prompt_that_does_not_show_the_format_is_no_quiet_success() -> None:
         return {"joy": 3e-6, "fear": 3e-6, "rage": 3e-6, "none": 1e-6}
 
     model = ScriptedLanguageModel(script, ["joy", "fear", "rage", "none", ", ", "\n\n"])
-    found = missed(task, model, "any-place", "masked", nodes=30)
+    with pytest.warns(LabelMassWarning, match="shows the model none"):
+        found = missed(task, model, "any-place", "masked", nodes=30)
     assert found["reason"] == "nodes" and found["width"] > 0.3
 
 

@@ -84,8 +84,8 @@ def test_a_label_that_only_longer_tokens_write_is_no_error() -> None:
     words.texts, words.ids = [words.texts[i] for i in order], words.ids[order]
     words.bytes_of = [b" q" if text == b"q" else text for text in words.bytes_of]
     assert spelling_of(task(["q"]), words).labels == (("q",),)
+    strict = {"kind": "custom", "blanks": "", "stops": ["."], "tolerate": "strict"}
     with pytest.raises(TaskError, match="'q' can never be written"):
-        strict = {"kind": "custom", "blanks": "", "stops": ["."], "tolerate": "strict"}
         spelling_of(task(["q"], strict), words)
 
 
