@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -144,6 +145,25 @@ def warn_of_training(source: str, options: dict[str, Any]) -> None:
         if count := sum(record.digest in known for record in items):
             click.echo(
                 f"warning: {model} was trained or validated on {count} of the records of {source}",
+                err=True,
+            )
+
+
+def warn_of_changes(source: str | Path) -> None:
+    """Say where saved trees are not of their file as it is now; nothing where that is not known."""
+    from labelmass.errors import LabelMassError
+    from labelmass.run.trees import SavedTrees, find_saved
+
+    for folder in find_saved(source) if Path(source).is_dir() else ():
+        saved = SavedTrees(folder)
+        try:
+            changes = saved.changes()
+        except (LabelMassError, OSError):
+            continue  # the file is no input any more
+        if changes is not None:
+            click.echo(
+                f"note: {saved.source} has changed since the trees in {folder} were grown "
+                f"({changes}): the command that grew them brings them up to date",
                 err=True,
             )
 

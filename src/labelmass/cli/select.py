@@ -8,6 +8,8 @@ from pathlib import Path
 
 import click
 
+from labelmass.cli.options import warn_of_changes
+
 
 @click.command("select")
 @click.argument("trees", type=click.Path(exists=True, file_okay=False))
@@ -36,6 +38,7 @@ def command(trees: str, rule: str, gold: str, most: int, out: str) -> None:
     from labelmass.run.results import Failure
     from labelmass.run.trees import SavedTrees
 
+    warn_of_changes(trees)
     saved = SavedTrees(trees)
     found, truth = {}, dict[str, Sequence[str]]()
     for kept in saved:
