@@ -164,6 +164,3 @@ def test_what_cannot_be_judged_is_named() -> None:
     judged([{"id": "z", "text": "rain"}])
     asked = (*asked[:-1], "run2")
     assert "record 'z' has no labels, annotators or distribution" in message(*asked)
-    Path("texts2.jsonl").write_text(Path("texts.jsonl").read_text())
-    other = ("compare", "texts2.jsonl", *asked[2:])
-    assert "input was 'dev.jsonl', now 'texts2.jsonl'" in message(*other)

@@ -314,7 +314,8 @@ def test_few_records_have_a_probe_and_no_study() -> None:
     probe()
     write_lines("few.jsonl", texts(6, 2, "f"))
     few = ("probe", "few.jsonl", "-t", "mood.toml", "--hold-out", "0.001", "--out", "probe")
-    shown = run(*few, "--cross-fit", "c.jsonl").output
+    assert "none of them is in few.jsonl" in str(run(*few, code=1).exception)
+    shown = run(*few, "--overwrite", "--cross-fit", "c.jsonl").output
     assert "the study is left out: 0 of 6 records are held out" in shown
     assert not Path("probe/study.json").exists()
     assert Classifier.load("probe").provenance["records"] == len(records("c.jsonl")) == 6

@@ -52,8 +52,9 @@ def test_what_is_appended_is_on_file_at_once(tmp_path: Path) -> None:
     with Journal(tmp_path / "j", SIGNATURE) as journal:
         journal.append([(1, record(1))])
         lines = (tmp_path / "j").read_bytes().splitlines()
-        assert json.loads(lines[0]) == {"labelmass_journal": 1, "signature": SIGNATURE}
-        assert json.loads(lines[1]) == {"key": 1, "record": record(1)}
+        head = {"labelmass_journal": 2, "input": "", "signature": SIGNATURE}
+        assert json.loads(lines[0]) == head
+        assert json.loads(lines[1]).items() >= {"key": 1, "record": record(1)}.items()
 
 
 def test_no_record_twice(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 import labelmass
 from conftest import mood_model
 from labelmass.answers.search import Budget
+from labelmass.data.journal_lines import read_head, record_of, write_line
 from labelmass.errors import LabelMassWarning
 from labelmass.estimators import ESTIMATORS
 from labelmass.lm.scripted import END, ScriptedLanguageModel
@@ -127,7 +128,7 @@ def test_a_prompt_that_does_not_show_the_format_is_no_quiet_success() -> None:
         return {"joy": 3e-6, "fear": 3e-6, "rage": 3e-6, "none": 1e-6}
 
     model = ScriptedLanguageModel(script, ["joy", "fear", "rage", "none", ", ", "\n\n"])
-    with pytest.warns(LabelMassWarning, match="shows the model none"):
+    with pytest.warns(LabelMassWarning):
         found = missed(task, model, "any-place", "masked", nodes=30)
     assert found["reason"] == "nodes" and found["width"] > 0.3
 
@@ -209,13 +210,14 @@ def test_trees_of_an_earlier_version_are_read_with_honest_intervals(
     list(again.run([(0, Record(0, text="so happy"))], talker(), store=store))
     store.close()
     path = tmp_path / "tries" / TREES
-    head, line, *rest = path.read_text().splitlines()
+    head, line, *rest = path.read_bytes().splitlines(keepends=True)
     assert lines and not rest
-    row = json.loads(line)
+    row, stamp = json.loads(record_of(line)), read_head(line)
+    assert stamp is not None
     for _, tree in _find_trees(row):
         for key in ("shares", "contrast", "stem_shares", "step_stopped", "upcoming"):
             del tree[key]
-    path.write_text(f"{head}\n{json.dumps(row)}\n")
+    path.write_bytes(head + write_line(*stamp, json.dumps(row).encode()))
     (result,) = read_saved(tmp_path / "tries", ["first-step", "max-over-generations"])
     assert isinstance(result, Result)
     first = result.labels

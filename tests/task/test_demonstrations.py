@@ -45,11 +45,11 @@ def test_the_draw_is_seeded_and_the_own_seed_wins() -> None:
 
 
 def test_one_draw_for_all_records_unless_per_record() -> None:
-    a, b = Record("a", text="x"), Record("b", text="x")
+    a, b = Record("a", text="x"), Record("a", text="y")
     same = Demonstrations(examples=POOL, k=5)
     assert same.choose(0, a) == same.choose(0, b)
     each = Demonstrations(examples=POOL, k=5, per_record=True)
-    assert each.choose(0, a) == each.choose(0, a)
+    assert each.choose(0, a) == each.choose(0, Record("another id", text="x"))
     assert each.choose(0, a) != each.choose(0, b)
 
 

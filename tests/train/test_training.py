@@ -131,6 +131,13 @@ def test_a_stopped_training_gives_the_same_weights(base: str, tmp_path: Path, fu
     asked = iter([False, False, True])
     first = again(stop=lambda: next(asked))
     assert not first.finished and first.steps == 2
+    rows = people()
+    for other, told in (
+        ([{**rows[0], "text": "new"}, *rows[1:]], r": \d+ gone, \d+ new"),
+        (rows[::-1], "the same texts in another order, or with other answers"),
+    ):
+        with pytest.raises(LabelMassError, match=f"another training .records.*{told}"):
+            train(other, task(), base, out=parts, settings=settings)
     with pytest.raises(ModelError, match="not finished"):
         labelmass.load(str(parts))
     with pytest.raises(Killed):  # two steps after its last checkpoint

@@ -22,6 +22,7 @@ from labelmass.cli.options import (
     prompt_options,
     refuse_asked,
     task_option,
+    warn_of_changes,
     warn_of_training,
 )
 from labelmass.cli.select import load_rules
@@ -65,6 +66,7 @@ from labelmass.lm.base import LanguageModel
 @classifier_options
 @click.option("--limit", type=number(COUNT), help="Refuse to ask more prompts than this in all.")
 @click.option("--batch-size", type=number(COUNT), default=16, show_default=True)
+@click.option("--overwrite", is_flag=True, help="Begin anew where RUN holds other trees.")
 @click.option("--out", "run", required=True, type=click.Path(file_okay=False), metavar="RUN")
 @click.option(
     "--strict", is_flag=True, help="Exit with 2 if any record failed or missed the tolerance."
@@ -93,6 +95,7 @@ def command(source: str, task: str | None, run: str, strict: bool, **options: An
     again = Path(source).is_dir()
     if again:
         refuse_asked(source, task, options)
+        warn_of_changes(source)
     wrote = {one.source.fingerprint for one in classifiers if one.method == "probe"}
     models: dict[str, LanguageModel] = {}
     if not again or wrote:
@@ -139,8 +142,8 @@ def _grow(
 ) -> Iterator[LanguageModel]:
     """The trees of every record, as far as the run has none, by each model; it, when it is done."""
     from labelmass.answers.search import Budget
-    from labelmass.cli.progress import watched
-    from labelmass.data import count_records, read_records
+    from labelmass.cli.progress import tell_resumed, watched
+    from labelmass.data import Input, count_records
     from labelmass.run.beside import check_beside
     from labelmass.run.compare import grow, open_store, plain_methods
     from labelmass.run.plan import Plan
@@ -161,10 +164,14 @@ def _grow(
     models = len(options["models"]) or 1
     plan.forecast.check(None if total is None else total * models, options["limit"])
     announce(plan.forecast)
-    for model in _load(options, task):
-        store = open_store(run, plan, model, source)
-        with closing(store):
-            results = grow(plan, read_records(source), model, store, options["batch_size"])
-            for _ in watched(results, total, len(store)):
-                pass
-        yield model
+    with Input(source) as records:
+        for number, model in enumerate(_load(options, task), start=1):
+            store = open_store(run, plan, model, source, overwrite=options["overwrite"])
+            with closing(store):
+                store.resume(records.reread)
+                tell_resumed(None, store)
+                items = records.read() if number == models else records.reread()
+                results = grow(plan, items, model, store, options["batch_size"])
+                for _ in watched(results, total, len(store)):
+                    pass
+            yield model

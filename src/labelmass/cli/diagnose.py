@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from labelmass.cli.options import load_model, model_options
+from labelmass.cli.options import load_model, model_options, warn_of_changes
 
 
 @click.command("diagnose")
@@ -53,6 +53,8 @@ def command(
     from labelmass.evaluate.diagnose import demo_sweep, plain, table
     from labelmass.run.diagnose import diagnose_runs
 
+    for folder in runs:
+        warn_of_changes(folder)
     model = None
     if attention:
         model = load_model(options["model"], options["device"], options["dtype"])

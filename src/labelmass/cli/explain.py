@@ -15,6 +15,7 @@ from labelmass.cli.options import (
     model_options,
     prompt_options,
     task_option,
+    warn_of_changes,
 )
 
 
@@ -65,6 +66,7 @@ def _explored(text: str, name: str | None, options: dict[str, Any]):
 
     normalisation = Normalisation(options["normalise"])
     if is_saved(text):
+        warn_of_changes(text)
         wanted = options["identity"]
         for kept in SavedTrees(text):
             if isinstance(kept, Failure):

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from labelmass.cli.judging import gold_option, read_targets
-from labelmass.cli.options import task_option
+from labelmass.cli.options import task_option, warn_of_changes
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -102,6 +102,7 @@ def read_fitting(scores: str, options: dict[str, Any]):
     """The scores, the targets and the task that the options name."""
     from labelmass.run.scored import Scored
 
+    warn_of_changes(scores)
     task = task_of(scores, options["task"])
     targets = read_targets(options["targets"], task, options["gold"], options["group"])
     scored = Scored.read(scores, task.label_names, options["method"], ids=targets.ids)
@@ -124,6 +125,7 @@ def read_for_policy(scores: str, policy: Any, options: dict[str, Any]):
     from labelmass.run.scored import Scored
     from labelmass.run.signature import methods_for
 
+    warn_of_changes(scores)
     likely = methods_for(policy.signature)
     scored = Scored.read(scores, policy.labels, options["method"], likely=likely)
     note_unsigned(scores, scored)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -170,6 +171,25 @@ def warn_of_training(source: str, options: dict[str, Any]) -> None:
 def _models(options: dict[str, Any]) -> tuple[str | None, ...]:
     """The models named on the command line, None for the embedded one."""
     return options.get("models") or (options.get("model"),)
+
+
+def warn_of_changes(source: str | Path) -> None:
+    """Say where saved trees are not of their file as it is now; nothing where that is not known."""
+    from labelmass.errors import LabelMassError
+    from labelmass.run.trees import SavedTrees, find_saved
+
+    for folder in find_saved(source) if Path(source).is_dir() else ():
+        saved = SavedTrees(folder)
+        try:
+            changes = saved.changes()
+        except (LabelMassError, OSError):
+            continue  # the file is no input any more
+        if changes is not None:
+            click.echo(
+                f"note: {saved.source} has changed since the trees in {folder} were grown "
+                f"({changes}): the command that grew them brings them up to date",
+                err=True,
+            )
 
 
 def _trained(options: dict[str, Any]) -> dict[str, Task]:

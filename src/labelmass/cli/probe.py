@@ -17,6 +17,7 @@ from labelmass.cli.options import (
     prompt_options,
     refuse_asked,
     task_option,
+    warn_of_changes,
     warn_of_training,
 )
 from labelmass.cli.training import show_fit, tell_skipped, training_options, write_cross_fitted
@@ -81,9 +82,9 @@ def command(source: str, task: str | None, folder: str, **options: Any) -> None:
 
     from labelmass.answers.search import Budget
     from labelmass.answers.tree import Normalisation
-    from labelmass.cli.progress import watched
+    from labelmass.cli.progress import tell_resumed, watched
     from labelmass.data import Journal
-    from labelmass.run.probing import Stated, explore_greedily, keep_states, state_key
+    from labelmass.run.probing import Stated, explore_greedily, keep_states
     from labelmass.run.signature import Signature
     from labelmass.run.states import StateReader
     from labelmass.run.training import Fitting, Labelled
@@ -93,6 +94,7 @@ def command(source: str, task: str | None, folder: str, **options: Any) -> None:
     saved = SavedTrees(source) if is_saved(source) else None
     if saved is not None:
         refuse_asked(source, task, {**options, "seed": None})
+        warn_of_changes(source)
     seed: int = options["seed"] or 0
     asked = load_task(task, options) if saved is None else saved.task
     items, trees = _read(source, saved)
@@ -108,16 +110,18 @@ def command(source: str, task: str | None, folder: str, **options: Any) -> None:
     states = States.of(model, asked.hash, options["layer"], options["steps"])
     read = StateReader(states, asked, model)
     Path(folder).mkdir(parents=True, exist_ok=True)
-    mark = {"states": states.to_dict(), "kept_by": "id and text"}
-    with Journal(Path(folder) / JOURNAL, mark, overwrite=options["overwrite"]) as journal:
-        keyed = [(state_key(record), record) for record in data.records]
-        left = [(key, record) for key, record in keyed if key not in journal]
+    path, mark = Path(folder) / JOURNAL, {"states": states.to_dict()}
+    keyed = list(enumerate(data.records))
+    with Journal(path, mark, source=source, overwrite=options["overwrite"]) as journal:
+        tell_resumed(journal.resume(lambda: keyed, lambda line, _: line))
+        done = len(journal)
+        left = journal.left(keyed)
         if saved is None:
             explored = explore_greedily(left, model, asked, options["batch_size"])
         else:
-            explored = ((key, trees[key]) for key, _ in left)
+            explored = ((key, trees[record.id]) for key, record in left)
         counted = (one for n in keep_states(explored, read, journal) for one in range(n))
-        for _ in watched(counted, len(keyed), len(keyed) - len(left)):
+        for _ in watched(counted, len(keyed), done):
             pass
         stated = Stated.of(journal, data.records, len(asked.labels))
     targets = data.targets.at([record.id for record in stated.records])
@@ -143,16 +147,18 @@ def command(source: str, task: str | None, folder: str, **options: Any) -> None:
 
 
 def _read(source: str, saved: SavedTrees | None):
-    """The records of TRAIN, bad ones too, and the trees that there are, by `state_key`."""
+    """The records of TRAIN, bad ones too, and the trees that there are, by id."""
     from labelmass.data import read_records
     from labelmass.run.explore import Explored
-    from labelmass.run.probing import state_key
 
+    trees: dict[str | int, Explored] = {}
     if saved is None:
-        return (item for _, item in read_records(source)), dict[int, Explored]()
+        return (item for _, item in read_records(source)), trees
     found = list(saved)
-    items = (one.record if isinstance(one, Explored) else one for one in found)
-    return items, {state_key(one.record): one for one in found if isinstance(one, Explored)}
+    for one in found:
+        if isinstance(one, Explored):
+            trees.setdefault(one.record.id, one)  # of records with one id the first is fitted on
+    return (one.record if isinstance(one, Explored) else one for one in found), trees
 
 
 def _study(

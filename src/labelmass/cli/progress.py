@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,13 +21,14 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from labelmass.data import Journal, export, journal_path, read_records
+from labelmass.data import Changes, Input, Journal, export, journal_path
 from labelmass.lm.base import LanguageModel
 from labelmass.run.missed import Shortfall
 from labelmass.run.plan import Plan
 from labelmass.run.results import Result
 from labelmass.run.signature import Signature
 from labelmass.run.trees import TreeStore
+from labelmass.task import Record
 
 T = TypeVar("T")
 
@@ -76,9 +77,18 @@ def _logged(items: Iterable[T], total: int | None, done: int) -> Iterator[T]:
         click.echo(f"{done + count}{whole} records, {speed:.2f} records/s{left}", err=True)
 
 
+def tell_resumed(changes: Changes | None, store: TreeStore | None = None) -> None:
+    """Say how the input differs from what was kept, if anything was: results, or else trees."""
+    if changes is not None:
+        click.echo(f"resumed: {changes}", err=True)
+    grown = None if store is None else store.resumed
+    if store is not None and grown not in (None, changes):
+        click.echo(f"resumed, trees in {store.folder}: {grown}", err=True)
+
+
 def run_to_file(
     plan: Plan,
-    source: str,
+    source: Input,
     total: int | None,
     model: LanguageModel,
     signature: Signature,
@@ -88,14 +98,12 @@ def run_to_file(
 ) -> Shortfall:
     """Score what the journal does not hold yet, then write `out`. Returns what fell short."""
     short, warned = Shortfall(), 0
-    mark = {"input": source, "run": signature.to_dict()}
+    mark = signature.to_dict()
     if plan.deciding is not None:
         mark["policy"] = plan.deciding.policy.digest
     actions: Counter[str] = Counter()
-    with Journal(journal_path(out), mark, overwrite=options["overwrite"]) as journal:
-        left = (item for item in read_records(source) if item[0] not in journal)
-        if len(journal):
-            click.echo(f"going on after {len(journal)} records of an earlier run", err=True)
+    with open_journal(out, mark, source, store, overwrite=options["overwrite"]) as journal:
+        left = journal.left(source.read())
         batch_size: int = options["batch_size"]
         results = plan.run(left, model, batch_size=batch_size, store=store)
         for key, result in watched(results, total, len(journal)):
@@ -113,3 +121,26 @@ def run_to_file(
     if warned:
         click.echo(f"{warned} records carry warnings, see their `warnings`", err=True)
     return short
+
+
+def open_journal(
+    out: Path,
+    signature: Mapping[str, Any],
+    source: Input,
+    store: TreeStore | None = None,
+    *,
+    overwrite: bool,
+) -> Journal:
+    """The journal of a run that writes `out`, with what it holds of the records of the source."""
+    journal = Journal(journal_path(out), signature, source=source.source, overwrite=overwrite)
+    try:
+        tell_resumed(journal.resume(source.reread, renew_result), store)
+    except BaseException:
+        journal.close()
+        raise
+    return journal
+
+
+def renew_result(result: dict[str, Any], record: Record) -> dict[str, Any]:
+    """The result of a record that has another id now."""
+    return result | {"id": record.id}

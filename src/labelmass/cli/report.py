@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from labelmass.cli.fitting import calibrator_options
+from labelmass.cli.options import warn_of_changes
 
 
 @click.command("report")
@@ -59,6 +60,8 @@ def command(
         raise click.UsageError("--calibrator is what a policy's scores go through: name a --policy")
     policy = None if policy_file is None else Policy.load(policy_file)
     through = None if calibrator is None else Calibrator.load(calibrator)
+    for run in runs:
+        warn_of_changes(run)
     gathered = [gather(run, method) for run in runs]
     drawn = [draw(run) for run in gathered]
     tried = explorers(gathered, policy, through, force=force)

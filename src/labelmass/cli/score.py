@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from labelmass.cli.options import (
     prompt_options,
     refuse_asked,
     task_option,
+    warn_of_changes,
     warn_of_training,
 )
 from labelmass.cli.select import load_rules
@@ -134,6 +136,7 @@ def command(source: str, task: str | None, strict: bool, **options: Any) -> None
         _load_fitted(options)
         if is_saved(source):
             refuse_asked(source, task, options)
+            warn_of_changes(source)
             short = _reread(source, options)
         else:
             short = _score(source, task, options)
@@ -165,11 +168,12 @@ def _reread(folder: str, options: dict[str, Any]) -> Shortfall:
     )
     if options["out"] is None:
         return _show(results, options["table"])
-    from labelmass.data import Journal, export, journal_path
+    from labelmass.data import Journal, export
     from labelmass.run.missed import Shortfall
 
     out, short = Path(options["out"]), Shortfall()
-    with Journal(journal_path(out), {"trees": str(folder)}, overwrite=True) as journal:
+    # beside the journal of a run that was to write the same file, and not in its place
+    with Journal(Path(f"{out}.partial"), {"trees": str(folder)}, overwrite=True) as journal:
         for key, result in enumerate(results, start=1):
             record = result.to_dict()
             short.add(record)
@@ -181,7 +185,8 @@ def _reread(folder: str, options: dict[str, Any]) -> Shortfall:
 
 def _score(source: str, name: str | None, options: dict[str, Any]) -> Shortfall:
     from labelmass.answers.search import Budget
-    from labelmass.data import count_records, read_records
+    from labelmass.cli.progress import run_to_file, tell_resumed, watched
+    from labelmass.data import Input, count_records
     from labelmass.data.writers import output_writer
     from labelmass.run.plan import Plan
     from labelmass.run.trees import TreeStore
@@ -221,25 +226,29 @@ def _score(source: str, name: str | None, options: dict[str, Any]) -> Shortfall:
     announce(plan.forecast)
     model = load_model(options["model"], options["device"], options["dtype"], task)
     signature = plan.signature(model)
-    store = None
-    if folder is not None:
-        store = TreeStore(folder, task, signature, source=source, overwrite=options["overwrite"])
-    try:
+    batch_size: int = options["batch_size"]
+    with ExitStack() as context:
+        records = context.enter_context(Input(source))
+        store = None
+        if folder is not None:
+            store = TreeStore(
+                folder, task, signature, source=source, overwrite=options["overwrite"]
+            )
+            context.callback(store.close)
+            store.resume(records.reread)
+        if out is None or options["prior"] == "batch":
+            tell_resumed(None, store)
         if options["prior"] == "batch" and folder is not None and store is not None:
-            _grow(plan, source, total, model, store, options["batch_size"])
+            left = store.left(records.read())
+            results = plan.run(left, model, batch_size=batch_size, store=store)
+            for _ in watched(results, total, len(store)):
+                pass
             store.close()
             return _reread(folder, options)
         if out is None:
-            results = plan.run_in_order(
-                read_records(source), model, batch_size=options["batch_size"], store=store
-            )
+            results = plan.run_in_order(records.read(), model, batch_size=batch_size, store=store)
             return _show(results, options["table"], total)
-        from labelmass.cli.progress import run_to_file
-
-        return run_to_file(plan, source, total, model, signature, Path(out), store, options)
-    finally:
-        if store is not None:
-            store.close()
+        return run_to_file(plan, records, total, model, signature, Path(out), store, options)
 
 
 _OF_TREES = ("methods", "model", "probes", "rules", "keep_trees", "prior", "calibrator", "policy")
@@ -255,8 +264,8 @@ def _texts_alone(source: str, options: dict[str, Any]) -> bool:
 
 
 def _score_texts(source: str, name: str | None, options: dict[str, Any]) -> Shortfall:
-    from labelmass.cli.progress import watched
-    from labelmass.data import Journal, count_records, export, journal_path, read_records
+    from labelmass.cli.progress import open_journal, watched
+    from labelmass.data import Input, count_records, export, read_records
     from labelmass.data.writers import output_writer
     from labelmass.run.missed import Shortfall
     from labelmass.run.signature import Signature
@@ -271,10 +280,11 @@ def _score_texts(source: str, name: str | None, options: dict[str, Any]) -> Shor
     out, short = Path(options["out"]), Shortfall()
     output_writer(out)
     signature = Signature.of_texts(task, [one.mark for one in classifiers])
-    mark = {"input": source, "run": signature.to_dict()}
-    with Journal(journal_path(out), mark, overwrite=options["overwrite"]) as journal:
-        left = (item for item in read_records(source) if item[0] not in journal)
-        results = score_texts(left, classifiers, task)
+    with (
+        Input(source) as records,
+        open_journal(out, signature.to_dict(), records, overwrite=options["overwrite"]) as journal,
+    ):
+        results = score_texts(journal.left(records.read()), classifiers, task)
         for key, result in watched(results, total, len(journal)):
             journal.append([(key, result.to_dict())])
         for record in journal.records():
@@ -299,18 +309,6 @@ def _load_fitted(options: dict[str, Any]) -> None:
         found = options[key] = kind.load(options[key])
         named = [name for name in methods_for(found.signature)[-1:] if name in ESTIMATORS]
         options["methods"] = options["methods"] or named
-
-
-def _grow(
-    plan: Any, source: str, total: int | None, model: Any, store: Any, batch_size: int
-) -> None:
-    """The trees of the records that have none yet."""
-    from labelmass.cli.progress import watched
-    from labelmass.data import read_records
-
-    left = (item for item in read_records(source) if item[0] not in store)
-    for _ in watched(plan.run(left, model, batch_size=batch_size, store=store), total, len(store)):
-        pass
 
 
 def _show(results: Iterator[Any], table: bool | None, total: int | None = None) -> Shortfall:

@@ -10,6 +10,7 @@ import click
 
 from labelmass._ranges import Range
 from labelmass.cli.numbers import number
+from labelmass.cli.options import warn_of_changes
 
 
 @click.command("select")
@@ -45,6 +46,7 @@ def command(trees: str, rule: str, gold: str, most: int, out: str) -> None:
     from labelmass.run.results import Failure
     from labelmass.run.trees import SavedTrees
 
+    warn_of_changes(trees)
     saved = SavedTrees(trees)
     found, truth = {}, dict[str, Sequence[str]]()
     for kept in saved:

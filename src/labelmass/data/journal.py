@@ -1,32 +1,49 @@
 """The journal of a run: every finished record, appended as it is finished.
 
-A JSONL file beside the output. Its first line holds the run's signature, every other line the key
-(the record's line number in the input) and the result. A run killed at any moment leaves at most
-one unfinished last line, which is dropped when the journal is opened again.
+A JSONL file beside the output. Its first line holds the run's signature, every other line the
+number of a record in the input, what the record is (`Stamp`), the result, and a checksum. A run
+killed at any moment leaves at most one unfinished last line, which is dropped when the journal is
+opened again. `resume` then fits the journal to the input as it is now.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import re
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Self, cast
+from typing import Any, Self, TypeVar, cast
 
+from labelmass.data.journal_lines import (
+    VERSION,
+    as_json,
+    lines_of,
+    read_head,
+    record_of,
+    write_line,
+)
+from labelmass.data.readers import BadRecord, Item
+from labelmass.data.resuming import Changes, Stamp, match
 from labelmass.errors import LabelMassError
+from labelmass.task.record import Record
 
 if sys.platform != "win32":
     import fcntl
 
+T = TypeVar("T", bound=Record | BadRecord)
+
 SYNC_SECONDS = 2.0
 """At most this much work is lost when the machine itself fails; a killed run loses none."""
 
-_VERSION = 1
+Renew = Callable[[dict[str, Any], Record], dict[str, Any]]
+"""What becomes of a kept record whose id or other fields have changed."""
+
 _MARK = b'{"labelmass_journal":'
+_UNKNOWN = Stamp("", "")
 
 
 def journal_path(out: str | Path) -> Path:
@@ -35,11 +52,11 @@ def journal_path(out: str | Path) -> Path:
 
 
 class Journal:
-    """An append-only file of finished records, keyed by their line numbers.
+    """An append-only file of finished records, keyed by their numbers in the input.
 
     path: made if it is not there; otherwise the run it belongs to is resumed.
-    signature: what must be the same for results to belong together, as JSON data; put the input's
-        name in it, for the keys are its line numbers.
+    signature: what must be the same for results to belong together, as JSON data.
+    source: the name of the input.
     overwrite: begin anew, whatever is there.
 
     Raises LabelMassError if the file belongs to another run (naming what differs), is no journal,
@@ -47,17 +64,25 @@ class Journal:
     """
 
     def __init__(
-        self, path: str | Path, signature: Mapping[str, Any], *, overwrite: bool = False
+        self,
+        path: str | Path,
+        signature: Mapping[str, Any],
+        *,
+        source: str = "",
+        overwrite: bool = False,
     ) -> None:
-        self.path = Path(path)
+        self.path, self.source = Path(path), source
         self.signature: dict[str, Any] = json.loads(json.dumps(signature, allow_nan=False))
         self._places: dict[int, int] = {}  # key -> offset of its line
-        self._file = self.path.open("a+b", buffering=0)
+        self._stamps: dict[int, Stamp] = {}  # of the lines that were there
+        self._expected: dict[int, Stamp] = {}  # of records that are being scored
+        self._begun_for = source
+        self.damaged = 0
+        self._file = self._open()
         try:
-            _lock(self._file.fileno(), self.path)
             if overwrite:
                 self._file.truncate(0)
-            self._end = self._resume()
+            self._end = self._load()
         except BaseException:
             self._file.close()
             raise
@@ -74,6 +99,48 @@ class Journal:
     def __len__(self) -> int:
         return len(self._places)
 
+    def resume(self, read: Callable[[], Iterable[Item]], renew: Renew) -> Changes | None:
+        """Keep what is of the records of an input, by content, under their numbers there.
+
+        All other lines are dropped, failures among them, so that their records are scored again.
+        read: gives the records anew each time. None if the journal is empty. Raises LabelMassError
+        where another input has no record in common with this one, so that the journal of one run is
+        not spent on another.
+        """
+        if not self._places and not self.damaged:
+            return None
+        matching = match(self._stamps, read())
+        changes = replace(matching.changes, damaged=self.damaged)
+        renamed = self._begun_for != self.source
+        if renamed and self._places and not changes.kept + changes.failed:
+            raise LabelMassError(
+                f"{self.path} keeps {len(self._places)} records of {self._begun_for}, and none of "
+                f"them is in {self.source}: choose another --out, or give --overwrite to begin anew"
+            )
+        fewer = changes.kept < len(self._places)
+        if renamed or fewer or matching.moved or self.damaged:
+            self._rewrite(matching.key_of, read(), renew)
+        self._stamps.clear()
+        return changes
+
+    def check_resumed(self) -> None:
+        """RuntimeError if there are lines of which it is not known that the input holds them."""
+        if self._stamps:
+            raise RuntimeError(f"resume() {self.path} first: the input may have changed")
+
+    def left(self, items: Iterable[tuple[int, T]]) -> Iterator[tuple[int, T]]:
+        """The items that are not in the journal; what is appended for them has their stamps."""
+        self.check_resumed()
+        for key, item in items:
+            if key not in self:
+                self.expect(key, item)
+                yield key, item
+
+    def expect(self, key: int, item: Record | BadRecord) -> None:
+        """What is appended under this key will be of this item."""
+        self.check_resumed()
+        self._expected[key] = Stamp.of(item)
+
     def append(self, records: Iterable[tuple[int, Mapping[str, Any]]]) -> None:
         """Write the results of a batch, (key, record) each; on return no kill can lose them.
 
@@ -85,7 +152,8 @@ class Journal:
             if key in self._places or key in places:
                 raise ValueError(f"record {key} is in the journal already")
             places[key] = self._end + len(lines)
-            lines += _line({"key": key, "record": record})
+            stamp = self._expected.pop(key, _UNKNOWN)
+            lines += write_line(key, replace(stamp, failed="error" in record), as_json(record))
         self._write(lines)
         self._places |= places
         if time.monotonic() - self._synced >= SYNC_SECONDS:
@@ -95,6 +163,11 @@ class Journal:
         """Have the operating system put everything on the disk."""
         os.fsync(self._file.fileno())
         self._synced = time.monotonic()
+
+    def read(self, key: int) -> dict[str, Any]:
+        """The result under a key."""
+        (record,) = self.records([key])
+        return record
 
     def records(self, order: Iterable[int] | None = None) -> Iterator[dict[str, Any]]:
         """The results, read one by one: in the order of these keys, or of all keys, rising."""
@@ -125,6 +198,15 @@ class Journal:
     ) -> None:
         self.close()
 
+    def _open(self) -> Any:
+        file = self.path.open("a+b", buffering=0)
+        try:
+            _lock(file.fileno(), self.path)
+        except BaseException:
+            file.close()
+            raise
+        return file
+
     def _write(self, lines: bytes | bytearray) -> None:
         rest = memoryview(lines)
         try:
@@ -135,7 +217,7 @@ class Journal:
             raise
         self._end += len(lines)
 
-    def _resume(self) -> int:
+    def _load(self) -> int:
         """Read what is there, cut an unfinished end off, and return where the next line begins."""
         self._file.seek(0)
         self._end = 0
@@ -147,19 +229,77 @@ class Journal:
                 )
             if not head.endswith(b"\n"):  # new, or killed while the first line was written
                 self._file.truncate(0)
-                self._write(_line({"labelmass_journal": _VERSION, "signature": self.signature}))
+                self._write(self._head())
                 return self._end
             self._check_head(head)
-            self._places, end = _finished(file)
-        self._file.truncate(end)
+            end = file.tell()
+            damaged = 0
+            for place, line in lines_of(file):
+                if (found := read_head(line)) is None:
+                    damaged += 1
+                    continue
+                key, stamp = found
+                self._places.setdefault(key, place)
+                self._stamps.setdefault(key, stamp)
+                self.damaged, end = damaged, place + len(line)
+        self._file.truncate(end)  # what follows the last whole line was never finished
         return end
 
+    def _rewrite(self, key_of: Mapping[int, int], items: Iterable[Item], renew: Renew) -> None:
+        """Put a journal of these lines alone in the place of this one, whole or not at all."""
+        partial = self.path.with_name(f".{self.path.name}.partial")
+        places: dict[int, int] = {}
+        try:
+            with partial.open("wb") as file, self.path.open("rb") as former:
+                file.write(self._head())
+                for number, item in items:
+                    if number not in key_of:
+                        continue
+                    former.seek(self._places[key_of[number]])
+                    record = record_of(former.readline())
+                    stamp = Stamp.of(item)
+                    if isinstance(item, Record) and stamp != self._stamps[key_of[number]]:
+                        record = as_json(renew(json.loads(record), item))
+                    places[number] = file.tell()
+                    file.write(write_line(number, stamp, record))
+                end = file.tell()
+                file.flush()
+                os.fsync(file.fileno())
+            self._replace(partial)
+        finally:
+            partial.unlink(missing_ok=True)
+        self._places, self._end, self.damaged = places, end, 0
+        self._begun_for = self.source
+
+    def _replace(self, partial: Path) -> None:
+        former = self._file
+        if sys.platform == "win32":
+            former.close()  # an open file cannot be replaced there
+        os.replace(partial, self.path)
+        try:
+            self._file = self._open()
+        finally:
+            former.close()
+
+    def _head(self) -> bytes:
+        head = {"labelmass_journal": VERSION, "input": self.source, "signature": self.signature}
+        return as_json(head) + b"\n"
+
     def _check_head(self, head: bytes) -> None:
-        found = json.loads(head)
-        if found["labelmass_journal"] != _VERSION:
+        try:
+            found = json.loads(head)
+            version = found["labelmass_journal"]
+        except (ValueError, KeyError):
             raise LabelMassError(
-                f"{self.path} is of journal version {found['labelmass_journal']}, not {_VERSION}: "
-                f"finish it with the labelmass that began it, or give --overwrite"
+                f"the first line of {self.path} is damaged, so that it cannot be told what run it "
+                "belongs to: move it away, or give --overwrite to begin anew"
+            ) from None
+        if version != VERSION:
+            older = ", which does not say what its records said" if version == 1 else ""
+            raise LabelMassError(
+                f"{self.path} is of journal version {version}{older}; this labelmass writes "
+                f"version {VERSION}: finish it with the labelmass that began it, choose another "
+                "--out, or give --overwrite to begin anew"
             )
         changes = list(differences(found["signature"], self.signature))
         if changes:
@@ -167,54 +307,7 @@ class Journal:
                 f"{self.path} was begun by another run ({'; '.join(changes)}): go on with the same "
                 f"options, choose another --out, or give --overwrite to begin anew"
             )
-
-
-def read_journal(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """(key, record) of every finished line, keys rising; the journal may be in another's hands."""
-    with Path(path).open("rb") as file:
-        file.readline()
-        for key, place in sorted(_finished(file)[0].items()):
-            file.seek(place)
-            yield key, json.loads(file.readline())["record"]
-
-
-def _finished(file: BinaryIO) -> tuple[dict[int, int], int]:
-    """Where each finished line from here on begins, by its key, and where the last one ends."""
-    places: dict[int, int] = {}
-    end = file.tell()
-    for line in file:
-        key = _key(line)
-        if key is None:
-            break
-        places.setdefault(key, end)
-        end += len(line)
-    return places, end
-
-
-def _line(obj: object) -> bytes:
-    text = json.dumps(obj, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    # A lone surrogate becomes its own JSON escape.
-    return text.encode("utf-8", "backslashreplace") + b"\n"
-
-
-_START, _END = re.compile(rb'\{"key":(\d+),"record":'), b"}\n"
-"""Of a line as it is written."""
-
-
-def _key(line: bytes) -> int | None:
-    """The key of a whole line; None if the line was never finished."""
-    if not line.endswith(b"\n"):
-        return None
-    if (start := _START.match(line)) and line.endswith(_END):
-        return int(start[1])
-    try:
-        obj = json.loads(line)
-    except ValueError:
-        return None
-    if not isinstance(obj, dict) or "record" not in obj:
-        return None
-    key = cast("dict[str, Any]", obj).get("key")
-    return key if isinstance(key, int) else None
+        self._begun_for = str(found["input"])
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any], under: str = "") -> Iterator[str]:
@@ -231,11 +324,18 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any], under: str = "")
 
 def _lock(descriptor: int, path: Path) -> None:
     """Keep other processes out until the file is closed, where the system can."""
+    busy = LabelMassError(f"{path} is being written by another run")
     if sys.platform == "win32":
         return
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise LabelMassError(f"{path} is being written by another run") from None
+        raise busy from None
     except OSError:
         return  # a file system without locks
+    try:
+        same = os.path.samestat(os.fstat(descriptor), os.stat(path))
+    except FileNotFoundError:
+        same = False
+    if not same:  # it was put in another's place, or removed, between opening and locking
+        raise busy

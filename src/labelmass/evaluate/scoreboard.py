@@ -82,7 +82,8 @@ def evaluate(
         differences: dict[str, Difference] = {}
         if baseline is not None and name != baseline:
             differences = bench.differences(name, baseline, wanted)
-        judged, missed = int(sample.rows.sum()), rows[name].missed
+        judged = int(sample.rows.sum())
+        missed = rows[name].at(targets.ids, targets.labels).missed
         methods[name] = MethodScores(
             name,
             scores,

@@ -42,18 +42,21 @@ def plain_methods(task: Task) -> list[str]:
     ]
 
 
-def open_store(run: str | Path, plan: Plan, model: LanguageModel, source: str) -> TreeStore:
+def open_store(
+    run: str | Path, plan: Plan, model: LanguageModel, source: str, *, overwrite: bool = False
+) -> TreeStore:
     """The trees of a model in a run, begun or gone on with."""
     folder = re.sub(r"[^\w.-]+", "-", model.name).strip("-.") or "model"
-    return TreeStore(Path(run) / folder, plan.task, plan.signature(model), source=source)
+    return TreeStore(
+        Path(run) / folder, plan.task, plan.signature(model), source=source, overwrite=overwrite
+    )
 
 
 def grow(
     plan: Plan, items: Iterable[Item], model: LanguageModel, store: TreeStore, batch_size: int
 ) -> Iterator[Outcome]:
     """Explore what the store has no trees of yet; the results, as they come."""
-    left = (item for item in items if item[0] not in store)
-    for _, result in plan.run(left, model, batch_size=batch_size, store=store):
+    for _, result in plan.run(store.left(items), model, batch_size=batch_size, store=store):
         yield result
 
 

@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from zlib import crc32
 
 from labelmass._ranges import COUNT
 from labelmass.answers.search import Budget, Needs, NodeAsk, Search
@@ -238,7 +237,7 @@ class Explorer:
             for family, members in self._families.items()
         }
         rooms = {f: min(self._room(start) for start in some) for f, some in starts.items()}
-        entropy = self.task.seed, crc32(str(record.id).encode())
+        entropy = self.task.seed, int(record.digest, 16)
         try:
             for family, members in self._families.items():
                 depth = rooms[family]

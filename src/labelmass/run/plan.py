@@ -200,7 +200,8 @@ class Plan:
     ) -> Iterator[tuple[int, Outcome]]:
         """(key, result) as records finish; bad records come out as failures.
 
-        store: keeps every record's trees, those of its first exploration where it has several.
+        store: keeps every record's trees, those of its first exploration where it has several; the
+            results of records whose trees it keeps already are read off these.
         """
 
         def explore(some: Iterable[Item], budget: Budget) -> Iterator[tuple[int, Outcome]]:
@@ -220,19 +221,22 @@ class Plan:
         batch_size: int,
         store: TreeStore | None,
     ) -> Iterator[tuple[int, Outcome]]:
-        failures: list[tuple[int, Failure]] = []
+        failures: deque[tuple[int, Failure]] = deque()
+        kept: deque[int] = deque()
 
-        def failed(key: int, failure: Failure) -> None:
+        def failed(key: int, failure: Failure, item: Record | BadRecord) -> None:
             failures.append((key, failure))
             if store is not None:
-                store.add(key, failure)
+                store.add(key, failure, item)
 
         def good() -> Iterator[tuple[int, Record]]:
             for key, item in items:
-                if isinstance(item, Record):
+                if store is not None and key in store and budget == self.budget:
+                    kept.append(key)
+                elif isinstance(item, Record):
                     yield key, item
                 else:
-                    failed(key, Failure(item.id, item.error))
+                    failed(key, Failure(item.id, item.error), item)
 
         explorer = Explorer(
             model,
@@ -245,19 +249,31 @@ class Plan:
         )
         signature, beside = self.signature(model), self.beside(model)
         prior = self._empty(explorer, signature) if self.prior == "content-free" else None
+
+        def result_of(explored: Explored) -> Outcome:
+            result = self.read(explored, signature, beside)
+            if prior is None or isinstance(result, Failure):
+                return result
+            return self._without(result, prior)
+
+        def ready() -> Iterator[tuple[int, Outcome]]:
+            """What needs no exploration."""
+            while failures:
+                yield failures.popleft()
+            while kept and store is not None:
+                key = kept.popleft()
+                outcome = store.read(key)
+                yield key, result_of(outcome) if isinstance(outcome, Explored) else outcome
+
         for key, record, outcome in explorer.explore(good()):
             if isinstance(outcome, RecordError):
-                failed(key, Failure(record.id, str(outcome)))
-            yield from failures
-            failures.clear()
+                failed(key, Failure(record.id, str(outcome)), record)
+            yield from ready()
             if isinstance(outcome, Explored):
                 if store is not None:
                     store.add(key, outcome)
-                result = self.read(outcome, signature, beside)
-                if prior is not None and isinstance(result, Result):
-                    result = self._without(result, prior)
-                yield key, result
-        yield from failures
+                yield key, result_of(outcome)
+        yield from ready()
 
     def _empty(self, explorer: Explorer, signature: Signature) -> Prior:
         """What every method gives the labels for texts without content."""

@@ -6,10 +6,8 @@ Source: METHODS C.10, the probe study of P1, with its corrections.
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from itertools import islice
 from typing import Any
 
@@ -34,12 +32,6 @@ from labelmass.task import Record, Task
 
 BATCH = 8
 """Records whose states are read in one pass."""
-
-
-def state_key(record: Record) -> int:
-    """In a journal of states: by its id and what it says, which its prompt may depend on."""
-    said = json.dumps([record.id, record.digest])
-    return int(sha256(said.encode()).hexdigest()[:16], 16)
 
 
 def explore_greedily(
@@ -90,13 +82,13 @@ class Stated:
 
     @classmethod
     def of(cls, journal: Journal, records: Sequence[Record], k: int) -> Stated:
-        """What the journal holds of these records, by `state_key`; FitError if that is nothing."""
+        """What the journal holds of these records, by their place; FitError if that is nothing."""
         kept: list[Record] = []
         states: list[NDArray[np.float32]] = []
         written: list[Floats] = []
         first: list[int] = []
         failed: dict[str | int, str] = {}
-        lines = journal.records(map(state_key, records))
+        lines = journal.records(range(len(records)))
         for record, line in zip(records, lines, strict=True):
             if "error" in line:
                 failed[record.id] = line["error"]

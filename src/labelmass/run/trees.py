@@ -1,18 +1,30 @@
 """Saved trees: a folder that every later command reads without a model.
 
-DIR/run.json       signature and task
+DIR/run.json       signature, task, and where the records came from
 DIR/trees.journal  a line for each record: itself, its trees by question and its cost, or its error
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from labelmass.answers.tree import AnswerTree
-from labelmass.data import Journal, read_journal
+from labelmass.data import (
+    BadRecord,
+    Changes,
+    Journal,
+    match,
+    read_journal,
+    read_records,
+    read_stamps,
+    read_version,
+)
+from labelmass.data.files import write_json
 from labelmass.errors import LabelMassError
 from labelmass.run.explore import Cost, Explored
 from labelmass.run.results import Failure
@@ -21,9 +33,16 @@ from labelmass.task import Record, Task
 
 RUN, TREES = "run.json", "trees.journal"
 
+Items = Iterable[tuple[int, Record | BadRecord]]
+
 
 class TreeStore:
-    """Trees of a run as they come in; open it again, for the same input, to go on."""
+    """Trees of a run as they come in, by the number of their record in the input.
+
+    Open it again, and `resume`, to go on with the same input or a changed one.
+    source: the file that the records are read from.
+    resumed: what `resume` found.
+    """
 
     def __init__(
         self,
@@ -35,18 +54,44 @@ class TreeStore:
         overwrite: bool = False,
     ) -> None:
         self.folder = Path(folder)
+        self.resumed: Changes | None = None
         self.folder.mkdir(parents=True, exist_ok=True)
-        mark = {"input": source, "run": signature.to_dict()}
-        self._journal = Journal(self.folder / TREES, mark, overwrite=overwrite)
-        head = {"signature": signature.to_dict(), "task": task.to_dict()}
-        (self.folder / RUN).write_text(json.dumps(head, ensure_ascii=False, indent=1) + "\n")
+        self._journal = Journal(
+            self.folder / TREES, signature.to_dict(), source=source, overwrite=overwrite
+        )
+        head: dict[str, Any] = {"signature": signature.to_dict(), "task": task.to_dict()}
+        if source not in ("", "-"):
+            head["input"] = _way(self.folder, source)
+        write_json(self.folder / RUN, head)
 
-    def add(self, key: int, outcome: Explored | Failure) -> None:
-        """Keep a record's trees, or why it has none, once."""
+    def resume(self, read: Callable[[], Items]) -> Changes | None:
+        """Keep the trees of records that the input holds, see `Journal.resume`."""
+        self.resumed = self._journal.resume(read, _renew)
+        return self.resumed
+
+    def left(self, items: Items) -> Iterator[tuple[int, Record | BadRecord]]:
+        """The items that have no trees yet."""
+        return self._journal.left(items)
+
+    def add(
+        self, key: int, outcome: Explored | Failure, item: Record | BadRecord | None = None
+    ) -> None:
+        """Keep a record's trees, or why it has none, once.
+
+        item: what failed, so that it is known again.
+        """
         if key not in self._journal:
+            item = outcome.record if isinstance(outcome, Explored) else item
+            if item is not None:
+                self._journal.expect(key, item)
             self._journal.append([(key, _line(outcome))])
 
+    def read(self, key: int) -> Explored | Failure:
+        """What is kept of a record."""
+        return _kept(self._journal.read(key), key)
+
     def __contains__(self, key: int) -> bool:
+        self._journal.check_resumed()
         return key in self._journal
 
     def __len__(self) -> int:
@@ -63,20 +108,48 @@ class SavedTrees:
         self.folder = Path(folder)
         if not is_saved(self.folder):
             raise LabelMassError(f"{folder}: no saved trees here (no {RUN}); see --keep-trees")
-        head = json.loads((self.folder / RUN).read_text())
+        try:
+            head = json.loads((self.folder / RUN).read_text(encoding="utf-8"))
+        except ValueError:
+            raise LabelMassError(f"{self.folder / RUN} is damaged: no JSON") from None
         self.signature = Signature.from_dict(head["signature"])
         self.task = Task.from_dict(head["task"])
+        self._input: str | None = head.get("input")
+        if self.task.demonstrations.per_record and read_version(self.folder / TREES) == 1:
+            raise LabelMassError(
+                f"{folder}: these trees are of an older labelmass, which drew the demonstrations "
+                "of a record by its id: grow them again in another folder"
+            )
 
     def __iter__(self) -> Iterator[Explored | Failure]:
         """In the order of the input."""
         for key, line in read_journal(self.folder / TREES):
-            yield Failure(line["id"], line["error"]) if "error" in line else _explored(line, key)
+            yield _kept(line, key)
 
     def records(self) -> Iterator[Record]:
         """Those that have trees, in the order of the input; no tree is built."""
         for key, line in read_journal(self.folder / TREES):
             if "error" not in line:
                 yield Record.from_dict(line["record"], key)
+
+    @property
+    def source(self) -> Path | None:
+        """The file that its records came from, if it is still there."""
+        path = None if self._input is None else Path(os.path.normpath(self.folder / self._input))
+        return path if path is not None and path.is_file() else None
+
+    def changes(self) -> str | None:
+        """How that file differs from what the trees are of, in words; None where it does not.
+
+        LabelMassError where it cannot be read any more.
+        """
+        if self.source is None:
+            return None
+        matching = match(read_stamps(self.folder / TREES), read_records(self.source))
+        found = replace(matching.changes, failed=0)
+        if found.changed or found.gone or found.new:
+            return str(found)
+        return "ids, order or fields other than the text" if matching.moved else None
 
 
 def is_saved(folder: str | Path) -> bool:
@@ -103,9 +176,24 @@ def _line(outcome: Explored | Failure) -> dict[str, Any]:
     }
 
 
-def _explored(data: dict[str, Any], key: int) -> Explored:
+def _kept(line: dict[str, Any], key: int) -> Explored | Failure:
+    if "error" in line:
+        return Failure(line["id"], line["error"])
     return Explored(
-        Record.from_dict(data["record"], key),
-        {tuple(name): AnswerTree.from_dict(tree) for name, tree in data["trees"]},
-        Cost(**data["cost"]),
+        Record.from_dict(line["record"], key),
+        {tuple(name): AnswerTree.from_dict(tree) for name, tree in line["trees"]},
+        Cost(**line["cost"]),
     )
+
+
+def _renew(line: dict[str, Any], record: Record) -> dict[str, Any]:
+    """The line of a record whose id or labels have changed."""
+    return line | {"record": record.to_dict()}
+
+
+def _way(folder: Path, source: str) -> str:
+    """The way from the folder to a file: it stays right where both are moved together."""
+    try:
+        return Path(os.path.relpath(source, folder)).as_posix()
+    except ValueError:  # another drive
+        return str(Path(source).resolve())

@@ -53,8 +53,8 @@ class Demonstrations(TaskPart):
     k: how many are shown; None for all of them, in their order.
     multi_share: share of those k that have two or more labels, the others having exactly one;
         0..1, the count rounded to the nearest. None draws from the whole pool.
-    per_record: draw anew for every record, by its id, rather than once for all. The records then
-        share a shorter beginning of their prompts.
+    per_record: draw anew for every record, by its content digest, rather than once for all. The
+        records then share a shorter beginning of their prompts.
     choice: "random", or "similar" for those whose text is most like the record's (cosine of TF-IDF
         weights over the pool), the most alike last; that is per record too.
     seed: of the draw; None for the task's seed.
@@ -105,7 +105,7 @@ class Demonstrations(TaskPart):
         name = f"demonstrations:{seed if self.seed is None else self.seed}"
         pool = self.examples
         if self.varies and record is not None:
-            name += f":{record.id}"
+            name += f":{record.digest}"
             pool = [example for example in pool if not example.shows(record)]
         draw = random.Random(name)
         likeness: dict[int, float] = {}

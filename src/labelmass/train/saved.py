@@ -13,6 +13,7 @@ curve.json, curve.svg    loss of every step, validation of every epoch
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from textwrap import shorten
@@ -36,13 +37,18 @@ def begin(folder: Path, head: Mapping[str, Any], data: Dataset) -> dict[str, Any
     head: its SAME. Raises LabelMassError naming what differs where another was begun there.
     """
     path = folder / NOTE
+    digests = {
+        "train": [example.digest for _, example in data.pairs],
+        "dev": [record.digest for record in data.dev],
+        "base": sorted(trained_on(head["base"]["asked"])),
+    }
     if path.is_file():
         note: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         wanted = json.loads(json.dumps(head))
-        changes = [
-            shorten(change, 160)
-            for change in differences({key: note.get(key) for key in SAME}, wanted)
-        ]
+        former = {key: note.get(key) for key in SAME}
+        texts = _changed_texts(folder, digests) if former["data"] != wanted["data"] else []
+        former["data"] = wanted["data"]
+        changes = [shorten(change, 160) for change in (*texts, *differences(former, wanted))]
         if changes:
             raise LabelMassError(
                 f"{folder} holds another training ({'; '.join(changes[:5])}): go on with the same "
@@ -54,17 +60,27 @@ def begin(folder: Path, head: Mapping[str, Any], data: Dataset) -> dict[str, Any
         folder.mkdir(parents=True, exist_ok=True)
         note = {"labelmass": VERSION, **head, "result": None}
         write_json(path, note)
-    digests = {
-        "train": [example.digest for _, example in data.pairs],
-        "dev": [record.digest for record in data.dev],
-        "base": sorted(trained_on(head["base"]["asked"])),
-    }
     write_json(folder / RECORDS, digests)
     write_json(folder / "task.json", dict(head["task"]))
     if data.skipped:
         rows = ({"id": name, "error": error} for name, error in data.skipped)
         write_records(folder / "skipped.jsonl", rows)
     return note
+
+
+def _changed_texts(folder: Path, digests: Mapping[str, Sequence[str]]) -> list[str]:
+    """How the records differ from those of the training, in words."""
+    try:
+        former = json.loads((folder / RECORDS).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return ["its records have changed"]
+    words: list[str] = []
+    for part, name in (("train", "records learnt"), ("dev", "records validated on")):
+        before, now = Counter[str](former[part]), Counter(digests[part])
+        gone, new = (before - now).total(), (now - before).total()
+        if gone or new:
+            words.append(f"{name}: {gone} gone, {new} new")
+    return words or ["records: the same texts in another order, or with other answers"]
 
 
 def finish(folder: Path, note: Mapping[str, Any], result: Mapping[str, Any]) -> None:
