@@ -15,6 +15,7 @@ import labelmass
 from labelmass.answers.tree import Normalisation
 from labelmass.calibrate.provenance import check
 from labelmass.cli.drawing import drawing
+from labelmass.data.journal_lines import read_head, record_of, write_line
 from labelmass.errors import FitError, LabelMassError
 from labelmass.estimators.breakdown import unary_scores
 from labelmass.lm.scripted import END, ScriptedLanguageModel
@@ -148,9 +149,10 @@ def test_saved_trees_of_earlier_versions_are_refused(tmp_path: Path) -> None:
     journal = kept(tmp_path) / TREES
     (again,) = SavedTrees(tmp_path)
     assert isinstance(again, Explored) and again.tree == scored(GUARD, TASK).tree
-    text = journal.read_text()
-    assert '"after":{}' in text
-    journal.write_text(text.replace('"after":{},', ""))
+    head, line = journal.read_bytes().splitlines(keepends=True)
+    found, record = read_head(line), record_of(line)
+    assert found is not None and b'"after":{}' in record
+    journal.write_bytes(head + write_line(*found, record.replace(b'"after":{},', b"")))
     with pytest.raises(LabelMassError, match="grown by an earlier version"):
         list(SavedTrees(tmp_path))
 

@@ -105,8 +105,8 @@ def _write_parquet(path: Path, journal: Journal, keys: list[int] | None) -> None
 
 
 def _about(mark: Mapping[str, Any]) -> dict[str, Any]:
-    """What a journal is of, where that is the signature of a run."""
-    return {"run": dict(mark)} if "methods" in mark else {}
+    """What a journal is of; a signature under the name that readers look for."""
+    return {"run": dict(mark)} if "methods" in mark else dict(mark)
 
 
 _WRITERS = {".jsonl": _write_jsonl, ".csv": _write_csv, ".parquet": _write_parquet}
