@@ -92,7 +92,7 @@ def test_a_goal_that_is_not_reached_is_said_and_kept(
 
 def test_a_probability_that_is_not_known_is_no_zero(mood: Task) -> None:
     """A model that never writes an answer: on-format probabilities are null."""
-    lost = ScriptedLanguageModel(lambda prompt, path: {"\n\n": 1.0}, ["joy", "\n\n"])
+    lost = ScriptedLanguageModel(lambda prompt, path: {"!": 1.0}, ["joy", "!"])
     made = LabelMassClassifier(mood, lost, normalise="on-format").fit(X[:2])
     assert np.isnan(made.predict_proba(X[:2])).all()
     with pytest.raises(RecordError, match=r"text 0 of X: P\(joy\) is not known"):

@@ -111,7 +111,11 @@ def test_scores_that_lost_their_verdict_are_refused() -> None:
     masses = {"unreadable": np.zeros(5), "verdict": np.ones(5)}
     policy = Policy({"S1": Rule("flag", 0.5)}, reference=Reference.of(("S1",), p, (0.5,), masses))
     assert Policy.from_dict(policy.to_dict()).needs_verdict
-    with pytest.raises(FitError, match="how much of each record gives a verdict"):
+    with pytest.raises(FitError, match="that say how much of each record gives a verdict, and"):
         decide(policy, p)
     assert decide(policy, p, verdict=np.ones(5)).counts["flag"] == 3
     assert decide(policy, p, force=True).counts["flag"] == 3
+    older = replace(policy, reference=Reference.of(("S1",), p, (0.5,)))
+    assert decide(older, p).counts["flag"] == 3
+    with pytest.raises(FitError, match="that do not say how much of each record gives a verdict"):
+        decide(older, p, verdict=np.ones(5))

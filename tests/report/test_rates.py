@@ -213,7 +213,7 @@ def test_a_guards_verdicts_count_as_in_decide(normalise: str, tmp_path: Path) ->
     counts = Counter(result.decisions["action"] for result in exact)
     assert {action: n for action, n in found.counts.items() if n} == counts
     assert "cannot be read counts as open" in said(made_run, one.policy)
-    assert "cannot be read" not in read(page([made_run], [draw(made_run)])).text
+    assert "cannot be read counts as open" not in read(page([made_run], [draw(made_run)])).text
 
 
 # -- how it is saved ------------------------------------------------------------------------------

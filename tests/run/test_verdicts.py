@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -80,12 +81,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def write(source: str, out: str, **options: Any) -> list[dict[str, Any]]:
     """A score file in any form, with what of each record could be read."""
     results = labelmass.score(records(source), guard_task(), guard_model(), **options)
-    rows: list[dict[str, Any]] = []
-    for result in results:
-        row = result.to_dict()
-        if isinstance(result, Result) and result.verdict is not None:
-            row |= {"unreadable": result.unreadable, "verdict": result.verdict.to_dict()}
-        rows.append(row)
+    rows = results.to_dicts()
     with Journal(Path("journal"), {"run": results.signature.to_dict()}, overwrite=True) as journal:
         journal.append(list(enumerate(rows)))
         export(journal, out)
@@ -180,6 +176,41 @@ def test_a_file_without_its_verdicts_is_refused() -> None:
     first, *rest = records("decisions.jsonl")
     assert first["no_verdict"] and not any(row["no_verdict"] for row in rest)
     assert all(set(row["straddles"]) | set(row["given"]) == set(LABELS) for row in rest)
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("ending", ["jsonl", "csv", "parquet"])
+def test_what_was_made_when_verdicts_were_lost_is_refused(ending: str) -> None:
+    """By a version whose signature says nothing of verdicts, and whose scores did not either."""
+    write("dev.jsonl", f"scores.{ending}")
+    write("dev.jsonl", "scores.jsonl")
+    on = ("--targets", "dev.jsonl", "-t", "watch.toml", "--gold-targets")
+    run("tune", "scores.jsonl", *on, "--goal", "f1", "--out", "policy.json")
+    run("calibrate", "scores.jsonl", *on, "--out", "cal.json")
+    for name in ("policy.json", "cal.json"):
+        data = json.loads(Path(name).read_text())
+        assert data["signature"]["format"] == "guard+verdict+usual"
+        data["signature"]["format"] = "guard"
+        for mass in ("unreadable", "verdict"):
+            data.get("reference", {}).pop(mass, None)
+        Path(name).write_text(json.dumps(data))
+    said = str(run("decide", f"scores.{ending}", "--policy", "policy.json", code=1).exception)
+    assert "this policy is for" in said
+    if ending == "csv":  # which holds no signature
+        assert "do not say how much of each record gives a verdict, and these do" in said
+        return
+    for words in (
+        "format: 'guard', now 'guard+verdict+usual'",
+        "lost a risk verdict",
+        "fit one on",
+    ):
+        assert words in said
+    asked = ("--calibrator", "cal.json", "--goal", "f1", "--out", "x.json")
+    said = str(run("tune", f"scores.{ending}", *on, *asked, code=1).exception)
+    assert "this calibrator is for other scores (format: 'guard', now" in said
+    score = ("score", "new.jsonl", "-t", "watch.toml", "--policy", "policy.json")
+    assert "lost a risk verdict" in str(run(*score, code=1).exception)
 
 
 @pytest.mark.usefixtures("folder")

@@ -112,11 +112,8 @@ def decide(
             f"scores of shape {p.shape}: a column for each of {', '.join(policy.labels)}"
         )
     check_policy(policy, signature, calibrator, force)
-    if verdict is None and policy.needs_verdict and not force:
-        raise FitError(
-            "this policy is for scores that say how much of each record gives a verdict, and these "
-            "do not: give `verdict` and what is `unreadable` too, or force it"
-        )
+    if not force:
+        _check_verdict(policy, verdict)
     low, high = (p if end is None else np.where(np.isnan(end), p, end) for end in (low, high))
     if ceiling is not None:
         ceiling = np.where(np.isnan(ceiling), high, np.maximum(ceiling, high))
@@ -135,6 +132,21 @@ def decide(
     unreadable = straddles & (bottom == upper)
     degrees = _degrees(policy, outcomes)
     return Decisions(policy.labels, outcomes, straddles, unreadable, no_verdict, degrees)
+
+
+def _check_verdict(policy: Policy, verdict: Floats | None) -> None:
+    """FitError for scores that say what the policy's did not, or do not say what those did."""
+    says = "how much of each record gives a verdict"
+    if verdict is None and policy.needs_verdict:
+        raise FitError(
+            f"this policy is for scores that say {says}, and these do not: give `verdict` and what "
+            "is `unreadable`, or force it"
+        )
+    if verdict is not None and policy.needs_verdict is False:
+        raise FitError(
+            f"this policy is for scores that do not say {says}, and these do: make one on scores "
+            "of this kind, or force it"
+        )
 
 
 _SLACK = 1e-6

@@ -77,9 +77,12 @@ class Policy:
         return tuple(rule.threshold for rule in self.rules.values())
 
     @property
-    def needs_verdict(self) -> bool:
-        """Whether the scores it was made on say how much of a record gives a verdict."""
-        return self.reference is not None and "verdict" in self.reference.masses
+    def needs_verdict(self) -> bool | None:
+        """Whether the scores it was made on say how much of a record gives a verdict.
+
+        None where it remembers no scores.
+        """
+        return None if self.reference is None else "verdict" in self.reference.masses
 
     @property
     def digest(self) -> str:
