@@ -4,12 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
-import signal
-import subprocess
-import sys
-import textwrap
-import time
 from pathlib import Path
 
 import pytest
@@ -191,53 +185,3 @@ def test_lists() -> None:
     assert "S14" in run("tasks", "llama-guard-3").stdout
     assert "any-place" in run("methods", "--task", "emotions").stdout
     assert "smollm2" in run("models").stdout
-
-
-SLOW = """
-import sys, time
-sys.path.insert(0, {tests!r})
-from conftest import mood_model
-import labelmass.lm.load, labelmass.lm.scripted as scripted
-model = mood_model()
-rows = model.rows
-def slowly(asks):
-    time.sleep(0.02)
-    return rows(asks)
-model.rows = slowly
-labelmass.lm.load.load = lambda *a, **k: model
-from labelmass.cli import main
-main()
-"""
-
-
-def test_killed_at_any_moment_a_run_resumes_with_nothing_lost_or_doubled(folder: Path) -> None:
-    script = textwrap.dedent(SLOW).format(tests=str(Path(__file__).parents[1]))
-    command = [
-        sys.executable, "-c", script, "score", "texts.jsonl", "-t", "mood.toml",
-        "--out", "out.jsonl", "--batch-size", "2", "--keep-trees", "trees",
-    ]  # fmt: skip
-    kills = 0
-    for _ in range(40):
-        process = subprocess.Popen(
-            command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        deadline = time.monotonic() + 30
-        begun = _length(folder)
-        while process.poll() is None and time.monotonic() < deadline:
-            if _length(folder) > begun + 3000 and kills < 3:
-                os.kill(process.pid, signal.SIGKILL)
-                kills += 1
-                break
-            time.sleep(0.005)
-        if process.wait() == 0:
-            break
-    assert kills == 3
-    found = [json.loads(line) for line in (folder / "out.jsonl").read_text().splitlines()]
-    assert [record["id"] for record in found] == [text["id"] for text in TEXTS]
-    trees = (folder / "trees" / "trees.journal").read_text().splitlines()[1:]
-    assert sorted(json.loads(line)["key"] for line in trees) == list(range(1, 31))
-
-
-def _length(folder: Path) -> int:
-    journal = folder / "out.jsonl.journal"
-    return journal.stat().st_size if journal.exists() else 0

@@ -247,6 +247,12 @@ def test_a_failed_rewrite_leaves_the_journal_as_it_was(
     assert [file.name for file in tmp_path.iterdir()] == ["j"]
 
 
+def test_what_a_killed_rewrite_left_is_taken_away(tmp_path: Path) -> None:
+    (tmp_path / ".j.partial").write_text("half a journal")
+    Journal(tmp_path / "j", SIGNATURE).close()
+    assert [file.name for file in tmp_path.iterdir()] == ["j"]
+
+
 def test_journals_of_other_versions_are_refused_with_the_cure(tmp_path: Path) -> None:
     path = tmp_path / "j"
     path.write_text(

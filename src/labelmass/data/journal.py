@@ -80,6 +80,7 @@ class Journal:
         self.damaged = 0
         self._file = self._open()
         try:
+            self._partial.unlink(missing_ok=True)  # of a rewrite that was killed
             if overwrite:
                 self._file.truncate(0)
             self._end = self._load()
@@ -87,6 +88,10 @@ class Journal:
             self._file.close()
             raise
         self._synced = time.monotonic()
+
+    @property
+    def _partial(self) -> Path:
+        return self.path.with_name(f".{self.path.name}.partial")
 
     @property
     def finished(self) -> frozenset[int]:
@@ -247,8 +252,7 @@ class Journal:
 
     def _rewrite(self, key_of: Mapping[int, int], items: Iterable[Item], renew: Renew) -> None:
         """Put a journal of these lines alone in the place of this one, whole or not at all."""
-        partial = self.path.with_name(f".{self.path.name}.partial")
-        places: dict[int, int] = {}
+        partial, places = self._partial, dict[int, int]()
         try:
             with partial.open("wb") as file, self.path.open("rb") as former:
                 file.write(self._head())
