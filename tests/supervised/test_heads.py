@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from labelmass.calibrate.provenance import folds
 from labelmass.errors import FitError
@@ -172,3 +174,20 @@ def test_the_order_of_records_changes_nothing() -> None:
     one = fit_heads(LABELS, x, share, groups)
     other = fit_heads(LABELS, x[order], share[order], [groups[i] for i in order])
     assert other(x) == pytest.approx(one(x), abs=1e-4)
+
+
+def test_small_fits_share_no_threads_and_give_them_back() -> None:
+    """Inside, one thread for linear algebra; outside, as many as before."""
+    draw = np.random.default_rng(0)
+    x, share = draw.normal(size=(30, 3)), (draw.random((30, 1)) < 0.5) * 1.0
+    inside: list[int] = []
+
+    def refit(seen: Any) -> Any:
+        inside.extend(library["num_threads"] for library in threadpool_info())
+        return x
+
+    with threadpool_limits(2):
+        before = [library["num_threads"] for library in threadpool_info()]
+        fit_heads(["joy"], x, share, list(range(30)), refit=refit)
+        assert [library["num_threads"] for library in threadpool_info()] == before
+    assert set(inside) == {1} and max(before) == 2

@@ -18,7 +18,15 @@ from labelmass.calibrate.choosing import EPS
 from labelmass.calibrate.curves import FEW
 from labelmass.calibrate.provenance import Ids, folds
 from labelmass.errors import FitError
-from labelmass.supervised.logistic import Features, Floats, Line, base_rate, fit_lines, flat
+from labelmass.supervised.logistic import (
+    Features,
+    Floats,
+    Line,
+    base_rate,
+    fit_lines,
+    flat,
+    one_thread,
+)
 
 FOLDS = 5
 
@@ -138,6 +146,7 @@ class LabelHeads:
         )
 
 
+@one_thread
 def fit_heads(
     labels: Sequence[str],
     x: Features,

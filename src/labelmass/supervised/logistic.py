@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 Floats = NDArray[np.float64]
 Features = Any
@@ -31,6 +35,14 @@ class Line:
         from scipy.special import expit
 
         return expit(x @ self.weights + self.intercept)
+
+
+def one_thread(function: Callable[P, T]) -> Callable[P, T]:
+    """The function with one thread for linear algebra: those of thousands of small fits would wait.
+
+    The former number comes back after each call.
+    """
+    return threadpool_limits.wrap(limits=1)(function)
 
 
 def base_rate(share: Floats, pooled: float) -> float:
