@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check lint types check-long bench clean
+.PHONY: demo test check lint types test-browser check-long check-data bench clean
 
 demo: .venv/ready
 	$(BIN)/labelmass score examples/texts.jsonl --task emotions --table
@@ -20,6 +20,13 @@ lint: .venv/ready
 
 types: .venv/ready
 	$(BIN)/pyright
+
+# With CI set, a test fails where what it needs is missing.
+test-browser: .venv/ready
+	CI=true $(BIN)/python -m pytest -m browser
+
+check-data: .venv/ready
+	LABELMASS_DATA="$(DATA)" $(BIN)/python -m pytest -m data
 
 check-long: .venv/ready
 	LABELMASS_LONG=1 $(BIN)/python -m pytest -m long

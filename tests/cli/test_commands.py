@@ -36,7 +36,8 @@ def test_csv_and_parquet_and_stdin() -> None:
         rows = list(csv.DictReader(file))
     assert len(rows) == 30
     assert float(rows[1]["joy.low"]) <= float(rows[1]["joy"]) <= float(rows[1]["joy.high"])
-    parquet = pytest.importorskip("pyarrow.parquet")
+    from pyarrow import parquet
+
     run("score", "out.csv", "-t", "mood.toml", "--out", "no.parquet", code=1)
     run("score", "texts.jsonl", "-t", "mood.toml", "--out", "out.parquet")
     assert parquet.read_table("out.parquet").num_rows == 30

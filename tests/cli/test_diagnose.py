@@ -81,7 +81,6 @@ def test_a_table_is_as_wide_as_the_terminal_and_names_tell_runs_apart(
 
 @pytest.mark.usefixtures("saved")
 def test_figures_are_drawn_the_same_every_time() -> None:
-    pytest.importorskip("matplotlib")
     for folder in ("one", "two"):
         run("diagnose", "sweep", "--figures", folder)
     names = sorted(path.name for path in Path("one").iterdir())

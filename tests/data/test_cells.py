@@ -106,8 +106,9 @@ def test_targets_of_numpy_and_pandas() -> None:
 
 
 def test_nulls_in_structs_of_parquet_are_not_there(tmp_path: Path) -> None:
-    pyarrow = pytest.importorskip("pyarrow")
-    parquet = pytest.importorskip("pyarrow.parquet")
+    import pyarrow
+    from pyarrow import parquet
+
     talk = [
         {"role": "user", "content": "hm", "tool_calls": None},
         {"role": "assistant", "content": None, "tool_calls": [{"name": "f", "arguments": "{}"}]},

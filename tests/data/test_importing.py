@@ -21,6 +21,7 @@ from labelmass.data.sources.base import SourceFile
 from labelmass.data.sources.maps import LabelMap, load_map, open_map, shipped_maps
 from labelmass.errors import LabelMassError
 from labelmass.task import Task
+from needs import data_folder
 from proofs import proof
 
 TABLE = "id,text,food,service,price\na,Good soup,1,,0\nb,Slow and dear,0,1,1\nc,Fine,0,0,0\n"
@@ -177,15 +178,18 @@ def test_the_page_names_every_source_and_no_other() -> None:
         assert f"`{source.name}`" in page
 
 
-SHARED = sorted((Path(__file__).parents[3] / "shared" / "data").glob("*.jsonl"))
-
-
-@pytest.mark.skipif(not SHARED, reason="no shared data")
-@pytest.mark.parametrize("path", SHARED, ids=lambda path: path.stem)
-def test_shared_records_are_read(path: Path) -> None:
-    first = json.loads(path.read_text().partition("\n")[0])
-    if {"text", "response"} <= first.keys():
-        pytest.skip("a text with a response beside it is no form of ours")
-    items = [item for _, item in read_records(path)]
-    assert items and not [item for item in items if isinstance(item, BadRecord)]
-    assert len({item.id for item in items}) == len(items)
+@pytest.mark.data
+def test_records_of_a_folder_are_read() -> None:
+    """Every JSONL file whose records have a form of ours: not a text with a response beside it."""
+    folder = data_folder()
+    assert folder is not None
+    read = 0
+    for path in sorted(folder.glob("*.jsonl")):
+        first = json.loads(path.read_text().partition("\n")[0])
+        if {"text", "response"} <= first.keys():
+            continue
+        items = [item for _, item in read_records(path)]
+        assert items and not [item for item in items if isinstance(item, BadRecord)], path
+        assert len({item.id for item in items}) == len(items), path
+        read += 1
+    assert read, f"no record file in {folder}"

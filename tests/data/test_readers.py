@@ -129,8 +129,9 @@ def test_a_table_without_a_text_is_refused(tmp_path: Path) -> None:
 
 
 def test_parquet(tmp_path: Path) -> None:
-    pyarrow = pytest.importorskip("pyarrow")
-    parquet = pytest.importorskip("pyarrow.parquet")
+    import pyarrow
+    from pyarrow import parquet
+
     file = tmp_path / "x.parquet"
     bad = pyarrow.StringArray.from_buffers(
         3, pyarrow.py_buffer(b"\0\0\0\0\1\0\0\0\2\0\0\0\3\0\0\0"), pyarrow.py_buffer(b"a\xffc")
@@ -244,7 +245,8 @@ def test_one_text_and_one_mapping_are_one_record() -> None:
 
 
 def test_tables_in_python_are_rows() -> None:
-    pandas = pytest.importorskip("pandas")
+    import pandas
+
     frame = pandas.DataFrame({"id": [5, 6], "text": ["a", None], "n": [0.5, float("nan")]})
     (_, first), (_, second) = each_record(frame)
     assert isinstance(first, Record) and first.to_dict() == {"id": 5, "text": "a", "n": 0.5}
@@ -257,7 +259,8 @@ def test_tables_in_python_are_rows() -> None:
             "n": None,
         }
     )
-    pyarrow = pytest.importorskip("pyarrow")
+    import pyarrow
+
     assert each_record(pyarrow.table({"text": ["a"]})) == [(1, Record(1, text="a"))]
     texts = [item.text for _, item in each_record(frame["text"][:1]) if isinstance(item, Record)]
     assert texts == ["a"]

@@ -108,8 +108,6 @@ def runs(draw: st.DrawFn) -> tuple[list[str], list[str], list[dict[str, Any]]]:
 
 @pytest.mark.parametrize("ending", [".csv", ".parquet", ".jsonl"])
 def test_any_names_are_read_back(ending: str) -> None:
-    if ending == ".parquet":
-        pytest.importorskip("pyarrow")
 
     @settings(max_examples=40, deadline=None)
     @given(runs())
@@ -142,7 +140,6 @@ def test_labels_that_look_like_columns() -> None:
         "gate": {"p": 0.9, "low": 0.8, "high": 1.0},
         "input": {"joy": 1, "text": "a", "off_format": 7, "label:joy": "b"},
     }
-    pytest.importorskip("pyarrow")
     for ending in (".csv", ".parquet"):
         found = written(ending, [row], labels)
         (one,) = found.predictions.values()
@@ -152,7 +149,8 @@ def test_labels_that_look_like_columns() -> None:
 
 
 def test_input_columns_have_the_types_of_their_values(tmp_path: Path) -> None:
-    parquet = pytest.importorskip("pyarrow.parquet")
+    from pyarrow import parquet
+
     rows = [
         {"id": 1, "input": {"n": 1, "x": 1, "flag": True, "mix": 1, "list": ["a"], "big": 2**70}},
         {"id": 2, "input": {"n": 2, "x": 0.5, "flag": None, "mix": "a", "list": None}},
@@ -221,7 +219,6 @@ def test_what_is_wrong_with_a_table_is_named(tmp_path: Path, text: str, said: st
 
 
 def test_a_pointer_named_parquet_is_told_for_what_it_is(tmp_path: Path) -> None:
-    pytest.importorskip("pyarrow")
     file = tmp_path / "s.parquet"
     file.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n")
     with pytest.raises(LabelMassError, match=r"s.parquet is a Git LFS pointer.*git lfs pull"):

@@ -25,8 +25,6 @@ TEXTS = ["so happy", {"id": "b"}, "rain", {"id": "d", "text": "a dark road"}]
 def test_our_own_files_are_read_as_they_were_scored(
     mood: Task, tmp_path: Path, ending: str, methods: list[str]
 ) -> None:
-    if ending == "parquet":
-        pytest.importorskip("pyarrow")
     scores = labelmass.score(TEXTS, mood, mood_model(), methods=methods)
     mark = {"run": scores.signature.to_dict()}
     out = tmp_path / f"out.{ending}"

@@ -70,7 +70,8 @@ def test_csv_is_flat(journal: Journal, tmp_path: Path) -> None:
 
 
 def test_parquet_is_flat_and_typed(journal: Journal, tmp_path: Path) -> None:
-    parquet = pytest.importorskip("pyarrow.parquet")
+    from pyarrow import parquet
+
     export(journal, tmp_path / "x.parquet")
     table = parquet.read_table(tmp_path / "x.parquet")
     assert table.column_names == COLUMNS
@@ -85,7 +86,8 @@ def test_parquet_is_flat_and_typed(journal: Journal, tmp_path: Path) -> None:
 
 
 def test_whole_ids_stay_numbers_and_bad_records_alone_are_written(tmp_path: Path) -> None:
-    parquet = pytest.importorskip("pyarrow.parquet")
+    from pyarrow import parquet
+
     with Journal(tmp_path / "j", {}) as journal:
         journal.append([(1, {"id": 1, "error": "x"})])
         export(journal, tmp_path / "x.parquet")
@@ -95,7 +97,8 @@ def test_whole_ids_stay_numbers_and_bad_records_alone_are_written(tmp_path: Path
 
 
 def test_odd_ids_and_texts_are_written(tmp_path: Path) -> None:
-    parquet = pytest.importorskip("pyarrow.parquet")
+    from pyarrow import parquet
+
     with Journal(tmp_path / "j", {}) as journal:
         journal.append(
             [(1, {"id": 2**70, "greedy": "a\udcff"}), (2, {"id": "\ud800", "error": "x"})]
@@ -111,7 +114,6 @@ def test_odd_ids_and_texts_are_written(tmp_path: Path) -> None:
 
 
 def test_an_empty_run_gives_an_empty_file(tmp_path: Path) -> None:
-    pytest.importorskip("pyarrow")
     with Journal(tmp_path / "j", {}) as journal:
         for ending in ("jsonl", "csv", "parquet"):
             export(journal, tmp_path / f"x.{ending}")

@@ -67,8 +67,9 @@ def test_files_that_cannot_be_opened_are_named(tmp_path: Path) -> None:
 
 
 def test_parquet(tmp_path: Path) -> None:
-    pyarrow = pytest.importorskip("pyarrow")
-    parquet = pytest.importorskip("pyarrow.parquet")
+    import pyarrow
+    from pyarrow import parquet
+
     file = tmp_path / "x.parquet"
     for content, said in ((POINTER, "Git LFS pointer"), (b"nonsense", "not a Parquet file")):
         file.write_bytes(content)
@@ -89,8 +90,9 @@ def test_parquet(tmp_path: Path) -> None:
 
 
 def test_a_broken_parquet_file_is_named(tmp_path: Path) -> None:
-    pyarrow = pytest.importorskip("pyarrow")
-    parquet = pytest.importorskip("pyarrow.parquet")
+    import pyarrow
+    from pyarrow import parquet
+
     file = tmp_path / "x.parquet"
     parquet.write_table(pyarrow.table({"text": [str(n) for n in range(5000)]}), file)
     content = bytearray(file.read_bytes())

@@ -32,7 +32,6 @@ def gathered(levels_run: Path) -> Gathered:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     program = find()
-    if program is None:
-        pytest.skip("no Chromium on PATH")
+    assert program is not None, "no Chromium on PATH"
     with Browser(program) as started:
         yield started

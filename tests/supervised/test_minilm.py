@@ -1,19 +1,14 @@
-"""The sentence encoder on real weights, where its package is installed."""
+"""The sentence encoder on real weights."""
 
 from __future__ import annotations
-
-from importlib.util import find_spec
 
 import numpy as np
 import pytest
 
-from labelmass.lm.encoder import PACKAGE, TextEncoder
+from labelmass.lm.encoder import TextEncoder
 from labelmass.supervised import Sentences, fit_heads
 
-pytestmark = [
-    pytest.mark.model,
-    pytest.mark.skipif(find_spec(PACKAGE) is None, reason=f"{PACKAGE} is not installed"),
-]
+pytestmark = pytest.mark.minilm
 
 CATS = ["A cat sits on the mat.", "The kitten sleeps on a rug.", "Our cat chased a mouse."]
 BANKS = ["The bank raised its rates.", "Shares fell after the report.", "Inflation is slowing."]

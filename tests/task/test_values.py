@@ -59,7 +59,8 @@ def test_what_has_no_plain_form_is_kept_as_text_only_where_json_is_written() -> 
 
 
 def test_pandas_says_what_is_missing_in_many_ways() -> None:
-    pandas = pytest.importorskip("pandas")
+    import pandas
+
     row = {"a": pandas.NA, "b": pandas.NaT, "c": np.float64("nan"), "d": None, "e": Decimal("nan")}
     assert plain_row(row) == dict.fromkeys("abcde")
     frame = pandas.DataFrame({"at": pandas.to_datetime(["2020-01-02 03:04"]), "n": [1]})
@@ -89,7 +90,8 @@ def test_what_is_no_id_is_refused(value: Any) -> None:
 
 
 def test_fields_of_a_record_are_plain_json() -> None:
-    pandas = pytest.importorskip("pandas")
+    import pandas
+
     row = {"text": np.str_("a"), "at": pandas.Timestamp("2020-01-02"), "n": np.int64(1), "b": b"a"}
     record = Record.from_dict(row | {"none": np.nan}, 1)
     assert record.extra == {"at": "2020-01-02T00:00:00", "n": 1, "b": "YQ==", "none": None}

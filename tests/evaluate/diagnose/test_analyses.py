@@ -264,7 +264,6 @@ def test_a_diagnosis_is_strict_json_and_says_why_something_is_missing() -> None:
 
 
 def test_figures_of_next_to_nothing(tmp_path) -> None:
-    pytest.importorskip("matplotlib")
     from labelmass.evaluate.diagnose.figures import save_figures
 
     nothing = diagnose([Item(tree_of({}, {}), frozenset(), LABELS)], "a$b$c")

@@ -1,0 +1,68 @@
+"""Tests that cannot be run here are left out in one line, and fail in CI."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from needs import NEEDS, lacking
+
+ROOT = Path(__file__).parents[1]
+EVERYTHING = frozenset(NEEDS)
+
+
+@pytest.mark.parametrize(
+    ("markers", "here", "ci", "without", "left"),
+    [
+        (["long", "browser"], EVERYTHING, False, [], []),
+        (["long", "browser"], EVERYTHING - {"browser"}, False, [], ["browser"]),
+        (["long", "browser"], EVERYTHING - {"browser"}, True, [], []),  # it runs, and fails
+        (["browser", "model"], EVERYTHING - {"browser"}, True, ["browser"], ["browser"]),
+        (["browser"], EVERYTHING, True, ["browser"], ["browser"]),
+        (["data"], EVERYTHING - {"data"}, True, [], ["data"]),  # CI does not bring it
+        (["model", "minilm"], frozenset[str](), False, [], ["model", "minilm"]),
+        (["long"], frozenset[str](), False, [], []),
+    ],
+)
+def test_what_is_left_out(
+    markers: list[str], here: frozenset[str], ci: bool, without: list[str], left: list[str]
+) -> None:
+    assert lacking(markers, here, ci=ci, without=without) == left
+
+
+def pytest_at(tmp_path: Path, *args: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """A run on a machine without a browser; no environment of this one's CI."""
+    own = {key: value for key, value in os.environ.items() if key != "CI"}
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *args],
+        env=own | {"PATH": str(tmp_path)} | environment,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_newcomer_reads_one_line(tmp_path: Path) -> None:
+    found = pytest_at(tmp_path, "tests/report/test_browser.py")
+    assert found.returncode == 5, found.stdout  # nothing to run
+    assert "left out: 5 tests for want of Chromium on PATH (install it" in found.stdout
+    assert "skipped" not in found.stdout
+
+
+def test_ci_fails(tmp_path: Path) -> None:
+    missing = pytest_at(tmp_path, "tests/report/test_browser.py", "-x", CI="true")
+    assert missing.returncode == 1 and "no Chromium on PATH" in missing.stdout
+    test = tmp_path / "test_skips.py"
+    test.write_text("import pytest\n\ndef test_one():\n    pytest.skip('why not')\n")
+    for ci, code in (("true", 1), ("", 0)):
+        # The hooks of this suite over a test from elsewhere.
+        skipped = pytest_at(
+            tmp_path, "-p", "conftest", f"--rootdir={tmp_path}", "-c", os.devnull, str(test), CI=ci,
+            PYTHONPATH=os.pathsep.join([str(ROOT / "tests"), os.environ.get("PYTHONPATH", "")]),
+        )  # fmt: skip
+        assert skipped.returncode == code, skipped.stdout + skipped.stderr
