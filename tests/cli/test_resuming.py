@@ -314,7 +314,7 @@ def test_what_differs_is_named(model: Counting) -> None:
     stop(model)
     file = Path("out.jsonl.journal")
     file.write_text(file.read_text().replace('"version":"', '"version":"9.', 1))
-    with pytest.raises(LabelMassError, match=r"begun by another run \(version was '9\."):
+    with pytest.raises(LabelMassError, match=r"begun by another run \(run\.version was '9\."):
         score()
     file.write_text("x" + file.read_text())
     with pytest.raises(LabelMassError, match="is not a journal of labelmass"):

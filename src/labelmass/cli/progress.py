@@ -98,7 +98,7 @@ def run_to_file(
 ) -> Shortfall:
     """Score what the journal does not hold yet, then write `out`. Returns what fell short."""
     short, warned = Shortfall(), 0
-    mark = signature.to_dict()
+    mark: dict[str, Any] = {"run": signature.to_dict()}
     if plan.deciding is not None:
         mark["policy"] = plan.deciding.policy.digest
     actions: Counter[str] = Counter()

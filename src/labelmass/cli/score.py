@@ -280,9 +280,10 @@ def _score_texts(source: str, name: str | None, options: dict[str, Any]) -> Shor
     out, short = Path(options["out"]), Shortfall()
     output_writer(out)
     signature = Signature.of_texts(task, [one.mark for one in classifiers])
+    mark = {"run": signature.to_dict()}
     with (
         Input(source) as records,
-        open_journal(out, signature.to_dict(), records, overwrite=options["overwrite"]) as journal,
+        open_journal(out, mark, records, overwrite=options["overwrite"]) as journal,
     ):
         results = score_texts(journal.left(records.read()), classifiers, task)
         for key, result in watched(results, total, len(journal)):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from itertools import islice
 from pathlib import Path
 from typing import Any, cast
@@ -96,17 +96,12 @@ def _write_parquet(path: Path, journal: Journal, keys: list[int] | None) -> None
     types[bool] = pyarrow.bool_()
     schema = pyarrow.schema(
         [(name, types[kind]) for name, kind in table.columns.items()],
-        metadata={"labelmass": json.dumps(_about(journal.signature))},
+        metadata={"labelmass": json.dumps(journal.signature)},
     )
     rows = map(table.cells, journal.records(keys))
     with parquet.ParquetWriter(path, schema) as writer:
         while chunk := list(islice(rows, ROW_GROUP)):
             writer.write_table(pyarrow.Table.from_pylist(chunk, schema=schema))
-
-
-def _about(mark: Mapping[str, Any]) -> dict[str, Any]:
-    """What a journal is of; a signature under the name that readers look for."""
-    return {"run": dict(mark)} if "methods" in mark else dict(mark)
 
 
 _WRITERS = {".jsonl": _write_jsonl, ".csv": _write_csv, ".parquet": _write_parquet}
