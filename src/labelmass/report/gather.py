@@ -42,15 +42,19 @@ WORST = 10
 class Trees:
     """How the trees of a model came out.
 
-    records: with a tree. failed: (id, error) of those without. off_format, unexplored: mean mass,
-    as the model generates. endings: of the greedy answers. stopped: why a search stopped before
-    its tolerance, or "" where it did not -> records.
+    records: with a tree. failed: (id, error) of those without. off_format, unexplored, unreadable,
+    off_format_after_label, and empty, of the empty answer: mean mass, as the model generates.
+    endings: of the greedy answers. stopped: why a search stopped before its tolerance, or "" where
+    it did not -> records.
     """
 
     records: int
     failed: tuple[tuple[str | int, str], ...]
     off_format: float
     unexplored: float
+    unreadable: float
+    off_format_after_label: float
+    empty: float
     endings: Mapping[str, int]
     stopped: Mapping[str, int]
 
@@ -249,7 +253,7 @@ class _Reading:
         self._known = known_labels(targets)
         self.pairs = Pairs(targets.labels)
         self._failed: list[tuple[str | int, str]] = []
-        self._masses: list[tuple[float, float]] = []
+        self._masses: list[tuple[float, ...]] = []
         self._verdicts: dict[str | int, tuple[float, float]] = {}
         self._endings: Counter[str] = Counter()
         self._stopped: Counter[str] = Counter()
@@ -265,7 +269,9 @@ class _Reading:
             if record.id in self._known:  # the run judges what the first model has trees of
                 people = people_pairs(record, self._saved.task, *self._known[record.id])
                 self.pairs.add(model_pairs(Readings(one.tree, self._normalisation)), people)
-            self._masses.append((raw.off_format, raw.unexplored))
+            empty = 0.0 if raw.none is None else raw.none.low or 0.0
+            lost = raw.unreadable, raw.off_format_after_label
+            self._masses.append((raw.off_format, raw.unexplored, *lost, empty))
             self._verdicts[record.id] = verdict_masses(raw)
             self._endings[str(one.tree.greedy_end)] += 1
             self._stopped[one.tree.stopped] += 1
@@ -279,12 +285,11 @@ class _Reading:
 
     def trees(self) -> Trees:
         """What was counted."""
-        off, left = np.mean(self._masses, axis=0).tolist() if self._masses else (0.0, 0.0)
+        masses = np.mean(self._masses, axis=0).tolist() if self._masses else [0.0] * 5
         return Trees(
             len(self._masses),
             tuple(self._failed),
-            off,
-            left,
+            *masses,
             dict(sorted(self._endings.items())),
             dict(sorted(self._stopped.items())),
         )

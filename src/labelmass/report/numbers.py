@@ -60,6 +60,8 @@ def _model(
             "failed": len(model.trees.failed),
             "off_format": model.trees.off_format,
             "unexplored": model.trees.unexplored,
+            "unreadable": model.trees.unreadable,
+            "off_format_after_label": model.trees.off_format_after_label,
             "endings": dict(model.trees.endings),
             "stopped": dict(model.trees.stopped),
         },

@@ -60,6 +60,17 @@ def _of_model(model: Model) -> Iterator[str]:
             "that "
             "parse."
         )
+    if trees.unreadable > MUCH:
+        yield (
+            f"{trees.unreadable:.0%} of the mass is a risk verdict whose rest cannot be read, so "
+            "its labels get little; --off-format unknown counts that as open."
+        )
+    after = trees.off_format_after_label
+    if after > max(trees.empty, model.signature.tolerance):
+        yield (
+            f"{after:.0%} of the mass leaves the format after the text of a label, more than the "
+            "empty answer has: on-format, labels get too little and the empty answer too much."
+        )
     if trees.failed:
         yield f"{len(trees.failed)} records have no tree and are in no number."
     early = {why: n for why, n in trees.stopped.items() if why not in ENDS}
