@@ -16,6 +16,7 @@ from labelmass.calibrate import Calibrator
 from labelmass.data import Journal, export
 from labelmass.decide import Policy, Rule
 from labelmass.errors import LabelMassError
+from labelmass.run.deciding import reads_answer
 from labelmass.run.results import Result
 from labelmass.run.scored import Scored
 
@@ -62,8 +63,7 @@ def test_methods_that_ask_other_questions_have_no_verdict() -> None:
     policy = Policy({"S1": Rule("flag", None), "S2": Rule("flag", None)})
     found = one(SILENT, policy, methods=["constant"])
     assert found.decisions["no_verdict"]  # it stands for the answer to the task
-    labels = labelmass.run.deciding.reads_answer
-    assert [labels(name) for name in ("any-place", "hard", "unary", "binary", "tfidf")] == [
+    assert [reads_answer(name) for name in ("any-place", "hard", "unary", "binary", "tfidf")] == [
         True, True, False, False, False,
     ]  # fmt: skip
 
@@ -78,13 +78,14 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def write(source: str, out: str, **options: Any) -> list[dict[str, Any]]:
-    """A score file in any form, with what of each record could be read."""
+def write(source: str, *outs: str, **options: Any) -> list[dict[str, Any]]:
+    """Score files, in the form that their names say, of one run."""
     results = labelmass.score(records(source), guard_task(), guard_model(), **options)
     rows = results.to_dicts()
     with Journal(Path("journal"), {"run": results.signature.to_dict()}, overwrite=True) as journal:
         journal.append(list(enumerate(rows)))
-        export(journal, out)
+        for out in outs:
+            export(journal, out)
         journal.remove()
     return rows
 
@@ -110,11 +111,12 @@ def test_files_are_decided_as_records_are(normalise: str, calibrated: bool) -> N
     open_ = [row["decisions"].get("unreadable") for row in wanted]
     assert sum(map(bool, open_)) >= 3 and wanted[41]["decisions"]["no_verdict"]
     assert wanted[42]["decisions"] == {"action": "review"}
-    for ending in ("jsonl", "csv", "parquet"):
-        write("new.jsonl", f"plain.{ending}", **(options | {"calibrator": None}))
-        write("new.jsonl", f"after.{ending}", **options)
-        for name in ("plain", "after"):
-            run("decide", f"{name}.{ending}", "--policy", "policy.toml", *through, "--force",
+    endings = ("jsonl", "csv", "parquet")
+    write("new.jsonl", *(f"plain.{ending}" for ending in endings), normalise=normalise)
+    write("new.jsonl", *(f"after.{ending}" for ending in endings), **options)
+    for ending in endings:
+        for name in ("plain", "after") if calibrated else ("plain",):
+            run("decide", f"{name}.{ending}", "--policy", "policy.toml", *through,
                 "--out", "decisions.jsonl")  # fmt: skip
             for row, whole in zip(records("decisions.jsonl"), wanted, strict=True):
                 found = whole["decisions"]
@@ -183,8 +185,7 @@ def test_a_file_without_its_verdicts_is_refused() -> None:
 @pytest.mark.parametrize("ending", ["jsonl", "csv", "parquet"])
 def test_what_was_made_when_verdicts_were_lost_is_refused(ending: str) -> None:
     """By a version whose signature says nothing of verdicts, and whose scores did not either."""
-    write("dev.jsonl", f"scores.{ending}")
-    write("dev.jsonl", "scores.jsonl")
+    write("dev.jsonl", f"scores.{ending}", "scores.jsonl")
     on = ("--targets", "dev.jsonl", "-t", "watch.toml", "--gold-targets")
     run("tune", "scores.jsonl", *on, "--goal", "f1", "--out", "policy.json")
     run("calibrate", "scores.jsonl", *on, "--out", "cal.json")
