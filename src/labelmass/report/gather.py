@@ -23,6 +23,7 @@ from labelmass.run.compare import Run, targets_of
 from labelmass.run.deciding import verdict_masses
 from labelmass.run.diagnose import diagnose_runs
 from labelmass.run.explore import Explored
+from labelmass.run.missed import LIMITS
 from labelmass.run.results import Failure
 from labelmass.run.signature import Signature
 from labelmass.run.trees import SavedTrees
@@ -44,8 +45,8 @@ class Trees:
 
     records: with a tree. failed: (id, error) of those without. off_format, unexplored, unreadable,
     off_format_after_label, and empty, of the empty answer: mean mass, as the model generates.
-    endings: of the greedy answers. stopped: why a search stopped before its tolerance, or "" where
-    it did not -> records.
+    endings: of the greedy answers. stopped: what ended a search, of the tree or of a label step,
+    short of its tolerance, or "" where nothing did -> records.
     """
 
     records: int
@@ -274,7 +275,8 @@ class _Reading:
             self._masses.append((raw.off_format, raw.unexplored, *lost, empty))
             self._verdicts[record.id] = verdict_masses(raw)
             self._endings[str(one.tree.greedy_end)] += 1
-            self._stopped[one.tree.stopped] += 1
+            tree = one.tree
+            self._stopped[tree.stopped if tree.stopped in LIMITS else tree.step_stopped] += 1
             if record.id in wanted:
                 kept[record.id] = one
         return kept

@@ -14,8 +14,6 @@ from labelmass.report.html import Markup, fold, join, number, table, tag
 from labelmass.report.scores import best
 from labelmass.run.results import MUCH
 
-ENDS = ("tolerance", "exhausted", "complete", "")
-"""Of a search that found what it was asked for."""
 SMALL = 100
 """With fewer records, little is sure."""
 
@@ -49,6 +47,8 @@ def _of_scores(run: Gathered) -> Iterator[str]:
     for row in comparison["methods"]:
         if row["failed"]:
             yield f"{row['name']} has no probabilities for {row['failed']} records."
+        if row.get("missed"):  # comparisons of earlier versions do not say
+            yield f"{row['name']} missed the tolerance of its run for {row['missed']} records."
 
 
 def _of_model(model: Model) -> Iterator[str]:
@@ -73,7 +73,7 @@ def _of_model(model: Model) -> Iterator[str]:
         )
     if trees.failed:
         yield f"{len(trees.failed)} records have no tree and are in no number."
-    early = {why: n for why, n in trees.stopped.items() if why not in ENDS}
+    early = {why: n for why, n in trees.stopped.items() if why}
     if early:
         causes = ", ".join(f"{why} ({n})" for why, n in early.items())
         yield f"Searches that a limit stopped before the tolerance was met: {causes}."

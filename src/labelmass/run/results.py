@@ -222,7 +222,7 @@ class Result:
         """What only a format with a verdict has, or only one without."""
         if self.verdict is None:
             return {"off_format_after_label": self.off_format_after_label}
-        return {"unreadable": self.unreadable, "verdict": self.verdict.to_dict()}
+        return {"unreadable": self.unreadable, "verdict": self.quoted(self.verdict).to_dict()}
 
     def _lost_after_label(self, explained: float) -> list[str]:
         """Labels that are written and then lost, where the empty answer is not even as likely.
