@@ -17,6 +17,7 @@ from labelmass.answers.grammar import TokenGrammar, Vocabulary
 from labelmass.answers.search import Budget, Needs, Search
 from labelmass.answers.steps import NextOutput, label_steps
 from labelmass.answers.tree import AnswerTree, Ending, Normalisation
+from labelmass.answers.upcoming import Upcoming
 from labelmass.estimators import ESTIMATORS, needs_of
 from labelmass.estimators.base import LabelScores, no_questions
 from labelmass.estimators.stepwise import compare_to_none, first_step, max_over_generations
@@ -303,3 +304,22 @@ def test_where_no_label_can_come_there_is_no_share() -> None:
         scores = method(tree)
         assert scores["joy"].p is None
         assert (scores["joy"].low, scores["joy"].high) == (0.0, 1.0)
+
+
+def test_what_may_be_written_next_is_known_at_every_place() -> None:
+    labels = ["joy", "joyful", "fear"]
+    automaton = ByteAutomaton(comma_list(blanks=" "), [[one] for one in labels])
+    upcoming = Upcoming(automaton)
+
+    def after(text: bytes) -> set[str]:
+        moved = automaton.run(text)
+        assert moved is not None
+        bits = upcoming.of(moved[0])
+        return {name for out, name in enumerate([*labels, "none"]) if bits >> out & 1}
+
+    assert after(b"") == {*labels, "none"}
+    assert after(b" ") == {*labels, "none"}
+    assert after(b"jo") == after(b"joy") == {"joy", "joyful"}
+    assert after(b"joyf") == {"joyful"}
+    assert after(b"joy, ") == set(labels)
+    assert after(b"no") == after(b"none ") == {"none"}

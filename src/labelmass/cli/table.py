@@ -98,7 +98,7 @@ def _add(table: Table, result: Result, beside: bool, few: bool, most: int) -> No
             cells.append(_cell(bounds, few, method in result.missed))
         if beside:
             cells.append(_cell(on_format.label(output), few))
-        cells.append(Text(f"{result.off_format:.3f}" if row == 0 else "", _shade(result)))
+        cells.append(Text(_off_format(result) if row == 0 else "", _shade(result)))
         if few:
             cells.append(Text(result.tree.greedy_text.strip() if row == 0 else "", "dim"))
         table.add_row(*cells, end_section=row == len(names) - 1)
@@ -115,6 +115,12 @@ def _cell(bounds: Bounds | None, spread: bool, missed: bool = False) -> Text:
         half = (bounds.width or 0) / 2
         text.append(f" ±{half:.3f}" if half >= 0.0005 else "       ", "dim")
     return text.append(mark, "yellow")
+
+
+def _off_format(result: Result) -> str:
+    """What was found to leave the format; more may, where much was not looked at."""
+    least = result.unexplored > result.signature.tolerance
+    return f"{'≥' if least else ''}{result.off_format:.3f}"
 
 
 def _shade(result: Result) -> str:
