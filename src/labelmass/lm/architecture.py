@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from labelmass.errors import ModelError
-from labelmass.lm.spans import dynamic_factor, spans
+from labelmass.lm.critical_lengths import critical_lengths, dynamic_factor
 
 FULL, SLIDING = "full_attention", "sliding_attention"
 
@@ -46,13 +46,13 @@ class Architecture:
     """windows: for tree attention; obstacle: why it cannot be used, in a few words, or None.
 
     context: longest sequence in tokens; None if unlimited.
-    numbers: lengths at which it may read otherwise, see `lm.spans`, rising.
+    critical_lengths: lengths at which it may read otherwise, rising, see `lm.critical_lengths`.
     """
 
     windows: Windows
     obstacle: str | None
     context: int | None
-    numbers: tuple[int, ...]
+    critical_lengths: tuple[int, ...]
 
 
 def inspect(model: Any) -> Architecture:
@@ -75,7 +75,8 @@ def inspect(model: Any) -> Architecture:
     if context and (factor := dynamic_factor(config.to_dict())):
         context = int(context * factor)
     recurrent = config.model_type in RECURRENT
-    return Architecture(windows, obstacle, None if recurrent else context, spans(config.to_dict()))
+    lengths = critical_lengths(config.to_dict())
+    return Architecture(windows, obstacle, None if recurrent else context, lengths)
 
 
 def _value(config: Any, name: str) -> Any:

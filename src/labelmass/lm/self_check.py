@@ -22,7 +22,7 @@ from labelmass.lm.forward import Forward
 SHARED, COMMON = 2, 10
 """Tokens that some prompts of a check begin with: said to be shared, and in truth."""
 
-BEST = 16
+COMPARED_TOKENS = 16
 """Tokens of each row that are compared, the likeliest."""
 
 NODES = {1: (PROMPT, 0), 2: (PROMPT, 1), 3: (2, 2), 4: (3, 3)}
@@ -74,24 +74,24 @@ class SelfCheck:
         self._right: dict[Name, NDArray[np.float64]] = {}
 
     @property
-    def tokens(self) -> int:
+    def batch_tokens(self) -> int:
         """Of all sequences together, each padded to the longest."""
         lengths = [len(self._sequence(*name)) for name in self._batch]
         return max(lengths) * len(lengths)
 
-    def fault_of_trees(self, strategy: Any) -> str | None:
-        """In words, in what the rows of a way of reading trees are wrong, or None.
+    def problem_of_trees(self, strategy: Any) -> str | None:
+        """Why rows that a strategy reads by tree are not those of full passes; None if they are.
 
         strategy: opened for nothing else, such as `TreeAttention`.
         Raises ModelError where full passes cannot be had at all.
         """
-        return self._fault(self._checked, lambda: self._rows(strategy))
+        return self._problem(self._checked, lambda: self._rows(strategy))
 
-    def fault_of_batches(self, strategy: Any) -> str | None:
+    def problem_of_batches(self, strategy: Any) -> str | None:
         """The same of reading short and long sequences in one call."""
-        return self._fault(self._batch, lambda: self._rows_at_once(strategy))
+        return self._problem(self._batch, lambda: self._rows_at_once(strategy))
 
-    def _fault(self, names: list[Name], rows_of: Callable[[], dict[Name, Row]]) -> str | None:
+    def _problem(self, names: list[Name], rows_of: Callable[[], dict[Name, Row]]) -> str | None:
         for name in names:
             if name not in self._right:
                 self._right[name] = self._full_pass(self._sequence(*name))
@@ -103,14 +103,14 @@ class SelfCheck:
             what = " ".join(str(error).split())
             return f"it fails ({what[:100] or repr(error)})"
         differ = np.array([self._distance(name, rows[name]) for name in names])
-        if (differ <= self._tolerance).all():  # NaN compares false, and is a fault
+        if (differ <= self._tolerance).all():  # NaN compares false, and is a problem
             return None
         return f"its rows differ from those of full passes by {differ.max():.2g} nats"
 
     def _distance(self, name: Name, row: Row) -> float:
         """Nats between a row and that of a full pass, at its likeliest tokens."""
         right = self._right[name]
-        best = np.argsort(-right)[:BEST]
+        best = np.argsort(-right)[:COMPARED_TOKENS]
         return float(np.abs(row.logprobs[best] - right[best]).max())
 
     def _sequence(self, record: str, node: int) -> list[int]:

@@ -12,17 +12,17 @@ from typing import Any
 
 import torch
 
-from labelmass.lm import spans
+from labelmass.lm.critical_lengths import critical_lengths, replaced
 from labelmass.lm.forward import embeddings
 from labelmass.lm.sources import quiet
 
-STEP = 16
+SCALED_STEP = 16
 """Numbers of the configuration that are larger than twice this become 3, 4, 5 ... times this."""
 
 VOCABULARY = 300
 """Tokens of a copy."""
 
-MOST_WEIGHTS = 20_000_000
+MAX_WEIGHTS = 20_000_000
 """Weights of a copy; more would take long, and mean that it was not scaled down."""
 
 _LAYERS = (
@@ -107,8 +107,8 @@ _SHARES = {
 
 def smaller(numbers: Sequence[int]) -> dict[int, int]:
     """What the numbers of a configuration become in its copy; their order stays."""
-    large = sorted({number for number in numbers if number > 2 * STEP})
-    return {number: STEP * (3 + place) for place, number in enumerate(large)}
+    large = sorted({number for number in numbers if number > 2 * SCALED_STEP})
+    return {number: SCALED_STEP * (3 + place) for place, number in enumerate(large)}
 
 
 def small_copy(network: Any) -> Any:
@@ -125,7 +125,7 @@ def small_copy(network: Any) -> Any:
             try:
                 with torch.device("meta"):
                     weights = sum(weight.numel() for weight in _built(network, copies).parameters())
-                if weights > MOST_WEIGHTS:
+                if weights > MAX_WEIGHTS:
                     raise ValueError(f"its small copy has {weights} weights")
                 return randomised(_built(network, copies)).eval().to(device)
             except Exception as error:  # a class refuses in its own way what it cannot be
@@ -144,7 +144,7 @@ def _built(network: Any, copies: int) -> Any:
 
 def scaled_down(config: Mapping[str, Any], copies: int = 1) -> dict[str, Any]:
     """A configuration with narrow layers, `copies` of each kind, and small numbers."""
-    return _narrow(spans.replaced(config, smaller(spans.spans(config))), copies)
+    return _narrow(replaced(config, smaller(critical_lengths(config))), copies)
 
 
 def _narrow(config: dict[str, Any], copies: int) -> dict[str, Any]:

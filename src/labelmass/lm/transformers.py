@@ -21,7 +21,7 @@ from labelmass.lm.attention import attention
 from labelmass.lm.base import Ask, Row, Tokenizer, Usage
 from labelmass.lm.forward import embeddings
 from labelmass.lm.hidden import Hidden, Pair
-from labelmass.lm.ways import Reader, choose, config_text
+from labelmass.lm.reading_modes import StrategyFactory, choose_mode, config_text
 
 DTYPES = ("float32", "bfloat16", "float16")
 
@@ -67,15 +67,15 @@ class TransformersModel:
         on_cpu = table.device.type == "cpu"
         size = len(tokenizer.token_bytes)
         tokens = pass_tokens or (512 if on_cpu else 2048)
-        reader = Reader(model, size, pass_tokens=tokens, max_slots=max_slots)
-        self._forward = reader.forward
-        self.context = reader.architecture.context
-        self._way = choose(reader, model, size, self.fingerprint, self.dtype)
-        self.note = self._way.note(model.config.model_type)
-        self._strategy = reader.strategy(self._way)
+        factory = StrategyFactory(model, size, pass_tokens=tokens, max_slots=max_slots)
+        self._forward = factory.forward
+        self.context = factory.architecture.context
+        self._mode = choose_mode(factory, self.fingerprint, self.dtype)
+        self.note = self._mode.note(model.config.model_type)
+        self._strategy = factory.strategy(self._mode)
         self.engine = f"transformers/{self._strategy.name}"
-        shares = self._way.plain and reader.architecture.windows.size is None
-        self._hidden = Hidden(self._forward, shares=shares, batches=self._way.batches)
+        shares = self._mode.by_tree and factory.architecture.windows.size is None
+        self._hidden = Hidden(self._forward, shares=shares, batches=self._mode.batches)
         self._embedded = len(table)
         self._records: dict[int, Any] = {}
         self._opened = 0
@@ -165,7 +165,7 @@ class TransformersModel:
 
     def attention(self, prompt: Sequence[int], answer: Sequence[int]) -> NDArray[np.float64]:
         """What the positions of an answer attend to, see `lm.attention`."""
-        return attention(self._forward, prompt, answer, at_once=not self._way.plain)
+        return attention(self._forward, prompt, answer, at_once=not self._mode.by_tree)
 
     def hidden(self, pairs: Sequence[Pair], layer: int = -1) -> list[NDArray[np.float32]]:
         """States after every token of some answers, see `lm.hidden`."""

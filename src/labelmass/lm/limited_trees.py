@@ -19,7 +19,7 @@ class Record:
     full: full_forward.Record
 
 
-class UpTo:
+class LimitedTrees:
     """Reads sequences of at most `limit` tokens by tree; no pass of it sees a later position."""
 
     name = "tree-attention+full-forward"

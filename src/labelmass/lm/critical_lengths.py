@@ -1,4 +1,4 @@
-"""Numbers of a configuration at which a model may change how it reads a sequence.
+"""Lengths at which a model may change how it reads a sequence, by its configuration.
 
 Windows, chunks, blocks, kernels, buckets and lengths from which positions are encoded otherwise:
 in a sequence that is no longer than any of them, none of them can be told. The length of the
@@ -25,11 +25,11 @@ OTHERS = re.compile(
 OTHER_SENSES = re.compile(r"vision|image|audio|speech|video|codec|quantization")
 """Parts of a configuration through which no text goes."""
 
-LEAST = 3
+MIN_LENGTH = 3
 """Smaller numbers are exceeded by every check."""
 
 
-def spans(config: Mapping[str, Any]) -> tuple[int, ...]:
+def critical_lengths(config: Mapping[str, Any]) -> tuple[int, ...]:
     """All such numbers of a configuration (`PreTrainedConfig.to_dict`), rising, each once."""
     return tuple(sorted({value for _, _, value in places(config)}))
 
@@ -62,7 +62,7 @@ def places(config: Any, within: bool = False) -> Iterator[tuple[Any, Any, int]]:
                 yield from places(value, named)
         elif isinstance(value, bool) or not isinstance(value, int | float):
             continue
-        elif named and value == int(value) and value >= LEAST:
+        elif named and value == int(value) and value >= MIN_LENGTH:
             yield config, key, int(value)
     if _dynamic(config) and isinstance(config.get("max_position_embeddings"), int):
         yield config, "max_position_embeddings", config["max_position_embeddings"]
