@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from labelmass.lm import remembered
+from labelmass.lm import check_cache
 from labelmass.lm.base import LanguageModel
 from labelmass.lm.scripted import ScriptedLanguageModel
 from labelmass.task import Task
@@ -63,7 +63,7 @@ def _checks_elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
     """What checks of models find is remembered for the session, not in the user's cache."""
     folder = tmp_path_factory.mktemp("checks")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(remembered, "folder", lambda: folder)
+        patch.setattr(check_cache, "folder", lambda: folder)
         yield
 
 
@@ -71,7 +71,7 @@ def _checks_elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
 def memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder for what checks of models find."""
     folder = tmp_path / "checks"
-    monkeypatch.setattr(remembered, "folder", lambda: folder)
+    monkeypatch.setattr(check_cache, "folder", lambda: folder)
     return folder
 
 

@@ -19,9 +19,9 @@ from labelmass.answers.readings import Readings
 from labelmass.answers.search import Budget
 from labelmass.answers.tree import Normalisation, Status
 from labelmass.errors import ModelError
-from labelmass.lm import ways
+from labelmass.lm import reading_modes
 from labelmass.lm.base import PROMPT, Ask, Row, Usage
-from labelmass.lm.spans import spans
+from labelmass.lm.critical_lengths import critical_lengths
 from labelmass.lm.transformers import TransformersModel
 from labelmass.run.explore import Explored, Explorer
 from labelmass.task import Record, Task
@@ -102,9 +102,9 @@ def test_rows_equal_full_passes(tiny: TinyModel, monkeypatch: pytest.MonkeyPatch
 
     Numbers are judged by the model's own weights, and those beyond 16 by a small copy, too.
     """
-    numbers = spans(tiny.pristine.config.to_dict())
+    numbers = critical_lengths(tiny.pristine.config.to_dict())
     for near in (256, 16) if any(number > 16 for number in numbers) else (256,):
-        monkeypatch.setattr(ways, "NEAR", near)
+        monkeypatch.setattr(reading_modes, "MAX_ON_WEIGHTS", near)
         check_rows(tiny, numbers)
 
 

@@ -11,12 +11,12 @@ import pytest
 import torch
 
 from labelmass.errors import ModelError
-from labelmass.lm import full_forward, remembered, self_check, small_copy, ways
+from labelmass.lm import check_cache, full_forward, reading_modes, self_check, small_copy
 from labelmass.lm.architecture import Windows
 from labelmass.lm.masked import Masked
+from labelmass.lm.reading_modes import ReadingMode
 from labelmass.lm.self_check import SelfCheck
 from labelmass.lm.transformers import TransformersModel
-from labelmass.lm.ways import Way
 from lm import every_architecture as every
 from lm.naive import asks_of, worst
 from lm.test_architectures import BASE, MIXED, VOCABULARY, network, wrapped
@@ -135,7 +135,7 @@ def test_a_window_that_is_off_by_one_is_found(
 
     usual = Masked.__init__
     monkeypatch.setattr(Masked, "__init__", wrong)
-    monkeypatch.setattr(ways, "NEAR", near)
+    monkeypatch.setattr(reading_modes, "MAX_ON_WEIGHTS", near)
     for kind, settings in (("Mistral", WINDOW), ("Gemma2", BASE | MIXED | {"sliding_window": 40})):
         model = network(kind, settings)
         reader = wrapped(model)
@@ -163,9 +163,9 @@ def test_what_cannot_be_copied_is_read_by_full_passes(monkeypatch: pytest.Monkey
     def no_copy(network: Any) -> Any:
         raise ValueError("no small copy of this")
 
-    monkeypatch.setattr(ways, "small_copy", no_copy)
+    monkeypatch.setattr(reading_modes, "small_copy", no_copy)
     reader = wrapped(network("Mistral", BASE | {"sliding_window": 4000}))
-    assert reader.engine == "transformers/full-forward" and reader._way.batches == "single"
+    assert reader.engine == "transformers/full-forward" and reader._mode.batches == "single"
     assert "cannot be checked (no small copy of this)" in str(reader.note)
     assert wrapped(network("Llama", BASE)).note is None  # which has nothing to be checked there
 
@@ -194,11 +194,11 @@ def test_a_model_of_nan_is_refused_with_a_cure() -> None:
 
 @pytest.mark.usefixtures("memory")
 def test_half_precision_is_read_by_tree() -> None:
-    """Rounding alone moves its rows by more than a tenth of a nat, which is no fault."""
+    """Rounding alone moves its rows by more than a tenth of a nat, which is no problem."""
     model = network("Llama", BASE).to(torch.bfloat16)
     reader = wrapped(model)
     assert reader.dtype == "bfloat16"
-    assert reader._way == Way("split")
+    assert reader._mode == ReadingMode("split")
 
 
 @pytest.mark.parametrize("batches", ["mixed", "equal", "single"])
@@ -233,7 +233,7 @@ class Counted:
             return copy(model)
 
         monkeypatch.setattr(self_check.SelfCheck, "__init__", counted_check)
-        monkeypatch.setattr(ways, "small_copy", counted_copy)
+        monkeypatch.setattr(reading_modes, "small_copy", counted_copy)
 
 
 def test_what_a_check_finds_is_remembered(memory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -243,14 +243,14 @@ def test_what_a_check_finds_is_remembered(memory: Path, monkeypatch: pytest.Monk
     assert (counted.checks, counted.copies) == (2, 1)
     again = wrapped(model)
     assert (counted.checks, counted.copies) == (2, 1)
-    assert again._way == first._way and again.note == first.note
+    assert again._mode == first._mode and again.note == first.note
     with torch.no_grad():
         model.lm_head.weight[3] += 0.1
     wrapped(model)  # other weights: their own check, and that of the copy as it was
     assert (counted.checks, counted.copies) == (3, 1)
     wrapped(model, pass_tokens=40)
     assert (counted.checks, counted.copies) == (5, 2)
-    monkeypatch.setattr(remembered, "versions", lambda: {"torch": "another"})
+    monkeypatch.setattr(check_cache, "versions", lambda: {"torch": "another"})
     wrapped(model)
     assert (counted.checks, counted.copies) == (7, 3)
     assert not list(memory.glob(".partial-*"))
@@ -265,20 +265,21 @@ def test_a_damaged_file_is_not_used(
     (file,) = memory.glob("*.json")
     file.write_text(damage)
     counted = Counted(monkeypatch)
-    assert wrapped(model)._way == first._way
+    assert wrapped(model)._mode == first._mode
     assert counted.checks == 1
     assert json.loads(file.read_text())["found"]["attention"] == "split"
     kept = json.loads(file.read_text())
-    file.write_text(json.dumps(kept | {"found": {"attention": "split"}}))
-    assert wrapped(model)._way == first._way
-    assert counted.checks == 2
+    for changed in ({"attention": "split"}, kept["found"] | {"attention": "another"}):
+        file.write_text(json.dumps(kept | {"found": changed}))
+        assert wrapped(model)._mode == first._mode
+    assert counted.checks == 3
 
 
 def test_a_cache_that_cannot_be_written_is_no_hindrance(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").write_text("")
-    monkeypatch.setattr(remembered, "folder", lambda: tmp_path / "file" / "checks")
+    monkeypatch.setattr(check_cache, "folder", lambda: tmp_path / "file" / "checks")
     assert wrapped(network("Llama", BASE)).note is None
 
 

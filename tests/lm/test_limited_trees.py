@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labelmass.lm.full_forward import FullForward
+from labelmass.lm.limited_trees import LimitedTrees
 from labelmass.lm.masked import Masked
 from labelmass.lm.split import Split
 from labelmass.lm.transformers import TransformersModel
-from labelmass.lm.up_to import UpTo
 from lm.naive import asks_of, worst
 from lm.test_architectures import VOCABULARY, network, wrapped
 from lm.test_self_check import LONG, text
@@ -29,7 +29,7 @@ LENGTHS = st.lists(st.integers(58, 70) | st.integers(1, 90), min_size=1, max_siz
 @given(LENGTHS, st.integers(0, 66), st.data())
 def test_rows_are_right_in_any_company(lengths: list[int], shared: int, data: Any) -> None:
     reader = wrapped(PHI, pass_tokens=data.draw(st.sampled_from([16, 100, 512])))
-    assert isinstance(reader._strategy, UpTo)
+    assert isinstance(reader._strategy, LimitedTrees)
     shared = min(shared, *lengths)
     head = text(1, shared)
     prompts = [head + text(n, length - shared) for n, length in enumerate(lengths)]

@@ -9,8 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from labelmass.lm.critical_lengths import (
+    NAMES,
+    OTHER_SENSES,
+    OTHERS,
+    critical_lengths,
+    dynamic_factor,
+    replaced,
+)
 from labelmass.lm.small_copy import smaller
-from labelmass.lm.spans import NAMES, OTHER_SENSES, OTHERS, dynamic_factor, replaced, spans
 from lm import every_architecture as every
 from proofs import proof
 
@@ -94,7 +101,7 @@ def test_every_number_of_every_architecture_is_known() -> None:
     ],
 )
 def test_numbers_are_found(name: str, found: tuple[int, ...]) -> None:
-    assert spans(every.configuration(name)[1].to_dict()) == found
+    assert critical_lengths(every.configuration(name)[1].to_dict()) == found
 
 
 def test_a_dynamic_embedding_lengthens_the_context() -> None:
@@ -110,7 +117,7 @@ def test_numbers_are_replaced_wherever_they_stand() -> None:
         "vision_config": {"window_size": 4096},
     }
     new = replaced(config, {4096: 48, 8192: 64})
-    assert spans(config) == (4096, 8192) and spans(new) == (48, 64)
+    assert critical_lengths(config) == (4096, 8192) and critical_lengths(new) == (48, 64)
     assert new["hidden_size"] == new["vision_config"]["window_size"] == 4096
     rope = new["rope_parameters"]["full_attention"]
     assert isinstance(rope["original_max_position_embeddings"], float)
