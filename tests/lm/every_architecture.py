@@ -232,6 +232,9 @@ class ByteTokenizer:
             rest = rest[len(word) :]
         return ids
 
+    def token_name(self, index: int) -> str:
+        return f"<{index}>"
+
     def render_prompt(self, prompt: Any) -> str:
         return "\n\n".join(turn.text for turn in prompt.turns) + prompt.opening
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import transformers
 
 from labelmass.errors import ModelError
 from labelmass.lm import check_cache, full_forward, reading_modes, self_check, small_copy
@@ -16,6 +17,7 @@ from labelmass.lm.architecture import Windows
 from labelmass.lm.masked import Masked
 from labelmass.lm.reading_modes import ReadingMode
 from labelmass.lm.self_check import SelfCheck
+from labelmass.lm.small_copy import randomised, scaled_down
 from labelmass.lm.transformers import TransformersModel
 from lm import every_architecture as every
 from lm.naive import asks_of, worst
@@ -98,6 +100,20 @@ def test_a_row_does_not_depend_on_what_was_asked_before() -> None:
             want = every.row_after(pristine, [*prompt, *path], VOCABULARY)
             assert one.logprobs == pytest.approx(want, abs=1e-4)
             assert other.logprobs == pytest.approx(want, abs=1e-4)
+
+
+@pytest.mark.usefixtures("memory")
+def test_a_short_text_never_meets_a_large_chunk() -> None:
+    """Llama 4 is another from its 8192nd token on, and no pass is as long."""
+    config = every.configuration("llama4")[1].to_dict()
+    small = scaled_down(config) | {"attention_chunk_size": 8192, "floor_scale": 8192}
+    model = transformers.Llama4ForCausalLM(transformers.Llama4TextConfig.from_dict(small))
+    reader = wrapped(randomised(model).eval())
+    assert reader.engine == "transformers/tree-attention+full-forward"
+    assert "llama4_text is read beyond 8191 tokens with" in str(reader.note)
+    prompts = [text(1, 20), text(2, 90)]
+    for prompt, rows in zip(prompts, rows_of(reader, prompts), strict=True):
+        assert far(model, prompt, rows) < 1e-4
 
 
 def test_hidden_states_and_attention_are_those_of_a_full_pass(phi: Any) -> None:

@@ -71,7 +71,8 @@ def inspect(model: Any) -> Architecture:
         obstacle = f"it has layers of type {', '.join(other)}"
     elif config.model_type in ALIBI or _value(text, "alibi"):
         obstacle = "its positions are biases of the attention (ALiBi)"
-    context = next((c for c in (_value(text, name) for name in CONTEXTS) if c), None)
+    stated = (_value(text, name) for name in CONTEXTS)
+    context = next((length for length in stated if length and length > 0), None)  # XLNet says -1
     if context and (factor := dynamic_factor(config.to_dict())):
         context = int(context * factor)
     recurrent = config.model_type in RECURRENT

@@ -132,7 +132,12 @@ class StrategyFactory:
     def tree_modes(self, batches: Batches) -> Iterator[ReadingMode]:
         """Modes that read by tree, the fastest first."""
         lengths = self.architecture.critical_lengths
-        limits = [length for length in reversed(lengths) if length >= MIN_TREE_LENGTH]
+        limits = [  # what a length changes may begin at it or beyond it
+            limit
+            for length in reversed(lengths)
+            for limit in (length, length - 1)
+            if limit >= MIN_TREE_LENGTH
+        ]
         for limit in (None, *limits):
             for attention in self._attentions:
                 yield ReadingMode(attention, limit, batches)
@@ -179,8 +184,7 @@ class ModeChecks:
         if name not in self._copy_findings:
             try:
                 self._copy = self._copy or self._make_copy()
-                limit = None if mode.limit is None else self._scaled.get(mode.limit, mode.limit)
-                problem = _problem(*self._copy, replace(mode, limit=limit))
+                problem = _problem(*self._copy, self._scaled_down(mode))
             except torch.OutOfMemoryError:
                 raise
             except Exception as error:  # each class has its own errors for what it cannot be
@@ -190,6 +194,14 @@ class ModeChecks:
             self._copy_findings[name] = problem
             check_cache.write(self._copy_key, self._copy_findings)
         return self._copy_findings[name]
+
+    def _scaled_down(self, mode: ReadingMode) -> ReadingMode:
+        """The same mode of the copy, in which critical lengths are others."""
+        if mode.limit is None:
+            return mode
+        length = mode.limit if mode.limit in self._lengths else mode.limit + 1
+        limit = self._scaled.get(length, length) - (length - mode.limit)
+        return replace(mode, limit=limit)
 
     def _make_copy(self) -> tuple[SelfCheck, StrategyFactory]:
         network = small_copy(self._network)
