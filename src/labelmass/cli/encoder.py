@@ -9,6 +9,7 @@ import click
 from labelmass._ranges import SEED
 from labelmass.cli.numbers import number
 from labelmass.cli.options import task_option
+from labelmass.cli.records import read_source, records_options
 from labelmass.cli.training import show_fit, tell_skipped, training_options, write_cross_fitted
 
 
@@ -23,6 +24,7 @@ from labelmass.cli.training import show_fit, tell_skipped, training_options, wri
     help="tfidf; minilm (all-MiniLM-L6-v2); or the folder of a transformers encoder.",
 )
 @training_options
+@records_options
 @click.option("--seed", type=number(SEED), default=0, show_default=True, help="Of the folds.")
 def command(source: str, task: str | None, folder: str, **options: Any) -> None:
     """Fit a logistic regression a label on the texts of TRAIN, and what people said of them.
@@ -41,7 +43,6 @@ def command(source: str, task: str | None, folder: str, **options: Any) -> None:
     """
     from rich.console import Console
 
-    from labelmass.data import read_records
     from labelmass.run.signature import Signature
     from labelmass.run.training import Labelled, text_fitting
     from labelmass.task import Task
@@ -49,7 +50,7 @@ def command(source: str, task: str | None, folder: str, **options: Any) -> None:
     if task is None:
         raise click.UsageError("name a task: --task emotions (see `labelmass tasks`)")
     asked = Task.load(task)
-    items = (item for _, item in read_records(source))
+    items = (item for _, item in read_source(source, options))
     data = Labelled.of(items, asked, options["gold"], options["group"])
     with Console(stderr=True).status("fitting"):
         fitting = text_fitting(

@@ -9,6 +9,7 @@ import click
 
 from labelmass.cli.judging import judge, judging_options, read_targets, show
 from labelmass.cli.options import task_option
+from labelmass.cli.records import records_options
 
 
 @click.command("evaluate")
@@ -19,6 +20,7 @@ from labelmass.cli.options import task_option
 @task_option
 @click.option("--out", type=click.Path(file_okay=False), help="Folder for the tables.")
 @judging_options
+@records_options
 def command(scores: tuple[str, ...], source: str, task: str | None, **options: Any) -> None:
     """Judge the scores in files, ours or another system's, by the labels or annotators in DATA.
 
@@ -37,7 +39,7 @@ def command(scores: tuple[str, ...], source: str, task: str | None, **options: A
     if task is None:
         raise click.UsageError("name a task: --task emotions (see `labelmass tasks`)")
     asked = Task.load(task)
-    targets = read_targets(source, asked, options["gold"])
+    targets = read_targets(source, asked, options)
     found: dict[str, Any] = {}
     for path in scores:
         for name, one in read_scores(path, asked.label_names, targets.ids).predictions.items():

@@ -10,6 +10,7 @@ import click
 
 from labelmass.cli.judging import gold_option, read_targets
 from labelmass.cli.options import task_option, warn_of_changes
+from labelmass.cli.records import records_options
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -66,10 +67,12 @@ def people_options(soft: bool) -> Callable[[F], F]:
 
 
 def fitting_options(soft: bool) -> Callable[[F], F]:
-    """--targets, --task, --method, --gold, --soft/--gold-targets (by default as given), --group."""
+    """--targets, --task, --method, --gold, --soft/--gold-targets (by default as given), --group;
+    --text-column, --id-column."""
 
     def decorate(command: F) -> F:
         for option in (
+            records_options,
             people_options(soft),
             method_option,
             task_option,
@@ -104,7 +107,7 @@ def read_fitting(scores: str, options: dict[str, Any]):
 
     warn_of_changes(scores)
     task = task_of(scores, options["task"])
-    targets = read_targets(options["targets"], task, options["gold"], options["group"])
+    targets = read_targets(options["targets"], task, options)
     scored = Scored.read(scores, task.label_names, options["method"], ids=targets.ids)
     note_unsigned(scores, scored)
     return scored, targets, task

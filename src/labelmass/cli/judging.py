@@ -52,18 +52,22 @@ def judging_options(command: F) -> F:
     return command
 
 
-def read_targets(source: str, task: Any, gold: str, group: str = "group"):
-    """What people said of the records in a file, every one of which must be good."""
-    from labelmass.data import BadRecord, read_records
+def read_targets(source: str, task: Any, options: dict[str, Any]):
+    """What people said of the records in a file, every one of which must be good.
+
+    options: `gold`, `group` where there is one, and those of `records_options`.
+    """
+    from labelmass.cli.records import read_source
+    from labelmass.data import BadRecord
     from labelmass.run.compare import targets_of
     from labelmass.task import Record
 
     records: list[Record] = []
-    for _, record in read_records(source):
+    for _, record in read_source(source, options):
         if isinstance(record, BadRecord):
             raise click.UsageError(f"{source}, record {record.id!r}: {record.error}")
         records.append(record)
-    return targets_of(task, records, gold, group)
+    return targets_of(task, records, options["gold"], options.get("group", "group"))
 
 
 def judge(predictions: Any, targets: Any, single: bool, options: dict[str, Any]):

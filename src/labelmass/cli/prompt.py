@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from labelmass.cli.options import load_model, load_task, model_options, prompt_options, task_option
+from labelmass.cli.records import read_source, records_options
 
 
 @click.command("prompt")
@@ -15,6 +16,7 @@ from labelmass.cli.options import load_model, load_task, model_options, prompt_o
 @task_option
 @model_options
 @click.option("--json", "as_json", is_flag=True, help="A line each: id, text, token_ids.")
+@records_options
 @prompt_options
 def command(source: str, task: str | None, as_json: bool, **options: Any) -> None:
     """Print the exact prompt text and token ids that each record of INPUT is scored with.
@@ -25,7 +27,7 @@ def command(source: str, task: str | None, as_json: bool, **options: Any) -> Non
     Example:
       labelmass prompt texts.jsonl --task llama-guard-3 --json
     """
-    from labelmass.data import BadRecord, read_records
+    from labelmass.data import BadRecord
     from labelmass.errors import RecordError
     from labelmass.lm.base import common_length
     from labelmass.run.joint import Joint
@@ -34,7 +36,7 @@ def command(source: str, task: str | None, as_json: bool, **options: Any) -> Non
     model = load_model(options["model"], options["device"], options["dtype"], chosen)
     joint = Joint(chosen, model.tokenizer)
     shared, count = list[int](), 0
-    for _, record in read_records(source):
+    for _, record in read_source(source, options):
         if isinstance(record, BadRecord):
             found: dict[str, Any] = {"id": record.id, "error": record.error}
         else:

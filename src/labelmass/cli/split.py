@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from labelmass._ranges import SEED, Range
 from labelmass.cli.numbers import number
+from labelmass.cli.records import read_source, records_options
 
 
 @click.command("split")
@@ -30,6 +32,7 @@ from labelmass.cli.numbers import number
     help="Texts at least this alike stay together: 0.8, say. With --by they are only counted.",
 )
 @click.option("--out", required=True, type=click.Path(file_okay=False), metavar="DIR")
+@records_options
 def command(
     source: str,
     parts: tuple[str, ...],
@@ -39,6 +42,7 @@ def command(
     group: str | None,
     threshold: float | None,
     out: str,
+    **options: Any,
 ) -> None:
     """Split the records of FILE into DIR/NAME.jsonl, and write down how in DIR/split.json.
 
@@ -50,7 +54,7 @@ def command(
       labelmass split chats.jsonl --parts train=0.7 dev=0.1 test=0.2 --group group --out parts
       labelmass split goemotions.jsonl --by split --near-duplicates 0.8 --out parts
     """
-    from labelmass.data import BadRecord, read_records
+    from labelmass.data import BadRecord
     from labelmass.data.files import file_hash, write_json, write_records
     from labelmass.data.splits import kept_split, split_records
     from labelmass.errors import LabelMassError
@@ -63,7 +67,7 @@ def command(
         raise click.UsageError("--group has no say where --by keeps a split")
     shares = _shares(words)
     records: list[Record] = []
-    for line, item in read_records(source):
+    for line, item in read_source(source, options):
         if isinstance(item, BadRecord):
             raise LabelMassError(f"{source}, line {line}: {item.error}")
         records.append(item)

@@ -15,6 +15,7 @@ import click
 from labelmass._ranges import COUNT, POSITIVE
 from labelmass.cli.numbers import number
 from labelmass.cli.options import device_options, load_task, prompt_options, task_option
+from labelmass.cli.records import fields_of, note_source, records_options
 from labelmass.train.settings import CHOICES, RANGES, Settings
 
 _USUAL = Settings()
@@ -67,6 +68,7 @@ def _number(name: str, about: str) -> Any:
 )
 @click.option("--save-every", type=number(COUNT), default=50, show_default=True, metavar="STEPS")
 @device_options
+@records_options
 @prompt_options
 def command(source: str, task: str | None, out: str, **options: Any) -> None:
     """Train a model to write the answers that people gave to the records of DATA.
@@ -90,6 +92,8 @@ def command(source: str, task: str | None, out: str, **options: Any) -> None:
     asked = load_task(task, {**options, "model": None}, warn=False)  # the model will learn it
     names = [name for name in Settings.__dataclass_fields__ if name != "seed"]
     settings = Settings(**{name: options[name] for name in names}, seed=seed or 0)
+    for file in filter(None, (source, options["dev"])):
+        note_source(file, options)
     with _stopping(options["minutes"]) as stop, _shown() as watch:
         result = train(
             source,
@@ -97,6 +101,7 @@ def command(source: str, task: str | None, out: str, **options: Any) -> None:
             options["model"],
             out=out,
             dev=options["dev"],
+            fields=fields_of(options),
             settings=settings,
             demonstrations=shown or 0,
             device=options["device"],

@@ -103,7 +103,7 @@ def command(scores: str, out: str, strict: bool, **options: Any) -> None:
     scored, calibrator = read_through(scored, options)
     order = None
     if options["order_data"] is not None:
-        order = read_targets(options["order_data"], task, options["gold"], options["group"])
+        order = read_targets(options["order_data"], task, options)
     found = tune(
         scored,
         targets,

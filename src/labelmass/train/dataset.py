@@ -15,6 +15,7 @@ from labelmass.data.splits import split_records
 from labelmass.errors import LabelMassError, RecordError
 from labelmass.run.compare import FIELDS, targets_of
 from labelmass.task import Record, Task
+from labelmass.task.record import Fields
 from labelmass.train.examples import Example, Examples
 from labelmass.train.settings import Settings
 
@@ -32,17 +33,24 @@ class Dataset:
 
     @classmethod
     def make(
-        cls, data: Source, dev: Source | None, task: Task, examples: Examples, settings: Settings
+        cls,
+        data: Source,
+        dev: Source | None,
+        task: Task,
+        examples: Examples,
+        settings: Settings,
+        fields: Fields | None = None,
     ) -> Dataset:
         """Without `dev`, a share of the data is set aside, groups (the field `group`) kept whole.
 
-        A text that is validated on is never learnt. Raises LabelMassError where nothing is left.
+        fields: what files call text and id. A text that is validated on is never learnt. Raises
+        LabelMassError where nothing is left.
         """
         skipped: list[Skipped] = []
-        learnt = _labelled(data, task, skipped)
+        learnt = _labelled(data, task, skipped, fields)
         held: list[Record] = []
         if dev is not None:
-            held = _labelled(dev, task, skipped)
+            held = _labelled(dev, task, skipped, fields)
         elif settings.dev_share and learnt:
             learnt, held = _set_aside(learnt, settings)
         kept = [record for record in held if _has_room(record, examples, skipped)]
@@ -71,8 +79,11 @@ class Dataset:
         }
 
 
-def _good(source: Source, skipped: list[Skipped]) -> Iterable[Record]:
-    items = read_records(source) if isinstance(source, str | Path) else each_record(source)
+def _good(source: Source, skipped: list[Skipped], fields: Fields | None) -> Iterable[Record]:
+    if isinstance(source, str | Path):
+        items = read_records(source, fields=fields)
+    else:
+        items = each_record(source)
     for _, item in items:
         if isinstance(item, BadRecord):
             skipped.append((item.id, item.error))
@@ -99,10 +110,12 @@ def _grouped(record: Record) -> Record:
     return replace(record, extra={**record.extra, "group": ["alone", record.id]})
 
 
-def _labelled(source: Source, task: Task, skipped: list[Skipped]) -> list[Record]:
+def _labelled(
+    source: Source, task: Task, skipped: list[Skipped], fields: Fields | None
+) -> list[Record]:
     """The records that say what people chose, in labels that the task knows."""
     found: list[Record] = []
-    for record in _good(source, skipped):
+    for record in _good(source, skipped, fields):
         try:
             targets_of(task, [record])
             found.append(record)

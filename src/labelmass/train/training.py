@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from labelmass.errors import LabelMassError, ModelError
 from labelmass.lm import embedded
 from labelmass.task import Task
+from labelmass.task.record import Fields
 from labelmass.train.balance import inverse_frequency
 from labelmass.train.progress import Epoch, Progress
 from labelmass.train.settings import Settings
@@ -83,6 +84,7 @@ def train(
     *,
     out: str | Path,
     dev: Source | None = None,
+    fields: Fields | None = None,
     settings: Settings | None = None,
     demonstrations: int = 0,
     device: str | None = None,
@@ -95,7 +97,8 @@ def train(
     """Teach a model to write the answers of a task; `labelmass.load(out)` is the model.
 
     data: a file, or records, with `annotators`, `labels` or `distribution`. dev: records to
-    validate on; by default a share of the data. task: a `Task`, a preset's name or a task file.
+    validate on; by default a share of the data. fields: what files call text and id.
+    task: a `Task`, a preset's name or a task file.
     model, device, dtype, revision: as `labelmass.load` takes them, but that all weights are trained
     in float32 by default. demonstrations: how many the prompts show, in training and in the task
     that is saved.
@@ -136,7 +139,7 @@ def train(
     from labelmass.train.validation import Validation
 
     examples = Examples(task, base.tokenizer, settings, base.context)
-    found = Dataset.make(data, dev, task, examples, settings)
+    found = Dataset.make(data, dev, task, examples, settings, fields)
     validation = Validation(task, found.dev, settings) if found.dev else None
     metric = None if validation is None else validation.metric
     note = saved.begin(folder, _head(task, model, revision, base, settings, found), found)
