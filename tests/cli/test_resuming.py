@@ -163,7 +163,8 @@ def test_failures_are_tried_again_and_results_are_not(model: Counting) -> None:
     Path("in.jsonl").write_text(Path("in.jsonl").read_text() + "not json\n")
     first = score("--keep-trees", "trees")
     assert "3 records could not be scored" in first.stderr
-    assert records("out.jsonl")[3] == {"id": "r3", "error": "MemoryError"}
+    third = {"id": "r3", "error": "MemoryError", "input": {"text": TEXTS[3]["text"]}}
+    assert records("out.jsonl")[3] == third
     model.broken, model.seen = set(), []
     again = score("--keep-trees", "trees")
     told = "38 kept, 0 changed, 0 gone, 0 new, 3 failed before and tried again"

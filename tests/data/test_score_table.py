@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import labelmass
+from conftest import mood_model
 from labelmass._text import canonical
 from labelmass.data import Journal, export
 from labelmass.data.columns import BOUNDS, VALUES, Column
 from labelmass.data.scores import ScoreFile, read_scores
-from labelmass.errors import LabelMassError
+from labelmass.errors import LabelMassError, LabelMassWarning
+from labelmass.lm.scripted import ScriptedLanguageModel
+from labelmass.task import Task
 
 WORDS = st.sampled_from(
     [
@@ -232,3 +237,16 @@ def test_ids_that_a_table_cannot_tell_apart_are_refused(tmp_path: Path) -> None:
     text = "".join(json.dumps(line) + "\n" for line in lines)
     one = read(tmp_path / "s.jsonl", text, "joy", ids=("3", 3))
     assert (one.ids, one.p.tolist()) == ((3, "3"), [[0.5], [0.25]])
+
+
+def test_tables_know_every_field_of_a_result(mood: Task) -> None:
+    """A field that results gain has a column, or is named here as one that has none."""
+    guard = Task.load("llama-guard-3")
+    without = {"labels", "methods", "empty_by_method", "sets", "counts", "interval", "cost"}
+    without |= {"signature", "moved", "decisions", "warnings", "input", "cut"}
+    silent = ScriptedLanguageModel(lambda prompt, path: {"safe": 1.0}, ["safe", "\n"])
+    for task, model in ((mood, mood_model()), (guard, silent)):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", LabelMassWarning)
+            (result,) = labelmass.score(["so happy"], task, model, methods=("any-place", "hard"))
+        assert set(result.to_dict()) - without <= {*VALUES, *BOUNDS}

@@ -26,6 +26,7 @@ COMPARED = (
     "normalisation",
     "off_format",
     "orders",
+    "max_text_tokens",
     "prior",
     "rate",
     "calibrator",

@@ -25,6 +25,7 @@ from labelmass.cli.options import (
     warn_of_changes,
     warn_of_training,
 )
+from labelmass.cli.records import cutting_option, fields_of, note_source, records_options
 from labelmass.cli.select import load_rules
 from labelmass.cli.training import classifier_options, load_classifiers
 from labelmass.lm.base import LanguageModel
@@ -72,6 +73,8 @@ from labelmass.lm.base import LanguageModel
     "--strict", is_flag=True, help="Exit with 2 if any record failed or missed the tolerance."
 )
 @judging_options
+@records_options
+@cutting_option
 @prompt_options
 def command(source: str, task: str | None, run: str, strict: bool, **options: Any) -> None:
     """Score every record of INPUT by all methods, and judge them by its labels or annotators.
@@ -145,10 +148,12 @@ def _grow(
     from labelmass.cli.progress import tell_resumed, watched
     from labelmass.data import Input, count_records
     from labelmass.run.beside import check_beside
-    from labelmass.run.compare import grow, open_store, plain_methods
+    from labelmass.run.compare import grow, open_store, plain_methods, targets_of
     from labelmass.run.plan import Plan
+    from labelmass.task import Record
 
     task = load_task(name, options)
+    note_source(source, options)
     warn_of_training(source, options)
     check_beside(classifiers, task)
     plan = Plan(
@@ -159,14 +164,20 @@ def _grow(
         keep_trees=True,
         samples=options["samples"],
         orders=options["orders"],
+        max_text_tokens=options["max_text_tokens"],
     )
     total = count_records(source)
     models = len(options["models"]) or 1
     plan.forecast.check(None if total is None else total * models, options["limit"])
     announce(plan.forecast)
-    with Input(source) as records:
+    fields = fields_of(options)
+    with Input(source, fields) as records:
+        # what people said is read before hours of work, too: ids that repeat, labels unknown
+        good = (record for _, record in records.reread() if isinstance(record, Record))
+        targets_of(task, good, options["gold"])
         for number, model in enumerate(_load(options, task), start=1):
-            store = open_store(run, plan, model, source, overwrite=options["overwrite"])
+            again: bool = options["overwrite"]
+            store = open_store(run, plan, model, source, fields, overwrite=again)
             with closing(store):
                 store.resume(records.reread)
                 tell_resumed(None, store)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 _AS_NAMED = ("label_order", "seed", "chat", "opening", "multi_share", "choice")
+_OF_RECORDS = ("text_column", "id_column", "max_text_tokens")
 
 NORMALISATIONS = ("raw", "on-format", "masked")
 
@@ -99,8 +100,8 @@ def prompt_options(command: F) -> F:
 
 def refuse_asked(source: str, task: str | None, options: dict[str, Any]) -> None:
     """UsageError for a task or options of the prompt, where saved trees have answered them."""
-    names = ("demonstrations", "demonstrations_file", *_AS_NAMED)
-    given = [f"--{key.replace('_', '-')}" for key in names if options[key] is not None]
+    names = ("demonstrations", "demonstrations_file", *_AS_NAMED, *_OF_RECORDS)
+    given = [f"--{key.replace('_', '-')}" for key in names if options.get(key) is not None]
     if task is not None:
         given = ["--task", *given]
     if given:
@@ -152,6 +153,7 @@ def say_warnings(warnings: Iterable[str]) -> None:
 
 def warn_of_training(source: str, options: dict[str, Any]) -> None:
     """Say how many of the records a model was trained on; standard input is not asked."""
+    from labelmass.cli.records import fields_of
     from labelmass.data import count_records, read_records
     from labelmass.lm.adapted import trained_on
     from labelmass.task import Record
@@ -160,7 +162,8 @@ def warn_of_training(source: str, options: dict[str, Any]) -> None:
         known = frozenset[str]() if model is None else trained_on(model)
         if not known or count_records(source) is None:
             continue
-        items = (item for _, item in read_records(source) if isinstance(item, Record))
+        found = read_records(source, fields=fields_of(options))
+        items = (item for _, item in found if isinstance(item, Record))
         if count := sum(record.digest in known for record in items):
             click.echo(
                 f"warning: {model} was trained or validated on {count} of the records of {source}",

@@ -20,6 +20,7 @@ from labelmass.cli.options import (
     warn_of_changes,
     warn_of_training,
 )
+from labelmass.cli.records import read_source, records_options
 from labelmass.cli.training import show_fit, tell_skipped, training_options, write_cross_fitted
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ JOURNAL, STUDY = "states.journal", "study.json"
 @click.option("--batch-size", type=number(COUNT), default=16, show_default=True)
 @click.option("--overwrite", is_flag=True, help="Begin anew where another run left a journal.")
 @training_options
+@records_options
 @prompt_options
 def command(source: str, task: str | None, folder: str, **options: Any) -> None:
     """Fit a logistic regression a label on the model's hidden states where it answers.
@@ -97,7 +99,7 @@ def command(source: str, task: str | None, folder: str, **options: Any) -> None:
         warn_of_changes(source)
     seed: int = options["seed"] or 0
     asked = load_task(task, options) if saved is None else saved.task
-    items, trees = _read(source, saved)
+    items, trees = _read(source, saved, options)
     data = Labelled.of(items, asked, options["gold"], options["group"])
     if saved is None:
         warn_of_training(source, options)
@@ -146,14 +148,13 @@ def command(source: str, task: str | None, folder: str, **options: Any) -> None:
         click.echo(f"note: {without} of {answers} answers of the model hold no label", err=True)
 
 
-def _read(source: str, saved: SavedTrees | None):
+def _read(source: str, saved: SavedTrees | None, options: dict[str, Any]):
     """The records of TRAIN, bad ones too, and the trees that there are, by id."""
-    from labelmass.data import read_records
     from labelmass.run.explore import Explored
 
     trees: dict[str | int, Explored] = {}
     if saved is None:
-        return (item for _, item in read_records(source)), trees
+        return (item for _, item in read_source(source, options)), trees
     found = list(saved)
     for one in found:
         if isinstance(one, Explored):

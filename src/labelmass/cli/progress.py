@@ -112,7 +112,7 @@ def run_to_file(
         for record in journal.records():
             short.add(record)
             actions.update([record["decisions"]["action"]] if "decisions" in record else [])
-        export(journal, out)
+        export(journal, out, keep_input=options["keep_input"])
         count = len(journal)
         journal.remove()
     click.echo(f"{count} records -> {out}  {signature}", err=True)
@@ -142,5 +142,5 @@ def open_journal(
 
 
 def renew_result(result: dict[str, Any], record: Record) -> dict[str, Any]:
-    """The result of a record that has another id now."""
-    return result | {"id": record.id}
+    """The result of a record that has another id, or other fields beside its texts, now."""
+    return result | {"id": record.id, "input": record.input}

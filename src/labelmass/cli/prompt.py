@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from labelmass.cli.options import load_model, load_task, model_options, prompt_options, task_option
-from labelmass.cli.records import read_source, records_options
+from labelmass.cli.records import cutting_option, read_source, records_options
 
 
 @click.command("prompt")
@@ -17,6 +17,7 @@ from labelmass.cli.records import read_source, records_options
 @model_options
 @click.option("--json", "as_json", is_flag=True, help="A line each: id, text, token_ids.")
 @records_options
+@cutting_option
 @prompt_options
 def command(source: str, task: str | None, as_json: bool, **options: Any) -> None:
     """Print the exact prompt text and token ids that each record of INPUT is scored with.
@@ -30,6 +31,7 @@ def command(source: str, task: str | None, as_json: bool, **options: Any) -> Non
     from labelmass.data import BadRecord
     from labelmass.errors import RecordError
     from labelmass.lm.base import common_length
+    from labelmass.run.cutting import cut_texts
     from labelmass.run.joint import Joint
 
     chosen = load_task(task, options)
@@ -41,6 +43,8 @@ def command(source: str, task: str | None, as_json: bool, **options: Any) -> Non
             found: dict[str, Any] = {"id": record.id, "error": record.error}
         else:
             try:
+                if options["max_text_tokens"] is not None:
+                    record = cut_texts(record, model.tokenizer, options["max_text_tokens"])
                 start = joint.start(record)
                 text = joint.text(record, start)
                 found = {"id": record.id, "text": text, "token_ids": list(start.ids)}

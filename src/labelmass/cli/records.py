@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from labelmass._ranges import COUNT
+from labelmass.cli.numbers import number
+
 if TYPE_CHECKING:
     from labelmass.data.readers import Item
     from labelmass.task.record import Fields
@@ -30,6 +33,16 @@ def records_options(command: F) -> F:
     ):
         command = option(command)
     return command
+
+
+def cutting_option(command: F) -> F:
+    """--max-text-tokens."""
+    return click.option(
+        "--max-text-tokens",
+        type=number(COUNT),
+        metavar="N",
+        help="Show no more of a text than its first N tokens; results say which were cut.",
+    )(command)
 
 
 def fields_of(options: dict[str, Any]) -> Fields:

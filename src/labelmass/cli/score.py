@@ -25,6 +25,13 @@ from labelmass.cli.options import (
     warn_of_changes,
     warn_of_training,
 )
+from labelmass.cli.records import (
+    cutting_option,
+    fields_of,
+    note_source,
+    read_source,
+    records_options,
+)
 from labelmass.cli.select import load_rules
 from labelmass.cli.training import classifier_options, load_classifiers
 
@@ -114,6 +121,14 @@ if TYPE_CHECKING:
 @click.option(
     "--strict", is_flag=True, help="Exit with 2 if any record failed or missed the tolerance."
 )
+@click.option(
+    "--keep-input/--drop-input",
+    default=True,
+    show_default=True,
+    help="Give the fields of INPUT beside the scores.",
+)
+@records_options
+@cutting_option
 @prompt_options
 def command(source: str, task: str | None, strict: bool, **options: Any) -> None:
     """Probabilities with bounds for every label of every record of INPUT.
@@ -167,7 +182,7 @@ def _reread(folder: str, options: dict[str, Any]) -> Shortfall:
         force=options["force"],
     )
     if options["out"] is None:
-        return _show(results, options["table"])
+        return _show(results, options)
     from labelmass.data import Journal, export
     from labelmass.run.missed import Shortfall
 
@@ -178,7 +193,7 @@ def _reread(folder: str, options: dict[str, Any]) -> Shortfall:
             record = result.to_dict()
             short.add(record)
             journal.append([(key, record)])
-        export(journal, out)
+        export(journal, out, keep_input=options["keep_input"])
         journal.remove()
     return short
 
@@ -215,12 +230,14 @@ def _score(source: str, name: str | None, options: dict[str, Any]) -> Shortfall:
         calibrator=options["calibrator"],
         policy=options["policy"],
         force=options["force"],
+        max_text_tokens=options["max_text_tokens"],
     )
     if options["prior"] == "batch" and folder is None:
         raise click.UsageError(
             "--prior batch reads all records before it scores one: give --keep-trees DIR for them"
         )
     total = count_records(source)
+    note_source(source, options)
     warn_of_training(source, options)
     plan.forecast.check(total, options["limit"])
     announce(plan.forecast)
@@ -228,11 +245,12 @@ def _score(source: str, name: str | None, options: dict[str, Any]) -> Shortfall:
     signature = plan.signature(model)
     batch_size: int = options["batch_size"]
     with ExitStack() as context:
-        records = context.enter_context(Input(source))
+        fields, again = fields_of(options), options["overwrite"]
+        records = context.enter_context(Input(source, fields))
         store = None
         if folder is not None:
             store = TreeStore(
-                folder, task, signature, source=source, overwrite=options["overwrite"]
+                folder, task, signature, source=source, fields=fields, overwrite=again
             )
             context.callback(store.close)
             store.resume(records.reread)
@@ -247,11 +265,14 @@ def _score(source: str, name: str | None, options: dict[str, Any]) -> Shortfall:
             return _reread(folder, options)
         if out is None:
             results = plan.run_in_order(records.read(), model, batch_size=batch_size, store=store)
-            return _show(results, options["table"], total)
+            return _show(results, options, total)
         return run_to_file(plan, records, total, model, signature, Path(out), store, options)
 
 
-_OF_TREES = ("methods", "model", "probes", "rules", "keep_trees", "prior", "calibrator", "policy")
+_OF_TREES = (
+    *("methods", "model", "probes", "rules", "keep_trees", "prior", "calibrator", "policy"),
+    "max_text_tokens",
+)
 """Options that a language model, or its trees, are needed for."""
 
 
@@ -265,7 +286,7 @@ def _texts_alone(source: str, options: dict[str, Any]) -> bool:
 
 def _score_texts(source: str, name: str | None, options: dict[str, Any]) -> Shortfall:
     from labelmass.cli.progress import open_journal, watched
-    from labelmass.data import Input, count_records, export, read_records
+    from labelmass.data import Input, count_records, export
     from labelmass.data.writers import output_writer
     from labelmass.run.missed import Shortfall
     from labelmass.run.signature import Signature
@@ -275,14 +296,15 @@ def _score_texts(source: str, name: str | None, options: dict[str, Any]) -> Shor
     classifiers = load_classifiers(options)
     total = count_records(source)
     if options["out"] is None:
-        found = score_texts(read_records(source), classifiers, task)
-        return _show((result for _, result in found), options["table"], total)
+        found = score_texts(read_source(source, options), classifiers, task)
+        return _show((result for _, result in found), options, total)
     out, short = Path(options["out"]), Shortfall()
     output_writer(out)
     signature = Signature.of_texts(task, [one.mark for one in classifiers])
     mark = {"run": signature.to_dict()}
+    note_source(source, options)
     with (
-        Input(source) as records,
+        Input(source, fields_of(options)) as records,
         open_journal(out, mark, records, overwrite=options["overwrite"]) as journal,
     ):
         results = score_texts(journal.left(records.read()), classifiers, task)
@@ -290,7 +312,7 @@ def _score_texts(source: str, name: str | None, options: dict[str, Any]) -> Shor
             journal.append([(key, result.to_dict())])
         for record in journal.records():
             short.add(record)
-        export(journal, out)
+        export(journal, out, keep_input=options["keep_input"])
         count = len(journal)
         journal.remove()
     click.echo(f"{count} records -> {out}  {signature}", err=True)
@@ -312,12 +334,12 @@ def _load_fitted(options: dict[str, Any]) -> None:
         options["methods"] = options["methods"] or named
 
 
-def _show(results: Iterator[Any], table: bool | None, total: int | None = None) -> Shortfall:
+def _show(results: Iterator[Any], options: dict[str, Any], total: int | None = None) -> Shortfall:
     """A table on a terminal, JSON lines elsewhere, or as asked. Returns what fell short."""
     from labelmass.cli.progress import watched
     from labelmass.run.missed import Shortfall
 
-    short = Shortfall()
+    short, table = Shortfall(), options["table"]
     if sys.stdout.isatty() if table is None else table:
         from rich.console import Console
 
@@ -333,5 +355,7 @@ def _show(results: Iterator[Any], table: bool | None, total: int | None = None) 
     for result in results if sys.stdout.isatty() else watched(results, total):
         record = result.to_dict()
         short.add(record)
+        if not options["keep_input"]:
+            record.pop("input", None)
         click.echo(json.dumps(record, ensure_ascii=False, allow_nan=False))
     return short

@@ -103,7 +103,9 @@ def write_cross_fitted(file: str, fitting: Any, signature: Any) -> None:
     (method,) = signature.methods
     lines: list[str] = []
     for record, p in zip(fitting.records, fitting.cross_fitted(), strict=True):
-        result = TextResult(record.id, {method: LabelScores.points(labels, p)}, 0.0, signature)
+        result = TextResult(
+            record.id, {method: LabelScores.points(labels, p)}, 0.0, signature, record.input
+        )
         lines.append(json.dumps(result.to_dict(), ensure_ascii=False, allow_nan=False) + "\n")
     Path(file).write_text("".join(lines), encoding="utf-8")
 

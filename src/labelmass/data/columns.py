@@ -28,6 +28,7 @@ VALUES: dict[str, type] = {
     "id": str,
     "error": str,
     "off_format": float,
+    "off_format_after_label": float,
     "unexplored": float,
     "greedy": str,
     "stopped": str,

@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Any, BinaryIO, Self
 
 from labelmass.data.readers import BadRecord, Item, read_records
-from labelmass.task.record import Record
+from labelmass.task.record import Fields, Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Stamp:
         """The stamp of a record, or of a line that could not be read."""
         if isinstance(item, BadRecord):
             return cls(item.id, _digest([item.id, item.error]))
-        return cls(item.id, item.digest, _digest([item.id, dict(item.extra)]))
+        return cls(item.id, item.digest, _digest(item.to_dict()))
 
 
 def _digest(value: Any) -> str:
@@ -119,18 +119,18 @@ def match(stamps: Mapping[int, Stamp], items: Iterable[Item]) -> Matching:
 class Input:
     """The records of a source, which may be read again; standard input is copied to a file first.
 
-    Use it as a context, at the end of which the copy is gone.
+    Use it as a context, at the end of which the copy is gone. fields: what text and id are called.
     """
 
-    def __init__(self, source: str | Path) -> None:
-        self.source = str(source)
+    def __init__(self, source: str | Path, fields: Fields | None = None) -> None:
+        self.source, self.fields = str(source), fields
         self._copy: BinaryIO | None = None
 
     def read(self) -> Iterator[Item]:
         """All records, perhaps for the last time."""
         if self._copy is not None:
             self._copy.seek(0)
-        return read_records(self.source, self._copy)
+        return read_records(self.source, self._copy, fields=self.fields)
 
     def reread(self) -> Iterator[Item]:
         """All records, which can be read once more after this."""

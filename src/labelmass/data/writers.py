@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any, cast
@@ -21,11 +21,24 @@ from labelmass.files.delimited import write_row
 ROW_GROUP = 4096
 """Rows of a Parquet file written at once."""
 
+Records = Callable[[], Iterator[dict[str, Any]]]
+"""Gives the result records anew each time it is called."""
 
-def export(journal: Journal, out: str | Path, order: Iterable[int] | None = None) -> None:
+Writer = Callable[[Path, Records, Mapping[str, Any]], None]
+"""Writes records, and what they are of, to a file."""
+
+
+def export(
+    journal: Journal,
+    out: str | Path,
+    order: Iterable[int] | None = None,
+    *,
+    keep_input: bool = True,
+) -> None:
     """Write the journal's records to `out`, as the ending of its name says.
 
-    order: keys in the order wanted; None for that of the input.
+    order: keys in the order wanted; None for that of the input. keep_input: with the fields of the
+        input.
     JSONL holds the records as they are. CSV and Parquet are flat: `id`, `error`, the fields of the
     input (`input:NAME`), for each label its probability and its bounds (`joy`, `joy.low`,
     `joy.high`), with several methods the same again as `method:joy`, and what a result says of the
@@ -35,9 +48,16 @@ def export(journal: Journal, out: str | Path, order: Iterable[int] | None = None
     path = Path(out)
     write = output_writer(path)
     keys = None if order is None else list(order)
+
+    def records() -> Iterator[dict[str, Any]]:
+        for record in journal.records(keys):
+            if not keep_input:
+                record.pop("input", None)
+            yield record
+
     partial = path.with_name(f".{path.name}.partial")
     try:
-        write(partial, journal, keys)
+        write(partial, records, journal.signature)
         with partial.open("rb+") as file:
             os.fsync(file.fileno())
         os.replace(partial, path)
@@ -45,7 +65,7 @@ def export(journal: Journal, out: str | Path, order: Iterable[int] | None = None
         partial.unlink(missing_ok=True)
 
 
-def output_writer(out: str | Path) -> Callable[[Path, Journal, list[int] | None], None]:
+def output_writer(out: str | Path) -> Writer:
     """What writes files that end like `out`; raises LabelMassError if nothing does.
 
     Ask before a run, so that a wrong ending or a missing package is known before the work is done.
@@ -74,31 +94,31 @@ def _result(record: Any, where: str) -> dict[str, Any]:
     return cast("dict[str, Any]", record)
 
 
-def _write_jsonl(path: Path, journal: Journal, keys: list[int] | None) -> None:
+def _write_jsonl(path: Path, records: Records, signature: Mapping[str, Any]) -> None:
     with path.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
-        for record in journal.records(keys):
+        for record in records():
             file.write(json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def _write_csv(path: Path, journal: Journal, keys: list[int] | None) -> None:
-    table = ScoreTable(journal.records(keys))
+def _write_csv(path: Path, records: Records, signature: Mapping[str, Any]) -> None:
+    table = ScoreTable(records())
     with path.open("w", encoding="utf-8", newline="") as file:
         file.write(write_row(table.columns))
-        for cells in map(table.cells, journal.records(keys)):
+        for cells in map(table.cells, records()):
             found = (cells.get(title) for title in table.columns)
             file.write(write_row("" if cell is None else str(cell) for cell in found))
 
 
-def _write_parquet(path: Path, journal: Journal, keys: list[int] | None) -> None:
+def _write_parquet(path: Path, records: Records, signature: Mapping[str, Any]) -> None:
     pyarrow, parquet = import_pyarrow()
-    table = ScoreTable(journal.records(keys))
+    table = ScoreTable(records())
     types = {float: pyarrow.float64(), str: pyarrow.string(), int: pyarrow.int64()}
     types[bool] = pyarrow.bool_()
     schema = pyarrow.schema(
         [(name, types[kind]) for name, kind in table.columns.items()],
-        metadata={"labelmass": json.dumps(journal.signature)},
+        metadata={"labelmass": json.dumps(signature)},
     )
-    rows = map(table.cells, journal.records(keys))
+    rows = map(table.cells, records())
     with parquet.ParquetWriter(path, schema) as writer:
         while chunk := list(islice(rows, ROW_GROUP)):
             writer.write_table(pyarrow.Table.from_pylist(chunk, schema=schema))

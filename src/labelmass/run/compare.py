@@ -25,6 +25,7 @@ from labelmass.run.trees import SavedTrees, TreeStore, find_saved
 from labelmass.supervised import Classifier, States
 from labelmass.targets import Targets
 from labelmass.task import Record, Task
+from labelmass.task.record import Fields
 
 FIELDS = ("labels", "annotators", "distribution", "unknown")
 """What of a record says what people said."""
@@ -43,12 +44,23 @@ def plain_methods(task: Task) -> list[str]:
 
 
 def open_store(
-    run: str | Path, plan: Plan, model: LanguageModel, source: str, *, overwrite: bool = False
+    run: str | Path,
+    plan: Plan,
+    model: LanguageModel,
+    source: str,
+    fields: Fields | None = None,
+    *,
+    overwrite: bool = False,
 ) -> TreeStore:
     """The trees of a model in a run, begun or gone on with."""
     folder = re.sub(r"[^\w.-]+", "-", model.name).strip("-.") or "model"
     return TreeStore(
-        Path(run) / folder, plan.task, plan.signature(model), source=source, overwrite=overwrite
+        Path(run) / folder,
+        plan.task,
+        plan.signature(model),
+        source=source,
+        fields=fields,
+        overwrite=overwrite,
     )
 
 
@@ -135,7 +147,7 @@ class Run:
 def _brief(result: Outcome) -> dict[str, Any]:
     """Of a result record, what says whether it fell short."""
     if isinstance(result, Failure):
-        return result.to_dict()
+        return {"error": result.error}
     missed = {name: one.to_dict() for name, one in result.missed.items()}
     return {"missed": missed, "signature": {"tolerance": result.signature.tolerance}}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from labelmass.errors import LabelMassError, RecordError
+from labelmass.errors import RecordError
 from labelmass.lm.base import Tokenizer
 from labelmass.task.record import Cut, Record
 
@@ -22,14 +22,8 @@ def cut_texts(record: Record, tokenizer: Tokenizer, tokens: int) -> Record:
         return record
     for cut in cuts:
         if not record.texts[cut.key][: cut.characters].strip():
-            raise RecordError(f"{cut.key} is blank up to token {cut.tokens}, and longer than that")
+            raise RecordError(f"{cut.key} shows nothing in its first {tokens} tokens: show more")
     return replace(record, cuts=cuts)
-
-
-def check_tokens(tokens: int | None) -> None:
-    """LabelMassError for a number of tokens that shows nothing."""
-    if tokens is not None and tokens < 1:
-        raise LabelMassError(f"max_text_tokens is {tokens}: at least 1")
 
 
 def _cuts(record: Record, tokenizer: Tokenizer, tokens: int) -> Iterator[Cut]:

@@ -20,6 +20,7 @@ from labelmass.answers.tree import AnswerTree, Normalisation
 from labelmass.errors import ModelError, RecordError
 from labelmass.lm.base import Ask, LanguageModel, Usage, common_length
 from labelmass.lm.checks import check_count, flaw
+from labelmass.run.cutting import cut_texts
 from labelmass.run.isolation import PLAIN, blame, describe
 from labelmass.run.joint import Joint, Start
 from labelmass.task import Record, Task
@@ -108,6 +109,7 @@ class Explorer:
         question is answered with one of few words, and its tree is grown until their shares are
         within the tolerance.
     batch_size: prompts in flight at once; those of one record always are together.
+    max_text_tokens: how many tokens of a text a prompt shows, see `cut_texts`; None for all.
     """
 
     def __init__(
@@ -120,10 +122,13 @@ class Explorer:
         normalisation: Normalisation = Normalisation.RAW,
         also: Mapping[Name, Askable] | None = None,
         batch_size: int = 16,
+        max_text_tokens: int | None = None,
     ) -> None:
+        if max_text_tokens is not None:
+            COUNT.check("max_text_tokens", max_text_tokens)
         COUNT.check("batch_size", batch_size)
         self.model, self.task = model, task
-        self.batch_size = batch_size
+        self.batch_size, self.max_text_tokens = batch_size, max_text_tokens
         self.joint = Joint(task, model.tokenizer)
         budget, needs = budget or Budget(), needs or Needs()
         word = replace(
@@ -231,6 +236,8 @@ class Explorer:
 
     def _begin(self, key: int, record: Record) -> _Active:
         began = time.perf_counter()
+        if self.max_text_tokens is not None:
+            record = cut_texts(record, self.model.tokenizer, self.max_text_tokens)
         active = _Active(key, record, {})
         starts = {
             family: [asked.joint.start(record) for asked in members]

@@ -151,17 +151,31 @@ def _of_draws(draws: list[Draws], budget: Budget) -> Missed | None:
 
 @dataclass(slots=True)
 class Shortfall:
-    """Over a run: how many records failed, and how many missed the tolerance, and why."""
+    """Over a run: how many records failed, and how many missed the tolerance, and why.
+
+    cut: how many had a text that was not shown whole. repeated: how many have the id of an earlier
+    one, and the first such id.
+    """
 
     failed: int = 0
     missed: int = 0
     widest: float = 0.0
     tolerance: float | None = None
     reasons: Counter[str] = field(default_factory=Counter[str])
+    cut: int = 0
+    repeated: int = 0
+    repeated_id: str | int | None = None
+    _ids: set[str] = field(default_factory=set[str])
 
     def add(self, record: Mapping[str, Any]) -> None:
         """Count a result record, as `Result.to_dict` and `Failure.to_dict` give it."""
         self.failed += "error" in record
+        self.cut += bool(record.get("cut"))
+        if "id" in record:
+            if str(record["id"]) in self._ids:
+                self.repeated_id = self.repeated_id if self.repeated else record["id"]
+                self.repeated += 1
+            self._ids.add(str(record["id"]))
         found = [*(record.get("missed") or {}).values()]
         if found:
             self.missed += 1
@@ -176,6 +190,13 @@ class Shortfall:
         """What a person should know at the end of the run."""
         if self.failed:
             yield f"{self.failed} records could not be scored; each is reported in its place"
+        if self.cut:
+            yield f"{self.cut} records have a text that was cut; see their `cut`"
+        if self.repeated:
+            yield (
+                f"{self.repeated} records have the id of another, first {self.repeated_id!r}: they "
+                "cannot be joined to labels or to other scores"
+            )
         if self.missed:
             why = ", ".join(f"{reason} ({count})" for reason, count in self.reasons.most_common())
             yield (

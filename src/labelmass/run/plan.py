@@ -57,6 +57,7 @@ class Plan:
     rules: uncertainty rules with their thresholds, read beside the methods.
     classifiers: trained on labelled records, read beside the methods.
     calibrator: applied last, to the method it was fitted on, whose calibrated scores come first.
+    max_text_tokens: how many tokens of each text a prompt shows, its beginning; None for all.
     policy: decides, and has records explored further that straddle a threshold, unless the prior is
         the batch's, which is known too late. force: whatever kind of scores the calibrator was
         fitted on, and the policy made on.
@@ -81,6 +82,7 @@ class Plan:
         calibrator: Calibrator | None = None,
         policy: Policy | None = None,
         force: bool = False,
+        max_text_tokens: int | None = None,
     ) -> None:
         self.task = task
         self.estimators = find_estimators(methods or ("any-place",))
@@ -107,6 +109,9 @@ class Plan:
         check_beside(classifiers, task)
         self.classifiers = tuple(classifiers)
         named = [*(e.name for e in self.estimators), *(one.method for one in classifiers)]
+        if max_text_tokens is not None:
+            COUNT.check("max_text_tokens", max_text_tokens)
+        self.max_text_tokens = max_text_tokens
         COUNT.check("orders", orders)
         if prior not in (None, "content-free", "batch"):
             raise LabelMassError(f"prior is {prior!r}: 'content-free', 'batch', or none")
@@ -150,6 +155,7 @@ class Plan:
             prior=self.prior,
             rate=self.rate if self.prior else None,
             fitted=self._fitted,
+            max_text_tokens=self.max_text_tokens,
         )
         return self._sign(raw)
 
@@ -236,7 +242,7 @@ class Plan:
                 elif isinstance(item, Record):
                     yield key, item
                 else:
-                    failed(key, Failure(item.id, item.error), item)
+                    failed(key, Failure.of(item), item)
 
         explorer = Explorer(
             model,
@@ -246,6 +252,7 @@ class Plan:
             normalisation=self.normalisation,
             also=self.also,
             batch_size=batch_size,
+            max_text_tokens=self.max_text_tokens,
         )
         signature, beside = self.signature(model), self.beside(model)
         prior = self._empty(explorer, signature) if self.prior == "content-free" else None
@@ -267,7 +274,7 @@ class Plan:
 
         for key, record, outcome in explorer.explore(good()):
             if isinstance(outcome, RecordError):
-                failed(key, Failure(record.id, str(outcome)), record)
+                failed(key, Failure.of(record, str(outcome)), record)
             yield from ready()
             if isinstance(outcome, Explored):
                 if store is not None:
@@ -340,5 +347,5 @@ class Plan:
                 explored, self.task, self.estimators, signature, self.rules, beside
             )
         except RecordError as error:
-            return Failure(explored.record.id, str(error))
+            return Failure.of(explored.record, str(error))
         return result if self.prior else self._finish(result)

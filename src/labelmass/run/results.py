@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -14,6 +14,7 @@ from labelmass._text import canonical
 from labelmass.answers.readings import Bounds, Readings
 from labelmass.answers.search import Budget
 from labelmass.answers.tree import AnswerTree, Ending, Normalisation
+from labelmass.data import BadRecord
 from labelmass.errors import MethodError
 from labelmass.estimators import ESTIMATORS, Estimator, LabelScores
 from labelmass.estimators.anyplace import any_place
@@ -24,8 +25,9 @@ from labelmass.run.explore import Cost, Explored
 from labelmass.run.missed import ROUNDING, Missed, find_missed
 from labelmass.run.signature import Signature
 from labelmass.supervised import CLASSIFIERS
-from labelmass.task import Task
+from labelmass.task import Record, Task
 from labelmass.task.questions import ANSWER, Name
+from labelmass.task.record import Cut
 
 MUCH = 0.5
 """Off-format mass above which a result says so."""
@@ -56,6 +58,8 @@ class Result:
     missed: by method, where its numbers fell short of the tolerance, and why.
     decisions: what a policy does with the record, a row of `Decisions.to_rows`, and how many times
         it was explored for that; empty without a policy.
+    input: the record's fields as they were given, but for its id. cuts: which of its texts were too
+        long to be shown whole.
     """
 
     id: str | int
@@ -68,6 +72,8 @@ class Result:
     )
     missed: Mapping[str, Missed] = field(default_factory=dict[str, Missed], repr=False)
     decisions: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
+    input: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
+    cuts: tuple[Cut, ...] = field(default=(), repr=False)
 
     @property
     def tree(self) -> AnswerTree:
@@ -176,7 +182,7 @@ class Result:
     @cached_property
     def warnings(self) -> tuple[str, ...]:
         """What changes how these numbers should be read."""
-        found: list[str] = []
+        found: list[str] = list(map(str, self.cuts))
         raw = self.signature.normalisation is Normalisation.RAW
         if self.unreadable > MUCH:
             found.append(
@@ -274,8 +280,12 @@ class Result:
             record["moved"] = {cause: dict(change) for cause, change in self.moved.items()}
         if self.decisions:
             record["decisions"] = dict(self.decisions)
+        if self.cuts:
+            record["cut"] = [asdict(cut) for cut in self.cuts]
         if self.warnings:
             record["warnings"] = list(self.warnings)
+        if self.input:
+            record["input"] = dict(self.input)
         return record
 
 
@@ -309,8 +319,16 @@ def read_result(
         scores[rule.rule] = rule.read(explored.tree, explored.record.digest)
     for one in beside:
         scores[one.name] = one.read(explored)
+    record = explored.record
     result = Result(
-        explored.record.id, scores, explored.trees, explored.cost, signature, missed=missed
+        record.id,
+        scores,
+        explored.trees,
+        explored.cost,
+        signature,
+        missed=missed,
+        input=record.input,
+        cuts=record.cuts,
     )
     return result.moved_to(scores, "orders", spread) if signature.orders > 1 else result
 
@@ -383,15 +401,27 @@ class Failure:
     """A record without scores, and why.
 
     decisions: the action a policy takes, `{"action": "review"}`; empty without a policy.
+    input: the record's fields as they were given, but for its id, as far as they could be read.
     """
 
     id: str | int
     error: str
     decisions: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    input: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False, compare=False)
+
+    @classmethod
+    def of(cls, item: Record | BadRecord, error: str | None = None) -> Failure:
+        """Of a record, or of one that could not be read, which says itself why."""
+        if isinstance(item, BadRecord):
+            return cls(item.id, error or item.error, input=item.input)
+        return cls(item.id, error or "", input=item.input)
 
     def to_dict(self) -> dict[str, Any]:
-        decided = {"decisions": dict(self.decisions)} if self.decisions else {}
-        return {"id": self.id, "error": self.error, **decided}
+        record: dict[str, Any] = {"id": self.id, "error": self.error}
+        for key, value in (("decisions", self.decisions), ("input", self.input)):
+            if value:
+                record[key] = dict(value)
+        return record
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,7 @@ def score(
     calibrator: Calibrator | None = None,
     policy: Policy | None = None,
     force: bool = False,
+    max_text_tokens: int | None = None,
 ) -> Scores:
     """P(label) for every text, by every method, from one exploration each.
 
@@ -65,6 +66,7 @@ def score(
         calibrator=calibrator,
         policy=policy,
         force=force,
+        max_text_tokens=max_text_tokens,
     )
     if model is None or isinstance(model, str):
         from labelmass.lm.load import load

@@ -25,7 +25,8 @@ class Signature:
     drawn, 0 if none. orders: label orders averaged over. prior, rate: what was taken away, and what
     a text without content then gets. calibrator: the digest of what `calibrated:` scores went
     through. point: the rule behind `p`; points: that of the methods that have another. fitted:
-    method@digest of the classifiers read beside.
+    method@digest of the classifiers read beside. max_text_tokens: how many tokens of a text its
+    prompt shows; None for all.
     """
 
     model: str
@@ -53,6 +54,7 @@ class Signature:
     points: Mapping[str, str] = field(default_factory=dict[str, str])
     version: str = ""
     fitted: tuple[str, ...] = ()
+    max_text_tokens: int | None = None
 
     @classmethod
     def of(
@@ -110,7 +112,7 @@ class Signature:
             "normalisation": str(self.normalisation),
             "fitted": list(self.fitted),
         }
-        for key in ("fitted", "points"):
+        for key in ("fitted", "points", "max_text_tokens"):
             if not found[key]:
                 del found[key]
         return found
@@ -147,6 +149,8 @@ class Signature:
             shown["samples"] = self.samples
         if self.orders > 1:
             shown["orders"] = self.orders
+        if self.max_text_tokens is not None:
+            shown["text"] = self.max_text_tokens
         if self.prior is not None:
             shown["prior"] = f"{self.prior}@{self.rate:g}"
         if self.calibrator is not None:

@@ -24,12 +24,16 @@ BATCH = 64
 
 @dataclass(frozen=True)
 class TextResult:
-    """One record's scores by method; `labels` are those of the first. seconds: what it took."""
+    """One record's scores by method; `labels` are those of the first.
+
+    seconds: what it took. input: the record's fields as they were given, but for its id.
+    """
 
     id: str | int
     methods: Mapping[str, LabelScores] = field(repr=False)
     seconds: float
     signature: Signature = field(repr=False)
+    input: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
 
     @property
     def labels(self) -> LabelScores:
@@ -41,11 +45,12 @@ class TextResult:
         if len(self.methods) > 1:
             record["methods"] = {name: s.to_dict() for name, s in self.methods.items()}
         cost = {"prompt_tokens": 0, "tree_tokens": 0, "forward_passes": 0}
-        return record | {
+        record |= {
             "interval": "none",
             "cost": cost | {"seconds": round(self.seconds, 6)},
             "signature": self.signature.to_dict(),
         }
+        return record | ({"input": dict(self.input)} if self.input else {})
 
 
 def score_texts(
@@ -64,20 +69,20 @@ def score_texts(
         good: dict[int, Record] = {}
         for key, item in some:
             if isinstance(item, BadRecord):
-                found[key] = Failure(item.id, item.error)
+                found[key] = Failure.of(item)
                 continue
             try:
                 for one in classifiers:
                     one.refuse(item)
                 good[key] = item
             except RecordError as error:
-                found[key] = Failure(item.id, str(error))
+                found[key] = Failure.of(item, str(error))
         p: dict[str, dict[int, Floats]] = {}
         for one in classifiers:
             p[one.method] = {}
             for key, row in zip(list(good), texts_each(one, [*good.values()]), strict=True):
                 if isinstance(row, RecordError):
-                    found[key] = Failure(good.pop(key).id, str(row))
+                    found[key] = Failure.of(good.pop(key), str(row))
                 else:
                     p[one.method][key] = row
         seconds = (time.perf_counter() - began) / len(some)
@@ -88,4 +93,5 @@ def score_texts(
             scores = {
                 name: LabelScores.points(task.label_names, rates[key]) for name, rates in p.items()
             }
-            yield key, TextResult(good[key].id, scores, seconds, signature)
+            record = good[key]
+            yield key, TextResult(record.id, scores, seconds, signature, record.input)

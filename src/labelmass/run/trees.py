@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ from labelmass.run.explore import Cost, Explored
 from labelmass.run.results import Failure
 from labelmass.run.signature import Signature
 from labelmass.task import Record, Task
+from labelmass.task.record import Cut, Fields
 
 RUN, TREES = "run.json", "trees.journal"
 
@@ -40,7 +41,7 @@ class TreeStore:
     """Trees of a run as they come in, by the number of their record in the input.
 
     Open it again, and `resume`, to go on with the same input or a changed one.
-    source: the file that the records are read from.
+    source: the file that the records are read from. fields: what it calls text and id.
     resumed: what `resume` found.
     """
 
@@ -51,6 +52,7 @@ class TreeStore:
         signature: Signature,
         *,
         source: str = "",
+        fields: Fields | None = None,
         overwrite: bool = False,
     ) -> None:
         self.folder = Path(folder)
@@ -62,6 +64,8 @@ class TreeStore:
         head: dict[str, Any] = {"signature": signature.to_dict(), "task": task.to_dict()}
         if source not in ("", "-"):
             head["input"] = _way(self.folder, source)
+            if fields is not None and fields != Fields():
+                head["fields"] = asdict(fields)
         write_json(self.folder / RUN, head)
 
     def resume(self, read: Callable[[], Items]) -> Changes | None:
@@ -115,6 +119,7 @@ class SavedTrees:
         self.signature = Signature.from_dict(head["signature"])
         self.task = Task.from_dict(head["task"])
         self._input: str | None = head.get("input")
+        self._fields = Fields(**head.get("fields", {}))
         if self.task.demonstrations.per_record and read_version(self.folder / TREES) == 1:
             raise LabelMassError(
                 f"{folder}: these trees are of an older labelmass, which drew the demonstrations "
@@ -130,7 +135,7 @@ class SavedTrees:
         """Those that have trees, in the order of the input; no tree is built."""
         for key, line in read_journal(self.folder / TREES):
             if "error" not in line:
-                yield Record.from_dict(line["record"], key)
+                yield _record(line, key)
 
     @property
     def source(self) -> Path | None:
@@ -145,7 +150,9 @@ class SavedTrees:
         """
         if self.source is None:
             return None
-        matching = match(read_stamps(self.folder / TREES), read_records(self.source))
+        matching = match(
+            read_stamps(self.folder / TREES), read_records(self.source, fields=self._fields)
+        )
         found = replace(matching.changes, failed=0)
         if found.changed or found.gone or found.new:
             return str(found)
@@ -169,8 +176,10 @@ def find_saved(folder: str | Path) -> list[Path]:
 def _line(outcome: Explored | Failure) -> dict[str, Any]:
     if isinstance(outcome, Failure):
         return outcome.to_dict()
-    return {
-        "record": outcome.record.to_dict(),
+    line: dict[str, Any] = {"record": outcome.record.to_dict()}
+    if outcome.record.cuts:
+        line["cuts"] = [asdict(cut) for cut in outcome.record.cuts]
+    return line | {
         "trees": [[list(name), tree.to_dict()] for name, tree in outcome.trees.items()],
         "cost": outcome.cost.to_dict(),
     }
@@ -178,12 +187,17 @@ def _line(outcome: Explored | Failure) -> dict[str, Any]:
 
 def _kept(line: dict[str, Any], key: int) -> Explored | Failure:
     if "error" in line:
-        return Failure(line["id"], line["error"])
+        return Failure(line["id"], line["error"], input=line.get("input", {}))
     return Explored(
-        Record.from_dict(line["record"], key),
+        _record(line, key),
         {tuple(name): AnswerTree.from_dict(tree) for name, tree in line["trees"]},
         Cost(**line["cost"]),
     )
+
+
+def _record(line: dict[str, Any], key: int) -> Record:
+    record = Record.from_dict(line["record"], key)
+    return replace(record, cuts=tuple(Cut(**cut) for cut in line.get("cuts", ())))
 
 
 def _renew(line: dict[str, Any], record: Record) -> dict[str, Any]:
