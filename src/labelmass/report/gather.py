@@ -288,10 +288,15 @@ class _Reading:
     def trees(self) -> Trees:
         """What was counted."""
         masses = np.mean(self._masses, axis=0).tolist() if self._masses else [0.0] * 5
+        off_format, unexplored, unreadable, after_label, empty = masses
         return Trees(
             len(self._masses),
             tuple(self._failed),
-            *masses,
+            off_format,
+            unexplored,
+            unreadable,
+            after_label,
+            empty,
             dict(sorted(self._endings.items())),
             dict(sorted(self._stopped.items())),
         )
