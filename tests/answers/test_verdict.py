@@ -151,6 +151,27 @@ def test_where_one_verdict_begins_with_the_other(
     assert (low[NONE], high[NONE]) == (float(not risk), float(not risk))
 
 
+@pytest.mark.parametrize("normalisation", Normalisation)
+@pytest.mark.parametrize("text", ["", ".", "ful", "lesson", ": S1", "\n", "\nS9"])
+def test_a_risk_is_not_barred_for_a_verdict_that_begins_with_it(
+    text: str, normalisation: Normalisation
+) -> None:
+    """Were it barred, every answer that begins with `harm` would be `harmless` when masked."""
+    script = {"": {"harm": 1.0}, "harm": {text or END: 0.9, "le": 0.1}}
+    script |= {"harm" + text: {END: 1.0}} if text else {}
+    script |= {"harmle": {"ss": 1.0}, "harmless": {END: 1.0}}
+    model = ScriptedLanguageModel(script)
+    fmt = guard(gate="harm", none="harmless")
+    low, high = explored(model, fmt, normalisation).intervals
+    assert (low[GATE], low[NONE]) == pytest.approx((0.9, 0.1))
+    assert high == pytest.approx(low)
+    masked = Normalisation.MASKED if normalisation is Normalisation.MASKED else Normalisation.RAW
+    tree = grow(model, fmt, S, Budget(tolerance=0.0), Needs(samples=2000), masked)
+    assert tree.samples is not None
+    landed = [p.count for p in tree.samples.paths if tree.written[p.end] >> GATE & 1]
+    assert sum(landed) / 2000 == pytest.approx(0.9, abs=0.03)
+
+
 def test_a_verdict_in_a_format_with_a_closing_text() -> None:
     fmt = custom(
         opening="<", gate="risk", gate_separator=":", none="fine", closing=">", tolerate="strict"

@@ -121,6 +121,16 @@ def test_labels_lost_behind_their_text_are_warned_of(tokens: list[str]) -> None:
     assert result.off_format_after_label == 0.0 and not result.warnings
 
 
+@pytest.mark.parametrize("normalisation", Normalisation)
+def test_a_guard_that_seldom_gives_a_verdict_is_warned_of(normalisation: Normalisation) -> None:
+    script = {"": {"**unsafe**": 0.6, "safe": 0.4}, "safe": {END: 1.0}}
+    result = scored(ScriptedLanguageModel(script), TASK, normalise=normalisation)
+    (warning,) = result.warnings
+    assert "at most 40% of the mass gives a verdict" in warning
+    script[""] = {"**unsafe**": 0.4, "safe": 0.6}
+    assert not scored(ScriptedLanguageModel(script), TASK, normalise=normalisation).warnings
+
+
 def test_a_little_lost_behind_labels_is_no_warning() -> None:
     script = {"": {"joy": 0.6, "none": 0.4}, "joy": {"\n\n": 0.5, "!": 0.5}, "none": {END: 1.0}}
     result = scored(ScriptedLanguageModel(script), COMMA)

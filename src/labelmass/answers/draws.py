@@ -128,8 +128,9 @@ class Sampler:
         left = growth.left.get(node, [])  # of behind a risk verdict, where nothing is off-format
         ways, lost = growth.probabilities(node), [math.exp(tree.logp[n]) for n in left]
         probs = np.array([*ways, tree.tail[node], tree.off[node], *lost])
-        if self._normalisation is Normalisation.MASKED and probs[: len(ways) + 1].sum() > 0:
-            probs[len(ways) + 1 :] = 0.0  # or else the format allows nothing
+        barred = np.array([*(False for _ in ways), False, True, *map(tree.is_barred, left)])
+        if self._normalisation is Normalisation.MASKED and probs[~barred].sum() > 0:
+            probs[barred] = 0.0  # or else the format allows nothing
         drawn = self._random(node).multinomial(count, probs / probs.sum()).tolist()
         onward, (unknown, off, *ended) = drawn[: len(ways)], drawn[len(ways) :]
         self._land(start, node, Landing.OFF_FORMAT, off)

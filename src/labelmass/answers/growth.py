@@ -161,7 +161,9 @@ class Growth:
         self.ledger.open(undecided, -mass)
         scale = left_scale = mass
         if self.ledger.normalisation is Normalisation.MASKED:
-            allowed, lost = float(probs.sum()) + tree.tail[node], sum(left.values())
+            settling = sum(p for outputs, p in left.items() if tree.gate in outputs)
+            allowed = float(probs.sum()) + tree.tail[node] + settling
+            lost = sum(left.values()) - settling
             scale = mass / allowed if allowed > 0 else 0.0
             left_scale = mass / lost if allowed <= 0 < lost else 0.0
         if tail := tree.tail[node] * scale:
@@ -180,7 +182,8 @@ class Growth:
         for outputs, p in left.items():
             if p > 0:
                 child = self._add(node, LEFT, DONE, outputs)
-                self._place(child, math.log(p), p * left_scale)
+                share = left_scale if tree.is_barred(child) else scale
+                self._place(child, math.log(p), p * share)
                 self.left.setdefault(node, []).append(child)
         self._keep_top(node, row)
 

@@ -217,13 +217,13 @@ class AnswerTree:
         """(n,) natural log of each node's mass; masked divides each row by its allowed mass.
 
         Where a row came incomplete, what was not returned counts as allowed, so that a masked
-        mass is a lower bound. What left the format behind a risk verdict (LEFT) has a masked mass
-        only where the row allows nothing else.
+        mass is a lower bound. What left the format behind a risk verdict has a masked mass only
+        where the row allows nothing else, see `is_barred`.
         """
         logp = np.array(self.logp, dtype=np.float64)
         if normalisation is Normalisation.MASKED:
             parents = np.array(self.parent, dtype=np.int64)
-            barred = np.array(self.token, dtype=np.int64) == LEFT
+            barred = np.array([self.is_barred(node) for node in range(len(self))])
             allowed = self.allowed()[parents]
             there = (logp > -np.inf) & ~barred  # the others have no mass either way
             there[ROOT] = False
@@ -244,9 +244,17 @@ class AnswerTree:
         for node, tail in self.tail.items():
             total[node] = tail
         for node in range(1, len(self)):
-            if self.token[node] != LEFT:
+            if not self.is_barred(node):
                 total[self.parent[node]] += np.exp(self.logp[node])
         return total
+
+    def is_barred(self, node: int) -> bool:
+        """Whether masking bars a node: it left the format behind a risk verdict (LEFT).
+
+        Not where the verdict is settled by that alone, as of `harm` beside `harmless`: barred, the
+        answer would become the other verdict.
+        """
+        return self.token[node] == LEFT and self.gate not in self.outputs[node]
 
     def children(self) -> dict[int, list[int]]:
         """Children of every node that has some, likeliest first."""
