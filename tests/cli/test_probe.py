@@ -172,7 +172,8 @@ def test_a_record_whose_state_cannot_be_read_fails_alone(
     asked = ("-t", "mood.toml", "--probe", "probe")
     run("score", "dev.jsonl", *asked, "--out", "s.jsonl")
     found = records("s.jsonl")
-    assert found[7] == {"id": "d7", "error": "RuntimeError: no state"}
+    given = {key: value for key, value in records("dev.jsonl")[7].items() if key != "id"}
+    assert found[7] == {"id": "d7", "error": "RuntimeError: no state", "input": given}
     assert sum("error" in row for row in found) == 1
     run("compare", "dev.jsonl", *asked, "--out", "run", "--draws", "20")
     (row,) = (

@@ -301,7 +301,8 @@ def test_an_old_journal_is_refused_and_old_trees_are_read(model: Counting) -> No
     run("score", "trees", "--out", "again.jsonl")
     assert written("again.jsonl") == fresh(TEXTS)
     for name in ("trees/trees.journal", "out.jsonl.journal"):
-        write_lines("out.jsonl.journal", [{"labelmass_journal": 1, "signature": stop_at}])
+        old = [{"labelmass_journal": 1, "signature": stop_at}, {"key": 1, "record": {}}]
+        write_lines("out.jsonl.journal", old)
         further = ("--keep-trees", "trees") if name.startswith("trees") else ()
         with pytest.raises(LabelMassError) as caught:
             score(*further)

@@ -124,7 +124,8 @@ def test_cut_anywhere_nothing_is_lost_or_doubled(data: st.DataObject) -> None:
 
 
 def test_another_run_is_told_what_differs(tmp_path: Path) -> None:
-    Journal(tmp_path / "j", SIGNATURE).close()
+    with Journal(tmp_path / "j", SIGNATURE) as journal:
+        journal.append([(1, record(1))])
     other = SIGNATURE | {"tolerance": 0.05, "task": {"hash": "def"}, "method": "hard"}
     with pytest.raises(LabelMassError) as caught:
         Journal(tmp_path / "j", other)
@@ -136,6 +137,17 @@ def test_another_run_is_told_what_differs(tmp_path: Path) -> None:
     assert "--overwrite" in text
     with Journal(tmp_path / "j", other, overwrite=True) as journal:
         assert len(journal) == 0
+
+
+def test_a_run_that_finished_nothing_stands_in_no_others_way(tmp_path: Path) -> None:
+    Journal(tmp_path / "j", SIGNATURE).close()
+    other = SIGNATURE | {"tolerance": 0.05}
+    with Journal(tmp_path / "j", other) as journal:
+        journal.append([(1, record(1))])
+    with Journal(tmp_path / "j", other) as journal:
+        assert journal.finished == {1}
+    with pytest.raises(LabelMassError, match=r"tolerance was 0\.05, now 0\.01"):
+        Journal(tmp_path / "j", SIGNATURE)
 
 
 def test_a_signature_of_tuples_is_its_own_after_json(tmp_path: Path) -> None:

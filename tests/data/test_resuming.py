@@ -269,11 +269,11 @@ def test_journals_of_other_versions_are_refused_with_the_cure(tmp_path: Path) ->
     assert "give --overwrite to begin anew" in str(caught.value)
     assert list(read_journal(path)) == [(1, {"id": "a"}), (2, {"id": "b", "p": 0.5})]
     assert read_stamps(path) == {}
-    path.write_text('{"labelmass_journal": 3, "input": "", "signature": {}}\n')
+    path.write_text('{"labelmass_journal": 3, "input": "", "signature": {}}\n{"key": 1}\n')
     with pytest.raises(LabelMassError, match="is of journal version 3; this labelmass writes"):
         Journal(path, SIGNATURE)
     for head in ('{"labelmass_journal":2,"inp\n', '{"labelmass_journal":}\n'):
-        path.write_text(head)
+        path.write_text(head + '{"key": 1}\n')
         with pytest.raises(LabelMassError, match=r"first line of .* is damaged"):
             Journal(path, SIGNATURE)
         with pytest.raises(LabelMassError, match="or is damaged"):

@@ -232,11 +232,12 @@ class Journal:
                 raise LabelMassError(
                     f"{self.path} is not a journal of labelmass: move it away, or give --overwrite"
                 )
-            if not head.endswith(b"\n"):  # new, or killed while the first line was written
+            if next(lines_of(file), None) is None:  # new, or nothing was finished: it is nobody's
                 self._file.truncate(0)
                 self._write(self._head())
                 return self._end
             self._check_head(head)
+            file.seek(len(head))
             end = file.tell()
             damaged = 0
             for place, line in lines_of(file):
