@@ -7,10 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 import labelmass
-from conftest import mood_model
+from brute import random_script
+from conftest import TASK, mood_model
 from labelmass.answers.search import Budget
 from labelmass.data.journal_lines import read_head, record_of, write_line
 from labelmass.errors import LabelMassWarning
@@ -22,6 +26,7 @@ from labelmass.run.results import Result
 from labelmass.run.score import read_saved
 from labelmass.run.trees import TREES, TreeStore
 from labelmass.task import Record, Task
+from proofs import proof
 
 WORDS = ["reasonable", "unreasonable", "a", "b"]
 
@@ -105,6 +110,41 @@ def test_what_a_budget_ended_is_named(
     mood: Task, method: str, budget: Mapping[str, Any], reason: str
 ) -> None:
     assert missed(mood, talker(), method, **budget)["reason"] == reason
+
+
+STEPS = ["first-step", "compare-to-none", "max-over-generations"]
+TOKENS = ["joy", "fear", "ful", "jo", "y", ", ", ",", "none", "x", ".", " "]
+
+
+@proof(40)
+@given(
+    seed=st.integers(0, 10**9),
+    methods=st.sampled_from([["any-place", *STEPS, "any-place-pruned"], STEPS, ["any-place"]]),
+    normalise=st.sampled_from(["raw", "on-format", "masked"]),
+    top_only=st.sampled_from([None, 2, 5]),
+    nodes=st.integers(1, 30),
+)
+@example(1, ["any-place", *STEPS, "any-place-pruned"], "raw", None, 9)
+@example(0, ["any-place", *STEPS, "any-place-pruned"], "masked", None, 3)
+def test_a_fresh_run_never_blames_its_trees(
+    seed: int, methods: list[str], normalise: str, top_only: int | None, nodes: int
+) -> None:
+    """Wherever the budget cuts, it is the budget or the engine that is named."""
+    model = ScriptedLanguageModel(random_script(seed, TOKENS, 6), TOKENS, top_only=top_only)
+    (result,) = labelmass.score(
+        ["x"],
+        Task.from_toml(TASK),
+        model,
+        methods=methods,
+        normalise=normalise,
+        budget=Budget(nodes=nodes, tolerance=0.1),
+    )
+    assert isinstance(result, Result)
+    assert {found.reason for found in result.missed.values()} <= {"nodes", "engine"}
+    for method, scores in result.methods.items():
+        if method not in result.missed and method != "any-place-pruned":
+            known = ~np.isnan(scores.p)
+            assert (scores.high - scores.low)[known].max(initial=0.0) <= 0.1 + 1e-9
 
 
 @pytest.mark.parametrize(

@@ -178,6 +178,7 @@ class Search:
         self._waiting: list[int] = []
         self._asked = self._drawn = 0
         self._grown = False
+        self._cut = False  # whether rows that were wanted were too many for the budget
         self._sampler: Sampler | None = None
         self._entropy = entropy
         self._clock, self._began = clock, clock()
@@ -219,7 +220,8 @@ class Search:
                 wanted.update(self._without_row(step.best(wanted)))
             wanted.update(self._without_row(self._best(wanted)))
         room = max(budget.nodes - self._asked, 0)
-        if len(wanted) > room:
+        self._cut = self._cut or len(wanted) > room
+        if len(wanted) > room or (self._cut and self._is_open()):
             tree.stopped = "nodes"
         # forced ones come first, then those of the label steps, then the heaviest: a smaller budget
         # expands a part of a larger's
@@ -231,12 +233,18 @@ class Search:
         self._asked += len(chosen)
         return chosen
 
+    def _is_open(self) -> bool:
+        """Whether nothing is left to choose, but mass is: what was cut is not chosen again."""
+        return self.tree.stopped in ("", "exhausted") and self.growth.ledger.live > 0
+
     def _fell_short(self) -> str:
         """Why the intervals of a label step are wider than wanted; "" if none are."""
         if all(step.narrow for step in self._steps):
             return ""
-        if self.tree.stopped in ("nodes", "seconds"):
-            return self.tree.stopped
+        if self._cut:
+            return "nodes"
+        if self.tree.stopped == "seconds":
+            return "seconds"
         return next((step.stopped for step in self._steps if step.stopped), "")
 
     def _draw(self) -> list[int]:
