@@ -26,7 +26,10 @@ class Range:
         kind = numbers.Integral if self.whole else numbers.Real
         if isinstance(value, bool) or not isinstance(value, kind):
             return False
-        number = float(value)
+        try:
+            number = float(value)
+        except OverflowError:  # a whole number that no float can hold
+            return False
         if not math.isfinite(number):
             return False
         if self.low is not None and (number < self.low or (self.low_open and number == self.low)):
@@ -61,4 +64,10 @@ PART = Range(0, 1, high_open=True)
 COUNT = Range(1, whole=True)
 """At least one."""
 WHOLE = Range(0, whole=True)
+DRAWS = Range(0, 1_000_000, whole=True)
+"""Of a bootstrap."""
+SAMPLES = Range(1, 1_000_000, whole=True)
+"""Answers that are drawn."""
+ORDERS = Range(1, 1_000, whole=True)
+"""Label orders, each of which is explored for every record."""
 SEED = Range(0, 2**32 - 1, whole=True)

@@ -22,7 +22,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from labelmass.answers.integrity import check_tree
 from labelmass.errors import LabelMassError
+from labelmass.files import shaped
 
 ROOT = 0
 LUMP = -2
@@ -104,12 +106,9 @@ class Draws:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Draws:
-        """The draws that `to_dict` wrote."""
-        paths = [Path(int(s), int(e), str(how), int(n)) for s, e, how, n in data["paths"]]
-        found = tuple(float(p) for p in data["found"])
-        read = {int(node) for node in data.get("read", ())}  # earlier versions kept none
-        cut = str(data.get("cut", ""))
-        return cls(str(data["normalisation"]), float(data["share"]), found, paths, read, cut)
+        """The draws that `to_dict` wrote; LabelMassError for anything else."""
+        rows = shaped(list[tuple[int, int, Landing, int]], data.get("paths", ()))
+        return shaped(cls, {**data, "paths": [Path(*row) for row in rows]})
 
 
 @dataclass(slots=True)
@@ -375,28 +374,15 @@ class AnswerTree:
                 "this tree of a guard's answers was grown by an earlier version, which lost what "
                 "it could not read behind a risk verdict: score the records again"
             )
+        fixed = dict(data)
         try:
-            fixed: dict[str, Any] = {"after": {}, **data}
-            fixed["labels"] = tuple(data["labels"])
-            fixed["spellings"] = tuple(data["spellings"])
-            fixed["completed"] = [(int(o), int(n)) for o, n in data["completed"]]
-            fixed["logp"] = [-math.inf if p is None else float(p) for p in data["logp"]]
-            fixed["outputs"] = [tuple(out) for out in data["outputs"]]
-            fixed["off"] = {int(n): float(p) for n, p in data["off"].items()}
-            fixed["scale"] = {int(n): float(x) for n, x in data["scale"].items()}
-            for key in ("tail", "after"):
-                fixed[key] = {int(n): float(p) for n, p in fixed[key].items()}
-            fixed["top"] = {
-                int(n): tuple((int(i), float(p), int(c)) for i, p, c in row)
-                for n, row in data["top"].items()
-            }
-            strays = data.get("stray_ends", {})  # trees of earlier versions have none
-            fixed["stray_ends"] = {int(n): str(name) for n, name in strays.items()}
+            fixed["logp"] = [-math.inf if p is None else p for p in data["logp"]]
+            fixed["texts"] = {int(i): bytes.fromhex(text) for i, text in data["texts"].items()}
             for key in ("samples", "completions"):
                 fixed[key] = None if data[key] is None else Draws.from_dict(data[key])
-            later = data.get("upcoming", {})  # trees of earlier versions have none
-            fixed["upcoming"] = {int(n): int(bits) for n, bits in later.items()}
-            fixed["texts"] = {int(i): bytes.fromhex(text) for i, text in data["texts"].items()}
-            return cls(**fixed)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise LabelMassError(f"not a saved answer tree: {error!r}") from None
+            tree = shaped(cls, fixed, infinite=True)
+            check_tree(tree)
+        except (LabelMassError, KeyError, TypeError, ValueError, AttributeError) as error:
+            wrong = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+            raise LabelMassError(f"not a saved answer tree: {wrong}") from None
+        return tree

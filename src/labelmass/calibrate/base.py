@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from labelmass.errors import LabelMassError
+from labelmass.files import shaped
 
 Floats = NDArray[np.float64]
 Parameters = Mapping[str, Any]
@@ -21,6 +24,8 @@ class Method:
     fit: (n,) scores, (n,) targets in [0, 1], (n,) weights > 0; a target h of weight w counts as a
         positive of weight w h and a negative of weight w (1 - h).
     apply: parameters and scores of any shape; NaN stays NaN.
+    numbers, lists: names of the parameters that are numbers, and of those that are lists of them.
+    longer: which lists hold one number more than the others.
     """
 
     name: str
@@ -28,3 +33,29 @@ class Method:
     source: str
     fit: Callable[[Floats, Floats, Floats], Parameters]
     apply: Callable[[Parameters, Floats], Floats]
+    numbers: Sequence[str] = ()
+    lists: Sequence[str] = ()
+    longer: Sequence[str] = ()
+
+    def read(self, parameters: Parameters) -> Parameters:
+        """Parameters from a file; LabelMassError for those of no map that does not fall."""
+        wanted = (*self.numbers, *self.lists)
+        if missing := [name for name in wanted if name not in parameters]:
+            raise LabelMassError(f"{missing[0]} is missing")
+        numbers = shaped(dict[str, float], {name: parameters[name] for name in self.numbers})
+        lists = shaped(dict[str, list[float]], {name: parameters[name] for name in self.lists})
+        if lists:
+            sizes = {len(one) - (name in self.longer) for name, one in lists.items()}
+            if len(sizes) > 1 or 0 in sizes:
+                raise LabelMassError(f"{' and '.join(lists)} are not of one length")
+        ends = [np.array([0.0, 1.0]), np.asarray(lists.get("x", ()))]
+        with np.errstate(all="ignore"):
+            curve = self.apply(numbers | lists, np.sort(np.concatenate([*ends, _GRID])))
+        rising = all(np.all(np.diff(one) >= -_EPS) for one in lists.values())
+        if not (rising and np.all((curve >= 0) & (curve <= 1)) and np.all(np.diff(curve) >= -_EPS)):
+            raise LabelMassError("they are of no curve in [0, 1] that does not fall")
+        return numbers | lists
+
+
+_GRID = np.linspace(0, 1, 33)
+_EPS = 1e-12

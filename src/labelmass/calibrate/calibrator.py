@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
@@ -17,7 +17,8 @@ from labelmass.calibrate.choosing import Choice
 from labelmass.calibrate.curves import Curve, apply_curves
 from labelmass.calibrate.provenance import HoldOut, check, check_labels
 from labelmass.calibrate.registry import find_calibrator
-from labelmass.errors import FitError
+from labelmass.errors import FitError, LabelMassError
+from labelmass.files import read_json, shaped
 
 KIND = "labelmass calibrator 1"
 
@@ -115,25 +116,25 @@ class Calibrator:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Calibrator:
-        """What `to_dict` wrote; FitError for anything else."""
+        """What `to_dict` wrote; FitError, which names the key, for anything else."""
         try:
-            if data["kind"] != KIND:
-                raise FitError(f"not a calibrator this version reads: kind {data['kind']!r}")
-            find_calibrator(data["method"])
-            fitted, choice = data["fitted_on"], data["choice"]
-            names = ("*",) if data["shared"] else data["labels"]
+            stored = shaped(_Stored, data)
+            if stored.kind != KIND:
+                raise FitError(f"not a calibrator this version reads: kind {stored.kind!r}")
             return cls(
-                tuple(data["labels"]),
-                data["method"],
-                tuple(Curve.from_dict(data["curves"][name]) for name in names),
-                fitted["records"],
-                fitted["ids"],
-                fitted["hold_out"] and HoldOut(**fitted["hold_out"]),
-                choice and Choice.from_dict(choice),
-                data["signature"],
+                stored.labels,
+                stored.method,
+                tuple(stored.checked_curves()),
+                stored.fitted_on.records,
+                stored.fitted_on.ids,
+                stored.fitted_on.hold_out,
+                stored.choice,
+                stored.signature,
             )
-        except (KeyError, TypeError) as error:
-            raise FitError(f"not a calibrator of labelmass: {error!r}") from None
+        except FitError:
+            raise
+        except LabelMassError as error:
+            raise FitError(f"not a calibrator of labelmass: {error}") from None
 
     def save(self, path: str | Path) -> None:
         text = json.dumps(self.to_dict(), ensure_ascii=False, indent=1, allow_nan=False)
@@ -143,7 +144,41 @@ class Calibrator:
     def load(cls, path: str | Path) -> Calibrator:
         """FitError if the file is not there or holds no calibrator."""
         try:
-            data = json.loads(Path(path).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+            return cls.from_dict(read_json(path))
+        except LabelMassError as error:
             raise FitError(f"cannot read the calibrator {str(path)!r}: {error}") from None
-        return cls.from_dict(data)
+
+
+@dataclass(frozen=True, slots=True)
+class _FittedOn:
+    records: int
+    ids: str
+    hold_out: HoldOut | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """What a calibrator's file holds."""
+
+    kind: str
+    method: str
+    labels: tuple[str, ...]
+    shared: bool
+    fitted_on: _FittedOn
+    curves: Mapping[str, Curve]
+    choice: Choice | None
+    signature: Mapping[str, Any] | None
+
+    def checked_curves(self) -> Iterator[Curve]:
+        """Its curves in the order of its labels; LabelMassError for one that is none."""
+        method = find_calibrator(self.method)
+        if not self.labels or len(set(self.labels)) < len(self.labels):
+            raise LabelMassError("labels must be one or more, each once")
+        for name in ("*",) if self.shared else self.labels:
+            if name not in self.curves:
+                raise LabelMassError(f"curves.{name} is missing")
+            try:
+                parameters = method.read(self.curves[name].parameters)
+            except LabelMassError as error:
+                raise LabelMassError(f"curves.{name}.parameters: {error}") from None
+            yield replace(self.curves[name], parameters=parameters)

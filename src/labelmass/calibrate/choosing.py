@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,11 +45,6 @@ class Choice:
             for c in self.candidates
         ]
         return {"folds": self.folds, "seed": self.seed, "eps": EPS, "candidates": rows}
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Choice:
-        rows = (Candidate(**row | {"folds": tuple(row["folds"])}) for row in data["candidates"])
-        return cls(tuple(rows), data["folds"], data["seed"])
 
 
 def record_nll(p: Floats, target: Floats) -> Floats:

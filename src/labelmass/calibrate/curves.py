@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,10 +41,6 @@ class Curve:
             "borrowed": self.borrowed,
             "parameters": dict(self.parameters),
         }
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Curve:
-        return cls(data["parameters"], data["records"], data["positives"], data["borrowed"])
 
 
 def fit_curves(method: Method, p: Floats, target: Floats, shared: bool) -> tuple[Curve, ...]:

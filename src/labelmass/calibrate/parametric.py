@@ -99,7 +99,9 @@ def _newton(x: Floats, target: Floats, weight: Floats, start: Floats) -> tuple[F
 
 
 def _method(name: str, summary: str, source: str) -> Method:
-    return Method(name, summary, source, partial(_fit, name), partial(_apply, name))
+    slopes, intercept = NAMES[name]
+    numbers = (*slopes, "intercept") if intercept else slopes
+    return Method(name, summary, source, partial(_fit, name), partial(_apply, name), numbers)
 
 
 TEMPERATURE = _method(

@@ -88,6 +88,7 @@ ISOTONIC = Method(
     "Zadrozny and Elkan 2002",
     _fit_isotonic,
     _apply_isotonic,
+    lists=("x", "y"),
 )
 VENN_ABERS = Method(
     "venn-abers",
@@ -95,4 +96,6 @@ VENN_ABERS = Method(
     "Vovk, Petej and Fedorova 2015, arXiv 1511.00213",
     _fit_venn_abers,
     _apply_venn_abers,
+    lists=("x", "p0", "p1"),
+    longer=("p0", "p1"),
 )

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import importlib
 import sys
+from collections.abc import Callable
+from functools import cache
 from keyword import iskeyword
+from typing import Any
 
 import click
 
 from labelmass.errors import LabelMassError
+
+Callback = Callable[[click.Context, click.Parameter, Any], Any]
 
 COMMANDS = {
     "score": "Probabilities with bounds for every label of every record.",
@@ -42,14 +47,31 @@ class Commands(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        module = f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name
-        return importlib.import_module(f"labelmass.cli.{module}").command
+        return _command(cmd_name) if cmd_name in COMMANDS else None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
+
+
+@cache
+def _command(name: str) -> click.Command:
+    module = f"{name}_" if iskeyword(name) else name
+    command: click.Command = importlib.import_module(f"labelmass.cli.{module}").command
+    for param in command.params:
+        param.callback = _not_empty(param.callback)
+    return command
+
+
+def _not_empty(further: Callback | None) -> Callback:
+    """No name, path or text may be empty: an empty path, say, would be the working folder."""
+
+    def check(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
+        if value == "" or (isinstance(value, tuple) and "" in value):
+            raise click.BadParameter("it is empty.", ctx, param)
+        return value if further is None else further(ctx, param, value)
+
+    return check
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from labelmass._ranges import COUNT, POSITIVE
+from labelmass._ranges import COUNT, ORDERS, POSITIVE, SAMPLES
 from labelmass.cli.judging import CALIBRATORS, judge, judging_options, show
 from labelmass.cli.numbers import number
 from labelmass.cli.options import (
@@ -53,8 +53,8 @@ from labelmass.lm.base import LanguageModel
     "--nodes", type=number(COUNT), default=2048, show_default=True, help="Most rows per record."
 )
 @click.option("--normalise", type=click.Choice(NORMALISATIONS), default="raw", show_default=True)
-@click.option("--samples", type=number(COUNT), help="Answers drawn, where some are.")
-@click.option("--orders", type=number(COUNT), default=1, help="Label orders averaged over.")
+@click.option("--samples", type=number(SAMPLES), help="Answers drawn, where some are.")
+@click.option("--orders", type=number(ORDERS), default=1, help="Label orders averaged over.")
 @click.option("--prior", type=click.Choice(["batch"]), help="Take away what all records share.")
 @click.option(
     "--rule", "rules", multiple=True, type=click.Path(exists=True), help="From `labelmass select`."

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
-from labelmass._ranges import SHARE, WHOLE
+from labelmass._ranges import DRAWS, SHARE
 from labelmass.cli.numbers import number
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -33,7 +33,7 @@ def judging_options(command: F) -> F:
     """--gold, --threshold, --baseline, --metric, --draws."""
     for option in (
         click.option(
-            "--draws", type=number(WHOLE), default=2000, show_default=True, help="Of the bootstrap."
+            "--draws", type=number(DRAWS), default=2000, show_default=True, help="Of the bootstrap."
         ),
         click.option(
             "--metric", "metrics", multiple=True, metavar="NAME", help="Default: all that fit."
@@ -59,6 +59,7 @@ def read_targets(source: str, task: Any, options: dict[str, Any]):
     """
     from labelmass.cli.records import read_source
     from labelmass.data import BadRecord
+    from labelmass.errors import LabelMassError
     from labelmass.run.compare import targets_of
     from labelmass.task import Record
 
@@ -67,7 +68,10 @@ def read_targets(source: str, task: Any, options: dict[str, Any]):
         if isinstance(record, BadRecord):
             raise click.UsageError(f"{source}, record {record.id!r}: {record.error}")
         records.append(record)
-    return targets_of(task, records, options["gold"], options.get("group", "group"))
+    try:
+        return targets_of(task, records, options["gold"], options.get("group", "group"))
+    except LabelMassError as error:
+        raise type(error)(f"{source}: {error}") from None
 
 
 def judge(predictions: Any, targets: Any, single: bool, options: dict[str, Any]):

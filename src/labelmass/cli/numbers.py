@@ -9,6 +9,9 @@ import click
 
 from labelmass._ranges import Range
 
+LARGEST = 2**63 - 1
+"""Of the whole numbers that may be given where a range has no end."""
+
 
 class Real(click.FloatRange):
     """A number in a range; unlike click's own type, never NaN or infinite."""
@@ -26,5 +29,5 @@ def number(allowed: Range) -> click.FloatRange | click.IntRange:
     """The type of an option whose values lie in the range."""
     if not allowed.whole:
         return Real(allowed.low, allowed.high, allowed.low_open, allowed.high_open)
-    low, high = (None if end is None else int(end) for end in (allowed.low, allowed.high))
-    return click.IntRange(low, high)
+    high = LARGEST if allowed.high is None else int(allowed.high)
+    return click.IntRange(None if allowed.low is None else int(allowed.low), high)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from labelmass._ranges import BETWEEN, COUNT, POSITIVE
+from labelmass._ranges import BETWEEN, COUNT, ORDERS, POSITIVE, SAMPLES
 from labelmass.cli.numbers import number
 from labelmass.cli.options import (
     NORMALISATIONS,
@@ -67,10 +67,12 @@ if TYPE_CHECKING:
     "--depth", type=number(COUNT), default=256, show_default=True, help="Longest answer, tokens."
 )
 @click.option("--seconds", type=number(POSITIVE), help="Most time per record.")
-@click.option("--samples", type=number(COUNT), help="Answers drawn, by the methods that draw some.")
+@click.option(
+    "--samples", type=number(SAMPLES), help="Answers drawn, by the methods that draw some."
+)
 @click.option(
     "--orders",
-    type=number(COUNT),
+    type=number(ORDERS),
     default=1,
     show_default=True,
     help="Average over this many orders of the labels in the prompt.",

@@ -65,13 +65,14 @@ def command(trees: str, rule: str, gold: str, most: int, out: str) -> None:
 
 def load_rules(paths: Sequence[str]):
     """Fitted rules from their files; LabelMassError names the file that is none."""
-    from labelmass.errors import MethodError
+    from labelmass.errors import LabelMassError, MethodError
     from labelmass.estimators.selection import Selection
+    from labelmass.files import read_json
 
     rules: list[Selection] = []
     for path in paths:
         try:
-            rules.append(Selection.from_dict(json.loads(Path(path).read_text())))
-        except (ValueError, MethodError) as error:
+            rules.append(Selection.from_dict(read_json(path, infinite=True)))
+        except LabelMassError as error:
             raise MethodError(f"{path}: {error}") from None
     return rules

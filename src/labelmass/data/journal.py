@@ -13,7 +13,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar, cast
@@ -22,6 +22,7 @@ from labelmass.data.journal_lines import (
     VERSION,
     as_json,
     lines_of,
+    parse_record,
     read_head,
     record_of,
     write_line,
@@ -29,6 +30,7 @@ from labelmass.data.journal_lines import (
 from labelmass.data.readers import BadRecord, Item
 from labelmass.data.resuming import Changes, Stamp, match
 from labelmass.errors import LabelMassError
+from labelmass.files import shaped
 from labelmass.task.record import Record
 
 if sys.platform != "win32":
@@ -179,7 +181,7 @@ class Journal:
         with self.path.open("rb") as file:
             for key in sorted(self._places) if order is None else order:
                 file.seek(self._places[key])
-                yield json.loads(file.readline())["record"]
+                yield parse_record(file.readline(), self.path)
 
     def close(self) -> None:
         """Put everything on the disk and let go of the file."""
@@ -264,7 +266,8 @@ class Journal:
                     record = record_of(former.readline())
                     stamp = Stamp.of(item)
                     if isinstance(item, Record) and stamp != self._stamps[key_of[number]]:
-                        record = as_json(renew(json.loads(record), item))
+                        kept = parse_record(b'{"record":' + record + b"}", self.path)
+                        record = as_json(renew(kept, item))
                     places[number] = file.tell()
                     file.write(write_line(number, stamp, record))
                 end = file.tell()
@@ -292,27 +295,35 @@ class Journal:
 
     def _check_head(self, head: bytes) -> None:
         try:
-            found = json.loads(head)
-            version = found["labelmass_journal"]
-        except (ValueError, KeyError):
+            found = shaped(_Head, json.loads(head), infinite=True)
+        except (ValueError, RecursionError, LabelMassError):
             raise LabelMassError(
                 f"the first line of {self.path} is damaged, so that it cannot be told what run it "
                 "belongs to: move it away, or give --overwrite to begin anew"
             ) from None
-        if version != VERSION:
+        if (version := found.labelmass_journal) != VERSION:
             older = ", which does not say what its records said" if version == 1 else ""
             raise LabelMassError(
                 f"{self.path} is of journal version {version}{older}; this labelmass writes "
                 f"version {VERSION}: finish it with the labelmass that began it, choose another "
                 "--out, or give --overwrite to begin anew"
             )
-        changes = list(differences(found["signature"], self.signature))
+        changes = list(differences(found.signature, self.signature))
         if changes:
             raise LabelMassError(
                 f"{self.path} was begun by another run ({'; '.join(changes)}): go on with the same "
                 f"options, choose another --out, or give --overwrite to begin anew"
             )
-        self._begun_for = str(found["input"])
+        self._begun_for = found.input
+
+
+@dataclass(frozen=True, slots=True)
+class _Head:
+    """The first line of a journal; those of version 1 had no more than these."""
+
+    labelmass_journal: int
+    input: str = ""
+    signature: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any], under: str = "") -> Iterator[str]:

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 from zlib import crc32
 
 from labelmass.data.resuming import Stamp
 from labelmass.errors import LabelMassError
+from labelmass.files import shaped
 
 VERSION = 2
 """Of a journal; version 1 had neither checksums nor stamps."""
@@ -32,7 +34,7 @@ def read_journal(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
     with Path(path).open("rb") as file:
         for key, place in sorted(_places(file, path)):
             file.seek(place)
-            yield key, json.loads(file.readline())["record"]
+            yield key, parse_record(file.readline(), path)
 
 
 def read_stamps(path: str | Path) -> dict[int, Stamp]:
@@ -47,9 +49,11 @@ def read_version(path: str | Path) -> int:
     """Of a journal; LabelMassError for a file that is none."""
     with Path(path).open("rb") as file:
         head = file.readline()
+    if not head.endswith(b"\n"):
+        return VERSION
     try:
-        return int(json.loads(head)["labelmass_journal"]) if head.endswith(b"\n") else VERSION
-    except (ValueError, KeyError, TypeError):
+        return shaped(_Head, _parsed(head)).labelmass_journal
+    except LabelMassError:
         raise LabelMassError(f"{path} is no journal of labelmass, or is damaged") from None
 
 
@@ -103,21 +107,58 @@ def read_head(line: bytes) -> tuple[int, Stamp] | None:
     body = line[length:-1]
     if not line.endswith(b"\n") or line[:length] != _CHECK % crc32(body):
         return None
-    head: dict[str, Any] = json.loads(b"{" + body[: body.index(_RECORD)] + b"}")
-    failed = head.get("failed", False)
-    return head["key"], Stamp(head["id"], head["digest"], head["fields"], failed)
+    head, found, _ = body.partition(_RECORD)
+    try:
+        fields = _parsed(b"{" + head + b"}") if found else None
+        return shaped(_Key, fields).key, shaped(Stamp, fields)
+    except LabelMassError:
+        return None
 
 
 def _read_old_key(line: bytes) -> int | None:
     """The key of a line of version 1, {"key": ..., "record": ...}."""
     try:
-        found = json.loads(line) if line.endswith(b"\n") else None
-    except ValueError:
+        return shaped(_OldLine, _parsed(line)).key if line.endswith(b"\n") else None
+    except LabelMassError:
         return None
-    if not isinstance(found, dict) or "record" not in found:
-        return None
-    key = cast("dict[str, Any]", found).get("key")
-    return key if isinstance(key, int) else None
+
+
+def parse_record(line: bytes, path: str | Path) -> dict[str, Any]:
+    """The record of a whole line; LabelMassError if there is none."""
+    try:
+        return shaped(_Record, _parsed(line), infinite=True).record
+    except LabelMassError as error:
+        raise LabelMassError(f"{path} holds a line without a record ({error})") from None
+
+
+def _parsed(line: bytes) -> Any:
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise LabelMassError(f"malformed JSON: {error}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class _Head:
+    labelmass_journal: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    key: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    record: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _OldLine:
+    """A line of version 1."""
+
+    key: int
+    record: dict[str, Any]
 
 
 def as_json(value: object) -> bytes:

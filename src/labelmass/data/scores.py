@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -20,7 +19,7 @@ from labelmass.data.score_table import RowReader
 from labelmass.data.writers import load_results
 from labelmass.errors import LabelMassError, RecordError
 from labelmass.evaluate.predictions import Predictions
-from labelmass.files import bad_byte, ending, open_file, open_parquet, read_table
+from labelmass.files import bad_byte, ending, open_file, open_parquet, parse_json, read_table
 from labelmass.task.values import read_id
 
 Row = dict[str, Any]
@@ -180,7 +179,11 @@ def _interval(method: str, low: np.ndarray) -> str:
 
 def _mean_cost(rows: Iterable[Row]) -> dict[str, float]:
     costs = [row["cost"] for row in rows if row.get("cost")]
-    return {key: float(np.mean([cost[key] for cost in costs])) for key in costs[0]} if costs else {}
+    shared = [key for key in costs[0] if all(key in cost for cost in costs)] if costs else []
+    return {
+        key: float(np.mean([_number(cost[key], f"cost, {key}") for cost in costs]))
+        for key in shared
+    }
 
 
 Reader = Callable[[Path, Sequence[str]], tuple[list[Row], Mapping[str, Any] | None]]
@@ -218,7 +221,15 @@ def _read_parquet(path: Path, labels: Sequence[str]) -> tuple[list[Row], Mapping
                 raise LabelMassError(f"{path}, row {number}: {cells}")
             rows.append(_named(reader.read(cells), f"{path}, row {number}"))
         kept = table.metadata.get(b"labelmass")
-    return rows, None if kept is None else json.loads(kept).get("run")
+    if kept is None:
+        return rows, None
+    try:
+        signature = parse_json(kept.decode(errors="replace")).get("run")
+    except (RecordError, AttributeError):
+        raise LabelMassError(
+            f"{path}: what it says of its run (metadata `labelmass`) is damaged: write it again"
+        ) from None
+    return rows, signature
 
 
 def _named(row: Row, where: str) -> Row:

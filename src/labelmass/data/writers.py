@@ -17,6 +17,7 @@ from labelmass.data.score_table import ScoreTable
 from labelmass.errors import LabelMassError, RecordError
 from labelmass.files import import_pyarrow, open_file, read_json_lines
 from labelmass.files.delimited import write_row
+from labelmass.task.values import kind, read_id
 
 ROW_GROUP = 4096
 """Rows of a Parquet file written at once."""
@@ -91,7 +92,30 @@ def _result(record: Any, where: str) -> dict[str, Any]:
         raise LabelMassError(f"{where}: {record}")
     if not isinstance(record, dict) or "id" not in record:
         raise LabelMassError(f"{where}: not a result record, which has an 'id'")
-    return cast("dict[str, Any]", record)
+    row = cast("dict[str, Any]", record)
+    try:
+        if (name := read_id(row["id"])) is None:
+            raise RecordError("no id, by which scores are joined to records")
+        objects = {key: row[key] for key in _OBJECTS if row.get(key) is not None}
+        objects |= _mapping(objects.get("methods"), "methods")
+        for key, value in objects.items():
+            _mapping(value, key)
+        names = _mapping(objects.get("signature"), "signature").get("methods", [])
+        if not isinstance(names, list) or not all(isinstance(one, str) for one in names):
+            raise RecordError("signature.methods must be a list of names")
+    except RecordError as error:
+        raise LabelMassError(f"{where}: {error}") from None
+    return row | {"id": name}
+
+
+_OBJECTS = ("labels", "methods", "cost", "verdict", "signature")
+"""What is an object in a result record, where it is there."""
+
+
+def _mapping(value: Any, name: str) -> Mapping[str, Any]:
+    if value is not None and not isinstance(value, Mapping):
+        raise RecordError(f"{name} is {kind(value)}, not an object")
+    return cast("Mapping[str, Any]", value or {})
 
 
 def _write_jsonl(path: Path, records: Records, signature: Mapping[str, Any]) -> None:

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labelmass.calibrate.provenance import check_labels, differences
-from labelmass.errors import FitError
+from labelmass.errors import FitError, LabelMassError
+from labelmass.files import shaped
 
 Floats = NDArray[np.float64]
 
@@ -53,6 +54,15 @@ class Reference:
     masses: Mapping[str, tuple[float, float]] = field(default_factory=dict[str, Any])
     unscored: float | None = None
 
+    def __post_init__(self) -> None:
+        shares = [*self.rates.values(), *([] if self.unscored is None else [self.unscored])]
+        if self.records < 1 or not all(0 <= share <= 1 for share in shares):
+            raise FitError("reference: records must be 1 or more, and rates be from 0 to 1")
+        if set(self.rates) != set(self.scores):
+            raise FitError("reference: rates and scores must be of the same labels")
+        if empty := [label for label, scores in self.scores.items() if not len(scores)]:
+            raise FitError(f"reference: no scores of {empty[0]!r}")
+
     @classmethod
     def of(
         cls,
@@ -86,8 +96,12 @@ class Reference:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Reference:
-        masses = {name: (data[name][0], data[name][1]) for name in MASSES if name in data}
-        return cls(data["records"], data["scores"], data["rates"], masses, data.get("unscored"))
+        """What `to_dict` wrote; FitError for anything else."""
+        masses = {name: data[name] for name in MASSES if name in data}
+        try:
+            return shaped(cls, {**data, "masses": masses})
+        except LabelMassError as error:
+            raise FitError(f"reference: {error}") from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from labelmass.errors import FitError
+from labelmass.errors import FitError, LabelMassError
+from labelmass.files import shaped
 
 SAYS = {
     "precision": "at least {level:g} of what is given {label!r} is right",
@@ -46,6 +47,10 @@ class Guarantee:
     family: int = 1
     needed: int | None = None
 
+    def __post_init__(self) -> None:
+        if self.kind not in SAYS:
+            raise FitError(f"kind is {self.kind!r}: one of {', '.join(SAYS)}")
+
     @property
     def met(self) -> bool:
         """Whether there is a promise."""
@@ -76,6 +81,6 @@ class Guarantee:
     def from_dict(cls, data: Mapping[str, Any]) -> Guarantee:
         """What `to_dict` wrote; the text is made anew."""
         try:
-            return cls(**{key: value for key, value in data.items() if key != "text"})
-        except TypeError as error:
+            return shaped(cls, data)
+        except LabelMassError as error:
             raise FitError(f"not a guarantee of labelmass: {error}") from None

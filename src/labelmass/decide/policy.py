@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
@@ -14,7 +13,8 @@ from labelmass._text import canonical, find
 from labelmass.decide.drift import Reference
 from labelmass.decide.rule import NEVER, Rule, check_keys, check_share
 from labelmass.decide.toml import dumps
-from labelmass.errors import FitError
+from labelmass.errors import FitError, LabelMassError
+from labelmass.files import read_json, read_toml, shaped
 
 KIND = "labelmass policy 2"
 
@@ -132,26 +132,30 @@ class Policy:
     def from_dict(cls, data: Mapping[str, Any]) -> Policy:
         """What `to_dict` wrote, thresholds edited by hand included; FitError for anything else."""
         try:
-            kind = data["kind"]
+            kind = shaped(_Kind, data).kind
             if kind not in (KIND, EARLIER):
                 raise FitError(f"not a policy this version reads: kind {kind!r}")
             if kind == KIND:
                 check_keys("a policy", data, ("kind", "straddle", "labels"), _FURTHER)
-            origin, reference = data.get("data", {}), data.get("reference")
-            signed = (data.get("signature") or {}).get("calibrator")
-            read = Rule.from_dict if kind == KIND else Rule.from_earlier
-            return cls(
-                _together(_rules(data["labels"], read)),
-                data["straddle"],
-                origin.get("records"),
-                origin.get("ids"),
-                data.get("signature"),
-                origin.get("calibrator", signed),
-                reference and Reference.from_dict(reference),
-                data.get("min_verdict", MIN_VERDICT),
-            )
-        except (KeyError, TypeError, AttributeError) as error:
-            raise FitError(f"not a policy of labelmass: {error!r}") from None
+            stored = shaped(_Stored, data)
+        except FitError:
+            raise
+        except LabelMassError as error:
+            raise FitError(f"not a policy of labelmass: {error}") from None
+        read = Rule.from_dict if kind == KIND else Rule.from_earlier
+        calibrator = (stored.signature or {}).get("calibrator")
+        if "calibrator" in data.get("data", {}):
+            calibrator = stored.data.calibrator
+        return cls(
+            _together(_rules(stored.labels, read)),
+            stored.straddle,
+            stored.data.records,
+            stored.data.ids,
+            stored.signature,
+            calibrator,
+            None if stored.reference is None else Reference.from_dict(stored.reference),
+            stored.min_verdict,
+        )
 
     def save(self, path: str | Path) -> None:
         """As TOML where the name ends in .toml, else as JSON."""
@@ -165,12 +169,35 @@ class Policy:
     @classmethod
     def load(cls, path: str | Path) -> Policy:
         """FitError if the file is not there or holds no policy."""
-        reads = tomllib.loads if Path(path).suffix.lower() == ".toml" else json.loads
+        read = read_toml if Path(path).suffix.lower() == ".toml" else read_json
         try:
-            data = reads(Path(path).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+            return cls.from_dict(read(path))
+        except LabelMassError as error:
             raise FitError(f"cannot read the policy {str(path)!r}: {error}") from None
-        return cls.from_dict(data)
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Origin:
+    records: int | None = None
+    ids: str | None = None
+    calibrator: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """What a policy's file holds."""
+
+    straddle: str
+    labels: Mapping[str, Mapping[str, Any]]
+    data: _Origin = _Origin()
+    signature: Mapping[str, Any] | None = None
+    reference: Mapping[str, Any] | None = None
+    min_verdict: Any = MIN_VERDICT  # checked as a share
 
 
 _FURTHER = ("min_verdict", "data", "signature", "reference")

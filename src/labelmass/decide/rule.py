@@ -9,7 +9,8 @@ from typing import Any
 from labelmass.decide.guarantee import Guarantee
 from labelmass.decide.thresholds import Goal, Threshold
 from labelmass.decide.unmet import NOTES, fallback
-from labelmass.errors import FitError
+from labelmass.errors import FitError, LabelMassError
+from labelmass.files import shaped
 
 ACTIONS = ("allow", "flag", "review", "block")
 """Mildest first: a record gets the strictest of its labels' actions."""
@@ -129,16 +130,19 @@ class Rule:
         threshold was lost must not be one that is never given.
         """
         check_keys("a rule", data, ("action", "threshold"), ("review_from", "note", "guarantee"))
-        promise = data.get("guarantee")
+        try:
+            stored = shaped(_Stored, data)
+        except LabelMassError as error:
+            raise FitError(str(error)) from None
+        promise, review = stored.guarantee, stored.review_from
         guarantee = None if promise is None else Guarantee.from_dict(_filled(promise))
-        threshold, review = data["threshold"], data.get("review_from")
-        threshold = None if threshold == NEVER else threshold
+        threshold = None if stored.threshold == NEVER else stored.threshold
         if guarantee is None or guarantee.threshold in (None, threshold):
-            note = data.get("note", "")
+            note = stored.note
             if not _still(note, threshold, review):
                 note = "moved by hand: no guarantee"
-            return cls(data["action"], threshold, review, guarantee, note)
-        moved = cls(data["action"], guarantee.threshold, None, guarantee).moved(threshold)
+            return cls(stored.action, threshold, review, guarantee, note)
+        moved = cls(stored.action, guarantee.threshold, None, guarantee).moved(threshold)
         return replace(moved, review_from=review)
 
     @classmethod
@@ -152,6 +156,17 @@ class Rule:
         if promise is None or promise.met or not never:
             return rule
         return cls.of(rule.action, promise)
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """What a policy's file holds of a label."""
+
+    action: str
+    threshold: Any  # a number, checked as such, or `NEVER`
+    review_from: Any = None
+    note: str = ""
+    guarantee: Mapping[str, Any] | None = None
 
 
 _EXTREMES = {"review": (None, 0.0), "always": (0.0, None), "never": (None, None)}

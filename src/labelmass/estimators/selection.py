@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from labelmass.answers.search import Needs
 from labelmass.answers.steps import NextLabel
 from labelmass.answers.tree import AnswerTree, Status
-from labelmass.errors import MethodError, RecordError
+from labelmass.errors import LabelMassError, MethodError, RecordError
 from labelmass.estimators.base import LabelScores
 from labelmass.estimators.greedy import EPS
+from labelmass.files import shaped
 
 Floats = NDArray[np.float64]
 
@@ -167,16 +168,13 @@ class Selection:
     def from_dict(cls, data: Mapping[str, Any]) -> Selection:
         """The selection that `to_dict` wrote; MethodError if it is none."""
         try:
-            found = cls(
-                str(data["rule"]),
-                float(data["threshold"]),
-                frozenset(data["fitted_on"]),
-                int(data["most"]),
-            )
-        except (KeyError, TypeError, ValueError) as error:
-            raise MethodError(f"not a fitted rule: {error!r}") from None
+            found = shaped(cls, data, infinite=True)
+        except LabelMassError as error:
+            raise MethodError(f"not a fitted rule: {error}") from None
         if found.rule not in RULES:
             raise MethodError(f"no uncertainty rule {found.rule!r}: one of {', '.join(RULES)}")
+        if found.most < 2 or np.isnan(found.threshold):
+            raise MethodError("not a fitted rule: most is at least 2, and the threshold a number")
         return found
 
 

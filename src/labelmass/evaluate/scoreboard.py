@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from labelmass._ranges import WHOLE
+from labelmass._ranges import DRAWS, WHOLE
 from labelmass.errors import LabelMassError
 from labelmass.evaluate.alignment import EPS
 from labelmass.evaluate.baselines import cross_fitted
@@ -49,7 +49,7 @@ def evaluate(
     draws: of the bootstrap, over groups where targets has them; 0 for no intervals.
     Raises LabelMassError naming the method, the label or the record.
     """
-    WHOLE.check("draws", draws)
+    DRAWS.check("draws", draws)
     WHOLE.check("seed", seed)
     wanted = find_metrics(metrics, single=single)
     default = Threshold(None if single else 0.5)

@@ -44,19 +44,28 @@ def read_json_lines(stream: Iterable[bytes]) -> Iterator[tuple[int, Any]]:
             yield number, error
 
 
-def parse_json(text: str) -> Any:
-    """The JSON value of a text; NaN, as Python writes it, is taken too.
+def parse_json(text: str, *, nan: bool = True, infinity: bool = False) -> Any:
+    """The JSON value of a text. nan, infinity: whether these are taken, as Python writes them.
 
     RecordError where it is malformed, or an object holds one key twice.
     """
+    taken = ("NaN",) * nan + ("Infinity", "-Infinity") * infinity
+
+    def constant(word: str) -> float:
+        if word not in taken:
+            raise ValueError(f"{word} is no number of JSON")
+        return float(word)
+
     try:
-        return json.loads(text, object_pairs_hook=_object, parse_constant=_constant)
+        return json.loads(text, object_pairs_hook=_object, parse_constant=constant)
     except json.JSONDecodeError as error:
         where = f"column {error.colno}"
         if error.lineno > 1:
             where = f"line {error.lineno}, {where}"
         raise RecordError(f"malformed JSON: {error.msg} at {where}") from None
-    except (ValueError, RecursionError) as error:
+    except RecursionError:
+        raise RecordError("malformed JSON: nested too deep") from None
+    except ValueError as error:
         raise RecordError(f"malformed JSON: {error}") from None
 
 
@@ -67,9 +76,3 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = next(key for key in keys if keys.count(key) > 1)
         raise ValueError(f"the key {twice!r} stands twice in one object")
     return found
-
-
-def _constant(word: str) -> float:
-    if word != "NaN":
-        raise ValueError(f"{word} is no number of JSON")
-    return float("nan")

@@ -7,16 +7,46 @@ labelmass.json, which says what it was trained on and for. A folder of full weig
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from labelmass.errors import ModelError
+from labelmass.errors import LabelMassError, ModelError
+from labelmass.files import read_json, shaped
 from labelmass.lm import embedded
 
 NOTE, RECORDS = "labelmass.json", "records.json"
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
+
+
+@dataclass(frozen=True, slots=True)
+class _Base:
+    """The model that was trained, as results name it and as it is found again."""
+
+    name: str
+    asked: str
+    fingerprint: str
+    dtype: str
+    revision: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Note:
+    """What of the note is read back."""
+
+    kind: Literal["adapter", "full"]
+    task: Mapping[str, Any]
+    base: _Base
+    result: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Config:
+    """What of an adapter's configuration says how strongly it counts."""
+
+    r: Any
+    lora_alpha: Any
 
 
 def read_note(folder: str | Path) -> dict[str, Any] | None:
@@ -30,10 +60,10 @@ def read_note(folder: str | Path) -> dict[str, Any] | None:
     try:
         if not path.is_file():
             return None
-        note = json.loads(path.read_text(encoding="utf-8"))
-        finished = note["result"] is not None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ModelError(f"{path} is not of a model that labelmass trained ({error!r})") from None
+        note = read_json(path, infinite=True)
+        finished = shaped(_Note, note, infinite=True).result is not None
+    except (OSError, LabelMassError) as error:
+        raise ModelError(f"{path} is not of a model that labelmass trained ({error})") from None
     if not finished:
         raise ModelError(
             f"the training in {folder} is not finished: run the same `labelmass train` again"
@@ -51,7 +81,12 @@ def trained_on(folder: str | Path) -> frozenset[str]:
     path = Path(folder).expanduser() / RECORDS
     if read_note(folder) is None or not path.is_file():
         return frozenset()
-    sides: dict[str, list[str]] = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        sides = shaped(dict[str, list[str]], read_json(path))
+    except LabelMassError as error:
+        raise ModelError(
+            f"{path} does not say what the model was trained on ({error}): train it again"
+        ) from None
     return frozenset(digest for side in sides.values() for digest in side)
 
 
@@ -96,9 +131,9 @@ def fingerprint(folder: str | Path, base: str) -> str:
     """12 hex digits of the base, the adapter's weights and how strongly they count."""
     path = Path(folder).expanduser()
     try:
-        config = json.loads((path / CONFIG).read_text(encoding="utf-8"))
-        digest = hashlib.sha256(f"{base} {config['r']} {config['lora_alpha']}".encode())
+        config = shaped(_Config, read_json(path / CONFIG))
+        digest = hashlib.sha256(f"{base} {config.r} {config.lora_alpha}".encode())
         digest.update((path / WEIGHTS).read_bytes())
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, LabelMassError) as error:
         raise ModelError(f"{folder} holds no whole adapter ({error})") from None
     return digest.hexdigest()[:12]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +17,8 @@ from labelmass.errors import LabelMassError, MethodError
 from labelmass.estimators import ESTIMATORS
 from labelmass.evaluate import METRICS, Predictions, Sample, Threshold
 from labelmass.evaluate.diagnose import Diagnosis
+from labelmass.evaluate.results import MethodScores
+from labelmass.files import read_json, shaped
 from labelmass.report.together import Pairs, Together, known_labels, model_pairs, people_pairs
 from labelmass.run.compare import Run, targets_of
 from labelmass.run.deciding import verdict_masses
@@ -151,10 +152,54 @@ def _comparison(folder: Path, task: Task) -> dict[str, Any]:
     again = f"`labelmass compare {folder} --out {folder}`"
     if not path.is_file():
         raise LabelMassError(f"{folder}: no {COMPARISON}: judge its trees first with {again}")
-    found = cast("dict[str, Any]", json.loads(path.read_text(encoding="utf-8")))
-    if found.get("task_hash") != task.hash:
+    found = read_json(path)
+    try:
+        stored = shaped(_Comparison, found)
+        stored.check()
+    except LabelMassError as error:
+        raise LabelMassError(f"{path} is damaged ({error}): judge again with {again}") from None
+    if stored.task_hash != task.hash:
         raise LabelMassError(f"{path} is of another task than the trees: judge again with {again}")
-    return found
+    return found | stored.to_dict()
+
+
+@dataclass(frozen=True, slots=True)
+class _Metric:
+    summary: str
+    better: Literal["lower", "higher"] | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Comparison:
+    """What of a comparison is read back."""
+
+    task_hash: str
+    normalisation: Normalisation
+    items: int
+    groups: int | None
+    baseline: str | None
+    rules: Mapping[str, str]
+    metrics: Mapping[str, _Metric]
+    methods: Sequence[MethodScores]
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self) | {"methods": [row.to_dict() for row in self.methods]}
+
+    def check(self) -> None:
+        """LabelMassError where its parts do not fit each other."""
+        for rule in ("gold", "sets", "intervals"):
+            if rule not in self.rules:
+                raise LabelMassError(f"rules.{rule} is missing")
+        names = [row.name for row in self.methods]
+        if not names or len(set(names)) < len(names):
+            raise LabelMassError("methods must be some, each of another name")
+        for row in self.methods:
+            wanted = [("scores", row.scores)] + [("differences", row.differences)] * bool(
+                row.differences
+            )
+            for key, by_metric in wanted:
+                if missing := [metric for metric in self.metrics if metric not in by_metric]:
+                    raise LabelMassError(f"{row.name}.{key}.{missing[0]} is missing")
 
 
 def _methods(names: Sequence[str], several: bool) -> list[str]:
@@ -168,7 +213,10 @@ def _methods(names: Sequence[str], several: bool) -> list[str]:
 
 def _gold_rule(comparison: Mapping[str, Any]) -> str:
     words = comparison["rules"]["gold"]
-    return next(name for name, rule in GOLD.items() if words.startswith(rule))
+    found = next((name for name, rule in GOLD.items() if words.startswith(rule)), None)
+    if found is None:
+        raise LabelMassError(f"{COMPARISON} has a gold rule that is unknown: {words!r}")
+    return found
 
 
 def row_of(comparison: Mapping[str, Any], name: str) -> dict[str, Any]:

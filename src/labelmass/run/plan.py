@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from labelmass._ranges import BETWEEN, COUNT
+from labelmass._ranges import BETWEEN, COUNT, ORDERS, SAMPLES
 from labelmass.answers.search import Budget
 from labelmass.answers.tree import Normalisation
 from labelmass.calibrate import Calibrator
@@ -98,7 +98,7 @@ class Plan:
             raise LabelMassError(f"off_format is {off_format!r}: 'not-written' or 'unknown'")
         self.off_format = off_format
         if samples is not None:
-            COUNT.check("samples", samples)
+            SAMPLES.check("samples", samples)
         readers = [*self.estimators]
         if keep_trees:
             readers += [e for e in ESTIMATORS.values() if not e.needs.draws]
@@ -112,7 +112,7 @@ class Plan:
         if max_text_tokens is not None:
             COUNT.check("max_text_tokens", max_text_tokens)
         self.max_text_tokens = max_text_tokens
-        COUNT.check("orders", orders)
+        ORDERS.check("orders", orders)
         if prior not in (None, "content-free", "batch"):
             raise LabelMassError(f"prior is {prior!r}: 'content-free', 'batch', or none")
         BETWEEN.check("rate", rate)

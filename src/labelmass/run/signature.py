@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from importlib.metadata import version
 from typing import Any
 
@@ -12,6 +12,7 @@ from labelmass.answers.tree import Normalisation
 from labelmass.calibrate import CALIBRATED
 from labelmass.errors import LabelMassError
 from labelmass.estimators import ESTIMATORS
+from labelmass.files import shaped
 from labelmass.lm.base import LanguageModel
 from labelmass.task import Task
 
@@ -119,16 +120,13 @@ class Signature:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Signature:
-        """The signature that `to_dict` wrote."""
+        """The signature that `to_dict` wrote; LabelMassError for anything else."""
         try:
-            fields: dict[str, Any] = dict(data) | {
-                "methods": tuple(data["methods"]),
-                "normalisation": Normalisation(data["normalisation"]),
-                "fitted": tuple(data.get("fitted", ())),
-            }
-            return cls(**fields)
-        except (KeyError, TypeError, ValueError) as error:
-            raise LabelMassError(f"not a signature of labelmass: {error!r}") from None
+            if unknown := set(data) - {field.name for field in fields(cls)}:
+                raise LabelMassError(f"{min(unknown)} is unknown: a later labelmass may have it")
+            return shaped(cls, data)
+        except LabelMassError as error:
+            raise LabelMassError(f"not a signature of labelmass: {error}") from None
 
     def __str__(self) -> str:
         shown = {

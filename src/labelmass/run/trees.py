@@ -6,10 +6,10 @@ DIR/trees.journal  a line for each record: itself, its trees by question and its
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, replace
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +26,12 @@ from labelmass.data import (
 )
 from labelmass.data.files import write_json
 from labelmass.errors import LabelMassError
+from labelmass.files import read_json, shaped
 from labelmass.run.explore import Cost, Explored
 from labelmass.run.results import Failure
 from labelmass.run.signature import Signature
 from labelmass.task import Record, Task
+from labelmass.task.questions import ANSWER
 from labelmass.task.record import Cut, Fields
 
 RUN, TREES = "run.json", "trees.journal"
@@ -92,7 +94,7 @@ class TreeStore:
 
     def read(self, key: int) -> Explored | Failure:
         """What is kept of a record."""
-        return _kept(self._journal.read(key), key)
+        return _kept(self._journal.read(key), key, self.folder)
 
     def __contains__(self, key: int) -> bool:
         self._journal.check_resumed()
@@ -113,13 +115,14 @@ class SavedTrees:
         if not is_saved(self.folder):
             raise LabelMassError(f"{folder}: no saved trees here (no {RUN}); see --keep-trees")
         try:
-            head = json.loads((self.folder / RUN).read_text(encoding="utf-8"))
-        except ValueError:
-            raise LabelMassError(f"{self.folder / RUN} is damaged: no JSON") from None
-        self.signature = Signature.from_dict(head["signature"])
-        self.task = Task.from_dict(head["task"])
-        self._input: str | None = head.get("input")
-        self._fields = Fields(**head.get("fields", {}))
+            head = shaped(_Head, read_json(self.folder / RUN))
+            self.signature = Signature.from_dict(head.signature)
+            self.task = Task.from_dict(head.task)
+        except LabelMassError as error:
+            raise LabelMassError(
+                f"{self.folder / RUN} is damaged ({error}): run the command that wrote it again"
+            ) from None
+        self._input, self._fields = head.input, head.fields or Fields()
         if self.task.demonstrations.per_record and read_version(self.folder / TREES) == 1:
             raise LabelMassError(
                 f"{folder}: these trees are of an older labelmass, which drew the demonstrations "
@@ -129,13 +132,15 @@ class SavedTrees:
     def __iter__(self) -> Iterator[Explored | Failure]:
         """In the order of the input."""
         for key, line in read_journal(self.folder / TREES):
-            yield _kept(line, key)
+            yield _kept(line, key, self.folder)
 
     def records(self) -> Iterator[Record]:
         """Those that have trees, in the order of the input; no tree is built."""
         for key, line in read_journal(self.folder / TREES):
             if "error" not in line:
-                yield _record(line, key)
+                with _named(key, self.folder):
+                    record = _record(line, key)
+                yield record
 
     @property
     def source(self) -> Path | None:
@@ -185,19 +190,58 @@ def _line(outcome: Explored | Failure) -> dict[str, Any]:
     }
 
 
-def _kept(line: dict[str, Any], key: int) -> Explored | Failure:
-    if "error" in line:
-        return Failure(line["id"], line["error"], input=line.get("input", {}))
-    return Explored(
-        _record(line, key),
-        {tuple(name): AnswerTree.from_dict(tree) for name, tree in line["trees"]},
-        Cost(**line["cost"]),
-    )
+@dataclass(frozen=True, slots=True)
+class _Head:
+    """What RUN holds."""
+
+    signature: Mapping[str, Any]
+    task: Mapping[str, Any]
+    input: str | None = None
+    fields: Fields | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _OfRecord:
+    """What a line holds of a record that has trees."""
+
+    record: Mapping[str, Any]
+    cuts: tuple[Cut, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _OfTrees:
+    """What it holds of the trees themselves."""
+
+    trees: Sequence[tuple[tuple[str, ...], Mapping[str, Any]]]
+    cost: Cost
+
+
+def _kept(line: dict[str, Any], key: int, folder: Path) -> Explored | Failure:
+    with _named(key, folder):
+        if "error" in line:
+            return shaped(Failure, line, infinite=True)
+        stored = shaped(_OfTrees, line, infinite=True)
+        trees = {name: AnswerTree.from_dict(tree) for name, tree in stored.trees}
+        if ANSWER not in trees:
+            raise LabelMassError("the tree of its answers is missing")
+        return Explored(_record(line, key), trees, stored.cost)
 
 
 def _record(line: dict[str, Any], key: int) -> Record:
-    record = Record.from_dict(line["record"], key)
-    return replace(record, cuts=tuple(Cut(**cut) for cut in line.get("cuts", ())))
+    stored = shaped(_OfRecord, line, infinite=True)
+    return replace(Record.from_dict(stored.record, key), cuts=stored.cuts)
+
+
+@contextmanager
+def _named(key: int, folder: Path) -> Generator[None]:
+    """Errors of what is kept of a record, with the folder and the cure."""
+    try:
+        yield
+    except LabelMassError as error:
+        raise LabelMassError(
+            f"{folder / TREES}: what is kept of record {key} cannot be read ({error}): grow the "
+            "trees again in another folder"
+        ) from None
 
 
 def _renew(line: dict[str, Any], record: Record) -> dict[str, Any]:

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from labelmass._text import canonical
-from labelmass.errors import FitError, RecordError
+from labelmass.errors import FitError, LabelMassError, RecordError
+from labelmass.files import read_json, shaped
 from labelmass.supervised import sentences, states, tfidf
 from labelmass.supervised.heads import LabelHeads
 from labelmass.supervised.sentences import Sentences
@@ -131,20 +132,38 @@ class Classifier:
         from safetensors.numpy import load_file
 
         try:
-            head, features = (
-                json.loads((Path(folder) / name).read_text(encoding="utf-8"))
-                for name in (HEAD, FEATURES)
-            )
+            data, features = (read_json(Path(folder) / name) for name in (HEAD, FEATURES))
+            head, kind = shaped(_Stored, data), shaped(_Kind, features).kind
             arrays = load_file(Path(folder) / ARRAYS)
-            if head["kind"] != KIND or features["kind"] not in SOURCES:
-                raise FitError(f"{folder}: not a classifier this version reads ({head['kind']!r})")
+            if head.kind != KIND or kind not in SOURCES:
+                raise FitError(f"{folder}: not a classifier this version reads ({head.kind!r})")
             return cls(
-                SOURCES[features["kind"]].from_dict(features),
-                LabelHeads.from_dict(head, arrays),
-                head["task"],
-                head["task_hash"],
-                frozenset(head["fitted_on"]),
-                head["provenance"],
+                SOURCES[kind].from_dict(features),
+                LabelHeads.from_dict(data, arrays),
+                head.task,
+                head.task_hash,
+                head.fitted_on,
+                head.provenance,
             )
-        except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
-            raise FitError(f"{folder} holds no classifier of labelmass: {error!r}") from None
+        except FitError:
+            raise
+        except (OSError, LabelMassError, SafetensorError) as error:
+            raise FitError(
+                f"{folder} holds no classifier of labelmass ({error}): fit one anew"
+            ) from None
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """What HEAD holds besides the heads."""
+
+    kind: str
+    task: str
+    task_hash: str
+    fitted_on: frozenset[str]
+    provenance: Mapping[str, Any]

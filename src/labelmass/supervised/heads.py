@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from labelmass.calibrate.choosing import EPS
 from labelmass.calibrate.curves import FEW
 from labelmass.calibrate.provenance import Ids, folds
-from labelmass.errors import FitError
+from labelmass.errors import FitError, LabelMassError
+from labelmass.files import shaped
 from labelmass.supervised.logistic import (
     Features,
     Floats,
@@ -130,20 +131,50 @@ class LabelHeads:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], arrays: Mapping[str, Floats]) -> LabelHeads:
-        """What `to_dict` and `arrays` gave; KeyError or TypeError for anything else."""
-        tried = data["cross_validation"]
-        losses = [[np.nan if loss is None else loss for loss in row] for row in tried["losses"]]
+        """What `to_dict` and `arrays` gave; LabelMassError for anything else."""
+        stored = shaped(_Stored, data)
+        tried, k = stored.cross_validation, len(stored.heads)
+        losses = [[np.nan if loss is None else loss for loss in row] for row in tried.losses]
+        if not tried.strengths or len(losses) != len(tried.strengths):
+            raise LabelMassError("cross_validation.losses must be one row for each strength")
+        if not k or any(len(row) != k for row in losses):
+            raise LabelMassError("cross_validation.losses must be one for each label")
+        width = arrays["weights"].shape[1:] if "weights" in arrays else (0,)
+        shapes = {"weights": (k, *width), "intercepts": (k,)}
+        shapes |= {"mean": width, "scale": width} if {"mean", "scale"} & set(arrays) else {}
+        for name, shape in shapes.items():
+            if name not in arrays or arrays[name].shape != shape or len(width) != 1:
+                raise LabelMassError(f"{name} must be an array of {shape}")
+            if arrays[name].dtype != np.float64 or not np.isfinite(arrays[name]).all():
+                raise LabelMassError(f"{name} must be finite numbers in float64")
+        if "scale" in arrays and not (arrays["scale"] > 0).all():
+            raise LabelMassError("scale must be above 0")
         return cls(
-            tuple(data["heads"]),
+            tuple(stored.heads),
             arrays.get("mean"),
             arrays.get("scale"),
             arrays["weights"],
             arrays["intercepts"],
-            tuple(Head(**head) for head in data["heads"].values()),
-            tuple(tried["strengths"]),
+            tuple(stored.heads.values()),
+            tried.strengths,
             np.array(losses),
-            data.get("single", False),
+            stored.single,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Tried:
+    strengths: tuple[float, ...]
+    losses: Sequence[Sequence[float | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """What `LabelHeads.to_dict` gives."""
+
+    heads: Mapping[str, Head]
+    cross_validation: _Tried
+    single: bool = False
 
 
 @one_thread

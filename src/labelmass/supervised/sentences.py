@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from labelmass.errors import ModelError
+from labelmass.files import shaped
 from labelmass.supervised.heads import STRENGTHS
 from labelmass.supervised.logistic import Features
 
@@ -60,7 +61,8 @@ class Sentences:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Sentences:
-        return cls(data["encoder"], data["fingerprint"], data["length"])
+        """What `to_dict` wrote; LabelMassError for anything else."""
+        return shaped(cls, data)
 
 
 def _load(encoder: str) -> TextEncoder:

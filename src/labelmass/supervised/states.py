@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labelmass.errors import FitError
+from labelmass.files import shaped
 from labelmass.lm.base import LanguageModel
 from labelmass.supervised.heads import STRENGTHS
 from labelmass.supervised.logistic import Floats
@@ -29,7 +30,7 @@ class States:
     """
 
     layer: int
-    steps: str
+    steps: Steps
     model: str
     fingerprint: str
     tokenizer: str
@@ -42,7 +43,7 @@ class States:
 
     @classmethod
     def of(cls, model: LanguageModel, task_hash: str, layer: int, steps: str) -> States:
-        if steps not in get_args(Steps):
+        if steps not in ("first", "each"):
             raise FitError(f"steps is {steps!r}: one of {', '.join(get_args(Steps))}")
         return cls(
             layer,
@@ -74,4 +75,5 @@ class States:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> States:
-        return cls(**{key: value for key, value in data.items() if key != "kind"})
+        """What `to_dict` wrote; LabelMassError for anything else."""
+        return shaped(cls, data)

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from labelmass.errors import FitError
+from labelmass.errors import FitError, LabelMassError
+from labelmass.files import shaped
 from labelmass.supervised.logistic import Features, Floats
 
 KIND = "tfidf 1"
@@ -80,7 +81,21 @@ class Tfidf:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Tfidf:
-        return cls(
-            {kind: tuple(data[kind]["terms"]) for kind in SETTINGS},
-            {kind: np.array(data[kind]["idf"]) for kind in SETTINGS},
-        )
+        """What `to_dict` wrote; FitError for anything else."""
+        terms, idf = dict[str, tuple[str, ...]](), dict[str, Floats]()
+        for kind in SETTINGS:
+            stored = shaped(dict[str, _Stored], {kind: data[kind]} if kind in data else {})
+            if kind not in stored:
+                raise LabelMassError(f"{kind} is missing")
+            terms[kind], idf[kind] = stored[kind].terms, np.array(stored[kind].idf)
+            if not len(set(terms[kind])) == len(terms[kind]) == len(idf[kind]) > 0:
+                raise LabelMassError(f"{kind} must hold some terms, each once, and an idf for each")
+        return cls(terms, idf)
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """What a file holds of one kind of terms."""
+
+    terms: tuple[str, ...]
+    idf: Sequence[float]

@@ -85,6 +85,8 @@ def _part(part: Any, where: str) -> str:
         raise RecordError(f"{where} is {kind(part)}, not an object with 'type' and 'text'")
     part = cast("Mapping[str, Any]", part)
     name = part.get("type") or ("text" if "text" in part else "without a type")
+    if not isinstance(name, str):
+        raise RecordError(f"{where}.type is {kind(name)}, not a text")
     if name not in _TEXTS:
         raise RecordError(f"{where} is {name}, and only text can be labelled")
     text = part.get(_TEXTS[name])

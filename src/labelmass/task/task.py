@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
@@ -16,7 +15,8 @@ from typing import Any, Literal, Self, cast
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from labelmass._text import canonical, nearest
-from labelmass.errors import TaskError
+from labelmass.errors import LabelMassError, RecordError, TaskError
+from labelmass.files import parse_json, parse_toml, read_text, shaped
 from labelmass.task.demonstrations import Demonstration, Demonstrations, read_demonstrations
 from labelmass.task.formats import AnswerFormat
 from labelmass.task.keys import TaskPart, explain, format_of, format_table
@@ -174,26 +174,29 @@ class Task(TaskPart):
         """The task in a TOML file (or in the JSON of `to_dict`), or the preset of that name."""
         path = Path(source)
         if isinstance(source, str) and source in presets():
-            path = resources.files("labelmass.task") / "presets" / f"{source}.toml"
-        elif not path.is_file():
+            return cls.from_toml(_preset(source))
+        if not path.is_file():
             raise TaskError(
                 f"no task {str(source)!r}: neither a file nor a preset"
                 f"{nearest(str(source), presets())} (presets: {', '.join(presets())})"
             )
         try:
-            text = path.read_text(encoding="utf-8")
+            text = read_text(path)
+        except LabelMassError as error:
+            raise TaskError(str(error)) from None
+        try:
             if path.name.endswith(".json"):
-                return cls.from_dict(json.loads(text))
+                return cls.from_dict(shaped(dict[str, Any], parse_json(text)))
             return cls.from_toml(text, Path(source).parent)
-        except (TaskError, ValueError) as error:
+        except LabelMassError as error:
             raise TaskError(f"{source}: {error}") from None
 
     @classmethod
     def from_toml(cls, text: str, base_dir: str | Path = ".") -> Task:
         """The task a TOML text holds; the files it names are relative to `base_dir`."""
         try:
-            keys = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
+            keys = parse_toml(text)
+        except RecordError as error:
             raise TaskError(f"not TOML: {error}") from None
         return cls.from_dict(keys, base_dir)
 
@@ -394,12 +397,16 @@ def presets() -> dict[str, str]:
 
 @cache
 def _read_presets() -> tuple[tuple[str, str], ...]:
-    found: list[tuple[str, str]] = []
-    for file in (resources.files("labelmass.task") / "presets").iterdir():
-        if file.name.endswith(".toml"):
-            keys = tomllib.loads(file.read_text(encoding="utf-8"))
-            found.append((file.name.removesuffix(".toml"), keys["description"]))
-    return tuple(sorted(found))
+    names = (file.name for file in _PRESETS.iterdir() if file.name.endswith(".toml"))
+    found = sorted(name.removesuffix(".toml") for name in names)
+    return tuple((name, parse_toml(_preset(name))["description"]) for name in found)
+
+
+def _preset(name: str) -> str:
+    return (_PRESETS / f"{name}.toml").read_text(encoding="utf-8")
+
+
+_PRESETS = resources.files("labelmass.task") / "presets"
 
 
 def _names(labels: Iterable[str]) -> list[str]:

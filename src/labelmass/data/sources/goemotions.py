@@ -40,7 +40,7 @@ def read_aggregated(files: Sequence[SourceFile]) -> Reading:
             text, numbers, name = row.cells
             chosen: list[str] = []
             for number in numbers.split(","):
-                if not number.isdecimal() or int(number) >= len(names):
+                if not number.isdecimal() or len(number) > 9 or int(number) >= len(names):
                     raise row.error(
                         f"label numbers are {numbers!r}: expected 0 to {len(names) - 1}, "
                         f"separated by commas ({lists[0].name} names {len(names)})"

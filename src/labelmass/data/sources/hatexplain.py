@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, cast
 
 from labelmass.data.sources.base import Json, Reading, Source, SourceFile, make_record
 from labelmass.data.sources.votes import in_order, majority, shares
 from labelmass.errors import LabelMassError, RecordError
-from labelmass.files import parse_json
+from labelmass.files import parse_json, shaped
 
 CLASSES = ("hatespeech", "offensive")
 _PARTS = {"train": "train", "val": "dev", "test": "test"}
@@ -22,7 +23,7 @@ def read(files: Sequence[SourceFile]) -> Reading:
         content = _load(file)
         if set(content) == set(_PARTS):
             for part, ids in content.items():
-                parts |= dict.fromkeys(cast("list[str]", ids), _PARTS[part])
+                parts |= dict.fromkeys(_ids(file, part, ids), _PARTS[part])
         else:
             posts |= {name: (file, post) for name, post in content.items()}
     if not posts:
@@ -33,34 +34,55 @@ def read(files: Sequence[SourceFile]) -> Reading:
     for name, (file, post) in posts.items():
         try:
             reading.records.append(_record(name, post, parts.get(name)))
-        except (KeyError, TypeError, ValueError) as error:
+        except LabelMassError as error:
             raise file.error(
                 f"post {name!r}",
                 "expected post_tokens, and annotators with label (hatespeech, offensive or "
-                f"normal), annotator_id and target (found: {error!r})",
+                f"normal), annotator_id and target ({error})",
             ) from None
     return reading
 
 
-def _record(name: str, post: Json, part: str | None) -> Json:
-    votes = [[*_class(each["label"]), *_targets(each["target"])] for each in post["annotators"]]
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    label: str
+    annotator_id: Any
+    target: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Post:
+    post_tokens: Sequence[str]
+    annotators: Sequence[_Answer]
+
+
+def _record(name: str, data: Any, part: str | None) -> Json:
+    post = shaped(_Post, data)
+    votes = [[*_class(each.label), *_targets(each.target)] for each in post.annotators]
     order = [*CLASSES, *sorted({label for vote in votes for label in vote} - set(CLASSES))]
     votes = [in_order(vote, order) for vote in votes]
     return make_record(
         name,
         majority(votes, order),
-        text=" ".join(post["post_tokens"]),
+        text=" ".join(post.post_tokens),
         annotators=votes,
-        annotator_ids=[str(each["annotator_id"]) for each in post["annotators"]],
+        annotator_ids=[str(each.annotator_id) for each in post.annotators],
         distribution=shares(votes, order),
         split=part,
     )
 
 
+def _ids(file: SourceFile, part: str, ids: Any) -> list[str]:
+    try:
+        return shaped(list[str], ids)
+    except LabelMassError as error:
+        raise file.error(f"part {part!r}", f"expected a list of ids ({error})") from None
+
+
 def _class(label: str) -> list[str]:
     label = label.lower()
     if label not in (*CLASSES, "normal"):
-        raise ValueError(f"label {label!r}")
+        raise LabelMassError(f"label is {label!r}")
     return [] if label == "normal" else [label]
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.resources import files
+from importlib import resources
 from pathlib import Path
 
 from labelmass._text import find
 from labelmass.data.sources.base import Json, SourceFile
 from labelmass.data.sources.votes import in_order, shares
-from labelmass.errors import LabelMassError
+from labelmass.errors import LabelMassError, RecordError
+from labelmass.files import parse_toml
 
 _KEYS = {"targets": list, "unmapped": str, "labels": dict}
 
@@ -66,7 +66,7 @@ class LabelMap:
 
 def shipped_maps() -> dict[str, str]:
     """The maps that come with labelmass, by name, with their first line."""
-    found = sorted(files("labelmass.data.sources").joinpath("maps").iterdir(), key=str)
+    found = sorted(resources.files("labelmass.data.sources").joinpath("maps").iterdir(), key=str)
     return {
         Path(each.name).stem: each.read_text(encoding="utf-8").partition("\n")[0].lstrip("# ")
         for each in found
@@ -76,7 +76,7 @@ def shipped_maps() -> dict[str, str]:
 
 def open_map(name: str) -> SourceFile:
     """The file of a map that comes with labelmass, or the file at a path."""
-    shipped = files("labelmass.data.sources").joinpath("maps", f"{name}.toml")
+    shipped = resources.files("labelmass.data.sources").joinpath("maps", f"{name}.toml")
     if name in shipped_maps():
         return SourceFile(f"{name}.toml", shipped.read_bytes())
     if not Path(name).is_file():
@@ -89,8 +89,8 @@ def open_map(name: str) -> SourceFile:
 def load_map(file: SourceFile) -> LabelMap:
     """Raises LabelMassError naming the key."""
     try:
-        keys = tomllib.loads(file.text)
-    except tomllib.TOMLDecodeError as error:
+        keys = parse_toml(file.text)
+    except RecordError as error:
         raise LabelMassError(f"{file.name}: {error}") from None
     for key, kind in _KEYS.items():
         if not isinstance(keys.get(key, "unknown" if key == "unmapped" else None), kind):
@@ -107,7 +107,7 @@ def load_map(file: SourceFile) -> LabelMap:
         raise LabelMassError(f'{file.name}: unmapped is {unmapped!r}: "unknown" or "absent"')
     labels: dict[str, tuple[str, ...]] = {}
     for label, goes_to in keys["labels"].items():
-        if not isinstance(goes_to, list) or not set(goes_to) <= set(targets):
+        if not isinstance(goes_to, list) or not all(one in targets for one in goes_to):
             raise LabelMassError(
                 f"{file.name}: labels.{label} is {goes_to!r}: expected a list of targets "
                 f"({', '.join(targets)}), empty to drop the label"
