@@ -73,6 +73,7 @@ def test_ends_stay_around_the_point(seed: int, name: str) -> None:
     low, high = p * low, p + (1 - p) * high
     low[0] = high[1] = np.nan
     cal = fit(LABELS, IDS[:60], p, target, method=name)
+    assert Calibrator.from_dict(json.loads(json.dumps(cal.to_dict()))) == cal
     kept = low.copy()
     lower, point, upper = cal.apply(LABELS, low, p, high)
     assert np.array_equal(low, kept, equal_nan=True)
@@ -219,3 +220,26 @@ def test_what_is_no_calibrator_is_named(text: str, tmp_path: Path) -> None:
         Calibrator.load(tmp_path / "cal.json")
     with pytest.raises(FitError, match=r"cannot read the calibrator .*none\.json"):
         Calibrator.load(tmp_path / "none.json")
+
+
+@pytest.mark.parametrize(
+    ("method", "key", "value", "said"),
+    [
+        ("platt", "slope", None, "slope must be a valid number"),
+        ("platt", "slope", -1.0, "they are of no curve"),
+        ("beta", "a", "nan", "a must be a finite number"),
+        ("isotonic", "x", [0.5], "x and y are not of one length"),
+        ("isotonic", "y", 3, "y must be a valid list"),
+        ("venn-abers", "p0", [0.5, 0.5], "x and p0 and p1 are not of one length"),
+    ],
+)
+def test_parameters_of_no_calibrator_are_named(
+    method: str, key: str, value: object, said: str
+) -> None:
+    data = fit(LABELS, IDS, P, H, method=method).to_dict()
+    data["curves"]["joy"]["parameters"][key] = value
+    with pytest.raises(FitError, match=rf"curves\.joy\.parameters: {said}"):
+        Calibrator.from_dict(data)
+    del data["curves"]["joy"]["parameters"][key]
+    with pytest.raises(FitError, match=rf"curves\.joy\.parameters: {key} is missing"):
+        Calibrator.from_dict(data)

@@ -66,7 +66,8 @@ def test_texts_are_scored_without_a_model(fitted: str) -> None:
     printed = run("score", "-", "-t", "mood.toml", "--encoder", fitted, stdin="a sunny picnic\n")
     assert json.loads(printed.stdout)["labels"]["joy"]["p"] > 0.5
     run("score", "dev.jsonl", "-t", "mood.toml", "--encoder", fitted, "--out", "scores.csv")
-    assert Path("scores.csv").read_text().startswith("id,error,joy,joy.low")
+    head = Path("scores.csv").read_text().partition("\n")[0]
+    assert head.startswith("id,error,input:text,input:annotators,joy,joy.low")
 
 
 def test_it_stands_beside_the_methods_of_the_tree(fitted: str) -> None:

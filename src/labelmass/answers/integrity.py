@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from labelmass.answers.tree import AnswerTree, Draws
 
 _SLACK = 0.01
-"""How far the probabilities of a row may go beyond 1, for engines that round coarsely."""
+"""How far the probabilities of a row may go beyond 1: as far as `lm.checks` lets them."""
 
 
 def check_tree(tree: AnswerTree) -> None:

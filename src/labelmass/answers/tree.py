@@ -376,13 +376,20 @@ class AnswerTree:
             )
         fixed = dict(data)
         try:
+            if missing := [key for key in _NEEDED if key not in data]:
+                raise LabelMassError(f"{missing[0]} is missing")
             fixed["logp"] = [-math.inf if p is None else p for p in data["logp"]]
             fixed["texts"] = {int(i): bytes.fromhex(text) for i, text in data["texts"].items()}
             for key in ("samples", "completions"):
                 fixed[key] = None if data[key] is None else Draws.from_dict(data[key])
             tree = shaped(cls, fixed, infinite=True)
             check_tree(tree)
-        except (LabelMassError, KeyError, TypeError, ValueError, AttributeError) as error:
-            wrong = f"{error} is missing" if isinstance(error, KeyError) else str(error)
-            raise LabelMassError(f"not a saved answer tree: {wrong}") from None
+        except (LabelMassError, TypeError, ValueError, AttributeError) as error:
+            raise LabelMassError(f"not a saved answer tree: {error}") from None
         return tree
+
+
+_NEEDED = ("labels", "parent", "token", "logp", "outputs", "written", "ahead", "status", "off",
+           "tail", "top", "scale", "greedy", "completed", "spellings", "texts", "samples",
+           "completions")  # fmt: skip
+"""Keys of every tree, also of those that earlier versions saved."""
