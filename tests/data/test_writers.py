@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from labelmass.data import Journal, export, load_results
+from labelmass.data.writers import output_writer
 from labelmass.errors import LabelMassError
 
 
@@ -145,6 +146,12 @@ def test_endings_and_packages_are_named(
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(LabelMassError, match="pip install"):
         export(journal, tmp_path / "x.parquet")
+
+
+def test_a_folder_that_is_not_there_is_named_before_the_run(tmp_path: Path) -> None:
+    with pytest.raises(LabelMassError, match=r"cannot write .*: there is no folder '.*nowhere'"):
+        output_writer(tmp_path / "nowhere" / "x.jsonl")
+    assert output_writer("x.jsonl")
 
 
 def test_results_that_cannot_be_read_are_named(tmp_path: Path) -> None:

@@ -329,6 +329,14 @@ def test_what_cannot_be_compared_is_named() -> None:
         evaluate({"a": Predictions(tuple(range(60)), LABELS, one.p)}, targets)
     with pytest.raises(LabelMassError, match=r"'r1': P\(fear\) is 1.5"):
         Predictions(("r0", "r1"), LABELS, np.array([[0, 0, 0], [0, 1.5, 0]]))
+    half, none = np.array([[0.5]]), np.array([[np.nan]])
+    for low, high in ((0.9, 0.1), (0.6, 0.9), (0.1, 0.4), (-0.2, 0.9), (0.1, 1.2)):
+        with pytest.raises(
+            LabelMassError, match=r"'r0': P\(a\) is 0\.5 between .*low <= p <= high"
+        ):
+            Predictions(("r0",), ("a",), half, half * 0 + low, half * 0 + high)
+    Predictions(("r0",), ("a",), half, half - 1e-9, none)
+    Predictions(("r0",), ("a",), none, half * 0, half * 2)
     with pytest.raises(LabelMassError, match="'r0' is predicted twice"):
         Predictions(("r0", "r0"), LABELS, np.zeros((2, 3)))
     with pytest.raises(LabelMassError, match="low has shape"):

@@ -116,6 +116,12 @@ def test_an_unknown_hub_id_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> N
         load("nobody/nothing")
 
 
+@pytest.mark.parametrize("device", ["gpu9", "cuda:999", "cpu:x", ""])
+def test_a_device_that_is_not_there_is_refused(tmp_path: Path, device: str) -> None:
+    with pytest.raises(ModelError, match=f"device '{device}' is not there"):
+        load(str(tmp_path), device=device)
+
+
 def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"config\.json"):
         load(str(tmp_path))

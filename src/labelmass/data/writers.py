@@ -69,13 +69,15 @@ def export(
 def output_writer(out: str | Path) -> Writer:
     """What writes files that end like `out`; raises LabelMassError if nothing does.
 
-    Ask before a run, so that a wrong ending or a missing package is known before the work is done.
+    Ask before a run, so that a wrong ending, a missing folder or package is known before the work.
     """
     kind = Path(out).suffix.lower()
     if kind not in _WRITERS:
         raise LabelMassError(
             f"cannot write {str(out)!r}: its name must end in {', '.join(_WRITERS)}"
         )
+    if not (folder := Path(out).parent).is_dir():
+        raise LabelMassError(f"cannot write {str(out)!r}: there is no folder {str(folder)!r}")
     if kind == ".parquet":
         import_pyarrow()
     return _WRITERS[kind]

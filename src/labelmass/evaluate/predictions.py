@@ -29,7 +29,8 @@ class Predictions:
     note: what a reader of the table must know of the method.
     missed: (n,) whether the record's numbers fell short of the tolerance of their run; None where
         that is not known.
-    Raises LabelMassError naming the record if p is no probability or an id comes twice.
+    Raises LabelMassError naming the record if p is no probability, or outside its bounds, or an id
+    comes twice.
     """
 
     ids: tuple[str | int, ...]
@@ -57,9 +58,28 @@ class Predictions:
                 "not in [0, 1]"
             )
         object.__setattr__(self, "p", np.clip(self.p, 0.0, 1.0))
+        self._check_bounds()
         if len(set(self.ids)) < len(self.ids):
             twice = next(name for name in self.ids if self.ids.count(name) > 1)
             raise LabelMassError(f"record {twice!r} is predicted twice")
+
+    def _check_bounds(self) -> None:
+        nothing = np.full(self.p.shape, np.nan)
+        low = nothing if self.low is None else self.low
+        high = nothing if self.high is None else self.high
+        crossed = np.argwhere(
+            (low < -_SLACK)
+            | (high > 1 + _SLACK)
+            | (low > high + _SLACK)
+            | (self.p < low - _SLACK)
+            | (self.p > high + _SLACK)
+        )
+        if len(crossed):
+            row, column = at = tuple(crossed[0].tolist())
+            raise LabelMassError(
+                f"record {self.ids[row]!r}: P({self.labels[column]}) is {self.p[at]:g} between "
+                f"{low[at]:g} and {high[at]:g}: bounds are low <= p <= high, in [0, 1]"
+            )
 
     @classmethod
     def from_scores(

@@ -106,8 +106,7 @@ class TransformersModel:
             raise ModelError(f"dtype {dtype!r} is none of {', '.join(DTYPES)}")
         if device is None:
             device = "cuda" if torch.cuda.is_available() else "cpu"
-        if device.startswith("cuda") and not torch.cuda.is_available():
-            raise ModelError(f"device {device!r} is not there; use device = 'cpu'")
+        _check_device(device)
         kind = dtype or ("float32" if device == "cpu" else "auto")
         found = sources.find(source, revision)
         model, tokenizer = sources.load(found, kind, device)
@@ -192,3 +191,16 @@ def weights_fingerprint(model: Any) -> str:
             sample = flat[:: max(1, flat.numel() // 64)]
             digest.update(sample.float().cpu().numpy().tobytes())
     return digest.hexdigest()[:12]
+
+
+def _check_device(device: str) -> None:
+    """ModelError if it is no name of a device, or of one that is not there."""
+    if device == "auto":
+        return
+    try:
+        torch.empty(1, device=torch.device(device))
+    except (RuntimeError, AssertionError, NotImplementedError):
+        raise ModelError(
+            f"device {device!r} is not there: take cpu, or one that torch has here (cuda, cuda:1, "
+            "mps), or auto"
+        ) from None
