@@ -7,8 +7,8 @@ import itertools
 from pathlib import Path
 from typing import Any
 
-from labelmass.data import read_records
-from labelmass.run.plan import Item
+from labelmass.records import read_records
+from labelmass.scoring.plan import Item
 from labelmass.task import Task
 
 

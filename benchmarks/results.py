@@ -23,14 +23,14 @@ from typing import Any
 import labelmass
 from labelmass.answers.tree import Normalisation
 from labelmass.estimators import ESTIMATORS
-from labelmass.evaluate import Predictions, Threshold, evaluate
-from labelmass.evaluate.results import MethodScores
+from labelmass.evaluation import Predictions, Threshold, evaluate
+from labelmass.evaluation.results import MethodScores
 from labelmass.lm.base import LanguageModel
-from labelmass.run.calibrating import cross_calibrated
-from labelmass.run.compare import Run
-from labelmass.run.trees import SavedTrees
+from labelmass.scoring.saved_trees import SavedTrees
 from labelmass.supervised import Classifier
 from labelmass.supervised.states import States
+from labelmass.workflows.calibration import cross_calibrated
+from labelmass.workflows.compare import Run
 
 TABLES = ("layout", "intervals", "calibrated")
 LAYOUT = ("nll", "l1", "micro-f1")

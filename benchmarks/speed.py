@@ -24,11 +24,11 @@ import torch
 
 import labelmass
 from benchmarks.published import PublishedSearch
+from labelmass.answers.boundary import Joint
 from labelmass.answers.search import Budget, Needs
 from labelmass.lm.base import PROMPT, Ask
-from labelmass.run.explore import Explorer
-from labelmass.run.joint import Joint
-from labelmass.run.plan import Plan
+from labelmass.scoring.explorer import Explorer
+from labelmass.scoring.plan import Plan
 from labelmass.task import Record, Task
 
 SHARED = Path(__file__).parents[2] / "shared" / "data" / "llamaguard3_safety.jsonl"

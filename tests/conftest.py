@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
+from helpers.needs import NEEDS, in_ci, lacking
 from labelmass.lm import check_cache
 from labelmass.lm.base import LanguageModel
 from labelmass.lm.scripted import ScriptedLanguageModel
 from labelmass.task import Task
-from needs import NEEDS, in_ci, lacking
 
 LEFT_OUT = pytest.StashKey[Counter[str]]()
 

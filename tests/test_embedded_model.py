@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 import labelmass
+from labelmass.answers.boundary import Joint
 from labelmass.answers.search import Budget, Needs
 from labelmass.answers.tree import AnswerTree, Normalisation, Status
 from labelmass.lm.base import PROMPT, Ask, LanguageModel, Row, Usage
-from labelmass.run.explore import Explored, Explorer
-from labelmass.run.joint import Joint
+from labelmass.scoring.explorer import Explored, Explorer
 from labelmass.task import Record, Task
 
 pytestmark = pytest.mark.model

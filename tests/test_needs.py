@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from needs import NEEDS, lacking
+from helpers.needs import NEEDS, lacking
 
 ROOT = Path(__file__).parents[1]
 EVERYTHING = frozenset(NEEDS)

@@ -14,18 +14,18 @@ from hypothesis import strategies as st
 
 import labelmass
 from conftest import mood_model
+from helpers.proofs import proof
 from labelmass import Budget, LabelMassError, Task
 from labelmass._ranges import BETWEEN, COUNT, NOT_NEGATIVE, PART, POSITIVE, SEED, SHARE, Range
-from labelmass.data.splits import kept_split, split_records
-from labelmass.decide import Goal
-from labelmass.evaluate import Threshold, evaluate
-from labelmass.run.forecast import Forecast
-from labelmass.run.plan import Plan
-from labelmass.run.tuning import Promise
+from labelmass.datasets.splits import kept_split, split_records
+from labelmass.decisions import Goal
+from labelmass.evaluation import Threshold, evaluate
+from labelmass.scoring.forecast import Forecast
+from labelmass.scoring.plan import Plan
 from labelmass.targets import Targets
 from labelmass.task import Record
-from labelmass.train import Settings
-from proofs import proof
+from labelmass.training import Settings
+from labelmass.workflows.tuning import Promise
 
 NUMBERS = st.floats() | st.integers(-3, 3) | st.sampled_from([0.0, 1.0, math.nan, math.inf])
 

@@ -15,14 +15,14 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 import labelmass
+from helpers.levels import LABELS, level_model, people
 from labelmass import LabelMassClassifier
-from labelmass.calibrate import fit as fit_calibrator
-from labelmass.decide import Goal, thresholds
+from labelmass.calibration import fit as fit_calibrator
+from labelmass.decisions import Goal, thresholds
 from labelmass.errors import FitError, LabelMassError, LabelMassWarning, RecordError
 from labelmass.lm.scripted import ScriptedLanguageModel
 from labelmass.targets import Targets
 from labelmass.task import Task
-from levels import LABELS, level_model, people
 
 PEOPLE = people(60)
 X = [row["text"] for row in PEOPLE]

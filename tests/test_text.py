@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers.proofs import proof
 from labelmass._text import canonical, caseless, find, nearest, quoted
-from proofs import proof
 
 TEXTS = st.text(st.sampled_from("aeéÉůß가ﬁK\u0301\u030a\u0345 "), max_size=6)
 

@@ -23,8 +23,8 @@ from labelmass.estimators import LabelScores
 from labelmass.lm.base import LanguageModel
 from labelmass.lm.load import load
 from labelmass.lm.scripted import ScriptedLanguageModel
-from labelmass.run.results import Result, Scores
-from labelmass.run.score import score
+from labelmass.scoring.results import Result, Scores
+from labelmass.scoring.score import score
 from labelmass.task import Record, Task
 
 if TYPE_CHECKING:

@@ -16,16 +16,16 @@ from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
 from labelmass.answers.search import Budget
-from labelmass.calibrate import Calibrator
-from labelmass.calibrate import fit as fit_calibrator
-from labelmass.data.readers import BadRecord, each_record
-from labelmass.decide import Goal, Threshold, thresholds
+from labelmass.calibration import Calibrator
+from labelmass.calibration import fit as fit_calibrator
+from labelmass.decisions import Goal, Threshold, thresholds
 from labelmass.errors import FitError, LabelMassWarning, RecordError
 from labelmass.lm.base import LanguageModel
-from labelmass.run.plan import Plan
-from labelmass.run.results import Result
-from labelmass.run.signature import of_method
-from labelmass.run.warnings import scoring_warnings
+from labelmass.records.readers import BadRecord, each_record
+from labelmass.scores.signature import of_method
+from labelmass.scoring.plan import Plan
+from labelmass.scoring.results import Result
+from labelmass.scoring.warnings import scoring_warnings
 from labelmass.task import Record, Task
 
 Floats = NDArray[np.float64]

@@ -9,14 +9,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from brute import Exact, enumerate_answers, random_script
-from growing import grow
+from helpers.brute import Exact, enumerate_answers, random_script
+from helpers.growing import grow
+from helpers.proofs import proof
 from labelmass.answers.readings import Readings
 from labelmass.answers.search import Budget
 from labelmass.answers.tree import Normalisation
 from labelmass.lm.scripted import ScriptedLanguageModel
 from labelmass.task.formats import AnswerFormat, comma_list, guard, json_list, polysyndeton
-from proofs import proof
 
 S = ["S1", "S10", "S2"]
 CASES: dict[str, tuple[AnswerFormat, list[str], list[str]]] = {

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers.proofs import proof
+from labelmass.answers.automaton import DONE, ByteAutomaton
 from labelmass.answers.grammar import TokenGrammar, Vocabulary
 from labelmass.errors import TaskError
-from labelmass.task.automaton import DONE, ByteAutomaton
 from labelmass.task.formats import AnswerFormat, comma_list, guard, json_list, polysyndeton
-from proofs import proof
 
 
 @dataclass

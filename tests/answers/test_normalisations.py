@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from growing import grow
+from helpers.growing import grow
 from labelmass.answers.readings import Readings
 from labelmass.answers.search import Budget
 from labelmass.answers.tree import AnswerTree, Normalisation

@@ -9,17 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brute import random_script
-from growing import EVERYTHING, grow
+from helpers.brute import random_script
+from helpers.growing import EVERYTHING, grow
+from helpers.proofs import proof
+from labelmass.answers.automaton import ByteAutomaton
 from labelmass.answers.grammar import TokenGrammar, Vocabulary
 from labelmass.answers.readings import Readings
 from labelmass.answers.search import Budget, Needs, Search
 from labelmass.answers.tree import Status
 from labelmass.lm.base import Ask, Row
 from labelmass.lm.scripted import ScriptedLanguageModel
-from labelmass.task.automaton import ByteAutomaton
 from labelmass.task.formats import comma_list, guard
-from proofs import proof
 
 S = ["S1", "S2", "S10"]
 TOKENS = ["un", "safe", "unsafe", "\n", "S", "1", "0", "2", ",", "x"]

@@ -11,8 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from answers.test_bounds import CASES
-from brute import next_written, random_script
-from growing import EVERYTHING, grow
+from helpers.brute import next_written, random_script
+from helpers.growing import EVERYTHING, grow
+from helpers.proofs import proof
+from labelmass.answers.automaton import ByteAutomaton
 from labelmass.answers.grammar import TokenGrammar, Vocabulary
 from labelmass.answers.search import Budget, Needs, Search
 from labelmass.answers.steps import NextOutput, label_steps
@@ -23,9 +25,7 @@ from labelmass.estimators.base import LabelScores, no_questions
 from labelmass.estimators.stepwise import compare_to_none, first_step, max_over_generations
 from labelmass.lm.base import Ask
 from labelmass.lm.scripted import ScriptedLanguageModel
-from labelmass.task.automaton import ByteAutomaton
 from labelmass.task.formats import comma_list
-from proofs import proof
 
 STEPS = Needs(tree=False, tries=None, shares=None, contrast=True)
 ROUNDING = 1e-9

@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brute import random_script
-from growing import grow
+from helpers.brute import random_script
+from helpers.growing import grow
+from helpers.proofs import proof
+from labelmass.answers.automaton import ByteAutomaton
 from labelmass.answers.readings import Readings
 from labelmass.answers.search import Budget, Needs
 from labelmass.answers.tree import AnswerTree, Ending, Normalisation
@@ -19,9 +21,7 @@ from labelmass.errors import LabelMassError
 from labelmass.estimators.greedy import fixed_place, hard, token
 from labelmass.estimators.sampling import sampling
 from labelmass.lm.scripted import END, ScriptedLanguageModel
-from labelmass.task.automaton import ByteAutomaton
 from labelmass.task.formats import AnswerFormat, comma_list, custom, guard
-from proofs import proof
 
 S = ["S1", "S2"]
 NONE, GATE, UNREADABLE = 2, 3, 4

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 import labelmass
-from commands import TEXTS, write_lines
 from conftest import TASK, mood_model
+from helpers.commands import TEXTS, write_lines
+from helpers.levels import level_model, people
 from labelmass.task import Task
-from levels import level_model, people
 
 
 @pytest.fixture

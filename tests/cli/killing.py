@@ -28,9 +28,9 @@ from conftest import TASK
 from labelmass.cli import main
 from labelmass.lm.base import Ask, Row
 from labelmass.lm.scripted import END, ScriptedLanguageModel
-from labelmass.run.explore import Explored
-from labelmass.run.plan import Plan
-from labelmass.run.trees import SavedTrees
+from labelmass.scoring.explorer import Explored
+from labelmass.scoring.plan import Plan
+from labelmass.scoring.saved_trees import SavedTrees
 from labelmass.task import Record, Task
 
 MOOD = Task.from_toml(TASK)

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 import labelmass
-from commands import records, run, write_lines
-from labelmass.calibrate import Calibrator, HoldOut, fit
-from labelmass.data.scores import read_scores
+from helpers.commands import records, run, write_lines
+from helpers.levels import LABELS, level_model, people
+from labelmass.calibration import Calibrator, HoldOut, fit
 from labelmass.errors import FitError, LabelMassError
-from labelmass.run.signature import of_method
+from labelmass.scores.read import read_scores
+from labelmass.scores.signature import of_method
 from labelmass.targets import Targets
 from labelmass.task import Task
-from levels import LABELS, level_model, people
 
 pytestmark = pytest.mark.usefixtures("levels")
 

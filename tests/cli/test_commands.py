@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from commands import TEXTS, records, run
 from conftest import mood_model
+from helpers.commands import TEXTS, records, run
 from labelmass.cli import COMMANDS, cli
 
 

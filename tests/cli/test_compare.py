@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from commands import TEXTS, run
 from conftest import mood_model
+from helpers.commands import TEXTS, run
 from labelmass.errors import LabelMassError
 
 pytestmark = pytest.mark.usefixtures("folder")

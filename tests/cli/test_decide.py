@@ -12,18 +12,18 @@ import numpy as np
 import pytest
 
 import labelmass
-from commands import records, run, write_lines
+from helpers.commands import records, run, write_lines
+from helpers.levels import LABELS, level_model, people
 from labelmass.answers.search import Budget
-from labelmass.calibrate import Calibrator
-from labelmass.calibrate.provenance import fingerprint
-from labelmass.data.scores import read_scores
-from labelmass.decide import Goal, Policy, Rule, certify, control, sequence, thresholds
+from labelmass.calibration import Calibrator
+from labelmass.decisions import Goal, Policy, Rule, certify, control, sequence, thresholds
 from labelmass.errors import LabelMassError
-from labelmass.evaluate import Predictions
-from labelmass.run.deciding import tighter
+from labelmass.evaluation import Predictions
+from labelmass.provenance import fingerprint
+from labelmass.scores.read import read_scores
+from labelmass.scoring.decision_step import tighter
 from labelmass.targets import Targets
 from labelmass.task import Task
-from levels import LABELS, level_model, people
 
 pytestmark = pytest.mark.usefixtures("levels")
 

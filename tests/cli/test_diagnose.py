@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from commands import TEXTS, run
 from conftest import TASK
+from helpers.commands import TEXTS, run
 from labelmass.errors import LabelMassError, MethodError, RecordError
 
 GOLD = [
@@ -121,7 +121,7 @@ def test_what_cannot_be_diagnosed_is_named(monkeypatch: pytest.MonkeyPatch) -> N
 
 @pytest.mark.usefixtures("saved")
 def test_trees_of_one_method_alone_are_refused() -> None:
-    from labelmass.run.trees import SavedTrees, TreeStore
+    from labelmass.scoring.saved_trees import SavedTrees, TreeStore
 
     old = SavedTrees("sweep/run-0.0")
     store = TreeStore("bare", old.task, old.signature)

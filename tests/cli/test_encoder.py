@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from commands import records, run, write_lines
+from helpers.commands import records, run, write_lines
 from labelmass.supervised import Classifier
 from lm.test_encoder import save_bert
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from commands import TEXTS, records, run, write_lines
+from helpers.commands import TEXTS, records, run, write_lines
 
 ASKED = ("score", "texts.jsonl", "-t", "mood.toml", "--nodes", "4")
 SAID = "30 records missed the tolerance of 0.01, the widest interval is"

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 import pytest
 
-from commands import run
+from helpers.commands import run
 from labelmass.cli import COMMANDS, cli
 from labelmass.cli.numbers import Real
 

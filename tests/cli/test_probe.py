@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from click.testing import Result
 
-from commands import records, run, write_lines
+from helpers.commands import records, run, write_lines
 from labelmass.lm.scripted import ScriptedLanguageModel
 from labelmass.supervised import Classifier
 

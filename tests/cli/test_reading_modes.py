@@ -9,8 +9,8 @@ import pytest
 import torch
 import transformers
 
-from commands import TEXTS, records, run, write_lines
-from train.tiny import tokenizer
+from helpers.commands import TEXTS, records, run, write_lines
+from training.tiny import tokenizer
 
 LONG = "It was a long day, and nobody was happy or sad about it. " * 4
 SETTINGS = {

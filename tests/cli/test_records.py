@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from commands import records, run, write_lines
+from helpers.commands import records, run, write_lines
 from labelmass.cli import COMMANDS, cli
-from labelmass.data import read_records
-from labelmass.data.scores import read_scores
 from labelmass.errors import LabelMassError
 from labelmass.files import read_table
+from labelmass.records import read_records
+from labelmass.scores.read import read_scores
 from labelmass.task import Record
 
 pytestmark = pytest.mark.usefixtures("folder")

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from commands import run
+from helpers.commands import run
 from labelmass.errors import LabelMassError
 
 pytestmark = pytest.mark.usefixtures("levels")

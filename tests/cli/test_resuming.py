@@ -14,15 +14,15 @@ import pytest
 from click.testing import Result
 
 import labelmass
-from commands import records, run, write_lines
 from conftest import TASK, mood_script
+from helpers.commands import records, run, write_lines
+from helpers.proofs import LONG
 from labelmass.errors import LabelMassError
 from labelmass.lm.base import Ask, Row
 from labelmass.lm.scripted import ScriptedLanguageModel
-from labelmass.run.explore import Explored
-from labelmass.run.trees import SavedTrees
+from labelmass.scoring.explorer import Explored
+from labelmass.scoring.saved_trees import SavedTrees
 from labelmass.task import Task
-from proofs import LONG
 
 TEXTS = [{"id": f"r{n}", "text": f"{'happy' if n % 2 else 'sad'} {n}"} for n in range(40)]
 
@@ -279,7 +279,7 @@ def test_classifiers_of_texts_go_on(folder: Path, monkeypatch: pytest.MonkeyPatc
         seen.extend(texts)
         return usual(self, texts)
 
-    monkeypatch.setattr("labelmass.run.texts.BATCH", 16)
+    monkeypatch.setattr("labelmass.scoring.texts.BATCH", 16)
     with monkeypatch.context() as patch:
         patch.setattr(Tfidf, "__call__", counted)
         run(*asked, code=1)

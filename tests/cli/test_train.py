@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from commands import records, run, write_lines
-from train.tiny import TASK, people, save_base
+from helpers.commands import records, run, write_lines
+from training.tiny import TASK, people, save_base
 
 SHORT = ("--epochs", "2", "--batch-size", "4", "--rate", "0.01", "--dev-share", "0.25")
 
@@ -101,7 +101,7 @@ def test_scores_of_records_it_was_trained_on_are_warned_of(folder: Path, base: s
 def test_ctrl_c_leaves_a_checkpoint_and_the_same_command_goes_on(
     folder: Path, base: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from labelmass.train.loop import Loop
+    from labelmass.training.loop import Loop
 
     usual = Loop._step
 

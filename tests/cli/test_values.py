@@ -16,14 +16,14 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from commands import run, write_lines
 from conftest import TASK
 from fuzz.artefacts import OURS
 from fuzz.sources import FILES
+from helpers.commands import run, write_lines
+from helpers.levels import level_model, people
+from helpers.proofs import LONG
 from labelmass.cli import COMMANDS, cli
 from labelmass.errors import ModelError
-from levels import level_model, people
-from proofs import LONG
 
 MOOD = ("-t", "mood.toml")
 JUDGED = ("--targets", "dev.jsonl", *MOOD, "--gold", "majority")

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from commands import run, write_lines
 from conftest import mood_model
+from helpers.commands import run, write_lines
 from labelmass.task import Task
 
 BARE = """
@@ -68,7 +68,7 @@ def test_a_model_trained_on_the_task_is_told_nothing(monkeypatch: pytest.MonkeyP
 
 
 def test_a_trained_model_in_python(monkeypatch: pytest.MonkeyPatch) -> None:
-    from labelmass.run.warnings import scoring_warnings
+    from labelmass.scoring.warnings import scoring_warnings
 
     task, model = Task.from_toml(BARE + "chat = false\n"), mood_model()
     assert len(scoring_warnings(task, model)) == 2

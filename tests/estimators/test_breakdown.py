@@ -12,17 +12,17 @@ from scipy.optimize import minimize
 from scipy.special import expit, log_expit, logit, softmax
 
 import labelmass
+from helpers.proofs import proof
 from labelmass.errors import MethodError
 from labelmass.estimators import LabelScores
 from labelmass.estimators.bradley_terry import RIDGE, strengths
 from labelmass.estimators.breakdown import pairs
 from labelmass.lm.scripted import END, ScriptedLanguageModel
-from labelmass.run.plan import Plan
-from labelmass.run.score import read_saved
-from labelmass.run.trees import TreeStore
+from labelmass.scoring.plan import Plan
+from labelmass.scoring.saved_trees import TreeStore
+from labelmass.scoring.score import read_saved
 from labelmass.task import Record, Task
 from labelmass.task.questions import LETTERS, NONE, binary, unary
-from proofs import proof
 
 LABELS = ("joy", "fear", "joyful")
 YES = {"joy": 0.8, "fear": 0.3, "joyful": 0.05}

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brute import enumerate_answers, random_script
-from growing import EVERYTHING, grow
+from helpers.brute import enumerate_answers, random_script
+from helpers.growing import EVERYTHING, grow
+from helpers.proofs import proof
 from labelmass.answers.search import Budget
 from labelmass.answers.steps import label_steps
 from labelmass.answers.tree import Ending, Normalisation
@@ -21,7 +22,6 @@ from labelmass.lm.scripted import ScriptedLanguageModel
 from labelmass.task import Task
 from labelmass.task.formats import comma_list, guard
 from labelmass.task.questions import ANSWER
-from proofs import proof
 
 LABELS = ["S1", "S10", "S2"]
 TOKENS = ["un", "safe", "unsafe", "\n", "\nS", "S", "1", "10", "0", "2", ",", ",S", "1,", "S1"]

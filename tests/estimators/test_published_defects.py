@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from growing import EVERYTHING, grow
+from helpers.growing import EVERYTHING, grow
 from labelmass.answers.search import Budget
 from labelmass.estimators.anyplace import any_place, any_place_pruned
 from labelmass.lm.scripted import ScriptedLanguageModel

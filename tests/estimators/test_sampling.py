@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 
 import labelmass
-from brute import enumerate_answers, random_script
-from growing import grow
+from helpers.brute import enumerate_answers, random_script
+from helpers.growing import grow
+from helpers.proofs import proof
 from labelmass.answers.readings import Readings
 from labelmass.answers.search import Budget, Needs
 from labelmass.answers.tree import AnswerTree, Landing, Normalisation
@@ -27,7 +28,6 @@ from labelmass.estimators.sampling import (
 )
 from labelmass.lm.scripted import END, ScriptedLanguageModel
 from labelmass.task.formats import comma_list, guard
-from proofs import proof
 
 LABELS = ["S1", "S10", "S2"]
 TOKENS = ["un", "safe", "unsafe", "\n", "S", "1", "10", "0", "2", ",", ",S", "1,", "S1", ",S2,"]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.special import digamma
 
-from growing import grow
+from helpers.growing import grow
 from labelmass.answers.search import Needs
 from labelmass.answers.tree import AnswerTree
 from labelmass.errors import MethodError, RecordError

@@ -11,17 +11,17 @@ from hypothesis import strategies as st
 from scipy.special import expit, logit
 
 import labelmass
+from helpers.proofs import proof
 from labelmass.answers.search import Budget
 from labelmass.errors import LabelMassError
 from labelmass.estimators.base import LabelScores
 from labelmass.estimators.wrappers import CONTENT_FREE, average, log_odds, recentre
 from labelmass.lm.scripted import ScriptedLanguageModel
-from labelmass.run.plan import Plan
-from labelmass.run.score import read_saved
-from labelmass.run.trees import TreeStore
+from labelmass.scoring.plan import Plan
+from labelmass.scoring.saved_trees import TreeStore
+from labelmass.scoring.score import read_saved
 from labelmass.task import Record, Task
 from labelmass.task.questions import orders
-from proofs import proof
 
 LABELS = ("joy", "fear", "rage", "calm")
 TRUE = {"joy": 0.5, "fear": 0.2, "rage": 0.1, "calm": 0.05}

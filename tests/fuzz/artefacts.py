@@ -19,31 +19,33 @@ import click
 import numpy as np
 
 import labelmass
-from commands import run, write_lines
 from conftest import TASK
 from fuzz.parts import json_bytes, json_lines, parquet, table, toml_bytes
 from fuzz.sources import FILES
-from labelmass.calibrate import CALIBRATORS, Calibrator, fit
+from helpers.commands import run, write_lines
+from helpers.levels import LABELS, level_model, people
+from labelmass.calibration import CALIBRATORS, Calibrator, fit
 from labelmass.cli.judging import GOLD, read_targets
 from labelmass.cli.select import load_rules
-from labelmass.data import Journal, count_records, read_records, read_stamps
-from labelmass.data.importing import import_files
-from labelmass.decide import Policy, compare, decide
+from labelmass.datasets.importing import import_files
+from labelmass.decisions import Policy, compare, decide
 from labelmass.errors import LabelMassError
 from labelmass.estimators.selection import Selection
 from labelmass.lm.adapted import check_base, name_of, read_note, trained_on
-from labelmass.report import draw, explorers, gather, page
-from labelmass.run.plan import Plan
-from labelmass.run.score import read_saved
-from labelmass.run.scored import Scored
-from labelmass.run.trees import SavedTrees, TreeStore
+from labelmass.records import count_records, read_records
+from labelmass.reporting import draw, explorers, gather, page
+from labelmass.scoring.journal import Journal
+from labelmass.scoring.journal_lines import read_stamps
+from labelmass.scoring.plan import Plan
+from labelmass.scoring.saved_trees import SavedTrees, TreeStore
+from labelmass.scoring.score import read_saved
 from labelmass.supervised import Classifier
 from labelmass.supervised.sentences import KIND as SENTENCES
 from labelmass.supervised.states import KIND as STATES
 from labelmass.supervised.tfidf import Tfidf
 from labelmass.task import Record, Task
 from labelmass.task.demonstrations import read_demonstrations
-from levels import LABELS, level_model, people
+from labelmass.workflows.scored import Scored
 
 OURS = (LabelMassError, click.ClickException, OSError)
 """Errors that the command line turns into one line on stderr."""

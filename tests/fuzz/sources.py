@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from labelmass.data.sources.convabuse import LABELS as ABUSE
-from labelmass.data.sources.semeval2018 import EMOTIONS
+from labelmass.datasets.sources.convabuse import LABELS as ABUSE
+from labelmass.datasets.sources.semeval2018 import EMOTIONS
 
 
 def rows(*lines: str) -> str:

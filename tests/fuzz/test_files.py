@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from fuzz.artefacts import ARTEFACTS, OURS, Artefact
 from fuzz.damage import EDITS_OF_BYTES, EDITS_OF_DATA, Edit, damaged, edited
 from fuzz.parts import Part
-from labelmass.data.sources import SOURCES
-from proofs import LONG
+from helpers.proofs import LONG
+from labelmass.datasets.sources import SOURCES
 
 TOTAL = 100_000 if LONG else 1_000
 """Cases in all, shared out evenly."""

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers.proofs import proof
 from labelmass.lm.critical_lengths import (
     NAMES,
     OTHER_SENSES,
@@ -19,7 +20,6 @@ from labelmass.lm.critical_lengths import (
 )
 from labelmass.lm.small_copy import smaller
 from lm import every_architecture as every
-from proofs import proof
 
 _SIZES = """
 L_cycles _sliding_window_pattern adapter_rank alibi_bias_max altup_num_inputs attention_head_dim

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 
+from helpers.proofs import LONG
 from labelmass.answers.readings import Readings
 from labelmass.answers.search import Budget
 from labelmass.answers.tree import Normalisation, Status
@@ -23,11 +24,10 @@ from labelmass.lm import reading_modes
 from labelmass.lm.base import PROMPT, Ask, Row, Usage
 from labelmass.lm.critical_lengths import critical_lengths
 from labelmass.lm.transformers import TransformersModel
-from labelmass.run.explore import Explored, Explorer
+from labelmass.scoring.explorer import Explored, Explorer
 from labelmass.task import Record, Task
 from lm import every_architecture as every
 from lm.naive import asks_of
-from proofs import LONG
 
 ALWAYS = {"phi3:longrope", "llama:dynamic", "gpt_neo", "gpt_oss"}
 """Those that were once read wrongly, or read otherwise in several ways."""

@@ -11,9 +11,9 @@ from labelmass import LabelMassWarning
 from labelmass.lm.guard_template import wraps_in_guard
 from labelmass.lm.scripted import ScriptedLanguageModel, ScriptedTokenizer
 from labelmass.lm.tokenizer import HFTokenizer
-from labelmass.run.warnings import scoring_warnings
+from labelmass.scoring.warnings import scoring_warnings
 from labelmass.task import Task
-from train.tiny import tokenizer
+from training.tiny import tokenizer
 
 TURNS = "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
 REPLY = "{{ '<|im_start|>assistant\\n' }}"

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers.proofs import proof
 from labelmass.lm.full_forward import FullForward
 from labelmass.lm.limited_trees import LimitedTrees
 from labelmass.lm.masked import Masked
@@ -17,7 +18,6 @@ from labelmass.lm.transformers import TransformersModel
 from lm.naive import asks_of, worst
 from lm.test_architectures import VOCABULARY, network, wrapped
 from lm.test_self_check import LONG, text
-from proofs import proof
 
 IDS = np.arange(VOCABULARY)
 NODES = {1: (0, 5), 2: (1, 9), 3: (2, 11), 4: (0, 7), 5: (3, 20)}

@@ -14,18 +14,18 @@ from typing import Any
 
 import pytest
 
+from helpers.proofs import LONG
 from labelmass.answers.readings import Readings
 from labelmass.answers.search import Budget, Needs
 from labelmass.answers.tree import LUMP, AnswerTree, Status
 from labelmass.lm.base import common_length
 from labelmass.lm.tokenizer import HFTokenizer
 from labelmass.lm.transformers import TransformersModel
-from labelmass.run.explore import Explored, Explorer
+from labelmass.scoring.explorer import Explored, Explorer
 from labelmass.task import Record, Task
 from lm.listing import EMPTY, Listing, enumerate_listing
 from lm.naive import full_row
 from lm.zoo import BLANK, FAMILIES, Family, family, network
-from proofs import LONG
 
 HEAD = "Moods: {label_names}"
 OPENING = b'{"label": ['

@@ -12,17 +12,17 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline, make_union
 
-from labelmass.calibrate.provenance import folds
-from labelmass.data import BadRecord
 from labelmass.errors import FitError, ModelError, RecordError
-from labelmass.run.beside import texts_through
-from labelmass.run.results import Failure
-from labelmass.run.signature import Signature, of_method
-from labelmass.run.texts import score_texts
-from labelmass.run.training import groups_of, text_fitting
+from labelmass.provenance import folds
+from labelmass.records import BadRecord
+from labelmass.scores.signature import Signature, of_method
+from labelmass.scoring.classifiers import texts_through
+from labelmass.scoring.results import Failure
+from labelmass.scoring.texts import score_texts
 from labelmass.supervised import Classifier, Tfidf
 from labelmass.targets import Targets
 from labelmass.task import Record, Task
+from labelmass.workflows.training_set import groups_of, text_fitting
 
 TASK = Task(
     name="mood", labels=["joy", "fear"], instruction="?", format={"kind": "comma"}, chat=False

@@ -16,11 +16,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from labelmass.calibrate.provenance import folds
+from helpers.proofs import proof
 from labelmass.errors import FitError
+from labelmass.provenance import folds
 from labelmass.supervised import LabelHeads, cross_fit_heads, fit_heads
 from labelmass.supervised.logistic import base_rate, fit_lines
-from proofs import proof
 
 LABELS = ("joy", "fear", "rage")
 

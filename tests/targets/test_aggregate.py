@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers.proofs import proof
 from labelmass.targets import Votes, dawid_skene, majority, shares
-from proofs import proof
 
 # 40 records, annotators a to e, "-" where one did not see the record. The numbers below are what
 # crowd-kit 1.4.2 (crowdkit.aggregation.DawidSkene, n_iter=3000, tol=0) makes of them.

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers.proofs import proof
 from labelmass.errors import LabelMassError, RecordError
 from labelmass.targets import Targets
-from proofs import proof
 
 LABELS = ("joy", "fear", "rage")
 FINE = {"love": "joy", "dread": "fear", "joy": "joy", "neutral": None}

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers.proofs import proof
+from labelmass.answers.automaton import ByteAutomaton
 from labelmass.errors import TaskError
-from labelmass.task.automaton import ByteAutomaton
 from labelmass.task.formats import (
     AnswerFormat,
     comma_list,
@@ -20,7 +21,6 @@ from labelmass.task.formats import (
     make_format,
     polysyndeton,
 )
-from proofs import proof
 
 FORMATS = {
     "json": json_list(),

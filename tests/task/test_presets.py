@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from labelmass.answers.automaton import ByteAutomaton
 from labelmass.task import Record, Task, presets
-from labelmass.task.automaton import ByteAutomaton
 
 SIZES = {
     "conversation-abuse": 7,

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers.proofs import proof
+from labelmass.answers.automaton import DONE, ByteAutomaton
 from labelmass.errors import TaskError
 from labelmass.task import Task
-from labelmass.task.automaton import DONE, ByteAutomaton
 from labelmass.task.formats import (
     AnswerFormat,
     comma_list,
@@ -20,7 +21,6 @@ from labelmass.task.formats import (
     make_format,
     polysyndeton,
 )
-from proofs import proof
 
 LABELS = ["joy", "fear", "joyful", "café 😀"]
 FENCED = '```json\n{"label": ["joy"]}\n```'

@@ -14,23 +14,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import labelmass
+from helpers.proofs import proof
 from labelmass._text import canonical
-from labelmass.calibrate import fit
-from labelmass.data.scores import read_scores
-from labelmass.data.splits import split_records
-from labelmass.decide import Policy, Reference, Rule, compare, decide
+from labelmass.answers.automaton import ByteAutomaton
+from labelmass.calibration import fit
+from labelmass.datasets.splits import split_records
+from labelmass.decisions import Policy, Reference, Rule, compare, decide
 from labelmass.errors import FitError, LabelMassError, TaskError
-from labelmass.evaluate import Predictions, Threshold
+from labelmass.evaluation import Predictions, Threshold
 from labelmass.lm.scripted import ScriptedLanguageModel
-from labelmass.run.compare import targets_of
-from labelmass.run.texts import score_texts
-from labelmass.run.training import text_fitting
+from labelmass.scores.read import read_scores
+from labelmass.scoring.texts import score_texts
 from labelmass.targets import Targets
 from labelmass.task import Label, Record, Task
-from labelmass.task.automaton import ByteAutomaton
 from labelmass.task.formats import comma_list, json_list
 from labelmass.task.labels import check_labels, resolve_spellings
-from proofs import proof
+from labelmass.workflows.compare import targets_of
+from labelmass.workflows.training_set import text_fitting
 
 NFC, NFD = "caf\u00e9", "cafe\u0301"
 FORMS = st.sampled_from(["NFC", "NFD"])

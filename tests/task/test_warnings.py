@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 import labelmass
 from conftest import TASK, mood_model
+from helpers.proofs import proof
 from labelmass import LabelMassWarning
 from labelmass.task import Task, presets
-from proofs import proof
 
 EXAMPLES = sorted(Path(__file__).parents[2].glob("examples/*.toml"))
 LABELS, FORM = "none of its 2 labels", "does not show how an answer is written"

@@ -14,10 +14,10 @@ from itertools import takewhile
 import numpy as np
 from numpy.typing import NDArray
 
+from labelmass.answers.automaton import DONE, ByteAutomaton, Outputs
 from labelmass.answers.upcoming import Upcoming
 from labelmass.errors import TaskError
 from labelmass.lm.base import Tokenizer
-from labelmass.task.automaton import DONE, ByteAutomaton, Outputs
 
 
 class Vocabulary:

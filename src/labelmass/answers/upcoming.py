@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from labelmass.task.automaton import DONE, ByteAutomaton, Outputs
+from labelmass.answers.automaton import DONE, ByteAutomaton, Outputs
 
 if TYPE_CHECKING:
     from labelmass.answers.grammar import Moves

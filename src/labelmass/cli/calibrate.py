@@ -53,8 +53,8 @@ def command(scores: str, out: str, **options: Any) -> None:
     """
     from rich.console import Console
 
-    from labelmass.calibrate import HoldOut
-    from labelmass.run.calibrating import calibrate
+    from labelmass.calibration import HoldOut
+    from labelmass.workflows.calibration import calibrate
 
     scored, targets, _ = read_fitting(scores, options)
     share = options["hold_out"]

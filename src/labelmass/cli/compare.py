@@ -90,8 +90,8 @@ def command(source: str, task: str | None, run: str, strict: bool, **options: An
       labelmass compare run --normalise on-format --gold majority --out run-on-format
       labelmass compare run --calibrator platt --out run-calibrated
     """
-    from labelmass.run.compare import Run, plain_methods
-    from labelmass.run.missed import Shortfall
+    from labelmass.scoring.shortfall import Shortfall
+    from labelmass.workflows.compare import Run, plain_methods
 
     methods = [name for name in (options["methods"] or "").split(",") if name]
     classifiers = load_classifiers(options)
@@ -116,7 +116,7 @@ def command(source: str, task: str | None, run: str, strict: bool, **options: An
     rows |= found.beside(classifiers, models)
     targets = found.targets(options["gold"])
     if options["calibrator"] is not None:
-        from labelmass.run.calibrating import with_calibrated
+        from labelmass.workflows.calibration import with_calibrated
 
         rows = with_calibrated(rows, targets, options["calibrator"])
     evaluation = judge(rows, targets, found.task.format.single, options)
@@ -146,11 +146,12 @@ def _grow(
     """The trees of every record, as far as the run has none, by each model; it, when it is done."""
     from labelmass.answers.search import Budget
     from labelmass.cli.progress import tell_resumed, watched
-    from labelmass.data import Input, count_records
-    from labelmass.run.beside import check_beside
-    from labelmass.run.compare import grow, open_store, plain_methods, targets_of
-    from labelmass.run.plan import Plan
+    from labelmass.records import count_records
+    from labelmass.scoring.classifiers import check_beside
+    from labelmass.scoring.plan import Plan
+    from labelmass.scoring.resuming import Input
     from labelmass.task import Record
+    from labelmass.workflows.compare import grow, open_store, plain_methods, targets_of
 
     task = load_task(name, options)
     note_source(source, options)

@@ -33,7 +33,7 @@ def command(scores: str, path: str, out: str | None, **options: Any) -> None:
       labelmass decide scores.jsonl --policy policy.toml --out decisions.jsonl
       labelmass decide scores.jsonl --policy policy.toml --calibrator cal.json
     """
-    from labelmass.decide import Policy
+    from labelmass.decisions import Policy
 
     if out is not None and Path(out).suffix.lower() not in ENDINGS:
         raise click.UsageError(f"--out {out}: its name must end in {' or '.join(ENDINGS)}")

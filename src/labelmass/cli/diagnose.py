@@ -50,8 +50,8 @@ def command(
     """
     from rich.console import Console
 
-    from labelmass.evaluate.diagnose import demo_sweep, plain, table
-    from labelmass.run.diagnose import diagnose_runs
+    from labelmass.analysis import demo_sweep, plain, table
+    from labelmass.workflows.analysis import diagnose_runs
 
     for folder in runs:
         warn_of_changes(folder)
@@ -74,7 +74,7 @@ def command(
     if markdown is not None:
         Path(markdown).write_text(table.markdown(columns), encoding="utf-8")
     if figures is not None:
-        from labelmass.evaluate.diagnose.figures import save_figures
+        from labelmass.analysis.figures import save_figures
 
         for path in save_figures(columns, Path(figures)):
             click.echo(f"saved {path}", err=True)

@@ -12,7 +12,7 @@ from rich.tree import Tree
 from labelmass.answers.readings import Readings
 from labelmass.answers.steps import Step, label_steps
 from labelmass.answers.tree import LEFT, LUMP, ROOT, AnswerTree, Normalisation, Status
-from labelmass.run.explore import Explored
+from labelmass.scoring.explorer import Explored
 from labelmass.task import Record
 
 BAR = 24

@@ -28,7 +28,7 @@ def command(scores: str, path: str, strict: bool, **options: Any) -> None:
     Example:
       labelmass drift today.jsonl --policy policy.toml --strict
     """
-    from labelmass.decide import Policy, compare
+    from labelmass.decisions import Policy, compare
     from labelmass.errors import FitError
 
     policy = Policy.load(path)
@@ -57,7 +57,7 @@ def _show(found: Any, then: int) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from labelmass.decide.drift import MASSES
+    from labelmass.decisions.drift import MASSES
 
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     table.add_column("label", overflow="fold")

@@ -43,9 +43,9 @@ def command(source: str, task: str | None, folder: str, **options: Any) -> None:
     """
     from rich.console import Console
 
-    from labelmass.run.signature import Signature
-    from labelmass.run.training import Labelled, text_fitting
+    from labelmass.scores.signature import Signature
     from labelmass.task import Task
+    from labelmass.workflows.training_set import Labelled, text_fitting
 
     if task is None:
         raise click.UsageError("name a task: --task emotions (see `labelmass tasks`)")

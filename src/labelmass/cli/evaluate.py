@@ -33,7 +33,7 @@ def command(scores: tuple[str, ...], source: str, task: str | None, **options: A
       labelmass evaluate scores.jsonl --targets dev.jsonl --task emotions
       labelmass evaluate ours.jsonl theirs.csv --targets dev.jsonl -t emotions --baseline theirs
     """
-    from labelmass.data.scores import read_scores
+    from labelmass.scores.read import read_scores
     from labelmass.task import Task
 
     if task is None:

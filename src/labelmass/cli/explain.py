@@ -58,10 +58,10 @@ def _explored(text: str, name: str | None, options: dict[str, Any]):
     from labelmass.answers.search import Budget
     from labelmass.answers.tree import Normalisation
     from labelmass.errors import RecordError
-    from labelmass.run.explore import Explorer
-    from labelmass.run.plan import Plan
-    from labelmass.run.results import Failure
-    from labelmass.run.trees import SavedTrees, is_saved
+    from labelmass.scoring.explorer import Explorer
+    from labelmass.scoring.plan import Plan
+    from labelmass.scoring.results import Failure
+    from labelmass.scoring.saved_trees import SavedTrees, is_saved
     from labelmass.task import Record
 
     normalisation = Normalisation(options["normalise"])

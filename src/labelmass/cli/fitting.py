@@ -91,7 +91,7 @@ def fitting_options(soft: bool) -> Callable[[F], F]:
 
 def task_of(scores: str, name: str | None):
     """The task named, or the one that saved trees were asked."""
-    from labelmass.run.trees import SavedTrees
+    from labelmass.scoring.saved_trees import SavedTrees
     from labelmass.task import Task
 
     if name is not None:
@@ -103,7 +103,7 @@ def task_of(scores: str, name: str | None):
 
 def read_fitting(scores: str, options: dict[str, Any]):
     """The scores, the targets and the task that the options name."""
-    from labelmass.run.scored import Scored
+    from labelmass.workflows.scored import Scored
 
     warn_of_changes(scores)
     task = task_of(scores, options["task"])
@@ -115,7 +115,7 @@ def read_fitting(scores: str, options: dict[str, Any]):
 
 def read_through(scored: Any, options: dict[str, Any]):
     """The scores through the calibrator named, and it; as they are, and None, if there is none."""
-    from labelmass.calibrate import Calibrator
+    from labelmass.calibration import Calibrator
 
     if options["calibrator"] is None:
         return scored, None
@@ -125,8 +125,8 @@ def read_through(scored: Any, options: dict[str, Any]):
 
 def read_for_policy(scores: str, policy: Any, options: dict[str, Any]):
     """The scores that a policy is for, if the file has them, through the calibrator named."""
-    from labelmass.run.scored import Scored
-    from labelmass.run.signature import methods_for
+    from labelmass.scores.signature import methods_for
+    from labelmass.workflows.scored import Scored
 
     warn_of_changes(scores)
     likely = methods_for(policy.signature)

@@ -28,7 +28,7 @@ def command(source: str, files: tuple[str, ...], label_map: str | None, out: str
       labelmass import beavertails test.jsonl.gz --map beavertails-llama-guard-3 --out bt.jsonl
       labelmass import wide-csv mine.csv --out mine.jsonl
     """
-    from labelmass.data.importing import import_files
+    from labelmass.datasets.importing import import_files
 
     found = import_files(source, files, label_map)
     beside = found.write(out)

@@ -58,10 +58,10 @@ def read_targets(source: str, task: Any, options: dict[str, Any]):
     options: `gold`, `group` where there is one, and those of `records_options`.
     """
     from labelmass.cli.records import read_source
-    from labelmass.data import BadRecord
     from labelmass.errors import LabelMassError
-    from labelmass.run.compare import targets_of
+    from labelmass.records import BadRecord
     from labelmass.task import Record
+    from labelmass.workflows.compare import targets_of
 
     records: list[Record] = []
     for _, record in read_source(source, options):
@@ -76,7 +76,7 @@ def read_targets(source: str, task: Any, options: dict[str, Any]):
 
 def judge(predictions: Any, targets: Any, single: bool, options: dict[str, Any]):
     """The evaluation that the options ask for."""
-    from labelmass.evaluate import Threshold, evaluate
+    from labelmass.evaluation import Threshold, evaluate
 
     return evaluate(
         predictions,

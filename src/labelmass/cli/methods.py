@@ -25,8 +25,8 @@ def command(task: str | None, as_json: bool) -> None:
       labelmass methods --task llama-guard-3
     """
     from labelmass.estimators import ESTIMATORS, selection
-    from labelmass.run.forecast import Forecast
-    from labelmass.run.plan import Plan
+    from labelmass.scoring.forecast import Forecast
+    from labelmass.scoring.plan import Plan
     from labelmass.supervised import ABOUT
     from labelmass.task import Task
 

@@ -116,7 +116,7 @@ def load_task(name: str | None, options: dict[str, Any], *, warn: bool = True) -
 
     warn: say what its prompt keeps from a model that was not trained on it.
     """
-    from labelmass.run.warnings import task_warnings
+    from labelmass.scoring.warnings import task_warnings
     from labelmass.task import Task
 
     trained = _trained(options)
@@ -154,8 +154,8 @@ def say_warnings(warnings: Iterable[str]) -> None:
 def warn_of_training(source: str, options: dict[str, Any]) -> None:
     """Say how many of the records a model was trained on; standard input is not asked."""
     from labelmass.cli.records import fields_of
-    from labelmass.data import count_records, read_records
     from labelmass.lm.adapted import trained_on
+    from labelmass.records import count_records, read_records
     from labelmass.task import Record
 
     for model in _models(options):
@@ -179,7 +179,7 @@ def _models(options: dict[str, Any]) -> tuple[str | None, ...]:
 def warn_of_changes(source: str | Path) -> None:
     """Say where saved trees are not of their file as it is now; nothing where that is not known."""
     from labelmass.errors import LabelMassError
-    from labelmass.run.trees import SavedTrees, find_saved
+    from labelmass.scoring.saved_trees import SavedTrees, find_saved
 
     for folder in find_saved(source) if Path(source).is_dir() else ():
         saved = SavedTrees(folder)
@@ -224,7 +224,7 @@ def load_model(
     from rich.console import Console
 
     from labelmass.lm.load import load
-    from labelmass.run.warnings import template_warnings
+    from labelmass.scoring.warnings import template_warnings
 
     with Console(stderr=True).status("loading the model"):
         loaded = load(model, device=device, dtype=dtype)

@@ -24,10 +24,10 @@ from labelmass.cli.records import read_source, records_options
 from labelmass.cli.training import show_fit, tell_skipped, training_options, write_cross_fitted
 
 if TYPE_CHECKING:
-    from labelmass.run.probing import Stated, Study
-    from labelmass.run.training import Fitting
-    from labelmass.run.trees import SavedTrees
+    from labelmass.scoring.saved_trees import SavedTrees
     from labelmass.supervised import States
+    from labelmass.workflows.probing import Stated, Study
+    from labelmass.workflows.training_set import Fitting
 
 JOURNAL, STUDY = "states.journal", "study.json"
 
@@ -85,13 +85,13 @@ def command(source: str, task: str | None, folder: str, **options: Any) -> None:
     from labelmass.answers.search import Budget
     from labelmass.answers.tree import Normalisation
     from labelmass.cli.progress import tell_resumed, watched
-    from labelmass.data import Journal
-    from labelmass.run.probing import Stated, explore_greedily, keep_states
-    from labelmass.run.signature import Signature
-    from labelmass.run.states import StateReader
-    from labelmass.run.training import Fitting, Labelled
-    from labelmass.run.trees import SavedTrees, is_saved
+    from labelmass.scores.signature import Signature
+    from labelmass.scoring.hidden_states import StateReader
+    from labelmass.scoring.journal import Journal
+    from labelmass.scoring.saved_trees import SavedTrees, is_saved
     from labelmass.supervised import States
+    from labelmass.workflows.probing import Stated, explore_greedily, keep_states
+    from labelmass.workflows.training_set import Fitting, Labelled
 
     saved = SavedTrees(source) if is_saved(source) else None
     if saved is not None:
@@ -150,7 +150,7 @@ def command(source: str, task: str | None, folder: str, **options: Any) -> None:
 
 def _read(source: str, saved: SavedTrees | None, options: dict[str, Any]):
     """The records of TRAIN, bad ones too, and the trees that there are, by id."""
-    from labelmass.run.explore import Explored
+    from labelmass.scoring.explorer import Explored
 
     trees: dict[str | int, Explored] = {}
     if saved is None:
@@ -166,9 +166,9 @@ def _study(
     folder: str, states: States, fitting: Fitting, stated: Stated, share: float
 ) -> Study | None:
     """The study, written to DIR too; None, and a word why, where the records are too few."""
-    from labelmass.calibrate import HoldOut
+    from labelmass.calibration import HoldOut
     from labelmass.errors import FitError
-    from labelmass.run.probing import probe_study
+    from labelmass.workflows.probing import probe_study
 
     file = Path(folder) / STUDY
     file.unlink(missing_ok=True)

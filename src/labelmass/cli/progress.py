@@ -21,13 +21,15 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from labelmass.data import Changes, Input, Journal, export, journal_path
 from labelmass.lm.base import LanguageModel
-from labelmass.run.missed import Shortfall
-from labelmass.run.plan import Plan
-from labelmass.run.results import Result
-from labelmass.run.signature import Signature
-from labelmass.run.trees import TreeStore
+from labelmass.scores.signature import Signature
+from labelmass.scores.writers import export
+from labelmass.scoring.journal import Journal, journal_path
+from labelmass.scoring.plan import Plan
+from labelmass.scoring.results import Result
+from labelmass.scoring.resuming import Changes, Input
+from labelmass.scoring.saved_trees import TreeStore
+from labelmass.scoring.shortfall import Shortfall
 from labelmass.task import Record
 
 T = TypeVar("T")

@@ -28,11 +28,11 @@ def command(source: str, task: str | None, as_json: bool, **options: Any) -> Non
     Example:
       labelmass prompt texts.jsonl --task llama-guard-3 --json
     """
-    from labelmass.data import BadRecord
+    from labelmass.answers.boundary import Joint
     from labelmass.errors import RecordError
     from labelmass.lm.base import common_length
-    from labelmass.run.cutting import cut_texts
-    from labelmass.run.joint import Joint
+    from labelmass.records import BadRecord
+    from labelmass.scoring.cutting import cut_texts
 
     chosen = load_task(task, options)
     model = load_model(options["model"], options["device"], options["dtype"], chosen)

@@ -11,7 +11,7 @@ from labelmass._ranges import COUNT
 from labelmass.cli.numbers import number
 
 if TYPE_CHECKING:
-    from labelmass.data.readers import Item
+    from labelmass.records.readers import Item
     from labelmass.task.record import Fields
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -54,7 +54,7 @@ def fields_of(options: dict[str, Any]) -> Fields:
 
 def read_source(source: str, options: dict[str, Any]) -> Iterator[Item]:
     """The records of a source; what its reader found out about the file is said first."""
-    from labelmass.data import read_records
+    from labelmass.records import read_records
 
     note_source(source, options)
     return read_records(source, fields=fields_of(options))
@@ -62,7 +62,7 @@ def read_source(source: str, options: dict[str, Any]) -> Iterator[Item]:
 
 def note_source(source: str, options: dict[str, Any]) -> None:
     """Say what was made of a file that its name does not tell."""
-    from labelmass.data.readers import about_file
+    from labelmass.records.readers import about_file
 
     if note := about_file(source, fields_of(options)):
         click.echo(f"note: {note}", err=True)

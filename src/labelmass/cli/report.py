@@ -52,9 +52,9 @@ def command(
       labelmass report run --policy policy.toml
       labelmass report run-small run-large --out sizes.html
     """
-    from labelmass.calibrate import Calibrator
-    from labelmass.decide import Policy
-    from labelmass.report import draw, explorers, gather, page, save_figures
+    from labelmass.calibration import Calibrator
+    from labelmass.decisions import Policy
+    from labelmass.reporting import draw, explorers, gather, page, save_figures
 
     if calibrator is not None and policy_file is None:
         raise click.UsageError("--calibrator is what a policy's scores go through: name a --policy")

@@ -36,7 +36,7 @@ from labelmass.cli.select import load_rules
 from labelmass.cli.training import classifier_options, load_classifiers
 
 if TYPE_CHECKING:
-    from labelmass.run.missed import Shortfall
+    from labelmass.scoring.shortfall import Shortfall
 
 
 @click.command("score")
@@ -145,7 +145,7 @@ def command(source: str, task: str | None, strict: bool, **options: Any) -> None
       labelmass score chats.jsonl -t llama-guard-3 --normalise on-format --out scores.parquet
       labelmass score trees/ --method hard --method max-over-generations --out read.jsonl
     """
-    from labelmass.run.trees import is_saved
+    from labelmass.scoring.saved_trees import is_saved
 
     if _texts_alone(source, options):
         short = _score_texts(source, task, options)
@@ -164,7 +164,7 @@ def command(source: str, task: str | None, strict: bool, **options: Any) -> None
 
 
 def _reread(folder: str, options: dict[str, Any]) -> Shortfall:
-    from labelmass.run.score import read_saved
+    from labelmass.scoring.score import read_saved
 
     model = None
     if options["probes"]:
@@ -185,8 +185,9 @@ def _reread(folder: str, options: dict[str, Any]) -> Shortfall:
     )
     if options["out"] is None:
         return _show(results, options)
-    from labelmass.data import Journal, export
-    from labelmass.run.missed import Shortfall
+    from labelmass.scores.writers import export
+    from labelmass.scoring.journal import Journal
+    from labelmass.scoring.shortfall import Shortfall
 
     out, short = Path(options["out"]), Shortfall()
     # beside the journal of a run that was to write the same file, and not in its place
@@ -203,10 +204,11 @@ def _reread(folder: str, options: dict[str, Any]) -> Shortfall:
 def _score(source: str, name: str | None, options: dict[str, Any]) -> Shortfall:
     from labelmass.answers.search import Budget
     from labelmass.cli.progress import run_to_file, tell_resumed, watched
-    from labelmass.data import Input, count_records
-    from labelmass.data.writers import output_writer
-    from labelmass.run.plan import Plan
-    from labelmass.run.trees import TreeStore
+    from labelmass.records import count_records
+    from labelmass.scores.writers import output_writer
+    from labelmass.scoring.plan import Plan
+    from labelmass.scoring.resuming import Input
+    from labelmass.scoring.saved_trees import TreeStore
 
     task = load_task(name, options)
     out: str | None = options["out"]
@@ -280,7 +282,7 @@ _OF_TREES = (
 
 def _texts_alone(source: str, options: dict[str, Any]) -> bool:
     """Whether only classifiers of texts are asked for."""
-    from labelmass.run.trees import is_saved
+    from labelmass.scoring.saved_trees import is_saved
 
     wanted = any(options[key] for key in _OF_TREES)
     return bool(options["encoders"]) and not wanted and not is_saved(source)
@@ -288,11 +290,12 @@ def _texts_alone(source: str, options: dict[str, Any]) -> bool:
 
 def _score_texts(source: str, name: str | None, options: dict[str, Any]) -> Shortfall:
     from labelmass.cli.progress import open_journal, watched
-    from labelmass.data import Input, count_records, export
-    from labelmass.data.writers import output_writer
-    from labelmass.run.missed import Shortfall
-    from labelmass.run.signature import Signature
-    from labelmass.run.texts import score_texts
+    from labelmass.records import count_records
+    from labelmass.scores.signature import Signature
+    from labelmass.scores.writers import export, output_writer
+    from labelmass.scoring.resuming import Input
+    from labelmass.scoring.shortfall import Shortfall
+    from labelmass.scoring.texts import score_texts
 
     task = load_task(name, options, warn=False)  # no model reads its prompt
     classifiers = load_classifiers(options)
@@ -323,10 +326,10 @@ def _score_texts(source: str, name: str | None, options: dict[str, Any]) -> Shor
 
 def _load_fitted(options: dict[str, Any]) -> None:
     """Calibrator and policy in place of their files; they say which method, if none is named."""
-    from labelmass.calibrate import Calibrator
-    from labelmass.decide import Policy
+    from labelmass.calibration import Calibrator
+    from labelmass.decisions import Policy
     from labelmass.estimators import ESTIMATORS
-    from labelmass.run.signature import methods_for
+    from labelmass.scores.signature import methods_for
 
     for key, kind in (("policy", Policy), ("calibrator", Calibrator)):
         if options[key] is None:
@@ -339,14 +342,14 @@ def _load_fitted(options: dict[str, Any]) -> None:
 def _show(results: Iterator[Any], options: dict[str, Any], total: int | None = None) -> Shortfall:
     """A table on a terminal, JSON lines elsewhere, or as asked. Returns what fell short."""
     from labelmass.cli.progress import watched
-    from labelmass.run.missed import Shortfall
+    from labelmass.scoring.shortfall import Shortfall
 
     short, table = Shortfall(), options["table"]
     if sys.stdout.isatty() if table is None else table:
         from rich.console import Console
 
         from labelmass.cli.table import result_table, text_table
-        from labelmass.run.texts import TextResult
+        from labelmass.scoring.texts import TextResult
 
         found = list(watched(results, total))
         for result in found:

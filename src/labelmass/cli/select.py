@@ -43,8 +43,8 @@ def command(trees: str, rule: str, gold: str, most: int, out: str) -> None:
       labelmass score test.jsonl --task llama-guard-3 --rule logtoku.json
     """
     from labelmass.estimators.selection import Selection
-    from labelmass.run.results import Failure
-    from labelmass.run.trees import SavedTrees
+    from labelmass.scoring.results import Failure
+    from labelmass.scoring.saved_trees import SavedTrees
 
     warn_of_changes(trees)
     saved = SavedTrees(trees)

@@ -20,8 +20,8 @@ def command(name: str | None, as_json: bool) -> None:
       labelmass sources convabuse
       labelmass sources beavertails-llama-guard-3 > mine.toml
     """
-    from labelmass.data.sources import SOURCES
-    from labelmass.data.sources.maps import open_map, shipped_maps
+    from labelmass.datasets.sources import SOURCES
+    from labelmass.datasets.sources.maps import open_map, shipped_maps
     from labelmass.errors import LabelMassError
 
     maps = shipped_maps()

@@ -54,10 +54,10 @@ def command(
       labelmass split chats.jsonl --parts train=0.7 dev=0.1 test=0.2 --group group --out parts
       labelmass split goemotions.jsonl --by split --near-duplicates 0.8 --out parts
     """
-    from labelmass.data import BadRecord
-    from labelmass.data.files import file_hash, write_json, write_records
-    from labelmass.data.splits import kept_split, split_records
+    from labelmass.datasets.splits import kept_split, split_records
     from labelmass.errors import LabelMassError
+    from labelmass.files.writing import file_hash, write_json, write_records
+    from labelmass.records import BadRecord
     from labelmass.task.record import Record
 
     words = [word for option in (*parts, *more) for word in option.split()]

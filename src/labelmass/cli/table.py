@@ -10,8 +10,8 @@ from rich.text import Text
 
 from labelmass.answers.readings import Bounds, Readings
 from labelmass.answers.tree import Normalisation
-from labelmass.run.results import Failure, Result
-from labelmass.run.texts import TextResult
+from labelmass.scoring.results import Failure, Result
+from labelmass.scoring.texts import TextResult
 
 MOST = 5
 """Labels shown of each record."""

@@ -20,7 +20,7 @@ def command(name: str | None, as_json: bool) -> None:
       labelmass tasks
       labelmass tasks llama-guard-3
     """
-    from labelmass.run.warnings import task_warnings
+    from labelmass.scoring.warnings import task_warnings
     from labelmass.task import Task, presets
 
     if name is None:

@@ -16,7 +16,7 @@ from labelmass._ranges import COUNT, POSITIVE
 from labelmass.cli.numbers import number
 from labelmass.cli.options import device_options, load_task, prompt_options, task_option
 from labelmass.cli.records import fields_of, note_source, records_options
-from labelmass.train.settings import CHOICES, RANGES, Settings
+from labelmass.training.settings import CHOICES, RANGES, Settings
 
 _USUAL = Settings()
 
@@ -83,7 +83,7 @@ def command(source: str, task: str | None, out: str, **options: Any) -> None:
       labelmass train train.jsonl -t emotions --dev dev.jsonl --epochs 5 --patience 1 --out tuned
       labelmass score texts.jsonl --model tuned
     """
-    from labelmass.train import train
+    from labelmass.training import train
 
     if task is None:
         raise click.UsageError("name a task: --task emotions (see `labelmass tasks`)")
@@ -177,7 +177,7 @@ def _shown() -> Generator[Callable[[Any, int, str], None]]:
     )
 
     from labelmass.cli.progress import LOGGED
-    from labelmass.train.saved import smoothed
+    from labelmass.training.saved import smoothed
 
     console = Console(stderr=True)
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()

@@ -80,7 +80,7 @@ def load_classifiers(options: dict[str, Any]) -> list[Any]:
 
 def tell_skipped(skipped: Sequence[tuple[str | int, str]], folder: str) -> None:
     """Say which records were left out and why, and list them in DIR/skipped.jsonl."""
-    from labelmass.data.files import write_records
+    from labelmass.files.writing import write_records
 
     file = Path(folder) / "skipped.jsonl"
     file.unlink(missing_ok=True)
@@ -97,7 +97,7 @@ def write_cross_fitted(file: str, fitting: Any, signature: Any) -> None:
     import json
 
     from labelmass.estimators import LabelScores
-    from labelmass.run.texts import TextResult
+    from labelmass.scoring.texts import TextResult
 
     labels = fitting.task.label_names
     (method,) = signature.methods

@@ -86,8 +86,8 @@ def command(scores: str, out: str, strict: bool, **options: Any) -> None:
       labelmass tune scores.jsonl --targets dev.jsonl -t llama-guard-3 --goal "precision>=0.9" \\
           --guarantee ltt --review-budget 0.1 --action block --out policy.toml
     """
-    from labelmass.decide import Goal
-    from labelmass.run.tuning import Promise, tune
+    from labelmass.decisions import Goal
+    from labelmass.workflows.tuning import Promise, tune
 
     goal = options["goal"]
     promise = Promise(

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from labelmass.calibrate.choosing import EPS
-from labelmass.calibrate.curves import FEW
-from labelmass.calibrate.provenance import Ids, folds
+from labelmass.calibration.curves import FEW
+from labelmass.calibration.model_selection import EPS
 from labelmass.errors import FitError, LabelMassError
 from labelmass.files import shaped
+from labelmass.provenance import Ids, folds
 from labelmass.supervised.logistic import (
     Features,
     Floats,

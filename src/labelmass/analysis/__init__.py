@@ -1,0 +1,26 @@
+"""Diagnosis: how a model goes about writing several labels. Source: METHODS C (P1).
+
+Pure functions of saved trees; nothing here reads files or talks to a model.
+"""
+
+from __future__ import annotations
+
+from labelmass.analysis.answer import Answer, Item, Kind, Place, read_answer
+from labelmass.analysis.counts import Share, Spread, plain
+from labelmass.analysis.diagnosis import Diagnosis, diagnose
+from labelmass.analysis.sweep import SweepPoint, demo_sweep
+
+__all__ = [
+    "Answer",
+    "Diagnosis",
+    "Item",
+    "Kind",
+    "Place",
+    "Share",
+    "Spread",
+    "SweepPoint",
+    "demo_sweep",
+    "diagnose",
+    "plain",
+    "read_answer",
+]

@@ -1,0 +1,98 @@
+"""All analyses of one run together. Source: METHODS C."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from typing import Any
+
+from labelmass.analysis.answer import Item, read_answer
+from labelmass.analysis.attention import AttentionShares
+from labelmass.analysis.counts import plain
+from labelmass.analysis.order import (
+    LabelOrder,
+    OrderAccuracy,
+    label_order,
+    order_accuracy,
+)
+from labelmass.analysis.outputs import (
+    Endings,
+    MultiLabel,
+    Repeats,
+    endings,
+    multi_label,
+    repeats,
+)
+from labelmass.analysis.profile import Profile, profile
+from labelmass.analysis.ranking import (
+    NeverPredicted,
+    RankConsistency,
+    SecondLabel,
+    never_predicted,
+    rank_consistency,
+    second_label,
+)
+from labelmass.analysis.spikiness import Spikiness, spikiness
+from labelmass.analysis.stopping import Stopping, stopping
+
+NO_ATTENTION = "saved trees hold no attention weights: ask for them with the run's model"
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """What the trees of a run say, each analysis with its counts.
+
+    model: its name. records: that have a tree. rank_consistency ranks all labels,
+    rank_consistency_unwritten only those not written before. order_accuracy: None where no record
+    has gold labels. attention: None unless the model read the answers again, see NO_ATTENTION.
+    """
+
+    model: str
+    records: int
+    endings: Endings
+    multi_label: MultiLabel
+    repeats: Repeats
+    spikiness: Spikiness
+    stopping: Stopping
+    rank_consistency: RankConsistency
+    rank_consistency_unwritten: RankConsistency
+    never_predicted: NeverPredicted
+    second_label: SecondLabel
+    order_accuracy: OrderAccuracy | None
+    profile: Profile
+    label_order: LabelOrder
+    attention: AttentionShares | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Strict JSON; where there is no analysis, why."""
+        found = {each.name: plain(getattr(self, each.name)) for each in fields(self)}
+        if self.order_accuracy is None:
+            found["order_accuracy"] = {"value": None, "reason": "no record has gold labels"}
+        if self.attention is None:
+            found["attention"] = {"value": None, "reason": NO_ATTENTION}
+        return found
+
+
+def diagnose(items: Iterable[Item], model: str = "") -> Diagnosis:
+    """Every analysis of these trees, which are read one at a time; model: whose they are.
+
+    Raises MethodError if the label tries of a tree were not grown.
+    """
+    answers = [read_answer(item) for item in items]
+    gold = any(answer.gold is not None for answer in answers)
+    return Diagnosis(
+        model,
+        len(answers),
+        endings(answers),
+        multi_label(answers),
+        repeats(answers),
+        spikiness(answers),
+        stopping(answers),
+        rank_consistency(answers),
+        rank_consistency(answers, unwritten=True),
+        never_predicted(answers),
+        second_label(answers),
+        order_accuracy(answers) if gold else None,
+        profile(answers),
+        label_order(answers),
+    )

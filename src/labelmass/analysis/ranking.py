@@ -1,0 +1,193 @@
+"""What becomes of the runner-up of a step. Source: METHODS C.3 to C.5.
+
+The runner-up e2 is the likeliest label, or `none`, beside the one written: the second-ranked, where
+the one written is the top-ranked.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from labelmass.analysis.answer import Answer, Kind, Place
+from labelmass.analysis.counts import Share, Spread
+
+
+@dataclass(frozen=True, slots=True)
+class Trajectories:
+    """Probabilities of the runner-up and of the next label, at a step and at the one after."""
+
+    second_now: Spread
+    second_after: Spread
+    next_now: Spread
+    next_after: Spread
+
+
+@dataclass(frozen=True, slots=True)
+class RankConsistency:
+    """Whether the runner-up of an intermediate step is written next.
+
+    steps: intermediate steps. hits: of those counted. Left out: `none`, whose runner-up is `none`;
+    `unknown`, whose next label is not known, as the answer left the format or was cut; `repeats`,
+    whose next label was written already (only where written labels are left out); `unread`,
+    without a distribution or without any runner-up.
+    not_top: counted steps where the label written is not the top-ranked.
+    same, different: trajectories where the runner-up is, and is not, written next.
+    """
+
+    steps: int
+    hits: Share
+    none: int
+    unknown: int
+    repeats: int
+    unread: int
+    not_top: int
+    same: Trajectories
+    different: Trajectories
+
+
+@dataclass(frozen=True, slots=True)
+class NeverPredicted:
+    """Of steps whose runner-up is not written next: how often it is not written later either.
+
+    steps: intermediate steps of complete answers, runner-up not written next. corrected: without
+    the steps whose runner-up is `none` or was `written` before. published: over all of them, a
+    runner-up anywhere in the answer being predicted, and `none` never. unfinished: intermediate
+    steps of answers that are not complete, in neither.
+    """
+
+    steps: int
+    unfinished: int
+    none: int
+    written: int
+    corrected: Share
+    published: Share
+
+
+@dataclass(frozen=True, slots=True)
+class SecondLabel:
+    """Where the answer holds the runner-up of its first step.
+
+    answers: complete, with two labels or more. Left out: `none`, where the runner-up is `none`;
+    `absent`, where it is not written; `unread`, without a runner-up. positions: n by place among
+    the distinct labels, from 2.
+    """
+
+    answers: int
+    none: int
+    absent: int
+    unread: int
+    positions: Mapping[int, Share]
+
+
+def rank_consistency(answers: Sequence[Answer], *, unwritten: bool = False) -> RankConsistency:
+    """unwritten: leave labels written before the step out of the ranking."""
+    cases: list[_Case] = []
+    left_out: Counter[str] = Counter()
+    for answer, place in _intermediate(answers):
+        before = answer.before(place) if unwritten else frozenset[int]()
+        after = answer.following(place)
+        second = None if place.p is None else place.second(before)
+        if after is None:
+            left_out["unknown"] += 1
+        elif unwritten and (after in before or after == place.label):
+            left_out["repeats"] += 1
+        elif second is None:
+            left_out["unread"] += 1
+        elif second == answer.k:
+            left_out["none"] += 1
+        else:
+            cases.append(_Case(place, answer.place(place.number + 1), second, after))
+    return RankConsistency(
+        len(cases) + left_out.total(),
+        Share.among(case.hit for case in cases),
+        left_out["none"],
+        left_out["unknown"],
+        left_out["repeats"],
+        left_out["unread"],
+        sum(case.at(case.second) > case.at(case.place.label) for case in cases),
+        _trajectories([case for case in cases if case.hit]),
+        _trajectories([case for case in cases if not case.hit]),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """A step whose runner-up and next label are labels; later: the step of the next label."""
+
+    place: Place
+    later: Place | None
+    second: int
+    after: int
+
+    @property
+    def hit(self) -> bool:
+        return self.second == self.after
+
+    def at(self, label: int | None) -> float:
+        """p of a label at the step."""
+        return 0.0 if self.place.p is None or label is None else float(self.place.p[label])
+
+
+def _trajectories(cases: Sequence[_Case]) -> Trajectories:
+    later = [(case, case.later.p) for case in cases if case.later is not None]
+    return Trajectories(
+        Spread.of(case.at(case.second) for case in cases),
+        Spread.of(float(p[case.second]) for case, p in later if p is not None),
+        Spread.of(case.at(case.after) for case in cases),
+        Spread.of(float(p[case.after]) for case, p in later if p is not None),
+    )
+
+
+def never_predicted(answers: Sequence[Answer]) -> NeverPredicted:
+    """Both rates over the same steps."""
+    corrected: list[bool] = []
+    published: list[bool] = []
+    unfinished = none = written = 0
+    for answer, place in _intermediate(answers):
+        if not answer.complete:
+            unfinished += 1
+            continue
+        second = None if place.p is None else place.second()
+        if second is None or second == answer.following(place):
+            continue
+        published.append(second not in answer.written)
+        if second == answer.k:
+            none += 1
+        elif second in answer.before(place):
+            written += 1
+        else:
+            corrected.append(second not in answer.written[place.number :])
+    return NeverPredicted(
+        len(published), unfinished, none, written, Share.among(corrected), Share.among(published)
+    )
+
+
+def second_label(answers: Sequence[Answer]) -> SecondLabel:
+    """The released code has no such count; this one is over distinct labels, from the parser."""
+    several = [answer for answer in answers if answer.complete and len(answer.labels) > 1]
+    found: Counter[int] = Counter()
+    none = absent = unread = 0
+    for answer in several:
+        first = answer.place(1)
+        second = None if first is None or first.p is None else first.second()
+        if second is None:
+            unread += 1
+        elif second == answer.k:
+            none += 1
+        elif second not in answer.labels:
+            absent += 1
+        else:
+            found[answer.labels.index(second) + 1] += 1
+    positions = {at: Share(found[at], found.total()) for at in sorted(found)}
+    return SecondLabel(len(several), none, absent, unread, positions)
+
+
+def _intermediate(answers: Sequence[Answer]) -> list[tuple[Answer, Place]]:
+    return [
+        (answer, place)
+        for answer in answers
+        for place in answer.places
+        if place.kind is Kind.INTERMEDIATE
+    ]

@@ -1,0 +1,117 @@
+"""Whether a step's label distribution, or the boundary after its label, tells that it is the last.
+
+Source: METHODS C.2, A.5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from labelmass.analysis.answer import Answer, Floats, Kind, Place
+from labelmass.analysis.counts import Spread
+from labelmass.analysis.spikiness import entropy
+
+BINS = 10
+"""Bins of equal width of the calibration of P(stop)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contrast:
+    """One number at last and at intermediate steps.
+
+    difference: mean at last less mean at intermediate steps. ks: Kolmogorov-Smirnov distance.
+    auroc: P(larger at a last step than at an intermediate one), a tie counting half. None where
+    there are no steps of one kind.
+    """
+
+    last: Spread
+    intermediate: Spread
+    difference: float | None
+    ks: float | None
+    auroc: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Bin:
+    """Boundaries whose P(stop) lies in [low, high), or 1 in the last: n, mean, share that ended."""
+
+    low: float
+    high: float
+    n: int
+    p: float | None
+    stopped: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Stopping:
+    """Last against intermediate steps.
+
+    steps: contrasts of top, second and entropy of p_r. boundary: the contrast of P(stop).
+    bins, error, brier: calibration of P(stop) against what the greedy answer did; error is the
+    mean over boundaries of |mean P(stop) - share that ended| of their bin. width: of the intervals
+    of P(stop). undecided: labels written by one token with others, so that no row decides.
+    """
+
+    steps: Mapping[str, Contrast]
+    boundary: Contrast
+    bins: tuple[Bin, ...]
+    error: float | None
+    brier: float | None
+    width: Spread
+    undecided: int
+
+
+def stopping(answers: Sequence[Answer]) -> Stopping:
+    """The greedy answer takes the likelier branch, so what it did is a step at P(stop) = 1/2."""
+    places = [place for answer in answers for place in answer.places if place.label is not None]
+    read = [place for place in places if place.p is not None]
+    boundaries = [place for place in places if place.stop is not None]
+    p = np.array([place.stop for place in boundaries], dtype=np.float64)
+    ended = np.array([place.kind is Kind.LAST for place in boundaries], dtype=np.float64)
+    bins = _bins(p, ended)
+    gaps = [b.n * abs(b.p - b.stopped) for b in bins if b.p is not None and b.stopped is not None]
+    return Stopping(
+        {
+            "top": _contrast(read, lambda place: float(place.ranked[0])),
+            "second": _contrast(read, lambda place: float(place.ranked[1])),
+            "entropy": _contrast(read, lambda place: entropy(place.ranked)),
+        },
+        _contrast(boundaries, lambda place: place.stop or 0.0),
+        bins,
+        sum(gaps) / len(p) if len(p) else None,
+        float(((p - ended) ** 2).mean()) if len(p) else None,
+        Spread.of(place.stop_width for place in boundaries),
+        sum(len(answer.written) for answer in answers) - len(boundaries),
+    )
+
+
+def _contrast(places: Sequence[Place], read: Callable[[Place], float]) -> Contrast:
+    last = [read(place) for place in places if place.kind is Kind.LAST]
+    going_on = [read(place) for place in places if place.kind is Kind.INTERMEDIATE]
+    spreads = Spread.of(last), Spread.of(going_on)
+    if not last or not going_on:
+        return Contrast(*spreads, None, None, None)
+    one, other = np.sort(last), np.sort(going_on)
+    below = np.searchsorted(other, one, "left") + np.searchsorted(other, one, "right")
+    both = np.concatenate([one, other])
+    reached = [np.searchsorted(x, both, "right") / len(x) for x in (one, other)]
+    return Contrast(
+        *spreads,
+        float(one.mean() - other.mean()),
+        float(np.abs(reached[0] - reached[1]).max()),
+        float(below.mean() / 2 / len(other)),
+    )
+
+
+def _bins(p: Floats, ended: Floats) -> tuple[Bin, ...]:
+    at = np.minimum((p * BINS).astype(np.int64), BINS - 1)
+    found: list[Bin] = []
+    for number in range(BINS):
+        inside = at == number
+        n = int(inside.sum())
+        means = (float(p[inside].mean()), float(ended[inside].mean())) if n else (None, None)
+        found.append(Bin(number / BINS, (number + 1) / BINS, n, *means))
+    return tuple(found)

@@ -1,0 +1,173 @@
+"""Diagnoses side by side: a column a run, rows grouped by analysis; for a terminal, or Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from labelmass.analysis.answer import Kind
+from labelmass.analysis.counts import Share, Spread
+from labelmass.analysis.diagnosis import Diagnosis
+from labelmass.analysis.stopping import Contrast
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+Cell = Callable[[Diagnosis], object]
+
+
+def _position(j: int) -> Cell:
+    return lambda d: d.order_accuracy and d.order_accuracy.all.get(j)
+
+
+def _paired(d: Diagnosis) -> object:
+    found = d.order_accuracy and d.order_accuracy.paired.get(2)
+    return found and tuple(found)
+
+
+def _rank(rank: int) -> Cell:
+    return lambda d: d.profile.ranks[rank - 1] if len(d.profile.ranks) >= rank else None
+
+
+def _second(d: Diagnosis) -> object:
+    found = d.second_label.positions
+    return Share(found[2].hits if 2 in found else 0, sum(share.hits for share in found.values()))
+
+
+ROWS: Mapping[str, Mapping[str, Cell]] = {
+    "answers": {
+        "records": lambda d: d.records,
+        "on-format": lambda d: d.endings.complete,
+        "off-format": lambda d: d.endings.off_format,
+        "unreadable": lambda d: d.endings.unreadable,
+        "empty": lambda d: d.endings.empty,
+        "repeating a label": lambda d: d.repeats.again,
+        "twice in a row": lambda d: d.repeats.in_a_row,
+    },
+    "two labels or more": {
+        "answers": lambda d: d.multi_label.rate,
+        "on-format answers": lambda d: d.multi_label.complete,
+        "demonstrations": lambda d: d.multi_label.demonstrations,
+        "gold sets": lambda d: d.multi_label.gold,
+    },
+    "spikiness (gap = ln top/2nd)": {
+        "top, intermediate": lambda d: d.spikiness.kinds[Kind.INTERMEDIATE].top,
+        "top, last": lambda d: d.spikiness.kinds[Kind.LAST].top,
+        "top, `none` written": lambda d: d.spikiness.kinds[Kind.NONE].top,
+        "gap, intermediate": lambda d: d.spikiness.kinds[Kind.INTERMEDIATE].gap,
+        "gap, last": lambda d: d.spikiness.kinds[Kind.LAST].gap,
+        "bits, intermediate": lambda d: d.spikiness.kinds[Kind.INTERMEDIATE].entropy,
+        "bits, last": lambda d: d.spikiness.kinds[Kind.LAST].entropy,
+        "1 - Z, intermediate": lambda d: d.spikiness.kinds[Kind.INTERMEDIATE].hidden,
+        "1 - Z, last": lambda d: d.spikiness.kinds[Kind.LAST].hidden,
+        "width of p_r": lambda d: d.spikiness.width,
+        "wider than 0.1": lambda d: d.spikiness.wide,
+    },
+    "AUROC for the last step": {
+        "top": lambda d: d.stopping.steps["top"],
+        "second": lambda d: d.stopping.steps["second"],
+        "entropy": lambda d: d.stopping.steps["entropy"],
+        "P(stop) at the boundary": lambda d: d.stopping.boundary,
+    },
+    "P(stop) at the boundary": {
+        "intermediate": lambda d: d.stopping.boundary.intermediate,
+        "last": lambda d: d.stopping.boundary.last,
+        "calibration error": lambda d: d.stopping.error,
+    },
+    "runner-up of a step": {
+        "is the next label": lambda d: d.rank_consistency.hits,
+        "... of those not written": lambda d: d.rank_consistency_unwritten.hits,
+        "is `none`, left out": lambda d: d.rank_consistency.none,
+        "never predicted": lambda d: d.never_predicted.corrected,
+        "... as published": lambda d: d.never_predicted.published,
+        "of step 1, written 2nd": _second,
+    },
+    "j-th label is gold": {
+        "1st": _position(1),
+        "2nd": _position(2),
+        "3rd": _position(3),
+        "1st, 2nd, same answers": _paired,
+    },
+    "sorted p_1 of labels": {
+        "largest": _rank(1),
+        "second": _rank(2),
+        "third": _rank(3),
+        "records, top < 0.3": lambda d: d.profile.low_top,
+    },
+    "attention a token, %": {
+        "of the prompt": lambda d: d.attention and d.attention.input,
+        "of the answer": lambda d: d.attention and d.attention.answer,
+        "first of earlier labels": lambda d: d.attention and d.attention.labels,
+        "all of the prompt": lambda d: d.attention and d.attention.input_total,
+    },
+    "order of labels": {
+        "alphabetical": lambda d: d.label_order.alphabetical.ordered,
+        "as in the prompt": lambda d: d.label_order.prompt.ordered,
+        "by chance": lambda d: d.label_order.chance,
+        "tau, alphabetical": lambda d: d.label_order.alphabetical.tau,
+        "tau, prompt": lambda d: d.label_order.prompt.tau,
+    },
+}
+"""group -> row -> what it shows: a share or a mean with its count, a contrast's AUROC, a number."""
+
+NAMES, CELLS = 31, 20
+"""Characters that the names of the rows, and a run's column, take in a terminal."""
+
+CAPTION = (
+    "In brackets the number of cases, of an AUROC those at last and at intermediate steps. "
+    "p_r is taken in the middle of its interval. Attention needs a model."
+)
+
+
+def rich_tables(runs: Mapping[str, Diagnosis], width: int) -> Iterator[Table]:
+    """For a terminal of so many characters: as many runs beside each other as fit."""
+    fit = max((width - NAMES) // CELLS, 1)
+    for first in range(0, len(runs), fit):
+        chosen = dict(list(runs.items())[first : first + fit])
+        yield _rich_table(chosen, "" if first + fit < len(runs) else CAPTION)
+
+
+def _rich_table(runs: Mapping[str, Diagnosis], caption: str) -> Table:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, caption=caption, caption_justify="left", padding=0)
+    table.add_column("", no_wrap=True, min_width=NAMES - 2)
+    for name in runs:
+        table.add_column(Text(name), justify="right", overflow="fold")
+    for group, rows in ROWS.items():
+        table.add_row(Text(group, "bold"))
+        for name, read in rows.items():
+            table.add_row(Text(f"  {name}"), *(Text(shown(read(one))) for one in runs.values()))
+    return table
+
+
+def markdown(runs: Mapping[str, Diagnosis]) -> str:
+    """A pipe table."""
+    lines = [_pipes(["", *runs]), _pipes(["---", *["---:"] * len(runs)])]
+    for group, rows in ROWS.items():
+        lines.append(_pipes([f"**{group}**", *[""] * len(runs)]))
+        for name, read in rows.items():
+            lines.append(_pipes([name, *(shown(read(one)) for one in runs.values())]))
+    return "\n".join([*lines, "", CAPTION]) + "\n"
+
+
+def shown(value: object) -> str:
+    """A cell: n/a where there is nothing to divide by."""
+    if isinstance(value, Share | Spread):
+        return str(value)
+    if isinstance(value, Contrast):
+        if value.auroc is None:
+            return "n/a"
+        return f"{value.auroc:.3f} ({value.last.n}, {value.intermediate.n})"
+    if isinstance(value, tuple):
+        shares = [one for one in value if isinstance(one, Share) and one.value is not None]
+        return ", ".join(f"{100 * (one.value or 0):.1f}%" for one in shares) + f" ({shares[0].of})"
+    if value is None:
+        return "n/a"
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+def _pipes(cells: list[str]) -> str:
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"

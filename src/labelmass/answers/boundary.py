@@ -1,0 +1,115 @@
+"""The joint between prompt and answer, verified by tokenising.
+
+An answer's first bytes may fuse with the end of the prompt into one token. The prompt is then cut
+back to the last token that every answer leaves alone, and the bytes cut off are left for the model
+to write, as part of the format. So probabilities are those of text the model really meets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from labelmass.answers.automaton import ByteAutomaton
+from labelmass.answers.grammar import TokenGrammar, Vocabulary
+from labelmass.answers.spelling import spelling_of
+from labelmass.errors import RecordError, TaskError
+from labelmass.lm.base import Tokenizer, common_length
+from labelmass.task import Record
+from labelmass.task.prompt import Prompt
+from labelmass.task.questions import Askable
+
+TAIL = 12
+"""Tokens at the end of a prompt that decide how an answer joins it."""
+
+PROBES = ("x", " x", "\nx", "1", "(x", "é", '"x"')
+"""Texts that begin unlike one another, to find what all prompts of a task share."""
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Where a record's answer starts: the prompt's ids, and the grammar of what follows them."""
+
+    ids: tuple[int, ...]
+    grammar: TokenGrammar
+
+
+class Joint:
+    """Joins the prompts of a task, or of a question, and its answers under one tokenizer.
+
+    vocabulary: the tokenizer's, where there is one at hand.
+
+    Raises TaskError for labels that this tokenizer cannot write, or makes one, and ModelError for a
+    chat template that does not take the task's prompts.
+    """
+
+    def __init__(
+        self, task: Askable, tokenizer: Tokenizer, vocabulary: Vocabulary | None = None
+    ) -> None:
+        self.task = task
+        self.tokenizer = tokenizer
+        self.vocabulary = vocabulary or Vocabulary(tokenizer)
+        self._spelling = spelling_of(task, self.vocabulary)
+        self._grammars: dict[bytes, TokenGrammar] = {}
+        self._cuts: dict[tuple[int, ...], int] = {}
+        self._answers = [task.format.write([forms[0]]) for forms in task.spellings]
+        if task.format.none is not None:
+            self._answers.append(task.format.write([]))
+        if vocabulary is None:  # the first of those under this tokenizer
+            with suppress(RecordError):
+                tokenizer.encode_prompt(task.prompt(Record(id=0, text=PROBES[0])))
+
+    def start(self, record: Record) -> Start:
+        """Prompt ids and grammar for a record; RecordError where it cannot be put."""
+        prompt = self.task.prompt(record)
+        ids = self.tokenizer.encode_prompt(prompt)
+        cut = self._cut(prompt, ids)
+        loose = b"".join(self.tokenizer.token_bytes[i] or b"" for i in ids[len(ids) - cut :])
+        return Start(tuple(ids[: len(ids) - cut]), self._grammar(loose))
+
+    def text(self, record: Record, start: Start) -> str:
+        """The text that `start.ids` encode, control tokens shown as the template writes them."""
+        text = self.tokenizer.render_prompt(self.task.prompt(record))
+        ids = self.tokenizer.encode_prompt(self.task.prompt(record))[len(start.ids) :]
+        loose = b"".join(self.tokenizer.token_bytes[i] or b"" for i in ids).decode()
+        return text[: len(text) - len(loose)]
+
+    @cached_property
+    def beginning(self) -> tuple[int, ...]:
+        """The ids that the prompts of the task begin with, whatever the record says."""
+        probes = [self.start(Record(id=0, text=text)).ids for text in PROBES]
+        return probes[0][: common_length(probes)]
+
+    def shared(self, starts: Sequence[Start]) -> int:
+        """How many leading ids these prompts, and prompts of other texts, have in common."""
+        return common_length([self.beginning, *(start.ids for start in starts)])
+
+    def _cut(self, prompt: Prompt, ids: list[int]) -> int:
+        """How many tokens at the end of the prompt some answer would change."""
+        tail = tuple(ids[-TAIL:])
+        if tail not in self._cuts:
+            given = prompt.opening
+            cut = 0
+            for answer in self._answers:
+                if answer.startswith(given):
+                    joined = self.tokenizer.encode_prompt(replace(prompt, opening=answer))
+                    cut = max(cut, len(ids) - common_length([ids, joined]))
+            if cut and any(self.tokenizer.token_bytes[i] is None for i in ids[len(ids) - cut :]):
+                raise TaskError(
+                    "the answer changes how the control tokens at the end of the prompt are read "
+                    f"(ids {ids[-cut:]}): check the chat template, or set chat = false"
+                )
+            self._cuts[tail] = cut
+        return self._cuts[tail]
+
+    def _grammar(self, loose: bytes) -> TokenGrammar:
+        """The grammar where these last bytes of the prompt are left for the model to write."""
+        if loose not in self._grammars:
+            fmt, given = self._spelling.format, self._spelling.given.encode()
+            before = loose[: max(len(loose) - len(given), 0)]  # bytes of the prompt itself
+            kept = b"" if before else given[: len(given) - len(loose)]
+            automaton = ByteAutomaton(fmt, self._spelling.labels, before=before, given=given)
+            self._grammars[loose] = TokenGrammar(automaton, self.vocabulary, kept)
+        return self._grammars[loose]

@@ -1,0 +1,21 @@
+"""Calibrators: scores made to match people, per label or shared, fitted on soft targets."""
+
+from __future__ import annotations
+
+from labelmass.calibration.calibrator import CALIBRATED, Calibrator
+from labelmass.calibration.fit import CrossFitted, cross_fit, fit
+from labelmass.calibration.model_selection import Choice, choose
+from labelmass.calibration.registry import CALIBRATORS
+from labelmass.provenance import HoldOut
+
+__all__ = [
+    "CALIBRATED",
+    "CALIBRATORS",
+    "Calibrator",
+    "Choice",
+    "CrossFitted",
+    "HoldOut",
+    "choose",
+    "cross_fit",
+    "fit",
+]

@@ -1,0 +1,184 @@
+"""The calibrator: scores in, probabilities that match people out; an artefact in readable JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from labelmass.calibration.base import Floats
+from labelmass.calibration.curves import Curve, apply_curves
+from labelmass.calibration.model_selection import Choice
+from labelmass.calibration.registry import find_calibrator
+from labelmass.errors import FitError, LabelMassError
+from labelmass.files import read_json, shaped
+from labelmass.provenance import HoldOut, check, check_labels
+
+KIND = "labelmass calibrator 1"
+
+CALIBRATED = "calibrated:"
+"""Before a method's name: its scores after a calibrator."""
+
+
+@dataclass(frozen=True)
+class Calibrator:
+    """Curves for labels, with what they were fitted on.
+
+    curves: one a label, or a single one shared by all.
+    records, ids: how many records were fitted on, and the `fingerprint` of their ids.
+    hold_out: which records were kept for judging; None if none were.
+    choice: the table by which the method was chosen; None if it was asked for by name.
+    signature: what kind of scores it is for (`Signature.to_dict`); None if not known.
+    """
+
+    labels: tuple[str, ...]
+    method: str
+    curves: tuple[Curve, ...]
+    records: int
+    ids: str
+    hold_out: HoldOut | None = None
+    choice: Choice | None = field(default=None, repr=False)
+    signature: Mapping[str, Any] | None = field(default=None, repr=False)
+
+    @property
+    def shared(self) -> bool:
+        return len(self.curves) == 1 and len(self.labels) > 1
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader must know: labels that had few examples, and what was done."""
+        if self.shared:
+            return ()
+        return tuple(
+            f"{label}: {curve.positives:g} of {curve.records} positive, "
+            + (f"borrows {curve.borrowed:g} records' weight" if curve.borrowed else "few, as it is")
+            for label, curve in zip(self.labels, self.curves, strict=True)
+            if curve.few
+        )
+
+    @property
+    def digest(self) -> str:
+        """12 hex digits of all it holds: what a policy remembers it by."""
+        return sha256(json.dumps(self.to_dict()).encode()).hexdigest()[:12]
+
+    def __repr__(self) -> str:
+        how = "shared" if self.shared else "per label"
+        return (
+            f"Calibrator({self.method}, {how}, {len(self.labels)} labels, {self.records} records)"
+        )
+
+    def apply(
+        self,
+        labels: Sequence[str],
+        *scores: Floats,
+        signature: Mapping[str, Any] | None = None,
+        force: bool = False,
+    ) -> tuple[Floats, ...]:
+        """(n, k) arrays of scores, end by end: pass `p`, or `low, p, high` in this order.
+
+        Curves do not fall, so what was ordered stays so; NaN stays NaN. FitError for other labels,
+        and for scores of another signature unless `force`; the message names the fields.
+        """
+        check_labels("this calibrator", self.labels, labels)
+        check("this calibrator", self.signature, signature, force)
+        method = find_calibrator(self.method)
+        mapped = [apply_curves(method, self.curves, one) for one in scores]
+        for lower, upper in pairwise(mapped):
+            np.maximum(upper, lower, out=upper, where=~np.isnan(lower))  # rounding, at most
+        return tuple(mapped)
+
+    # -- storage --------------------------------------------------------------------------------
+
+    def to_dict(self) -> dict[str, Any]:
+        names = ("*",) if self.shared else self.labels
+        hold_out = self.hold_out
+        return {
+            "kind": KIND,
+            "method": self.method,
+            "labels": list(self.labels),
+            "shared": self.shared,
+            "fitted_on": {
+                "records": self.records,
+                "ids": self.ids,
+                "hold_out": hold_out and {"share": hold_out.share, "seed": hold_out.seed},
+            },
+            "notes": list(self.notes),
+            "curves": {n: c.to_dict() for n, c in zip(names, self.curves, strict=True)},
+            "choice": self.choice and self.choice.to_dict(),
+            "signature": self.signature and dict(self.signature),
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Calibrator:
+        """What `to_dict` wrote; FitError, which names the key, for anything else."""
+        try:
+            stored = shaped(_Stored, data)
+            if stored.kind != KIND:
+                raise FitError(f"not a calibrator this version reads: kind {stored.kind!r}")
+            return cls(
+                stored.labels,
+                stored.method,
+                tuple(stored.checked_curves()),
+                stored.fitted_on.records,
+                stored.fitted_on.ids,
+                stored.fitted_on.hold_out,
+                stored.choice,
+                stored.signature,
+            )
+        except FitError:
+            raise
+        except LabelMassError as error:
+            raise FitError(f"not a calibrator of labelmass: {error}") from None
+
+    def save(self, path: str | Path) -> None:
+        text = json.dumps(self.to_dict(), ensure_ascii=False, indent=1, allow_nan=False)
+        Path(path).write_text(text + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: str | Path) -> Calibrator:
+        """FitError if the file is not there or holds no calibrator."""
+        try:
+            return cls.from_dict(read_json(path))
+        except LabelMassError as error:
+            raise FitError(f"cannot read the calibrator {str(path)!r}: {error}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class _FittedOn:
+    records: int
+    ids: str
+    hold_out: HoldOut | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """What a calibrator's file holds."""
+
+    kind: str
+    method: str
+    labels: tuple[str, ...]
+    shared: bool
+    fitted_on: _FittedOn
+    curves: Mapping[str, Curve]
+    choice: Choice | None
+    signature: Mapping[str, Any] | None
+
+    def checked_curves(self) -> Iterator[Curve]:
+        """Its curves in the order of its labels; LabelMassError for one that is none."""
+        method = find_calibrator(self.method)
+        if not self.labels or len(set(self.labels)) < len(self.labels):
+            raise LabelMassError("labels must be one or more, each once")
+        for name in ("*",) if self.shared else self.labels:
+            if name not in self.curves:
+                raise LabelMassError(f"curves.{name} is missing")
+            try:
+                parameters = method.read(self.curves[name].parameters)
+            except LabelMassError as error:
+                raise LabelMassError(f"curves.{name}.parameters: {error}") from None
+            yield replace(self.curves[name], parameters=parameters)

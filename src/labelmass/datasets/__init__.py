@@ -1,0 +1,1 @@
+"""Public datasets in, splits, near duplicates."""

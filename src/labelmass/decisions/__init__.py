@@ -1,0 +1,42 @@
+"""Decisions: thresholds for a goal, with guarantees, bands for review, a policy file, drift."""
+
+from __future__ import annotations
+
+from labelmass.decisions.conformal_risk_control import control
+from labelmass.decisions.decisions import Decisions, Outcome, decide
+from labelmass.decisions.drift import Drift, Reference, compare
+from labelmass.decisions.guarantee import Guarantee
+from labelmass.decisions.learn_then_test import certify, sequence
+from labelmass.decisions.policy import Policy
+from labelmass.decisions.review_bands import Band, band, bands, review_load
+from labelmass.decisions.rule import Rule
+from labelmass.decisions.thresholds import Goal, Threshold, majority, nearest, thresholds
+from labelmass.decisions.unmet import UNMET, fallback
+from labelmass.decisions.verdict import ceiling
+
+__all__ = [
+    "UNMET",
+    "Band",
+    "Decisions",
+    "Drift",
+    "Goal",
+    "Guarantee",
+    "Outcome",
+    "Policy",
+    "Reference",
+    "Rule",
+    "Threshold",
+    "band",
+    "bands",
+    "ceiling",
+    "certify",
+    "compare",
+    "control",
+    "decide",
+    "fallback",
+    "majority",
+    "nearest",
+    "review_load",
+    "sequence",
+    "thresholds",
+]

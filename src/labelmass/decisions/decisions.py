@@ -1,0 +1,195 @@
+"""From scores to what is done: a policy applied to records."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labelmass.decisions.policy import Policy
+from labelmass.decisions.rule import ACTIONS
+from labelmass.errors import FitError
+from labelmass.provenance import check
+
+Floats = NDArray[np.float64]
+
+
+class Outcome(IntEnum):
+    """What a label's score comes to."""
+
+    BELOW = 0
+    REVIEW = 1
+    ABOVE = 2
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """What a policy does with (n, k) scores.
+
+    outcomes: (n, k) of `Outcome`. straddles: (n, k) whether the interval left two outcomes open:
+    exploring the record further may settle it, but for those that are `unreadable`: (n, k) whether
+    two outcomes are open only because some mass cannot be read. no_verdict: (n,) whether too little
+    of the record gives a verdict. degrees: (n, k) what that comes to, in `ACTIONS`.
+    """
+
+    labels: tuple[str, ...]
+    outcomes: NDArray[np.int8] = field(repr=False)
+    straddles: NDArray[np.bool_] = field(repr=False)
+    unreadable: NDArray[np.bool_] = field(repr=False)
+    no_verdict: NDArray[np.bool_] = field(repr=False)
+    degrees: NDArray[np.int64] = field(repr=False)
+
+    @cached_property
+    def actions(self) -> tuple[str, ...]:
+        """(n,) the strictest of each record's labels."""
+        return tuple(ACTIONS[degree] for degree in self.degrees.max(axis=1))
+
+    def to_rows(self) -> list[dict[str, Any]]:
+        """One object a record: its action and each label's; labels given, in review, straddling."""
+        return [
+            {
+                "action": action,
+                "labels": {x: ACTIONS[d] for x, d in zip(self.labels, degrees, strict=True)},
+                "given": self._names(outcomes == Outcome.ABOVE),
+                "review": self._names(outcomes == Outcome.REVIEW),
+                "straddles": self._names(straddles),
+                "unreadable": self._names(unreadable),
+                "no_verdict": bool(no_verdict),
+            }
+            for action, degrees, outcomes, straddles, unreadable, no_verdict in zip(
+                self.actions,
+                self.degrees,
+                self.outcomes,
+                self.straddles,
+                self.unreadable,
+                self.no_verdict,
+                strict=True,
+            )
+        ]
+
+    def _names(self, chosen: NDArray[np.bool_]) -> list[str]:
+        return [label for label, one in zip(self.labels, chosen, strict=True) if one]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many records get each action."""
+        return {action: self.actions.count(action) for action in ACTIONS}
+
+
+def decide(
+    policy: Policy,
+    p: Floats,
+    low: Floats | None = None,
+    high: Floats | None = None,
+    *,
+    ceiling: Floats | None = None,
+    verdict: Floats | None = None,
+    signature: Mapping[str, Any] | None = None,
+    calibrator: str | None = None,
+    force: bool = False,
+) -> Decisions:
+    """Apply a policy to (n, k) scores, columns in the order of its labels, and their bounds.
+
+    An interval whose ends and point have one outcome has it, else the policy's `straddle` decides.
+    Without bounds, or where they are NaN, p stands for them; where p is NaN the label goes to
+    review.
+
+    ceiling: (n, k) upper ends if what cannot be read counts as open, see `ceiling`. verdict: (n,)
+    the least mass on which any verdict is given, None if the format has none. Where that is below
+    the policy's `min_verdict`, or not known, what would be let pass goes to review.
+
+    FitError for other shapes, for scores outside [0, 1], and unless `force` for scores of another
+    signature or through another calibrator (its `digest`) than the policy's.
+    """
+    k = len(policy.labels)
+    if p.ndim != 2 or p.shape[1] != k:
+        raise FitError(
+            f"scores of shape {p.shape}: a column for each of {', '.join(policy.labels)}"
+        )
+    check_policy(policy, signature, calibrator, force)
+    if not force:
+        _check_verdict(policy, verdict)
+    low, high = (p if end is None else np.where(np.isnan(end), p, end) for end in (low, high))
+    if ceiling is not None:
+        ceiling = np.where(np.isnan(ceiling), high, np.maximum(ceiling, high))
+    top = high if ceiling is None else ceiling
+    ends = (_within(policy, end) for end in (low, p, high, top))
+    bottom, point, upper, top = (_outcomes(policy, end) for end in ends)
+    known = ~np.isnan(p)
+    straddles = (bottom != top) & known
+    open_to = {"review": np.full_like(point, Outcome.REVIEW), "point": point, "low": bottom}
+    outcomes = np.where(straddles, open_to.get(policy.straddle, top), point)
+    outcomes[~known] = Outcome.REVIEW
+    no_verdict = np.zeros(len(p), dtype=bool)
+    if verdict is not None:
+        no_verdict = ~(verdict >= policy.min_verdict) & known.any(axis=1)
+        outcomes[no_verdict[:, None] & (outcomes == Outcome.BELOW)] = Outcome.REVIEW
+    unreadable = straddles & (bottom == upper)
+    degrees = _degrees(policy, outcomes)
+    return Decisions(policy.labels, outcomes, straddles, unreadable, no_verdict, degrees)
+
+
+def _check_verdict(policy: Policy, verdict: Floats | None) -> None:
+    """FitError for scores that say what the policy's did not, or do not say what those did."""
+    says = "how much of each record gives a verdict"
+    if verdict is None and policy.needs_verdict:
+        raise FitError(
+            f"this policy is for scores that say {says}, and these do not: give `verdict` and what "
+            "is `unreadable`, or force it"
+        )
+    if verdict is not None and policy.needs_verdict is False:
+        raise FitError(
+            f"this policy is for scores that do not say {says}, and these do: make one on scores "
+            "of this kind, or force it"
+        )
+
+
+_SLACK = 1e-6
+"""What rounding may put outside of [0, 1]; it is cut off."""
+
+
+def _within(policy: Policy, score: Floats) -> Floats:
+    """Scores without what rounding put outside [0, 1]; FitError for what is no probability."""
+    wrong = np.argwhere((score < -_SLACK) | (score > 1 + _SLACK))
+    if len(wrong):
+        row, column = wrong[0].tolist()
+        raise FitError(
+            f"label {policy.labels[column]!r}: row {row} has the score {score[row, column]:g}, "
+            "which is not in [0, 1]"
+        )
+    return np.clip(score, 0.0, 1.0)
+
+
+def check_policy(
+    policy: Policy, signature: Mapping[str, Any] | None, calibrator: str | None, force: bool
+) -> None:
+    """FitError, unless `force`, for scores of another signature or through another calibrator."""
+    check("this policy", policy.signature, signature, force)
+    if policy.calibrator != calibrator and not force:
+        raise FitError(
+            f"this policy is for scores through the calibrator {policy.calibrator}, not "
+            f"{calibrator}: apply that one, make a policy on these scores, or force it"
+        )
+
+
+def _outcomes(policy: Policy, score: Floats) -> NDArray[np.int8]:
+    thresholds, reviews = (
+        np.array([np.inf if end is None else end for end in ends])
+        for ends in (policy.thresholds, [rule.review_from for rule in policy.rules.values()])
+    )
+    out = np.full(score.shape, Outcome.BELOW, dtype=np.int8)
+    out[score >= reviews] = Outcome.REVIEW
+    out[score >= thresholds] = Outcome.ABOVE
+    return out
+
+
+def _degrees(policy: Policy, outcomes: NDArray[np.int8]) -> NDArray[np.int64]:
+    given = np.array([ACTIONS.index(rule.action) for rule in policy.rules.values()])
+    degrees = np.where(outcomes == Outcome.ABOVE, given, 0)
+    degrees[outcomes == Outcome.REVIEW] = ACTIONS.index("review")
+    return degrees

@@ -1,0 +1,236 @@
+"""The policy: a rule for each label, and on which data they rest."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, cast
+
+from labelmass._text import canonical, find
+from labelmass.decisions.drift import Reference
+from labelmass.decisions.rule import NEVER, Rule, check_keys, check_share
+from labelmass.decisions.toml import dumps
+from labelmass.errors import FitError, LabelMassError
+from labelmass.files import read_json, read_toml, shaped
+
+KIND = "labelmass policy 2"
+
+EARLIER = "labelmass policy 1"
+"""Files in which a label without a threshold is never given, see `Rule.from_earlier`."""
+
+MIN_VERDICT = 0.5
+"""A record of which less than this gives any verdict goes to review, unless a policy says else."""
+
+STRADDLES = {
+    "review": "goes to review",
+    "point": "is decided by its point score p, without guarantee",
+    "high": "is decided by its upper bound, without guarantee: on the safe side for misses",
+    "low": "is decided by its lower bound, without guarantee: on the safe side for false alarms",
+}
+"""What becomes of a label whose interval leaves two outcomes open."""
+
+
+@dataclass(frozen=True)
+class Policy:
+    """Rules by label, in the labels' order, and what they rest on.
+
+    straddle: a key of `STRADDLES`. records, ids: the labelled records the thresholds were found on,
+    and the `fingerprint` of their ids. signature: of their scores. calibrator: the `digest` of the
+    calibrator the scores went through, None if none. reference: for `drift`. min_verdict: a record
+    of which less mass than this gives any verdict goes to review, where the format has one.
+    """
+
+    rules: Mapping[str, Rule]
+    straddle: str = "review"
+    records: int | None = None
+    ids: str | None = None
+    signature: Mapping[str, Any] | None = field(default=None, repr=False)
+    calibrator: str | None = None
+    reference: Reference | None = field(default=None, repr=False)
+    min_verdict: float = MIN_VERDICT
+
+    def __post_init__(self) -> None:
+        if not self.rules:
+            raise FitError("a policy without labels decides nothing: give a rule for each")
+        if self.straddle not in STRADDLES:
+            raise FitError(f"straddle is one of {', '.join(STRADDLES)}, not {self.straddle!r}")
+        check_share("min_verdict", self.min_verdict)
+        known = self.rules if self.reference is None else self.reference.scores
+        rules, scores = (set(map(canonical, names)) for names in (self.rules, known))
+        if rules != scores:
+            odd = sorted(rules ^ scores)[0]
+            lacks = "its rules lack it" if odd in scores else "its reference does"
+            raise FitError(
+                f"the policy has label {odd!r} in one place and not in another ({lacks}): a label "
+                f'that is never given has a rule with threshold "{NEVER}"'
+            )
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return tuple(self.rules)
+
+    @property
+    def thresholds(self) -> tuple[float | None, ...]:
+        return tuple(rule.threshold for rule in self.rules.values())
+
+    @property
+    def needs_verdict(self) -> bool | None:
+        """Whether the scores it was made on say how much of a record gives a verdict.
+
+        None where it remembers no scores.
+        """
+        return None if self.reference is None else "verdict" in self.reference.masses
+
+    @property
+    def digest(self) -> str:
+        """12 hex digits of all it holds."""
+        return sha256(json.dumps(self.to_dict()).encode()).hexdigest()[:12]
+
+    @property
+    def text(self) -> str:
+        """The policy in sentences: a line a label, and what becomes of straddling records."""
+        lines: list[str] = []
+        for label, rule in self.rules.items():
+            lines.append(f"{label}: {rule.when}. {rule.why}")
+        lines.append(f"A label whose interval leaves two outcomes open {STRADDLES[self.straddle]}.")
+        lines.append(
+            f"Where the format has a verdict, a record of which less than {self.min_verdict:g} "
+            "gives one goes to review."
+        )
+        return "\n".join(lines)
+
+    def move(self, label: str, threshold: float | None) -> Policy:
+        """With one threshold moved by hand: its guarantee is gone and its note says so.
+
+        Promises made together with it still hold. A promise for all labels together is gone whole.
+        """
+        name = find(label, self.rules)
+        if name is None:
+            raise FitError(f"no label is called {label!r}: one of {', '.join(self.rules)}")
+        moved = self.rules[name].moved(threshold)
+        return replace(self, rules=_together({**self.rules, name: moved}))
+
+    # -- storage --------------------------------------------------------------------------------
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data without null: a key that is missing is a None."""
+        whole = {
+            "kind": KIND,
+            "straddle": self.straddle,
+            "min_verdict": self.min_verdict,
+            "labels": {label: rule.to_dict() for label, rule in self.rules.items()},
+            "data": {"records": self.records, "ids": self.ids, "calibrator": self.calibrator},
+            "signature": self.signature,
+            "reference": self.reference and self.reference.to_dict(),
+        }
+        return cast("dict[str, Any]", _without_none(whole))
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Policy:
+        """What `to_dict` wrote, thresholds edited by hand included; FitError for anything else."""
+        try:
+            kind = shaped(_Kind, data).kind
+            if kind not in (KIND, EARLIER):
+                raise FitError(f"not a policy this version reads: kind {kind!r}")
+            if kind == KIND:
+                check_keys("a policy", data, ("kind", "straddle", "labels"), _FURTHER)
+            stored = shaped(_Stored, data)
+        except FitError:
+            raise
+        except LabelMassError as error:
+            raise FitError(f"not a policy of labelmass: {error}") from None
+        read = Rule.from_dict if kind == KIND else Rule.from_earlier
+        calibrator = (stored.signature or {}).get("calibrator")
+        if "calibrator" in data.get("data", {}):
+            calibrator = stored.data.calibrator
+        return cls(
+            _together(_rules(stored.labels, read)),
+            stored.straddle,
+            stored.data.records,
+            stored.data.ids,
+            stored.signature,
+            calibrator,
+            None if stored.reference is None else Reference.from_dict(stored.reference),
+            stored.min_verdict,
+        )
+
+    def save(self, path: str | Path) -> None:
+        """As TOML where the name ends in .toml, else as JSON."""
+        data = self.to_dict()
+        if Path(path).suffix.lower() == ".toml":
+            text = dumps(data)
+        else:
+            text = json.dumps(data, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+        Path(path).write_text(text, encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: str | Path) -> Policy:
+        """FitError if the file is not there or holds no policy."""
+        read = read_toml if Path(path).suffix.lower() == ".toml" else read_json
+        try:
+            return cls.from_dict(read(path))
+        except LabelMassError as error:
+            raise FitError(f"cannot read the policy {str(path)!r}: {error}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Origin:
+    records: int | None = None
+    ids: str | None = None
+    calibrator: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """What a policy's file holds."""
+
+    straddle: str
+    labels: Mapping[str, Mapping[str, Any]]
+    data: _Origin = _Origin()
+    signature: Mapping[str, Any] | None = None
+    reference: Mapping[str, Any] | None = None
+    min_verdict: Any = MIN_VERDICT  # checked as a share
+
+
+_FURTHER = ("min_verdict", "data", "signature", "reference")
+
+
+def _rules(
+    labels: Mapping[str, Mapping[str, Any]], read: Callable[[Mapping[str, Any]], Rule]
+) -> dict[str, Rule]:
+    rules: dict[str, Rule] = {}
+    for label, rule in labels.items():
+        try:
+            rules[label] = read(rule)
+        except FitError as error:
+            raise FitError(f"label {label!r}: {error}") from None
+    return rules
+
+
+def _together(rules: Mapping[str, Rule]) -> dict[str, Rule]:
+    """A promise for all labels together holds for all rules or for none."""
+    joint = [rule.guarantee is not None and rule.guarantee.label == "*" for rule in rules.values()]
+    if all(joint) or not any(joint):
+        return dict(rules)
+    note = "another label's threshold was moved by hand: no guarantee"
+    return {
+        label: replace(rule, guarantee=None, note=note) if one else rule
+        for one, (label, rule) in zip(joint, rules.items(), strict=True)
+    }
+
+
+def _without_none(value: object) -> object:
+    if isinstance(value, Mapping):
+        items = cast("Mapping[str, object]", value).items()
+        return {key: _without_none(one) for key, one in items if one is not None}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_without_none(one) for one in cast("Sequence[object]", value)]
+    return value

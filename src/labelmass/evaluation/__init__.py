@@ -1,0 +1,24 @@
+"""Evaluation: probabilities and label sets of methods beside what people said."""
+
+from __future__ import annotations
+
+from labelmass.evaluation.metrics import HEADLINE, METRICS, Metric
+from labelmass.evaluation.results import Difference, Evaluation, MethodScores, Score
+from labelmass.evaluation.sample import Sample
+from labelmass.evaluation.scoreboard import evaluate
+from labelmass.evaluation.threshold import Threshold
+from labelmass.scores.predictions import Predictions
+
+__all__ = [
+    "HEADLINE",
+    "METRICS",
+    "Difference",
+    "Evaluation",
+    "MethodScores",
+    "Metric",
+    "Predictions",
+    "Sample",
+    "Score",
+    "Threshold",
+    "evaluate",
+]

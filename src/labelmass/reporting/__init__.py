@@ -1,0 +1,20 @@
+"""Report: a run as one HTML page that a person opens, made without a model."""
+
+from __future__ import annotations
+
+from labelmass.reporting.explorer import Explorer, explorers
+from labelmass.reporting.gather import Gathered, gather
+from labelmass.reporting.numbers import numbers
+from labelmass.reporting.page import draw, page
+from labelmass.reporting.saving import save_figures
+
+__all__ = [
+    "Explorer",
+    "Gathered",
+    "draw",
+    "explorers",
+    "gather",
+    "numbers",
+    "page",
+    "save_figures",
+]

@@ -1,0 +1,380 @@
+"""The figures of a report: the numbers of each, and how they are drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from labelmass.analysis import Diagnosis, Spread, plain
+from labelmass.analysis.answer import Kind
+from labelmass.reporting.chart import (
+    SOFT,
+    Axis,
+    Bars,
+    Dots,
+    Figure,
+    Heat,
+    Line,
+    Mark,
+    Marker,
+    Notes,
+    Panel,
+    Spans,
+)
+from labelmass.reporting.cooccurrence import Together
+from labelmass.reporting.curves import (
+    PrecisionRecall,
+    Reliability,
+    RiskCoverage,
+    confidence,
+    precision_recall,
+    reliability,
+    risk_coverage,
+    set_loss,
+)
+from labelmass.reporting.gather import Gathered, Model
+from labelmass.reporting.html import number
+from labelmass.targets import Targets
+
+FEW = 10
+"""A dot that stands for fewer cells than this is hollow."""
+STEPS, RANKS = 6, 10
+"""The most steps and ranks that are drawn; the JSON holds all of them."""
+
+PERCENT = ((0.0, "0"), (0.5, "50"), (1.0, "100"))
+
+
+def figures(run: Gathered, model: Model) -> dict[str, Figure]:
+    """The figures of a model, by name; one that has nothing to show is left out."""
+    single = run.task.format.single
+    found = [
+        methods_reliability(model, run.targets),
+        labels_reliability(model, run.targets),
+        coverage(model, run.targets, single=single),
+        recall(model, run.targets),
+    ]
+    if isinstance(model.diagnosis, Diagnosis):
+        found += [spikiness(model.diagnosis), profile(model.diagnosis)]
+    if not single and len(run.task.labels) > 1:
+        found.append(pairs(model.together))
+    return {figure.name: figure for figure in found if figure.panels}
+
+
+def methods_reliability(model: Model, targets: Targets) -> Figure:
+    """A panel a method, all labels together."""
+    found = {name: reliability(one.p, targets.shares) for name, one in model.predictions.items()}
+    return _reliability("reliability", "Reliability, all labels together", "method", found)
+
+
+def labels_reliability(model: Model, targets: Targets) -> Figure:
+    """A panel a label, by the shown method."""
+    found = {
+        label: reliability(model.p[:, at], targets.shares[:, at])
+        for at, label in enumerate(targets.labels)
+    }
+    title = f"Reliability of {model.shown}, label by label"
+    return _reliability("reliability-labels", title, "label", found)
+
+
+def _reliability(name: str, title: str, kind: str, found: Mapping[str, Reliability]) -> Figure:
+    about = (
+        "Cells (a record and a label) with nearly the same P are one dot: how large P is on "
+        "average, against the share of people who chose the label. On the diagonal, P means what "
+        "it says; "
+        "below it the method is too sure. Grey bars: the share of all cells in each of 15 bins. "
+        f"Hollow dots stand for fewer than {FEW} cells and say little."
+    )
+    there = {key: one for key, one in found.items() if one.cells}
+    rows = [
+        [
+            key,
+            f"{one.low[i]:.2f} to {one.high[i]:.2f}",
+            str(one.n[i]),
+            number(one.p[i]),
+            number(one.h[i]),
+        ]
+        for key, one in there.items()
+        for i in range(len(one.n))
+    ]
+    return Figure(
+        name,
+        title,
+        about,
+        [_reliability_panel(key, one) for key, one in there.items()],
+        {key: plain(one) for key, one in found.items()},
+        [kind, "P from", "cells", "mean P", "mean share of people"],
+        rows,
+    )
+
+
+def _reliability_panel(key: str, one: Reliability) -> Panel:
+    marks: list[Mark] = [
+        Bars("share of all cells", [_bar(one, i) for i in range(len(one.n))]),
+        Line("P is what people say", [(0, 0), (1, 1)], SOFT, "dashed"),
+        Dots(
+            "mean share of people, by mean P",
+            list(zip(one.p, one.h, strict=True)),
+            hollow=[n < FEW for n in one.n],
+        ),
+    ]
+    about = (
+        f"{key}: {one.cells} cells in {len(one.n)} bins, mean distance from the diagonal (ECE) "
+        f"{number(one.error)}"
+    )
+    return Panel(key, about, Axis("P"), Axis("people"), marks)
+
+
+def _bar(one: Reliability, at: int) -> tuple[float, float, float]:
+    return one.low[at], one.high[at], one.n[at] / one.cells
+
+
+def coverage(model: Model, targets: Targets, *, single: bool) -> Figure:
+    """One panel: the risk of the shown method's sets on the records it is surest of."""
+    rows = np.logical_not(np.isnan(model.p).any(axis=1))
+    loss = set_loss(model.chosen, targets.gold, rows, single=single)
+    found = risk_coverage(confidence(model.p, model.chosen, single=single), loss)
+    sure = (
+        "the largest P"
+        if single
+        else "the mean over labels of P where the label is given and 1 - P where it is not"
+    )
+    wrong = "records with a wrong label" if single else "wrong labels per record (Hamming loss)"
+    about = (
+        f"If only the records that the method is surest of were decided, what would be wrong? "
+        f"Confidence is {sure}; risk is the share of {wrong}. A useful confidence makes the line "
+        "rise to the right; along the dashed line it says nothing; the dotted line knows the "
+        "errors."
+    )
+    panels = [_coverage_panel(model.shown, found)] if found.records else []
+    table = zip(found.confidence, found.coverage, found.risk, strict=True)
+    return Figure(
+        "risk-coverage",
+        f"Risk against coverage of {model.shown}",
+        about,
+        panels,
+        {"method": model.shown, "confidence": sure, "risk": wrong} | plain(found),
+        ["confidence at least", "records kept", "risk"],
+        [[number(c), f"{100 * kept:.1f} %", number(risk)] for c, kept, risk in table],
+    )
+
+
+def _coverage_panel(method: str, one: RiskCoverage) -> Panel:
+    full = one.full or 0.0
+    top = _ceiling(max([full, *one.risk]))
+    marks: list[Mark] = [
+        Line("without any confidence", [(0, full), (1, full)], SOFT, "dashed"),
+        Line("if the errors were known", one.ideal, 1, "dotted"),
+        Line("the surest records kept", list(zip(one.coverage, one.risk, strict=True))),
+    ]
+    about = (
+        f"{one.records} records: risk {number(full)} if all are kept, "
+        f"{number(one.at(0.5))} on the surest half"
+    )
+    ticks = [(0.0, "0"), (top / 2, f"{top / 2:g}"), (top, f"{top:g}")]
+    return Panel(
+        method, about, Axis("% of records kept", ticks=PERCENT), Axis("risk", 0, top, ticks), marks
+    )
+
+
+def _ceiling(value: float) -> float:
+    """The end of an axis that starts at 0."""
+    return next(end for end in (0.1, 0.2, 0.4, 0.6, 0.8, 1.0) if value <= end + 1e-9)
+
+
+def recall(model: Model, targets: Targets) -> Figure:
+    """A panel a label, by the shown method."""
+    found: list[PrecisionRecall] = []
+    skipped: list[str] = []
+    for at, label in enumerate(targets.labels):
+        one = precision_recall(label, model.p[:, at], targets.gold[:, at], model.chosen[:, at])
+        skipped += [label] if one is None else []
+        found += [] if one is None else [one]
+    about = (
+        "Of the records that get a label, how many are right (precision), as the threshold "
+        "falls and more of the right ones are found (recall). The dashed line is the label's "
+        "share of gold: "
+        "what guessing gives. The square is the threshold that the tables use."
+    )
+    notes = [f"No curve, as all gold is of one kind: {', '.join(skipped)}."] if skipped else []
+    rows = [
+        [one.label, number(threshold), number(precision), number(reached)]
+        for one in found
+        for threshold, precision, reached in zip(
+            one.threshold, one.precision, one.recall, strict=True
+        )
+    ]
+    return Figure(
+        "precision-recall",
+        f"Precision against recall of {model.shown}, label by label",
+        about,
+        [_recall_panel(one) for one in found],
+        {"method": model.shown, "skipped": skipped} | {"labels": [plain(one) for one in found]},
+        ["label", "P at least", "precision", "recall"],
+        rows,
+        notes,
+    )
+
+
+def _recall_panel(one: PrecisionRecall) -> Panel:
+    rate = one.positives / one.records
+    steps: list[tuple[float, float]] = []
+    before = 0.0
+    for reached, precision in zip(one.recall, one.precision, strict=True):
+        steps += [(before, precision), (reached, precision)]
+        before = reached
+    marks: list[Mark] = [
+        Line("share of gold", [(0, rate), (1, rate)], SOFT, "dashed"),
+        Line("precision at each recall", steps),
+    ]
+    if one.at[0] is not None:
+        marks.append(Dots("at the threshold of the tables", [(one.at[1], one.at[0])], 1, "s"))
+    about = (
+        f"{one.label}: average precision {one.ap:.3f}, {one.positives} of {one.records} records "
+        "have it"
+    )
+    return Panel(f"{one.label} ({one.positives})", about, Axis("recall"), Axis("precision"), marks)
+
+
+def spikiness(diagnosis: Diagnosis) -> Figure:
+    """The largest p_r by step, intermediate beside last."""
+    numbers = diagnosis.spikiness.numbers
+    marks: list[Mark] = []
+    looks: tuple[tuple[Kind, float, int, Marker], ...] = (
+        (Kind.INTERMEDIATE, -0.14, 0, "o"),
+        (Kind.LAST, 0.14, 1, "s"),
+    )
+    for kind, shift, colour, marker in looks:
+        tops = {r: kinds[kind].top for r, kinds in numbers.items() if r <= STEPS}
+        tops = {r: top for r, top in tops.items() if top.n}
+        name = f"{kind} steps: median and quartiles"
+        at = [(r + shift, top) for r, top in tops.items()]
+        marks += [
+            Spans("", [(x, top.quantiles[1], top.quantiles[3]) for x, top in at], colour),
+            Dots(name, [(x, top.median or 0.0) for x, top in at], colour, marker),
+            Notes([(x, 1.03 + 0.09 * (colour == 0), str(top.n)) for x, top in at], colour),
+        ]
+    rows = [
+        [str(r), str(kind), *_spread(kinds[kind].top), number(kinds[kind].entropy.mean)]
+        for r, kinds in numbers.items()
+        for kind in Kind
+        if kinds[kind].top.n
+    ]
+    last = min(max(numbers, default=0), STEPS)
+    about = (
+        "While the model writes its labels one after another: how much of the probability of the "
+        "next label lies on one label. Near 1, its distribution names one label and hardly "
+        "ranks the others. Steps after which the answer went on are intermediate. Numbers above: "
+        "steps."
+    )
+    panel = Panel(
+        "largest p_r by label step",
+        f"{sum(top.n for _, top in _tops(diagnosis))} steps, up to step {last}",
+        Axis("label step r", 0.5, last + 0.5, [(r, str(r)) for r in range(1, last + 1)]),
+        Axis("largest p_r", 0, 1.2),
+        marks,
+    )
+    return Figure(
+        "spikiness",
+        "Spikiness: last and intermediate label steps",
+        about,
+        [panel] if rows else [],
+        plain(diagnosis.spikiness),
+        ["step", "kind", "steps", "mean", "5 %", "25 %", "50 %", "75 %", "95 %", "entropy, bits"],
+        rows,
+    )
+
+
+def _tops(diagnosis: Diagnosis) -> list[tuple[int, Spread]]:
+    numbers = diagnosis.spikiness.numbers.items()
+    return [(r, kinds[kind].top) for r, kinds in numbers for kind in (Kind.INTERMEDIATE, Kind.LAST)]
+
+
+def profile(diagnosis: Diagnosis) -> Figure:
+    """p_1 of the labels by rank."""
+    ranks = diagnosis.profile.ranks
+    drawn = list(enumerate(ranks[:RANKS], start=1))
+    marks: list[Mark] = [
+        Spans("quartiles", [(at, one.quantiles[1], one.quantiles[3]) for at, one in drawn]),
+        Dots("median", [(at, one.median or 0.0) for at, one in drawn]),
+        Dots(
+            "5 % and 95 %",
+            [(at, one.quantiles[end]) for at, one in drawn for end in (0, 4)],
+            SOFT,
+            "D",
+            hollow=[True] * (2 * len(drawn)),
+        ),
+    ]
+    about = (
+        "At the first label step, the probabilities of the labels from the largest down, without "
+        "`none`. A steep fall after rank 1 says that the model has one answer in mind, "
+        "however many labels people give."
+    )
+    records = ranks[0].n if ranks else 0
+    panel = Panel(
+        "p_1 by rank",
+        f"{records} records",
+        Axis("rank", 0.5, len(drawn) + 0.5, [(at, str(at)) for at, _ in drawn]),
+        Axis("p_1"),
+        marks,
+    )
+    return Figure(
+        "profile",
+        "Sorted label probabilities of the first step",
+        about,
+        [panel] if ranks else [],
+        plain(diagnosis.profile),
+        ["rank", "records", "mean", "5 %", "25 %", "50 %", "75 %", "95 %"],
+        [[str(at), *_spread(one)] for at, one in enumerate(ranks, start=1)],
+    )
+
+
+def _spread(one: Spread) -> list[str]:
+    return [str(one.n), number(one.mean), *(number(value) for value in one.quantiles)]
+
+
+def pairs(together: Together) -> Figure:
+    """Two heat maps, the model's and people's, of one scale."""
+    labels, most = together.labels, together.most
+    about = (
+        "How often two labels come together: P that the model writes both (all answers, not only "
+        "the likeliest), and the share of annotators who chose both, or of gold sets "
+        "where there are no annotators; means over the same records. The dashed diagonal holds "
+        "each label alone. "
+        f"The fullest colour is {most:.3f}, in both maps; · is less than .005."
+    )
+    maps = [("The model writes both", together.model), ("People chose both", together.people)]
+    heats = [
+        Heat(title, f"{title}: {len(labels)} labels", labels, _rows(values), most)
+        for title, values in maps
+    ]
+    there = np.argwhere(np.tril(together.records) > 0).tolist()
+    rows = [
+        [
+            labels[j] if i == j else f"{labels[j]} + {labels[i]}",
+            number(float(together.model[i, j])),
+            number(float(together.people[i, j])),
+            str(together.records[i, j]),
+        ]
+        for i, j in there
+    ]
+    numbers: dict[str, Any] = {
+        "labels": list(labels),
+        "model": _rows(together.model),
+        "people": _rows(together.people),
+        "records": together.records.tolist(),
+    }
+    return Figure(
+        "co-occurrence",
+        "Labels that come together",
+        about,
+        heats if there else [],
+        numbers,
+        ["labels", "model", "people", "records"],
+        rows,
+    )
+
+
+def _rows(values: Any) -> list[list[float | None]]:
+    return [[None if np.isnan(one) else float(one) for one in row] for row in values.tolist()]

@@ -1,0 +1,144 @@
+"""What a reader must know before believing the numbers, and what they cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from labelmass.estimators import ESTIMATORS
+from labelmass.evaluation import HEADLINE
+from labelmass.reporting.gather import BASELINES, Gathered, Model
+from labelmass.reporting.html import Markup, fold, join, number, table, tag
+from labelmass.reporting.scores import best
+from labelmass.scoring.results import MUCH
+
+SMALL = 100
+"""With fewer records, little is sure."""
+
+
+def warnings(run: Gathered) -> list[str]:
+    """In the order of their weight."""
+    found = list(_of_scores(run))
+    for model in run.models:
+        mark = f"{model.name}: " if len(run.models) > 1 else ""
+        found += [f"{mark}{one}" for one in _of_model(model)]
+    return found
+
+
+def _of_scores(run: Gathered) -> Iterator[str]:
+    comparison = run.comparison
+    if comparison["items"] < SMALL:
+        yield f"Only {comparison['items']} records: intervals are wide, and figures are coarse."
+    beaten = [
+        metric
+        for metric in HEADLINE
+        if metric in comparison["metrics"] and best(comparison, metric) & set(BASELINES)
+    ]
+    if beaten:
+        yield (
+            f"No method beats a row that looks at no text in {', '.join(beaten)}: there, these "
+            "probabilities say less than how frequent the labels are."
+        )
+    unknown = int(np.isnan(run.targets.shares).sum())
+    if unknown:
+        yield f"{unknown} of {run.targets.shares.size} cells are unknown and left out of every sum."
+    for row in comparison["methods"]:
+        if row["failed"]:
+            yield f"{row['name']} has no probabilities for {row['failed']} records."
+        if row.get("missed"):  # comparisons of earlier versions do not say
+            yield f"{row['name']} missed the tolerance of its run for {row['missed']} records."
+
+
+def _of_model(model: Model) -> Iterator[str]:
+    trees = model.trees
+    if trees.off_format > MUCH:
+        yield (
+            f"{trees.off_format:.0%} of the mass leaves the answer format, so raw probabilities "
+            "are small; demonstrations help most, and --normalise on-format conditions on answers "
+            "that "
+            "parse."
+        )
+    if trees.unreadable > MUCH:
+        yield (
+            f"{trees.unreadable:.0%} of the mass is a risk verdict whose rest cannot be read, so "
+            "its labels get little; --off-format unknown counts that as open."
+        )
+    after = trees.off_format_after_label
+    if after > max(trees.empty, model.signature.tolerance):
+        yield (
+            f"{after:.0%} of the mass leaves the format after the text of a label, more than the "
+            "empty answer has: on-format, labels get too little and the empty answer too much."
+        )
+    if trees.failed:
+        yield f"{len(trees.failed)} records have no tree and are in no number."
+    early = {why: n for why, n in trees.stopped.items() if why}
+    if early:
+        causes = ", ".join(f"{why} ({n})" for why, n in early.items())
+        yield f"Searches that a limit stopped before the tolerance was met: {causes}."
+    lost = {end: n for end, n in trees.endings.items() if end != "complete"}
+    if lost:
+        ends = ", ".join(f"{end} ({n} of {trees.records})" for end, n in lost.items())
+        yield f"Likeliest answers that are no whole answer: {ends}."
+    if isinstance(model.diagnosis, str):
+        yield f"How the model writes its labels is not shown: {model.diagnosis}"
+
+
+def warning_list(run: Gathered) -> Markup:
+    """All of them, and the records that failed."""
+    found = warnings(run)
+    listed = tag("ul", *(tag("li", one) for one in found), class_="warnings")
+    parts = [listed if found else tag("p", "None.")]
+    for model in run.models:
+        if model.trees.failed:
+            rows = [[str(name), error] for name, error in model.trees.failed]
+            failed = table(f"{model.name}: failed records", ["record", "error"], rows)
+            parts.append(fold(f"{len(rows)} failed records of {model.name}", failed))
+    return join(parts)
+
+
+def cost(run: Gathered) -> Markup:
+    """What a record took, and what each method is."""
+    rows = [_cost(run, model) for model in run.models]
+    head = [
+        "model",
+        "forward passes",
+        "prompt tokens",
+        "answer tokens",
+        "seconds",
+        "off-format mass",
+        "unexplored mass",
+    ]
+    methods = [_method(row) for row in run.comparison["methods"]]
+    return join(
+        [
+            table("Per record, for all methods together", head, rows, class_="numbers"),
+            tag(
+                "p",
+                "All methods of a model are read off one exploration, so they share its cost. A "
+                "pass that serves several records is counted on one of them.",
+                class_="note",
+            ),
+            table(
+                "Methods", ["method", "what it is", "source", "takes", "bounds", "note"], methods
+            ),
+        ]
+    )
+
+
+def _cost(run: Gathered, model: Model) -> list[str]:
+    found: dict[str, Any] = {}
+    for row in run.comparison["methods"]:
+        found = row["cost"] if row["name"] == model.title else found
+    names = ("forward_passes", "prompt_tokens", "tree_tokens", "seconds")
+    values = [number(found.get(name), 2) for name in names]
+    return [model.name, *values, number(model.trees.off_format), number(model.trees.unexplored)]
+
+
+def _method(row: dict[str, Any]) -> list[str]:
+    known = ESTIMATORS.get(row["name"].split("/")[-1])
+    bounds = "" if row["interval"] == "none" else row["interval"]
+    if known is None:
+        return [row["name"], "", "", "", bounds, row["note"]]
+    return [row["name"], known.summary, known.source, known.cost, bounds, row["note"]]

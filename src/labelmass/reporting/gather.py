@@ -1,0 +1,356 @@
+"""What a report says, gathered from a folder of `labelmass compare` without a model."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labelmass.analysis import Diagnosis
+from labelmass.answers.readings import Readings
+from labelmass.answers.tree import Normalisation
+from labelmass.errors import LabelMassError, MethodError
+from labelmass.estimators import ESTIMATORS
+from labelmass.evaluation import METRICS, Predictions, Sample, Threshold
+from labelmass.evaluation.results import MethodScores
+from labelmass.files import read_json, shaped
+from labelmass.reporting.cooccurrence import (
+    Pairs,
+    Together,
+    known_labels,
+    model_pairs,
+    people_pairs,
+)
+from labelmass.scores.signature import Signature
+from labelmass.scoring.decision_step import verdict_masses
+from labelmass.scoring.explorer import Explored
+from labelmass.scoring.results import Failure
+from labelmass.scoring.saved_trees import SavedTrees
+from labelmass.scoring.shortfall import LIMITS
+from labelmass.targets import Targets
+from labelmass.targets.targets import GOLD
+from labelmass.task import Record, Task
+from labelmass.workflows.analysis import diagnose_runs
+from labelmass.workflows.compare import Run, targets_of
+
+Floats = NDArray[np.float64]
+
+COMPARISON = "comparison.json"
+BASELINES = ("constant", "base-rate")
+WORST = 10
+"""Records shown on which a model and the annotators disagree most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trees:
+    """How the trees of a model came out.
+
+    records: with a tree. failed: (id, error) of those without. off_format, unexplored, unreadable,
+    off_format_after_label, and empty, of the empty answer: mean mass, as the model generates.
+    endings: of the greedy answers. stopped: what ended a search, of the tree or of a label step,
+    short of its tolerance, or "" where nothing did -> records.
+    """
+
+    records: int
+    failed: tuple[tuple[str | int, str], ...]
+    off_format: float
+    unexplored: float
+    unreadable: float
+    off_format_after_label: float
+    empty: float
+    endings: Mapping[str, int]
+    stopped: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Disagreement:
+    """A record, and how far the shown method is from what people said of it.
+
+    distance: mean of |P - H| over its known labels. row: its place in targets and predictions.
+    """
+
+    distance: float
+    row: int
+    explored: Explored
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Model:
+    """One model of a run.
+
+    name: its folder. shown: the method whose figures are drawn. title: the row of the comparison
+    that this is. predictions: by method, a row a record of the targets. masses: (n, 2) of the same
+    records, as `verdict_masses` gives them. diagnosis: or why there is none.
+    """
+
+    name: str
+    signature: Signature
+    shown: str
+    title: str
+    predictions: Mapping[str, Predictions]
+    masses: Floats
+    chosen: NDArray[np.bool_]
+    diagnosis: Diagnosis | str
+    together: Together
+    worst: tuple[Disagreement, ...]
+    trees: Trees
+
+    @property
+    def p(self) -> Floats:
+        """(n, k) of the shown method."""
+        return self.predictions[self.shown].p
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Gathered:
+    """A run: what was asked, its comparison as `labelmass compare` wrote it, and its models."""
+
+    name: str
+    task: Task
+    comparison: Mapping[str, Any]
+    targets: Targets
+    first: Record
+    models: tuple[Model, ...]
+
+
+def gather(folder: str | Path, method: str | None = None) -> Gathered:
+    """The run in a folder that `labelmass compare` wrote.
+
+    method: whose figures are drawn; the first of the comparison if None.
+    Raises LabelMassError where the folder has no comparison, or one that its trees do not give.
+    """
+    folder = Path(folder)
+    run = Run.open(folder)
+    comparison = _comparison(folder, run.task)
+    several = len(run.folders) > 1
+    names = [row["name"] for row in comparison["methods"]]
+    methods = _methods(names, several)
+    shown = methods[0] if method is None else method
+    if shown not in methods:
+        raise LabelMassError(f"{folder}: no method {shown!r} was compared: {', '.join(methods)}")
+    records = list(run.records())
+    targets = targets_of(run.task, records, _gold_rule(comparison))
+    if len(targets) != comparison["items"]:
+        raise LabelMassError(
+            f"{folder}: {COMPARISON} judges {comparison['items']} records and the trees hold "
+            f"{len(targets)}: judge again with `labelmass compare {folder} --out {folder}`"
+        )
+    found = run.predictions(methods, normalise=comparison["normalisation"])
+    models: list[Model] = []
+    for one in run.folders:
+        prefix = f"{one.name}/" if several else ""
+        predictions = {
+            name: found[prefix + name].at(targets.ids, targets.labels) for name in methods
+        }
+        for name in methods:
+            _check(folder, comparison, prefix + name, predictions[name], targets)
+        models.append(_model(one, prefix, shown, predictions, comparison, targets))
+    return Gathered(folder.resolve().name, run.task, comparison, targets, records[0], tuple(models))
+
+
+def _comparison(folder: Path, task: Task) -> dict[str, Any]:
+    path = folder / COMPARISON
+    again = f"`labelmass compare {folder} --out {folder}`"
+    if not path.is_file():
+        raise LabelMassError(f"{folder}: no {COMPARISON}: judge its trees first with {again}")
+    found = read_json(path)
+    try:
+        stored = shaped(_Comparison, found)
+        stored.check()
+    except LabelMassError as error:
+        raise LabelMassError(f"{path} is damaged ({error}): judge again with {again}") from None
+    if stored.task_hash != task.hash:
+        raise LabelMassError(f"{path} is of another task than the trees: judge again with {again}")
+    return found | stored.to_dict()
+
+
+@dataclass(frozen=True, slots=True)
+class _Metric:
+    summary: str
+    better: Literal["lower", "higher"] | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Comparison:
+    """What of a comparison is read back."""
+
+    task_hash: str
+    normalisation: Normalisation
+    items: int
+    groups: int | None
+    baseline: str | None
+    rules: Mapping[str, str]
+    metrics: Mapping[str, _Metric]
+    methods: Sequence[MethodScores]
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self) | {"methods": [row.to_dict() for row in self.methods]}
+
+    def check(self) -> None:
+        """LabelMassError where its parts do not fit each other."""
+        for rule in ("gold", "sets", "intervals"):
+            if rule not in self.rules:
+                raise LabelMassError(f"rules.{rule} is missing")
+        names = [row.name for row in self.methods]
+        if not names or len(set(names)) < len(names):
+            raise LabelMassError("methods must be some, each of another name")
+        for row in self.methods:
+            wanted = [("scores", row.scores)] + [("differences", row.differences)] * bool(
+                row.differences
+            )
+            for key, by_metric in wanted:
+                if missing := [metric for metric in self.metrics if metric not in by_metric]:
+                    raise LabelMassError(f"{row.name}.{key}.{missing[0]} is missing")
+
+
+def _methods(names: Sequence[str], several: bool) -> list[str]:
+    """The compared methods that are read off trees, without the names of the models."""
+    plain = [name.split("/", 1)[-1] if several else name for name in names]
+    found = [n for n in dict.fromkeys(plain) if n in ESTIMATORS and n not in BASELINES]
+    if not found:
+        raise LabelMassError(f"nothing that gives probabilities was compared: {', '.join(names)}")
+    return found
+
+
+def _gold_rule(comparison: Mapping[str, Any]) -> str:
+    words = comparison["rules"]["gold"]
+    found = next((name for name, rule in GOLD.items() if words.startswith(rule)), None)
+    if found is None:
+        raise LabelMassError(f"{COMPARISON} has a gold rule that is unknown: {words!r}")
+    return found
+
+
+def row_of(comparison: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """The row of a method."""
+    return next(row for row in comparison["methods"] if row["name"] == name)
+
+
+def threshold_of(comparison: Mapping[str, Any], name: str) -> Threshold:
+    """What makes label sets of a method's probabilities."""
+    given = row_of(comparison, name)["threshold"]
+    return Threshold(given["tau"], given["fitted_on"])
+
+
+def _check(
+    folder: Path, comparison: Mapping[str, Any], name: str, one: Predictions, targets: Targets
+) -> None:
+    """LabelMassError unless these predictions give the number that was written down."""
+    written = row_of(comparison, name)["scores"].get("brier")
+    if written is None or written["value"] is None:
+        return
+    rows = np.logical_not(np.isnan(one.p).any(axis=1))
+    sets = threshold_of(comparison, name).choose(one.p, targets.labels)
+    sample = Sample(one.p, targets.shares, targets.gold, sets, rows)
+    value = METRICS["brier"].measure(sample).value
+    if not np.isclose(value, written["value"], rtol=0, atol=1e-9):
+        raise LabelMassError(
+            f"{folder}: the trees give {name} a brier of {value:.6f}, {COMPARISON} has "
+            f"{written['value']:.6f}; a report reads scores without --prior: judge again with "
+            f"`labelmass compare {folder} --out {folder}`"
+        )
+
+
+def _model(
+    folder: Path,
+    prefix: str,
+    shown: str,
+    predictions: Mapping[str, Predictions],
+    comparison: Mapping[str, Any],
+    targets: Targets,
+) -> Model:
+    saved = SavedTrees(folder)
+    p = predictions[shown].p
+    known = ~(np.isnan(p) | np.isnan(targets.shares))
+    far = np.where(known, np.abs(p - targets.shares), 0.0).sum(axis=1)
+    far = np.divide(far, known.sum(axis=1), out=np.zeros(len(far)), where=known.any(axis=1))
+    worst = {targets.ids[row]: row for row in np.argsort(-far, kind="stable")[:WORST].tolist()}
+    reading = _Reading(saved, targets, Normalisation(comparison["normalisation"]))
+    kept = reading.read(set(worst))
+    apart = [
+        Disagreement(float(far[row]), row, kept[name])
+        for name, row in worst.items()
+        if name in kept and far[row] > 0
+    ]
+    threshold = threshold_of(comparison, prefix + shown)
+    return Model(
+        folder.name,
+        saved.signature,
+        shown,
+        prefix + shown,
+        predictions,
+        reading.verdicts(targets.ids),
+        threshold.choose(p, targets.labels),
+        _diagnosis(folder),
+        reading.pairs.mean(),
+        tuple(apart),
+        reading.trees(),
+    )
+
+
+def _diagnosis(folder: Path) -> Diagnosis | str:
+    try:
+        (found,) = diagnose_runs([folder])
+    except MethodError as error:
+        return str(error)
+    return found.diagnosis
+
+
+class _Reading:
+    """One pass over a model's trees."""
+
+    def __init__(self, saved: SavedTrees, targets: Targets, normalisation: Normalisation) -> None:
+        self._saved, self._normalisation = saved, normalisation
+        self._known = known_labels(targets)
+        self.pairs = Pairs(targets.labels)
+        self._failed: list[tuple[str | int, str]] = []
+        self._masses: list[tuple[float, ...]] = []
+        self._verdicts: dict[str | int, tuple[float, float]] = {}
+        self._endings: Counter[str] = Counter()
+        self._stopped: Counter[str] = Counter()
+
+    def read(self, wanted: set[str | int]) -> dict[str | int, Explored]:
+        """Count every tree; keep those of these records."""
+        kept: dict[str | int, Explored] = {}
+        for one in self._saved:
+            if isinstance(one, Failure):
+                self._failed.append((one.id, one.error))
+                continue
+            record, raw = one.record, Readings(one.tree)
+            if record.id in self._known:  # the run judges what the first model has trees of
+                people = people_pairs(record, self._saved.task, *self._known[record.id])
+                self.pairs.add(model_pairs(Readings(one.tree, self._normalisation)), people)
+            empty = 0.0 if raw.none is None else raw.none.low or 0.0
+            lost = raw.unreadable, raw.off_format_after_label
+            self._masses.append((raw.off_format, raw.unexplored, *lost, empty))
+            self._verdicts[record.id] = verdict_masses(raw)
+            self._endings[str(one.tree.greedy_end)] += 1
+            tree = one.tree
+            self._stopped[tree.stopped if tree.stopped in LIMITS else tree.step_stopped] += 1
+            if record.id in wanted:
+                kept[record.id] = one
+        return kept
+
+    def verdicts(self, ids: Sequence[str | int]) -> Floats:
+        """(n, 2) of these records what `verdict_masses` gives; NaN for those without a tree."""
+        return np.array([self._verdicts.get(name, (np.nan, np.nan)) for name in ids])
+
+    def trees(self) -> Trees:
+        """What was counted."""
+        masses = np.mean(self._masses, axis=0).tolist() if self._masses else [0.0] * 5
+        off_format, unexplored, unreadable, after_label, empty = masses
+        return Trees(
+            len(self._masses),
+            tuple(self._failed),
+            off_format,
+            unexplored,
+            unreadable,
+            after_label,
+            empty,
+            dict(sorted(self._endings.items())),
+            dict(sorted(self._stopped.items())),
+        )

@@ -1,0 +1,111 @@
+"""What a policy does with records that people judged, in counts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import sqrt
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labelmass.decisions import Outcome, Policy, decide
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+Z = 1.959963984540054
+"""Of a normal distribution, 95 % lie within so many deviations."""
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """So many of so many."""
+
+    part: int
+    whole: int
+
+    @classmethod
+    def of(cls, part: Bools, whole: Bools) -> Share:
+        """How many of `whole` are in `part`, too."""
+        return cls(int((part & whole).sum()), int(whole.sum()))
+
+    @property
+    def value(self) -> float | None:
+        """None of nothing."""
+        return self.part / self.whole if self.whole else None
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """The 95 % Wilson score interval."""
+        if not self.whole:
+            return None
+        n, k, z = self.whole, self.part, Z**2
+        middle = (k + z / 2) / (n + z)
+        half = Z / (n + z) * sqrt(k * (n - k) / n + z / 4)
+        return max(middle - half, 0.0), min(middle + half, 1.0)
+
+    def to_dict(self) -> dict[str, Any]:
+        low, high = self.interval or (None, None)
+        return {
+            "part": self.part,
+            "whole": self.whole,
+            "value": self.value,
+            "low": low,
+            "high": high,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class LabelRates:
+    """One label. precision, recall, false_positives: of the records whose gold is known.
+
+    given, review: of all records, those that get the label, and those of which it is in review.
+    """
+
+    label: str
+    precision: Share
+    recall: Share
+    false_positives: Share
+    given: Share
+    review: Share
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """All labels. review: records with a label in review. actions: records by strictest action."""
+
+    labels: tuple[LabelRates, ...]
+    review: Share
+    actions: Mapping[str, int]
+
+
+def rates(
+    policy: Policy,
+    p: Floats,
+    low: Floats,
+    high: Floats,
+    gold: Floats,
+    ceiling: Floats | None = None,
+    verdict: Floats | None = None,
+) -> Rates:
+    """Of (n, k) scores with their bounds, and gold of 0, 1 or NaN; the others as in `decide`."""
+    done = decide(policy, p, low, high, ceiling=ceiling, verdict=verdict, force=True)
+    given, review = done.outcomes == Outcome.ABOVE, done.outcomes == Outcome.REVIEW
+    every = np.ones(len(p), dtype=bool)
+    return Rates(
+        tuple(
+            LabelRates(
+                label,
+                Share.of(gold[:, at] == 1, given[:, at] & ~np.isnan(gold[:, at])),
+                Share.of(given[:, at], gold[:, at] == 1),
+                Share.of(given[:, at], gold[:, at] == 0),
+                Share.of(given[:, at], every),
+                Share.of(review[:, at], every),
+            )
+            for at, label in enumerate(policy.labels)
+        ),
+        Share.of(review.any(axis=1), every),
+        done.counts,
+    )

@@ -1,0 +1,89 @@
+"""What was asked of which model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from labelmass.reporting.gather import Gathered, Model
+from labelmass.reporting.html import Markup, definitions, fold, join, number, table, tag
+from labelmass.scores.signature import Signature
+
+
+def asked(run: Gathered) -> Markup:
+    """Task, labels, prompt, models, and what the numbers hang on."""
+    task = run.task
+    labels = [
+        [label.name, label.description or "", " / ".join(label.spellings)] for label in task.labels
+    ]
+    return join(
+        [
+            definitions(_facts(run)),
+            table("Labels", ["label", "description", "written as"], labels),
+            tag("h4", "Instruction"),
+            tag("pre", task.instruction.strip(), class_="quote"),
+            *_prompt(run),
+            table("Models", ["model", *_MODEL], [_model(one) for one in run.models]),
+            fold(
+                "Signatures: what must agree before these numbers may be compared with others",
+                tag("ul", *(tag("li", tag("code", str(one.signature))) for one in run.models)),
+            ),
+        ]
+    )
+
+
+def _facts(run: Gathered) -> Iterator[tuple[str, str]]:
+    task, comparison = run.task, run.comparison
+    yield "Task", f"{task.name}: {task.description}" if task.description else task.name
+    yield "Answer format", f"{task.format.name}, {'one label' if task.format.single else 'any set'}"
+    shown = task.demonstrations.choose(task.seed, None if _same(run) else run.first)
+    several = sum(len(one.labels) > 1 for one in shown)
+    about = f"{len(shown)}, of which {several} with two labels or more" if shown else "none"
+    yield "Demonstrations", about if _same(run) else f"{about}; others for each record"
+    groups = comparison.get("groups")
+    yield "Records", f"{comparison['items']}" + (f" in {groups} groups" if groups else "")
+    raters = run.targets.raters
+    if raters.any():
+        mean = raters[raters > 0].mean()
+        yield "Annotators", f"{mean:.2g} a record on average, {int((raters > 0).sum())} records"
+    yield "Gold rule", comparison["rules"]["gold"]
+    yield "Label sets", comparison["rules"]["sets"]
+    yield "Probabilities", f"{comparison['normalisation']}: {_MEANS[comparison['normalisation']]}"
+    yield "Intervals", comparison["rules"]["intervals"]
+
+
+def _same(run: Gathered) -> bool:
+    return not run.task.demonstrations.varies
+
+
+_MEANS = {
+    "raw": "as the model generates",
+    "on-format": "given that the answer parses",
+    "masked": "as constrained decoding samples",
+}
+
+
+def _prompt(run: Gathered) -> Iterator[Markup]:
+    prompt = run.task.prompt(run.first)
+    for turn in prompt.turns:
+        yield fold(
+            f"Prompt of record {run.first.id}: {turn.role}, {len(turn.text)} characters",
+            tag("pre", turn.text, class_="quote", dir="auto", lang=""),
+        )
+    if prompt.opening:
+        yield tag("p", "The answer is begun for the model with ", tag("code", prompt.opening), ".")
+
+
+_MODEL = ("fingerprint", "engine", "dtype", "tolerance", "most rows", "labelmass")
+
+
+def _model(one: Model) -> list[str]:
+    signature: Signature = one.signature
+    return [
+        signature.model,
+        signature.fingerprint,
+        signature.engine,
+        signature.dtype,
+        number(signature.tolerance),
+        str(signature.nodes),
+        signature.version,
+    ]

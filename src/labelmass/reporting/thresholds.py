@@ -1,0 +1,144 @@
+"""Which threshold? A policy as a table, which a script makes movable."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from hashlib import sha256
+from importlib import resources
+
+from labelmass.decisions import Policy, Rule
+from labelmass.decisions.policy import STRADDLES
+from labelmass.reporting.explorer import Explorer
+from labelmass.reporting.html import Markup, join, number, table, tag
+from labelmass.reporting.rates import LabelRates, Share
+
+
+def section(explorer: Explorer, run: int, model: int) -> Markup:
+    """run, model: places in the numbers of the page, where the script finds the scores."""
+    found, policy = explorer.rates, explorer.policy
+    pairs = zip(policy.rules.items(), found.labels, strict=True)
+    rows = [_row(label, rule, one) for (label, rule), one in pairs]
+    done = ", ".join(f"{action} {count}" for action, count in found.actions.items())
+    return join(
+        [
+            tag("p", _where(explorer)),
+            tag(
+                "p",
+                f"By {explorer.scored.method}, on the {len(explorer.gold)} records that have a "
+                "score and people's word; each share with its counts and 95 % interval (Wilson). "
+                f"A label whose bounds leave two outcomes open {STRADDLES[policy.straddle]}."
+                + _verdict(explorer),
+                class_="note",
+            ),
+            table(_caption(policy, explorer.given), _HEAD, rows, class_="policy"),
+            tag(
+                "p",
+                f"In review, in one label or more: {_sentence(found.review)} of the records. "
+                f"Records by their strictest action: {done}.",
+            ),
+            tag("div", class_="explorer", data_run=run, data_model=model),
+            tag("noscript", tag("p", "Moving the thresholds needs JavaScript.", class_="note")),
+        ]
+    )
+
+
+_HEAD = (
+    "label",
+    "action",
+    "from",
+    "review from",
+    "precision",
+    "recall",
+    "false-positive rate",
+    "given",
+    "in review",
+    "why",
+)
+
+
+def _caption(policy: Policy, given: bool) -> str:
+    made = "" if policy.records is None else f", made on {policy.records} records"
+    return f"The policy{made}" if given else "The threshold of the comparison"
+
+
+def _row(label: str, rule: Rule, one: LabelRates) -> list[str]:
+    shares = (one.precision, one.recall, one.false_positives, one.given, one.review)
+    return [
+        label,
+        rule.action,
+        "never" if rule.threshold is None else _from(rule.threshold),
+        "" if rule.review_from is None else _from(rule.review_from),
+        *(_cell(share) for share in shares),
+        rule.why,
+    ]
+
+
+def _from(cut: float) -> str:
+    return f"{cut:.4g}" if cut else "0: every record"
+
+
+def _verdict(explorer: Explorer) -> str:
+    """What becomes of answers that cannot be read, where the format has a verdict."""
+    if explorer.scored.verdict is None:
+        return ""
+    return (
+        " Mass behind a risk verdict that cannot be read counts as open, and a record of which "
+        f"less than {explorer.policy.min_verdict:g} gives a verdict goes to review."
+    )
+
+
+def _cell(share: Share) -> Markup:
+    lines = [f"{share.part} of {share.whole}", *_interval(share)]
+    small = (tag("span", one, class_="interval") for one in lines)
+    return join([number(share.value), *small], " ")
+
+
+def _sentence(share: Share) -> str:
+    inside = "; ".join([f"{share.part} of {share.whole}", *_interval(share)])
+    return f"{number(share.value)} ({inside})"
+
+
+def _interval(share: Share) -> list[str]:
+    return ["{:.3f} to {:.3f}".format(*share.interval)] if share.interval else []
+
+
+def _where(explorer: Explorer) -> str:
+    """What the numbers are worth."""
+    policy, here = explorer.policy, explorer.tuned_here
+    if not explorer.given:
+        first = "No policy was given, so this begins at the threshold of the comparison."
+    elif here is None:
+        first = (
+            "The policy does not say which records its thresholds were found on; if on these, the "
+            "numbers flatter."
+        )
+    elif here:
+        first = (
+            "The thresholds were found on these very records, so the numbers flatter: expect less "
+            "on others."
+        )
+    else:
+        first = (
+            f"The thresholds were found on other records ({policy.records}) than these; whether "
+            "some are in both cannot be told."
+        )
+    note = f" Shown {explorer.note}." if explorer.note else ""
+    return (
+        f"{first}{note} Whoever moves a threshold while looking at these numbers fits it to these "
+        "records."
+    )
+
+
+def script() -> Markup:
+    """The script, to stand after the numbers of the page."""
+    return tag("script", Markup(_source()))
+
+
+def allowed() -> str:
+    """What a Content-Security-Policy calls the script, and no other."""
+    return f"'sha256-{b64encode(sha256(_source().encode()).digest()).decode()}'"
+
+
+def _source() -> str:
+    script = resources.files("labelmass.reporting") / "explorer.js"
+    return script.read_text(encoding="utf-8")

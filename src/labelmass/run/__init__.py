@@ -1,1 +1,0 @@
-"""Plans, drivers and saved trees: the only caller of a language model."""

@@ -1,0 +1,1 @@
+"""Scores of labels: tables in memory, files in and out."""

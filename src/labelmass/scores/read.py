@@ -1,0 +1,251 @@
+"""Score files read back: ours, or another system's, as predictions that can be judged."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labelmass._text import find, nearest
+from labelmass.calibration import CALIBRATED
+from labelmass.errors import LabelMassError, RecordError
+from labelmass.files import bad_byte, ending, open_file, open_parquet, parse_json, read_table
+from labelmass.scores.columns import VALUES
+from labelmass.scores.predictions import Predictions
+from labelmass.scores.table import RowReader
+from labelmass.scores.writers import load_results
+from labelmass.task.values import read_id
+
+Row = dict[str, Any]
+SIDES = ("p", "low", "high")
+_WHOLE = re.compile(r"-?\d+\.0+")
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreFile:
+    """Predictions by method, and the signature of the run that made them, if it is known.
+
+    off_format: (n,) mass that left the format. unreadable: (n,) mass behind a risk verdict that
+    cannot be read. verdict: (n,) the least mass on which any verdict is given. NaN where not known.
+    """
+
+    predictions: dict[str, Predictions]
+    signature: Mapping[str, Any] | None
+    off_format: NDArray[np.float64]
+    unreadable: NDArray[np.float64]
+    verdict: NDArray[np.float64]
+
+
+def read_scores(
+    path: str | Path, labels: Sequence[str], ids: Iterable[str | int] = ()
+) -> ScoreFile:
+    """The scores of these labels in a JSONL, CSV or Parquet file.
+
+    ids: of the records that are scored; a table may hold a number as text, or a text as a number.
+
+    JSONL: `id`, and `labels`: by name a number, or {`p`, `low`, `high`}; `methods` for several.
+    CSV, TSV and Parquet: a column `id` and one a label, `LABEL.low` and `LABEL.high` if there are
+    bounds, `METHOD:LABEL` for several methods; `columns` says what of names that look like these.
+    A record with `error` has no scores. A file that names no method is one method, called as the
+    file is. All but Parquet may be packed.
+    Raises LabelMassError naming the record and the label where a score is missing or no number.
+    """
+    path = Path(path)
+    kind = ending(path)
+    if kind not in _READERS:
+        raise LabelMassError(f"cannot read {path}: its name must end in {', '.join(_READERS)}")
+    rows, signature = _READERS[kind](path, labels)
+    if not rows:
+        raise LabelMassError(f"{path} holds no scores")
+    methods = next((list(row["methods"]) for row in rows if row.get("methods")), [])
+    first = _headline(signature, methods) or path.stem
+    names = _match([row["id"] for row in rows], ids, path, typed=kind == ".jsonl")
+    found = {
+        method: _predictions(names, [_scores(row, method, first) for row in rows], labels, path)
+        for method in dict.fromkeys([first, *methods])
+    }
+    cost = _mean_cost(rows)
+
+    def mass(of: Callable[[Row], Any]) -> NDArray[np.float64]:
+        return np.array([_number(of(row), f"{path}, record {row['id']!r}") for row in rows])
+
+    return ScoreFile(
+        {
+            method: Predictions(
+                tuple(names), tuple(labels), *sides, interval=_interval(method, sides[1]), cost=cost
+            )
+            for method, sides in found.items()
+        },
+        signature,
+        mass(lambda row: row.get("off_format")),
+        mass(lambda row: row.get("unreadable")),
+        mass(lambda row: (row.get("verdict") or {}).get("low")),
+    )
+
+
+def _match(
+    given: Sequence[str | int], ids: Iterable[str | int], path: Path, *, typed: bool
+) -> list[str | int]:
+    """The ids of a file as those of the records: a table may hold 7 for "7", and "7" or 7.0 for 7.
+
+    typed: whether the file tells 7 from "7". LabelMassError where one could be that of two records,
+    or two rows are of one record.
+    """
+    exact = set(ids)
+    known: dict[str, list[str | int]] = {}
+    for name in exact:
+        known.setdefault(str(name), []).append(name)
+    found: list[str | int] = []
+    for name in given:
+        if not (typed and name in exact):
+            text = str(name)
+            if text not in known and _WHOLE.fullmatch(text):
+                text = text.partition(".")[0]
+            names = known.get(text, [name])
+            if len(names) > 1:
+                raise LabelMassError(
+                    f"{path}: id {name!r} may be that of record {names[0]!r} or {names[1]!r}: give "
+                    "them ids that differ as texts"
+                )
+            name = names[0]
+        found.append(name)
+    if len(set(found)) < len(found):
+        name = next(name for name, count in Counter(found).items() if count > 1)
+        raise LabelMassError(f"{path}: record {name!r} has several rows of scores")
+    return found
+
+
+def _headline(signature: Mapping[str, Any] | None, methods: Sequence[str]) -> str | None:
+    named = (signature or {}).get("methods") or methods
+    return named[0] if named else None
+
+
+def _scores(row: Row, method: str, first: str) -> Mapping[str, Any] | None:
+    """The row's scores by this method; None for a record that failed."""
+    if row.get("error"):
+        return None
+    many = row.get("methods") or {}
+    if method in many:
+        return many[method]
+    if method == first:
+        return row.get("labels") or {}
+    raise LabelMassError(f"record {row['id']!r} has no scores by {method!r}, others have")
+
+
+def _predictions(
+    ids: Sequence[Any], rows: Sequence[Mapping[str, Any] | None], labels: Sequence[str], path: Path
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    sides = np.full((3, len(rows), len(labels)), np.nan)
+    for at, (name, scores) in enumerate(zip(ids, rows, strict=True)):
+        if scores is None:
+            continue
+        for column, label in enumerate(labels):
+            key = find(label, scores)
+            if key is None:
+                hint = nearest(label, scores)
+                raise LabelMassError(f"{path}, record {name!r}: no score for label {label!r}{hint}")
+            score = scores[key]
+            values = [score.get(s) for s in SIDES] if isinstance(score, Mapping) else [score]
+            for side, value in enumerate(values):
+                sides[side, at, column] = _number(value, f"{path}, record {name!r}, {label!r}")
+    return sides[0], sides[1], sides[2]
+
+
+def _number(value: Any, where: str) -> float:
+    if value is None or value == "":
+        return np.nan
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        hint = ": write a decimal point" if "," in str(value) else ""
+        raise LabelMassError(f"{where}: {value!r} is not a number{hint}") from None
+
+
+def _interval(method: str, low: np.ndarray) -> str:
+    """What kind of bounds a method's are."""
+    from labelmass.estimators import ESTIMATORS
+
+    if np.isnan(low).all():
+        return "none"
+    known = ESTIMATORS.get(method.removeprefix(CALIBRATED))
+    return "sampled" if known is not None and known.needs.draws else "certified"
+
+
+def _mean_cost(rows: Iterable[Row]) -> dict[str, float]:
+    costs = [row["cost"] for row in rows if row.get("cost")]
+    shared = [key for key in costs[0] if all(key in cost for cost in costs)] if costs else []
+    return {
+        key: float(np.mean([_number(cost[key], f"cost, {key}") for cost in costs]))
+        for key in shared
+    }
+
+
+Reader = Callable[[Path, Sequence[str]], tuple[list[Row], Mapping[str, Any] | None]]
+"""From a file and the labels to its rows, and the signature of their run, if it is known."""
+
+
+def _read_jsonl(path: Path, labels: Sequence[str]) -> tuple[list[Row], Mapping[str, Any] | None]:
+    rows = load_results(path)
+    return rows, next((row["signature"] for row in rows if row.get("signature")), None)
+
+
+def _read_csv(path: Path, labels: Sequence[str]) -> tuple[list[Row], None]:
+    separator = "\t" if ending(path) == ".tsv" else None
+    rows: list[Row] = []
+    with open_file(path) as stream:
+        wanted = ("id", *VALUES, *labels)
+        table = read_table(stream, str(path), wanted, separator=separator).check_unique()
+        reader = RowReader.of(table.columns, labels, str(path))
+        for line, _, cells in table.rows:
+            if isinstance(cells, RecordError):
+                raise LabelMassError(f"{path}, line {line}: {cells}")
+            found = dict(zip(table.columns, cells, strict=True))
+            if (bad := next((t for t in reader.titles if bad_byte(found[t])), None)) is not None:
+                raise LabelMassError(f"{path}, line {line}: {bad} is not UTF-8")
+            rows.append(_named(reader.read(found), f"{path}, line {line}"))
+    return rows, None
+
+
+def _read_parquet(path: Path, labels: Sequence[str]) -> tuple[list[Row], Mapping[str, Any] | None]:
+    rows: list[Row] = []
+    with open_parquet(path) as table:
+        reader = RowReader.of(table.columns, labels, str(path))
+        for number, cells in table.rows(reader.titles):
+            if isinstance(cells, RecordError):
+                raise LabelMassError(f"{path}, row {number}: {cells}")
+            rows.append(_named(reader.read(cells), f"{path}, row {number}"))
+        kept = table.metadata.get(b"labelmass")
+    if kept is None:
+        return rows, None
+    try:
+        signature = parse_json(kept.decode(errors="replace")).get("run")
+    except (RecordError, AttributeError):
+        raise LabelMassError(
+            f"{path}: what it says of its run (metadata `labelmass`) is damaged: write it again"
+        ) from None
+    return rows, signature
+
+
+def _named(row: Row, where: str) -> Row:
+    """The row with its id; LabelMassError if it has none: by its place it would be another's."""
+    try:
+        name = read_id(row["id"])
+    except RecordError as error:
+        raise LabelMassError(f"{where}: {error}") from None
+    if name is None:
+        raise LabelMassError(f"{where}: no id, by which scores are joined to records")
+    return row | {"id": name}
+
+
+_READERS: dict[str, Reader] = {
+    ".jsonl": _read_jsonl,
+    ".csv": _read_csv,
+    ".tsv": _read_csv,
+    ".parquet": _read_parquet,
+}

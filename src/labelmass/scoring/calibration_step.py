@@ -1,0 +1,62 @@
+"""Scores through a calibrator: a method of its own, beside the one it was made of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from labelmass.calibration import CALIBRATED, Calibrator
+from labelmass.errors import FitError
+from labelmass.estimators import LabelScores
+from labelmass.provenance import check, check_labels
+from labelmass.scores.signature import Signature, methods_for, of_method
+from labelmass.scoring.results import Result
+
+
+@dataclass(frozen=True)
+class Calibrating:
+    """A calibrator and the method whose scores go through it."""
+
+    calibrator: Calibrator
+    method: str
+    force: bool = False
+
+    @classmethod
+    def among(
+        cls, calibrator: Calibrator, methods: Sequence[str], labels: Sequence[str], force: bool
+    ) -> Calibrating:
+        """For the method it was fitted on, or the first if it does not say.
+
+        FitError for other labels, and where its method is not among these unless `force`.
+        """
+        check_labels("this calibrator", calibrator.labels, labels)
+        method = next(iter(methods_for(calibrator.signature)), methods[0])
+        if method not in methods:
+            if not force:
+                raise FitError(
+                    f"this calibrator is for {method}, not for {', '.join(methods)}: score with "
+                    f"--method {method}, or force it"
+                )
+            method = methods[0]
+        return cls(calibrator, method, force)
+
+    @property
+    def name(self) -> str:
+        """What the calibrated scores are called."""
+        return CALIBRATED + self.method
+
+    def sign(self, signature: Signature) -> Signature:
+        """With the calibrated scores in front; FitError for scores it is not for, unless forced."""
+        given = of_method(signature.to_dict(), self.method)
+        check("this calibrator", self.calibrator.signature, given, self.force)
+        methods = self.name, *signature.methods
+        return replace(signature, methods=methods, calibrator=self.calibrator.digest)
+
+    def apply(self, result: Result) -> Result:
+        """The result with the calibrated scores in front, those they were made of kept beside."""
+        raw = result.methods[self.method]
+        ends = self.calibrator.apply(raw.labels, raw.low[None], raw.p[None], raw.high[None])
+        low, p, high = (one[0] for one in ends)
+        found = LabelScores(raw.labels, p, low, high, raw.interval)
+        methods = {self.name: found, **result.methods}
+        return result.moved_to(methods, "calibration", {self.name: p - raw.p})

@@ -1,0 +1,194 @@
+"""Decisions while scoring: what straddles a threshold is explored until it clears."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labelmass.answers.readings import Readings
+from labelmass.answers.search import Budget
+from labelmass.calibration import CALIBRATED
+from labelmass.decisions import Policy, ceiling, decide
+from labelmass.decisions.decisions import check_policy
+from labelmass.errors import FitError
+from labelmass.estimators import ESTIMATORS
+from labelmass.estimators.base import no_questions
+from labelmass.provenance import check_labels
+from labelmass.records import BadRecord
+from labelmass.scores.signature import Signature, methods_for, of_method
+from labelmass.scoring.calibration_step import Calibrating
+from labelmass.scoring.explorer import Cost
+from labelmass.scoring.results import Failure, Result
+from labelmass.supervised import CLASSIFIERS
+from labelmass.task import Record
+
+Floats = NDArray[np.float64]
+
+FINER, LARGER = 4, 2
+"""By how much each further exploration divides the tolerance, and multiplies the nodes."""
+
+MOST = 4
+"""Further explorations of a record: to 1/256 of the tolerance with 16 times the nodes."""
+
+Items = Iterable[tuple[int, Record | BadRecord]]
+Explore = Callable[[Items, Budget], Iterator[tuple[int, Result | Failure]]]
+
+
+@dataclass(frozen=True)
+class Deciding:
+    """A policy and the method whose scores it decides by.
+
+    calibrating: through what that method's scores went, if it is calibrated.
+    """
+
+    policy: Policy
+    method: str
+    force: bool = False
+    calibrating: Calibrating | None = None
+
+    @classmethod
+    def among(
+        cls,
+        policy: Policy,
+        methods: Sequence[str],
+        labels: Sequence[str],
+        force: bool,
+        calibrating: Calibrating | None = None,
+    ) -> Deciding:
+        """For the method it was made on; for the first if it does not say, or `force`.
+
+        FitError for other labels, and where its method is not among these.
+        """
+        check_labels("this policy", policy.labels, labels)
+        wanted = methods_for(policy.signature)[:1] or tuple(methods[:1])
+        if wanted[0] in methods:
+            return cls(policy, wanted[0], force, calibrating)
+        if not force:
+            raise FitError(
+                f"this policy is for {wanted[0]}, not for {', '.join(methods)}: score with the "
+                "--method and --calibrator it was made with, or force it"
+            )
+        return cls(policy, methods[0], force, calibrating)
+
+    def check(self, signature: Signature) -> None:
+        """FitError for scores it is not for, unless forced."""
+        given = of_method(signature.to_dict(), self.method)
+        check_policy(self.policy, given, given["calibrator"], self.force)
+
+    def apply(self, result: Result) -> Result:
+        """The result with what is decided."""
+        scores = result.methods[self.method]
+        top, verdict = self._readable(result)
+        ends = (end[None] for end in (scores.p, scores.low, scores.high))
+        (row,) = decide(self.policy, *ends, ceiling=top, verdict=verdict, force=True).to_rows()
+        return replace(result, decisions=row | {"explorations": 1})
+
+    def fail(self, failure: Failure) -> Failure:
+        """The failure with what is decided: a record without scores goes to review."""
+        return replace(failure, decisions={"action": "review"})
+
+    def _readable(self, result: Result) -> tuple[Floats | None, Floats | None]:
+        """(1, k) upper ends with what cannot be read counted as open; (1,) least verdict mass."""
+        unreadable, verdict = (np.array([one]) for one in verdict_masses(result))
+        if np.isnan(verdict).all() or not reads_answer(self.method):
+            return None, None
+        calibrating = self.calibrating
+        calibrated = calibrating is not None and self.method == calibrating.name
+        scores = result.methods[calibrating.method if calibrating and calibrated else self.method]
+        high = np.where(np.isnan(scores.high), scores.p, scores.high)[None]
+        top = ceiling(high, unreadable, verdict, result.signature.to_dict())
+        if calibrating is not None and calibrated:
+            (top,) = calibrating.calibrator.apply(scores.labels, top, force=True)
+        return top, verdict
+
+
+def reads_answer(method: str) -> bool:
+    """Whether a method reads the answer to the task, and so what of it is a verdict.
+
+    Methods that ask other questions do not, nor do classifiers.
+    """
+    plain = method.removeprefix(CALIBRATED)
+    known = ESTIMATORS.get(plain)
+    return plain not in CLASSIFIERS and (known is None or known.questions is no_questions)
+
+
+def verdict_masses(result: Result | Readings | Failure) -> tuple[float, float]:
+    """Of a record: the mass that cannot be read, and the least with any verdict; NaN for none.
+
+    Readings: raw ones.
+    """
+    verdict = None if isinstance(result, Failure) else result.verdict
+    if isinstance(result, Failure) or verdict is None or verdict.low is None:
+        return np.nan, np.nan
+    return result.unreadable, verdict.low
+
+
+def explore_until_clear(
+    explore: Explore, items: Items, budget: Budget
+) -> Iterator[tuple[int, Result | Failure]]:
+    """(key, result) as records are decided, those that straddle last.
+
+    A search cannot be gone on with, so a record is explored anew, under a tighter budget, until
+    nothing straddles, the budget buys no more rows, or it was explored `MOST` times more. Its cost
+    is that of all its explorations; what straddles even then is as the policy says. What straddles
+    only because some mass cannot be read is not explored further: that finds no more to read.
+    """
+    records: dict[int, Record] = {}
+
+    def remembered() -> Iterator[tuple[int, Record | BadRecord]]:
+        for key, item in items:
+            if isinstance(item, Record):
+                records[key] = item
+            yield key, item
+
+    before: dict[int, Result] = {}
+    explored = explore(remembered(), budget)
+    for number in range(MOST + 1):
+        straddling: dict[int, Result] = {}
+        for key, result in explored:
+            first = before.get(key)
+            more = first is None or _rows(result) > _rows(first)
+            if first is not None:
+                result = _after(first, result)
+            if more and number < MOST and isinstance(result, Result) and _straddles(result):
+                straddling[key] = result
+            else:
+                records.pop(key, None)
+                yield key, result
+        if not straddling:
+            return
+        budget, before = tighter(budget), straddling
+        explored = explore([(key, records[key]) for key in straddling], budget)
+
+
+def tighter(budget: Budget) -> Budget:
+    """The budget of the next exploration of a record that straddles."""
+    relative = None if budget.relative is None else budget.relative / FINER
+    return replace(
+        budget, tolerance=budget.tolerance / FINER, relative=relative, nodes=budget.nodes * LARGER
+    )
+
+
+def _straddles(result: Result) -> bool:
+    return bool(set(result.decisions["straddles"]) - set(result.decisions["unreadable"]))
+
+
+def _rows(result: Result | Failure) -> int:
+    """How many rows its trees hold."""
+    if isinstance(result, Failure):
+        return 0
+    return sum(tree.expanded for tree in result.trees.values())
+
+
+def _after(first: Result, result: Result | Failure) -> Result:
+    """The later result with the cost of both; the first one if the later failed."""
+    if isinstance(result, Failure):
+        return first
+    names = [field.name for field in fields(Cost)]
+    cost = Cost(*(getattr(first.cost, name) + getattr(result.cost, name) for name in names))
+    times: Mapping[str, Any] = {"explorations": first.decisions["explorations"] + 1}
+    return replace(result, cost=cost, decisions={**result.decisions, **times})

@@ -1,0 +1,370 @@
+"""The driver: grows the trees of many records together, a model's pass at a time.
+
+Searches plan, the model answers, this carries the messages. A record that is done makes room for
+the next one at once, so that passes stay full. What the model raises for one record is that
+record's failure: where a pass fails, its records are read again one by one.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+
+from labelmass._ranges import COUNT
+from labelmass.answers.boundary import Joint, Start
+from labelmass.answers.search import Budget, Needs, NodeAsk, Search
+from labelmass.answers.tree import AnswerTree, Normalisation
+from labelmass.errors import ModelError, RecordError
+from labelmass.lm.base import Ask, LanguageModel, Usage, common_length
+from labelmass.lm.checks import check_count, flaw
+from labelmass.scoring.cutting import cut_texts
+from labelmass.scoring.isolation import PLAIN, blame, describe
+from labelmass.task import Record, Task
+from labelmass.task.questions import ANSWER, Askable, Name
+
+Keyed = tuple[int, Record]
+
+_LOG = logging.getLogger("labelmass")
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What one record took.
+
+    prompt_tokens: prompt positions really computed (a shared beginning is on the record that
+        caused it). tree_tokens: answer positions. forward_passes: calls of the model, each counted
+        on one of the records it served. seconds: the record's share of the time.
+    """
+
+    prompt_tokens: int
+    tree_tokens: int
+    forward_passes: int
+    seconds: float
+
+    def to_dict(self) -> dict[str, float]:
+        return {
+            "prompt_tokens": self.prompt_tokens,
+            "tree_tokens": self.tree_tokens,
+            "forward_passes": self.forward_passes,
+            "seconds": round(self.seconds, 6),
+        }
+
+
+WORD = Budget(nodes=64, depth=16)
+"""Limits of a question that is answered with one of a few words; its tolerance is the run's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Explored:
+    """A record with a tree for each question, `ANSWER` among them, and its cost."""
+
+    record: Record
+    trees: Mapping[Name, AnswerTree]
+    cost: Cost
+
+    @property
+    def tree(self) -> AnswerTree:
+        """The tree of answers to the task itself."""
+        return self.trees[ANSWER]
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """Something asked of every record, and how its tree is grown."""
+
+    name: Name
+    joint: Joint
+    budget: Budget
+    needs: Needs
+    normalisation: Normalisation
+
+
+@dataclass(slots=True)
+class _Branch:
+    """One question of one record under way; handle: None once it is done."""
+
+    search: Search
+    handle: int | None
+    asks: list[NodeAsk] = field(default_factory=list)
+
+
+@dataclass(slots=True, eq=False)
+class _Active:
+    key: int
+    record: Record
+    branches: dict[Name, _Branch]
+    usage: Usage = field(default_factory=Usage)
+    seconds: float = 0.0
+
+
+class Explorer:
+    """Explores records of one task with one model.
+
+    budget, needs, normalisation: see `answers.search`; those of the task's own tree.
+    also: what else is asked of every record, by name. Other variants of the task grow as it does; a
+        question is answered with one of few words, and its tree is grown until their shares are
+        within the tolerance.
+    batch_size: prompts in flight at once; those of one record always are together.
+    max_text_tokens: how many tokens of a text a prompt shows, see `cut_texts`; None for all.
+    """
+
+    def __init__(
+        self,
+        model: LanguageModel,
+        task: Task,
+        *,
+        budget: Budget | None = None,
+        needs: Needs | None = None,
+        normalisation: Normalisation = Normalisation.RAW,
+        also: Mapping[Name, Askable] | None = None,
+        batch_size: int = 16,
+        max_text_tokens: int | None = None,
+    ) -> None:
+        if max_text_tokens is not None:
+            COUNT.check("max_text_tokens", max_text_tokens)
+        COUNT.check("batch_size", batch_size)
+        self.model, self.task = model, task
+        self.batch_size, self.max_text_tokens = batch_size, max_text_tokens
+        self.joint = Joint(task, model.tokenizer)
+        budget, needs = budget or Budget(), needs or Needs()
+        word = replace(
+            WORD,
+            tolerance=budget.tolerance,
+            relative=_finest(budget, single=task.format.single),
+            seconds=budget.seconds,
+        )
+        first = _Asked(ANSWER, self.joint, budget, needs, normalisation)
+        self._families: dict[str, list[_Asked]] = {ANSWER[0]: [first]}
+        for name, askable in (also or {}).items():
+            joint = Joint(askable, model.tokenizer, self.joint.vocabulary)
+            if isinstance(askable, Task):
+                asked = _Asked(name, joint, budget, needs, normalisation)
+            else:
+                asked = _Asked(name, joint, word, Needs(), Normalisation.ON_FORMAT)
+            self._families.setdefault(name[0], []).append(asked)
+        self._shared: dict[str, tuple[int, ...]] = {}
+        self._most = max(1, batch_size // sum(map(len, self._families.values())))
+
+    def explore(
+        self, records: Iterable[Keyed]
+    ) -> Iterator[tuple[int, Record, Explored | RecordError]]:
+        """Each record with its trees, or with the error that kept it from them, as they finish.
+
+        Raises what the model raises for a plain text too.
+        """
+        waiting = iter(records)
+        active: list[_Active] = []
+        exhausted = False
+        try:
+            while True:
+                while not exhausted and len(active) < self._most:
+                    item = next(waiting, None)
+                    if item is None:
+                        exhausted = True
+                        break
+                    key, record = item
+                    try:
+                        active.append(self._begin(key, record))
+                    except Exception as error:
+                        yield key, record, blame(error, self._read_plain)
+                done = [a for a in active if not self._plan(a)]
+                for finished in done:
+                    active.remove(finished)
+                    yield finished.key, finished.record, _explored(finished)
+                if done and not exhausted:
+                    continue
+                if not active:
+                    return
+                if failed := self._pass(active):
+                    stranded = [one for one, _ in failed]
+                    active = [one for one in active if one not in stranded]
+                    yield from self._one_by_one(stranded, describe(failed[0][1]))
+        finally:
+            for left in active:
+                self._drop(left)
+
+    def _one_by_one(
+        self, stranded: Sequence[_Active], why: str
+    ) -> Iterator[tuple[int, Record, Explored | RecordError]]:
+        """Records whose pass failed, each again from the start and by itself."""
+        for one in stranded:
+            self._drop(one)
+        plain: Callable[[], object] = self._read_plain
+        blamed = False
+        for one in stranded:
+            outcome = self._read_alone(one)
+            if not isinstance(outcome, Explored):
+                outcome, blamed = blame(outcome, plain), True
+            plain = _nothing  # it has just been seen to work
+            yield one.key, one.record, outcome
+        if not blamed and len(stranded) > 1:  # they were too many at once
+            self._most = max(1, min(self._most, len(stranded) // 2))
+            _LOG.warning(
+                "%d records could only be read one by one (%s): from here on %d at once",
+                *(len(stranded), why, self._most),
+            )
+
+    def _read_alone(self, former: _Active) -> Explored | Exception:
+        """A record from the start with nothing beside it, or what the model raises for it."""
+        try:
+            one = self._begin(former.key, former.record)
+        except Exception as error:
+            return error
+        one.usage += former.usage
+        one.seconds += former.seconds
+        try:
+            while self._plan(one):
+                for _, error in self._pass([one]):
+                    return error
+            return _explored(one)
+        finally:
+            self._drop(one)
+
+    def _read_plain(self) -> None:
+        """Read the simplest text there is; raises what the model raises."""
+        one = self._begin(-1, Record(id=PLAIN, text=PLAIN))
+        try:
+            self._plan(one)
+            for _, error in self._pass([one]):
+                raise error
+        finally:
+            self._drop(one)
+
+    def _begin(self, key: int, record: Record) -> _Active:
+        began = time.perf_counter()
+        if self.max_text_tokens is not None:
+            record = cut_texts(record, self.model.tokenizer, self.max_text_tokens)
+        active = _Active(key, record, {})
+        starts = {
+            family: [asked.joint.start(record) for asked in members]
+            for family, members in self._families.items()
+        }
+        rooms = {f: min(self._room(start) for start in some) for f, some in starts.items()}
+        entropy = self.task.seed, int(record.digest, 16)
+        try:
+            for family, members in self._families.items():
+                depth = rooms[family]
+                searches = [
+                    Search(
+                        start.grammar,
+                        asked.joint.task.label_names,
+                        replace(asked.budget, depth=min(asked.budget.depth, depth)),
+                        asked.needs,
+                        asked.normalisation,
+                        entropy=entropy,
+                    )
+                    for asked, start in zip(members, starts[family], strict=True)
+                ]
+                shared = self._share(family, starts[family])
+                handles = self.model.open([start.ids for start in starts[family]], shared)
+                for asked, search, handle in zip(members, searches, handles, strict=True):
+                    active.branches[asked.name] = _Branch(search, handle)
+        except BaseException:
+            self._drop(active)
+            raise
+        active.seconds = time.perf_counter() - began
+        return active
+
+    def _room(self, start: Start) -> int:
+        """Tokens left for an answer."""
+        if self.model.context is None:
+            return sys.maxsize
+        room = self.model.context - len(start.ids)
+        if room < 2:
+            raise RecordError(
+                f"too long: the prompt has {len(start.ids)} tokens, the model reads "
+                f"{self.model.context} with the answer; shorten the text or take fewer "
+                f"demonstrations"
+            )
+        return room
+
+    def _share(self, family: str, starts: Sequence[Start]) -> int:
+        """How many leading ids a record's prompts share with those of other records.
+
+        What others share does not change for a record whose prompts begin in another way.
+        """
+        if family not in self._shared:
+            members = self._families[family]
+            both = members[0].joint.beginning, members[-1].joint.beginning
+            self._shared[family] = both[0][: common_length(both)]
+        return common_length([self._shared[family], *(start.ids for start in starts)])
+
+    def _plan(self, active: _Active) -> bool:
+        """Ask each search for its next rows, unless it waits for some; False when all are done."""
+        began = time.perf_counter()
+        for branch in active.branches.values():
+            if branch.handle is not None and not branch.asks:
+                branch.asks = branch.search.asks()
+                if not branch.asks:
+                    self._close(active, branch)
+        active.seconds += time.perf_counter() - began
+        return any(branch.asks for branch in active.branches.values())
+
+    def _close(self, active: _Active, branch: _Branch) -> None:
+        if branch.handle is not None:
+            with suppress(Exception):  # its rows have come; only what they cost is not known
+                active.usage += self.model.close(branch.handle)
+            branch.handle = None
+
+    def _drop(self, active: _Active) -> None:
+        for branch in active.branches.values():
+            self._close(active, branch)
+
+    def _pass(self, active: Sequence[_Active]) -> list[tuple[_Active, Exception]]:
+        """Give the searches the rows they wait for; the records whose rows did not come, and why.
+
+        What a search raises is a fault of ours, and stops the run.
+        """
+        began = time.perf_counter()
+        asks = [
+            Ask(branch.handle, n.node, n.parent, n.token, n.ids, n.top)
+            for one in active
+            for branch in one.branches.values()
+            if branch.handle is not None
+            for n in branch.asks
+        ]
+        try:
+            rows = self.model.rows(asks)
+            check_count(rows, asks, self.model.engine)
+        except Exception as error:
+            for one in active:
+                one.seconds += (time.perf_counter() - began) / len(active)
+            return [(one, error) for one in active]
+        share = (time.perf_counter() - began) / len(active)
+        failed: list[tuple[_Active, Exception]] = []
+        answered = iter(zip(asks, rows, strict=True))
+        for one in active:
+            began = time.perf_counter()
+            waiting = [branch for branch in one.branches.values() if branch.asks]
+            answers = [[next(answered) for _ in branch.asks] for branch in waiting]
+            flaws = (flaw(row, ask) for pairs in answers for ask, row in pairs)
+            if (found := next(filter(None, flaws), None)) is not None:
+                failed.append((one, ModelError(found)))
+                continue
+            for branch, pairs in zip(waiting, answers, strict=True):
+                branch.search.tell([row for _, row in pairs])
+                branch.asks = []
+            one.seconds += share + time.perf_counter() - began
+        return failed
+
+
+def _nothing() -> None:
+    """In place of reading a plain text."""
+
+
+def _finest(budget: Budget, *, single: bool) -> float | None:
+    """The relative tolerance of a question: where one label is right, odds are divided by odds."""
+    if not single:
+        return budget.relative
+    return budget.tolerance if budget.relative is None else min(budget.tolerance, budget.relative)
+
+
+def _explored(active: _Active) -> Explored:
+    usage = active.usage
+    cost = Cost(usage.prompt_tokens, usage.tree_tokens, usage.forward_passes, active.seconds)
+    trees = {name: branch.search.tree for name, branch in active.branches.items()}
+    return Explored(active.record, trees, cost)

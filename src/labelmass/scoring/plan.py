@@ -1,0 +1,351 @@
+"""A plan: what is asked of each record, and how its trees become a result."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+from labelmass._ranges import BETWEEN, COUNT, ORDERS, SAMPLES
+from labelmass.answers.search import Budget
+from labelmass.answers.tree import Normalisation
+from labelmass.calibration import Calibrator
+from labelmass.decisions import Policy
+from labelmass.errors import LabelMassError, RecordError
+from labelmass.estimators import ESTIMATORS, find_estimators, needs_of, selection
+from labelmass.estimators.selection import Selection
+from labelmass.estimators.wrappers import CONTENT_FREE
+from labelmass.lm.base import LanguageModel
+from labelmass.records import BadRecord
+from labelmass.scores.signature import Signature, points_of
+from labelmass.scoring.calibration_step import Calibrating
+from labelmass.scoring.classifiers import Beside, check_beside
+from labelmass.scoring.decision_step import Deciding, explore_until_clear
+from labelmass.scoring.explorer import Explored, Explorer
+from labelmass.scoring.forecast import Forecast
+from labelmass.scoring.results import (
+    Failure,
+    Prior,
+    Result,
+    mean_log_odds,
+    read_result,
+    without_prior,
+)
+from labelmass.scoring.saved_trees import TreeStore
+from labelmass.supervised import Classifier
+from labelmass.task import Record, Task
+from labelmass.task.questions import ANSWER, Askable, Name, variant
+from labelmass.task.questions import orders as label_orders
+
+Item = tuple[int, Record | BadRecord]
+Outcome = Result | Failure
+
+
+class Plan:
+    """One way of scoring, checked before any work is done.
+
+    methods: names of estimators; the first is the headline. tolerance, relative, nodes, depth,
+    seconds: the budget of each record, see `Budget`. normalisation: raw, on-format or masked.
+    off_format: "not-written", or "unknown" to count what left the format as open.
+    keep_trees: grow trees that every method can read later, but for those that draw or ask more.
+    samples: how many answers, or paths, the methods that draw some draw for each record.
+    orders: average every method over this many orders of the labels in the prompt, its own first.
+    prior: "content-free" to take away what every label gets for texts without content (contextual
+        calibration), so that such a text gets `rate`; or "batch" to take away what it gets over all
+        records, once all are there (`settle`).
+    rules: uncertainty rules with their thresholds, read beside the methods.
+    classifiers: trained on labelled records, read beside the methods.
+    calibrator: applied last, to the method it was fitted on, whose calibrated scores come first.
+    max_text_tokens: how many tokens of each text a prompt shows, its beginning; None for all.
+    policy: decides, and has records explored further that straddle a threshold, unless the prior is
+        the batch's, which is known too late. force: whatever kind of scores the calibrator was
+        fitted on, and the policy made on.
+    Raises MethodError for a method that is unknown or that the task's format cannot give.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        methods: Sequence[str] = ("any-place",),
+        *,
+        budget: Budget | None = None,
+        normalisation: str = "raw",
+        off_format: str = "not-written",
+        keep_trees: bool = False,
+        samples: int | None = None,
+        orders: int = 1,
+        prior: str | None = None,
+        rate: float = 0.5,
+        rules: Sequence[Selection] = (),
+        classifiers: Sequence[Classifier] = (),
+        calibrator: Calibrator | None = None,
+        policy: Policy | None = None,
+        force: bool = False,
+        max_text_tokens: int | None = None,
+    ) -> None:
+        self.task = task
+        self.estimators = find_estimators(methods or ("any-place",))
+        self.budget = budget or Budget()
+        try:
+            self.normalisation = Normalisation(normalisation)
+        except ValueError:
+            names = ", ".join(Normalisation)
+            raise LabelMassError(f"no normalisation {normalisation!r}: one of {names}") from None
+        for estimator in self.estimators:
+            estimator.check(task, self.normalisation)
+        if off_format not in ("not-written", "unknown"):
+            raise LabelMassError(f"off_format is {off_format!r}: 'not-written' or 'unknown'")
+        self.off_format = off_format
+        if samples is not None:
+            SAMPLES.check("samples", samples)
+        readers = [*self.estimators]
+        if keep_trees:
+            readers += [e for e in ESTIMATORS.values() if not e.needs.draws]
+        self.needs = needs_of(readers).drawing(samples)
+        self.rules = tuple(rules)
+        if rules or keep_trees:
+            self.needs |= selection.NEEDS
+        check_beside(classifiers, task)
+        self.classifiers = tuple(classifiers)
+        named = [*(e.name for e in self.estimators), *(one.method for one in classifiers)]
+        if max_text_tokens is not None:
+            COUNT.check("max_text_tokens", max_text_tokens)
+        self.max_text_tokens = max_text_tokens
+        ORDERS.check("orders", orders)
+        if prior not in (None, "content-free", "batch"):
+            raise LabelMassError(f"prior is {prior!r}: 'content-free', 'batch', or none")
+        BETWEEN.check("rate", rate)
+        self.orders, self.prior, self.rate = orders, prior, rate
+        self.calibrating: Calibrating | None = None
+        if calibrator is not None:
+            self.calibrating = Calibrating.among(calibrator, named, task.label_names, force)
+        self.deciding: Deciding | None = None
+        if policy is not None:
+            there = [] if self.calibrating is None else [self.calibrating.name]
+            there += named
+            self.deciding = Deciding.among(policy, there, task.label_names, force, self.calibrating)
+        self.also: dict[Name, Askable] = {}
+        for number, put in enumerate(label_orders(task, orders)):
+            if number:
+                self.also[variant(ANSWER, number)] = put
+            for estimator in self.estimators:
+                for question in estimator.questions(put):
+                    self.also[variant(question.name, number)] = question
+
+    @property
+    def forecast(self) -> Forecast:
+        """What each record will take."""
+        return Forecast.of(self.needs, self.orders, len(self.also) - self.orders + 1, self.budget)
+
+    def signature(self, model: LanguageModel) -> Signature:
+        """What the scores of this plan on this model will be.
+
+        FitError if the calibrator, or the policy, is for other scores.
+        """
+        raw = Signature.of(
+            model,
+            self.task,
+            self._names,
+            self.normalisation,
+            self.budget,
+            self.off_format,
+            samples=self.needs.draws,
+            orders=self.orders,
+            prior=self.prior,
+            rate=self.rate if self.prior else None,
+            fitted=self._fitted,
+            max_text_tokens=self.max_text_tokens,
+        )
+        return self._sign(raw)
+
+    def saved_signature(self, saved: Signature) -> Signature:
+        """What the scores of this plan will be on saved trees that have this signature."""
+        raw = replace(
+            saved,
+            methods=self._names,
+            points=points_of(self._names),
+            normalisation=self.normalisation,
+            off_format=self.off_format,
+            prior=self.prior,
+            rate=self.rate if self.prior else None,
+            calibrator=None,
+            fitted=self._fitted,
+        )
+        return self._sign(raw)
+
+    @property
+    def _names(self) -> tuple[str, ...]:
+        return (
+            *(e.name for e in self.estimators),
+            *(rule.name for rule in self.rules),
+            *(one.method for one in self.classifiers),
+        )
+
+    @property
+    def _fitted(self) -> tuple[str, ...]:
+        return tuple(one.mark for one in self.classifiers)
+
+    def beside(self, model: LanguageModel | None) -> list[Beside]:
+        """The classifiers, ready to read what this model wrote; FitError if one is for another."""
+        return [Beside.of(one, self.task, model) for one in self.classifiers]
+
+    def _sign(self, raw: Signature) -> Signature:
+        signature = raw if self.calibrating is None else self.calibrating.sign(raw)
+        if self.deciding is not None:
+            self.deciding.check(signature)
+        return signature
+
+    def run(
+        self,
+        items: Iterable[Item],
+        model: LanguageModel,
+        *,
+        batch_size: int = 16,
+        store: TreeStore | None = None,
+    ) -> Iterator[tuple[int, Outcome]]:
+        """(key, result) as records finish; bad records come out as failures.
+
+        store: keeps every record's trees, those of its first exploration where it has several; the
+            results of records whose trees it keeps already are read off these.
+        """
+
+        def explore(some: Iterable[Item], budget: Budget) -> Iterator[tuple[int, Outcome]]:
+            return self._explore(some, model, budget, batch_size, store)
+
+        if self.deciding is None or self.prior == "batch":
+            results = explore(items, self.budget)
+        else:
+            results = explore_until_clear(explore, items, self.budget)
+        return ((key, self._closed(result)) for key, result in results)
+
+    def _explore(
+        self,
+        items: Iterable[Item],
+        model: LanguageModel,
+        budget: Budget,
+        batch_size: int,
+        store: TreeStore | None,
+    ) -> Iterator[tuple[int, Outcome]]:
+        failures: deque[tuple[int, Failure]] = deque()
+        kept: deque[int] = deque()
+
+        def failed(key: int, failure: Failure, item: Record | BadRecord) -> None:
+            failures.append((key, failure))
+            if store is not None:
+                store.add(key, failure, item)
+
+        def good() -> Iterator[tuple[int, Record]]:
+            for key, item in items:
+                if store is not None and key in store and budget == self.budget:
+                    kept.append(key)
+                elif isinstance(item, Record):
+                    yield key, item
+                else:
+                    failed(key, Failure.of(item), item)
+
+        explorer = Explorer(
+            model,
+            self.task,
+            budget=budget,
+            needs=self.needs,
+            normalisation=self.normalisation,
+            also=self.also,
+            batch_size=batch_size,
+            max_text_tokens=self.max_text_tokens,
+        )
+        signature, beside = self.signature(model), self.beside(model)
+        prior = self._empty(explorer, signature) if self.prior == "content-free" else None
+
+        def result_of(explored: Explored) -> Outcome:
+            result = self.read(explored, signature, beside)
+            if prior is None or isinstance(result, Failure):
+                return result
+            return self._without(result, prior)
+
+        def ready() -> Iterator[tuple[int, Outcome]]:
+            """What needs no exploration."""
+            while failures:
+                yield failures.popleft()
+            while kept and store is not None:
+                key = kept.popleft()
+                outcome = store.read(key)
+                yield key, result_of(outcome) if isinstance(outcome, Explored) else outcome
+
+        for key, record, outcome in explorer.explore(good()):
+            if isinstance(outcome, RecordError):
+                failed(key, Failure.of(record, str(outcome)), record)
+            yield from ready()
+            if isinstance(outcome, Explored):
+                if store is not None:
+                    store.add(key, outcome)
+                yield key, result_of(outcome)
+        yield from ready()
+
+    def _empty(self, explorer: Explorer, signature: Signature) -> Prior:
+        """What every method gives the labels for texts without content."""
+        empty = [Record(number, text=text) for number, text in enumerate(CONTENT_FREE)]
+        found: list[Result] = []
+        for _, record, outcome in explorer.explore(enumerate(empty)):
+            if isinstance(outcome, RecordError):
+                raise RecordError(f"the text without content {record.text!r}: {outcome}")
+            found.append(read_result(outcome, self.task, self.estimators, signature))
+        return mean_log_odds(found)
+
+    def settle(self, results: Callable[[], Iterable[Outcome]]) -> Iterator[Outcome]:
+        """The results of all records, without what they have in common if the prior is the batch's.
+
+        results: gives them anew each time it is called; they are read twice then.
+        """
+        if self.prior != "batch":
+            yield from map(self._closed, results())
+            return
+        prior = mean_log_odds(result for result in results() if isinstance(result, Result))
+        for result in results():
+            one = self._without(result, prior) if isinstance(result, Result) else result
+            yield self._closed(one)
+
+    def _without(self, result: Result, prior: Prior) -> Result:
+        single = self.task.format.single
+        return self._finish(without_prior(result, prior, rate=self.rate, single=single))
+
+    def _finish(self, result: Result) -> Result:
+        """What is done last: calibration, and decisions."""
+        if self.calibrating is not None:
+            result = self.calibrating.apply(result)
+        return result if self.deciding is None else self.deciding.apply(result)
+
+    def _closed(self, outcome: Outcome) -> Outcome:
+        """The outcome; what a policy does with it too, if it is a failure."""
+        if self.deciding is None or isinstance(outcome, Result):
+            return outcome
+        return self.deciding.fail(outcome)
+
+    def run_in_order(
+        self, items: Iterable[Item], model: LanguageModel, **options: Any
+    ) -> Iterator[Outcome]:
+        """As `run`, in the order of the records; what is early waits for its turn."""
+        turn: deque[int] = deque()
+        early: dict[int, Outcome] = {}
+
+        def watched() -> Iterator[Item]:
+            for key, item in items:
+                turn.append(key)
+                yield key, item
+
+        for finished, result in self.run(watched(), model, **options):
+            early[finished] = result
+            while turn and turn[0] in early:
+                yield early.pop(turn.popleft())
+
+    def read(
+        self, explored: Explored, signature: Signature, beside: Sequence[Beside] = ()
+    ) -> Outcome:
+        """The result of one explored record, before any prior is taken away."""
+        try:
+            result = read_result(
+                explored, self.task, self.estimators, signature, self.rules, beside
+            )
+        except RecordError as error:
+            return Failure.of(explored.record, str(error))
+        return result if self.prior else self._finish(result)

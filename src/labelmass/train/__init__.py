@@ -1,8 +1,0 @@
-"""Training: a model taught to write a task's answers, as people gave them."""
-
-from __future__ import annotations
-
-from labelmass.train.settings import Settings
-from labelmass.train.training import Trained, train
-
-__all__ = ["Settings", "Trained", "train"]

@@ -1,0 +1,8 @@
+"""Training: a model taught to write a task's answers, as people gave them."""
+
+from __future__ import annotations
+
+from labelmass.training.settings import Settings
+from labelmass.training.training import Trained, train
+
+__all__ = ["Settings", "Trained", "train"]

@@ -1,0 +1,130 @@
+"""The folder of a training: what was asked, how far it is, and in the end the model.
+
+labelmass.json           task, base, settings and data; `result` once it is finished
+checkpoint.safetensors, best.safetensors   where it stands and its best weights, until then
+adapter_model.safetensors, adapter_config.json   the adapter, in peft's format; or
+model.safetensors, config.json, tokenizer.json   all weights, as transformers writes them
+task.json                the task again, for commands that take no model: `--task DIR/task.json`
+records.json             digests of the records trained on and validated on, and of the base's
+skipped.jsonl            records left out, and why
+curve.json, curve.svg    loss of every step, validation of every epoch
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from textwrap import shorten
+from typing import Any, cast
+
+from labelmass.errors import LabelMassError
+from labelmass.files.writing import write_json, write_records
+from labelmass.lm.adapted import NOTE, RECORDS, trained_on
+from labelmass.scoring.journal import differences
+from labelmass.training.dataset import Dataset
+from labelmass.training.progress import Progress
+
+VERSION = 1
+SAME = ("kind", "task", "base", "settings", "data")
+"""What must agree for a training to go on."""
+
+
+def begin(folder: Path, head: Mapping[str, Any], data: Dataset) -> dict[str, Any]:
+    """The note of the training in `folder`, begun if there is none.
+
+    head: its SAME. Raises LabelMassError naming what differs where another was begun there.
+    """
+    path = folder / NOTE
+    digests = {
+        "train": [example.digest for _, example in data.pairs],
+        "dev": [record.digest for record in data.dev],
+        "base": sorted(trained_on(head["base"]["asked"])),
+    }
+    if path.is_file():
+        note: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        wanted = json.loads(json.dumps(head))
+        former = {key: note.get(key) for key in SAME}
+        texts = _changed_texts(folder, digests) if former["data"] != wanted["data"] else []
+        former["data"] = wanted["data"]
+        changes = [shorten(change, 160) for change in (*texts, *differences(former, wanted))]
+        if changes:
+            raise LabelMassError(
+                f"{folder} holds another training ({'; '.join(changes[:5])}): go on with the same "
+                "options and data, or choose another folder"
+            )
+    else:
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise LabelMassError(f"{folder} holds other files: choose a new folder")
+        folder.mkdir(parents=True, exist_ok=True)
+        note = {"labelmass": VERSION, **head, "result": None}
+        write_json(path, note)
+    write_json(folder / RECORDS, digests)
+    write_json(folder / "task.json", dict(head["task"]))
+    if data.skipped:
+        rows = ({"id": name, "error": error} for name, error in data.skipped)
+        write_records(folder / "skipped.jsonl", rows)
+    return note
+
+
+def _changed_texts(folder: Path, digests: Mapping[str, Sequence[str]]) -> list[str]:
+    """How the records differ from those of the training, in words."""
+    try:
+        former = json.loads((folder / RECORDS).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return ["its records have changed"]
+    words: list[str] = []
+    for part, name in (("train", "records learnt"), ("dev", "records validated on")):
+        before, now = Counter[str](former[part]), Counter(digests[part])
+        gone, new = (before - now).total(), (now - before).total()
+        if gone or new:
+            words.append(f"{name}: {gone} gone, {new} new")
+    return words or ["records: the same texts in another order, or with other answers"]
+
+
+def finish(folder: Path, note: Mapping[str, Any], result: Mapping[str, Any]) -> None:
+    """Write the result: from now on the folder is a model."""
+    write_json(folder / NOTE, {**note, "result": dict(result)})
+
+
+def draw_curve(folder: Path, progress: Progress, metric: str | None) -> bool:
+    """curve.json, and curve.svg where matplotlib is installed: whether it is."""
+    found = {
+        "loss": progress.losses,
+        "metric": metric,
+        "epochs": [one.to_dict() for one in progress.epochs],
+    }
+    (folder / "curve.json").write_text(json.dumps(found) + "\n", encoding="utf-8")
+    try:
+        import matplotlib
+        from matplotlib.figure import Figure
+    except ImportError:
+        return False
+    from labelmass.analysis.figures import COLOURS, SOFT, STYLE
+
+    ends = [progress.step * (n + 1) / len(progress.epochs) for n in range(len(progress.epochs))]
+    with matplotlib.rc_context(cast("Any", STYLE)):
+        figure = Figure(figsize=(6, 3), layout="constrained")
+        axes = figure.subplots()
+        steps = range(1, len(progress.losses) + 1)
+        axes.plot(steps, progress.losses, color=SOFT, linewidth=0.5, alpha=0.5)
+        axes.plot(steps, smoothed(progress.losses), color=COLOURS[0], label="loss, an answer")
+        if metric is not None and progress.validations:
+            axes.plot(ends, progress.validations, "o-", color=COLOURS[1], label=f"dev {metric}")
+        axes.set_xlabel("step")
+        axes.set_ylabel("nats")
+        axes.set_ylim(bottom=0)
+        axes.legend()
+        figure.savefig(folder / "curve.svg", metadata={"Date": None})
+    return True
+
+
+def smoothed(values: Sequence[float], keep: float = 0.95) -> list[float]:
+    """Means of all values so far, each weighing `keep` times the next."""
+    found: list[float] = []
+    total = weight = 0.0
+    for value in values:
+        total, weight = keep * total + value, keep * weight + 1
+        found.append(total / weight)
+    return found

@@ -1,0 +1,64 @@
+"""Validation: how far the scores of a model in training are from what people said."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from labelmass.answers.search import Budget
+from labelmass.errors import LabelMassError
+from labelmass.evaluation import METRICS, Sample
+from labelmass.lm.base import Tokenizer
+from labelmass.lm.transformers import TransformersModel
+from labelmass.scoring.plan import Outcome, Plan
+from labelmass.targets import Targets
+from labelmass.task import Record, Task
+from labelmass.training.settings import Settings
+from labelmass.workflows.compare import predictions_of, targets_of
+
+
+class Validation:
+    """Records that nothing is learnt from.
+
+    metric: "nll", or "nll-single" where exactly one label is right: against annotators' shares.
+    """
+
+    def __init__(self, task: Task, records: Sequence[Record], settings: Settings) -> None:
+        self.records = records
+        self.metric = "nll-single" if task.format.single else "nll"
+        self._targets: Targets = targets_of(task, records)
+        self._plan = Plan(
+            task,
+            [settings.method],
+            budget=Budget(tolerance=settings.tolerance, nodes=settings.nodes),
+        )
+
+    def measure(
+        self,
+        network: Any,
+        tokenizer: Tokenizer,
+        stop: Callable[[], bool],
+        watch: Callable[[int, int], None],
+    ) -> float | None:
+        """The metric, in nats an item; None if it was stopped meanwhile.
+
+        watch: gets how many records are done, and how many there are.
+        """
+        model = TransformersModel(network, tokenizer, name="training", fingerprint="training")
+        results: list[Outcome] = []
+        for result in self._plan.run_in_order(enumerate(self.records), model):
+            results.append(result)
+            watch(len(results), len(self.records))
+            if stop():
+                return None
+        (found,) = predictions_of(results).values()
+        p = found.at(self._targets.ids, self._targets.labels).p
+        rows = np.array(~np.isnan(p).any(axis=1), dtype=bool)
+        sample = Sample(p, self._targets.shares, self._targets.gold, p >= 0.5, rows)
+        value = METRICS[self.metric].measure(sample).value
+        if math.isnan(value):
+            raise LabelMassError(f"no record to validate on has a {self.metric}: no label is known")
+        return value

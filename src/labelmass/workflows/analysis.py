@@ -1,0 +1,169 @@
+"""Diagnoses of saved trees, a folder at a time: what `labelmass diagnose` shows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, cast
+
+from labelmass.analysis import Diagnosis, Item, diagnose
+from labelmass.analysis.attention import attention_shares
+from labelmass.errors import LabelMassError, MethodError, RecordError, TaskError
+from labelmass.lm.base import LanguageModel
+from labelmass.scores.signature import Signature
+from labelmass.scoring.results import Failure
+from labelmass.scoring.saved_trees import SavedTrees, find_saved
+from labelmass.task import Record, Task
+from labelmass.task.labels import ordered
+from labelmass.workflows.attention import attended
+
+
+@dataclass(frozen=True, slots=True)
+class Gold:
+    """Where gold labels came from.
+
+    field: of the records. known: records that have it. ignored: name that the task does not know
+    -> how often it stood there.
+    """
+
+    field: str
+    known: int
+    ignored: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosed:
+    """A folder of saved trees, diagnosed. failed: records without a tree."""
+
+    name: str
+    folder: Path
+    task: Task
+    signature: Signature
+    failed: int
+    gold: Gold
+    diagnosis: Diagnosis
+
+    def notes(self) -> Iterator[str]:
+        """What is not in the numbers."""
+        if self.failed:
+            yield f"{self.failed} records have no tree"
+        if not self.gold.known:
+            yield f"no record has {self.gold.field!r}, so the order of labels is not judged"
+        elif missing := self.diagnosis.records - self.gold.known:
+            yield f"{missing} records have no {self.gold.field!r}"
+        if self.gold.ignored:
+            names = ", ".join(f"{name} ({n})" for name, n in self.gold.ignored.items())
+            yield f"gold labels that the task does not know are ignored: {names}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Strict JSON: what was diagnosed, then each analysis."""
+        return {
+            "name": self.name,
+            "folder": str(self.folder),
+            "task": self.task.name,
+            "task_hash": self.task.hash,
+            "signature": self.signature.to_dict(),
+            "failed": self.failed,
+            "gold": {"field": self.gold.field, "known": self.gold.known}
+            | {"ignored": dict(self.gold.ignored)},
+        } | self.diagnosis.to_dict()
+
+
+def diagnose_runs(
+    folders: Sequence[str | Path], field: str = "labels", model: LanguageModel | None = None
+) -> list[Diagnosed]:
+    """A diagnosis for each folder of saved trees, in the order given, then by name.
+
+    field: of the records, with gold labels. model: reads the answers of its own runs again, for
+    their attention; LabelMassError if it made none of them.
+    Runs are named after their folders, as far up as tells them apart. Raises LabelMassError where a
+    folder holds no trees, or not what is read here.
+    """
+    saved = [one for folder in folders for one in find_saved(folder)]
+    if len(set(saved)) < len(saved):
+        twice = next(one for one in saved if saved.count(one) > 1)
+        raise LabelMassError(f"{twice} is named twice")
+    found = [
+        _diagnosed(folder, name, field) for folder, name in zip(saved, _names(saved), strict=True)
+    ]
+    if model is None:
+        return found
+    if model.fingerprint not in {one.signature.fingerprint for one in found}:
+        raise LabelMassError(f"{model.name}@{model.fingerprint} scored none of these runs")
+    return [
+        _with_attention(one, model) if one.signature.fingerprint == model.fingerprint else one
+        for one in found
+    ]
+
+
+def _with_attention(found: Diagnosed, model: LanguageModel) -> Diagnosed:
+    shares = attention_shares(attended(SavedTrees(found.folder), model))
+    return replace(found, diagnosis=replace(found.diagnosis, attention=shares))
+
+
+def _diagnosed(folder: Path, name: str, field: str) -> Diagnosed:
+    saved = SavedTrees(folder)
+    reader = _Reader(saved, field)
+    try:
+        diagnosis = diagnose(reader.items(), saved.signature.model)
+    except MethodError as error:
+        raise MethodError(f"{folder}: {error}") from None
+    if not diagnosis.records:
+        raise LabelMassError(f"{folder}: no record has a tree")
+    gold = Gold(field, reader.known, dict(sorted(reader.ignored.items())))
+    return Diagnosed(name, folder, saved.task, saved.signature, reader.failed, gold, diagnosis)
+
+
+class _Reader:
+    """Saved trees as items, counting what is left out."""
+
+    def __init__(self, saved: SavedTrees, field: str) -> None:
+        self._saved, self._task, self._field = saved, saved.task, field
+        self.failed = self.known = 0
+        self.ignored: Counter[str] = Counter()
+
+    def items(self) -> Iterator[Item]:
+        task = self._task
+        order = tuple(one.name for one in ordered(task.labels, task.label_order, task.seed))
+        shared = None if task.demonstrations.varies else self._demonstrated(None)
+        for kept in self._saved:
+            if isinstance(kept, Failure):
+                self.failed += 1
+                continue
+            shown = self._demonstrated(kept.record) if shared is None else shared
+            yield Item(kept.tree, self._gold(kept.record), order, shown)
+
+    def _demonstrated(self, record: Record | None) -> tuple[tuple[str, ...], ...]:
+        chosen = self._task.demonstrations.choose(self._task.seed, record)
+        return tuple(example.labels for example in chosen)
+
+    def _gold(self, record: Record) -> frozenset[str] | None:
+        given = record.extra.get(self._field)
+        if given is None:
+            return None
+        if not isinstance(given, list | tuple):
+            raise RecordError(
+                f"record {record.id!r}: {self._field} is {given!r}, not a list of labels"
+            )
+        self.known += 1
+        found: set[str] = set()
+        for word in cast("Sequence[object]", given):
+            try:
+                name = self._task.counts_for(str(word))
+            except TaskError:
+                self.ignored[str(word)] += 1
+                continue
+            found |= set() if name is None else {name}
+        return frozenset(found)
+
+
+def _names(folders: Sequence[Path]) -> list[str]:
+    """The last parts of each path: as few as tell them apart."""
+    parts = [folder.resolve().parts for folder in folders]
+    for count in range(1, max(map(len, parts)) + 1):
+        names = ["/".join(one[-count:]) for one in parts]
+        if len(set(names)) == len(names):
+            return names
+    return [str(folder) for folder in folders]

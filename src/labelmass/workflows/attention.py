@@ -1,0 +1,33 @@
+"""The attention behind the answers of a run: read by the model again, off the saved trees."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from labelmass.analysis.attention import Attended
+from labelmass.answers.boundary import Joint
+from labelmass.answers.token_positions import first_tokens
+from labelmass.errors import ModelError
+from labelmass.lm.base import LanguageModel
+from labelmass.scoring.results import Failure
+from labelmass.scoring.saved_trees import SavedTrees
+
+
+def attended(saved: SavedTrees, model: LanguageModel) -> Iterator[Attended]:
+    """Every answer of two labels or more, with what its positions attend to.
+
+    model: that of the run. Raises ModelError if it does not give attention.
+    """
+    read: Any = getattr(model, "attention", None)
+    if read is None:
+        raise ModelError(f"{model.name} does not give attention weights")
+    joint = Joint(saved.task, model.tokenizer)
+    for kept in saved:
+        if isinstance(kept, Failure):
+            continue
+        start = joint.start(kept.record)
+        firsts = first_tokens(kept.tree, start.grammar.automaton, start.grammar.given)
+        if len(firsts) > 1:
+            answer = kept.tree.greedy_tokens
+            yield Attended(read(start.ids, answer), len(start.ids), firsts)

@@ -1,0 +1,140 @@
+"""Fitting a calibrator on scores and what people said, and showing whether it helps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from labelmass.calibration import CALIBRATED, Calibrator, HoldOut, cross_fit, fit
+from labelmass.errors import FitError
+from labelmass.evaluation import Evaluation, Predictions, evaluate
+from labelmass.targets import Targets
+from labelmass.workflows.scored import Scored
+
+METRICS = ("nll-cell", "ece")
+FOLDS = 5
+
+MOST = 3
+"""Candidates of a choice that are shown."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A calibrator, and its `raw` and `calibrated` scores judged on the records it was fitted on.
+
+    Each record's calibrated score is from a fit on the folds that it is not in.
+    """
+
+    calibrator: Calibrator
+    evaluation: Evaluation
+
+    @property
+    def summary(self) -> tuple[str, ...]:
+        """What was fitted, whether it helps, and beside which score without any model."""
+        calibrator, methods = self.calibrator, self.evaluation.methods
+        how = "one curve for all labels" if calibrator.shared else "a curve a label"
+        lines = [f"{calibrator.method}, {how}, fitted on {calibrator.records} records"]
+        if calibrator.choice is not None:
+            best = calibrator.choice.candidates[:MOST]
+            tried = [f"{c.method}{' shared' * c.shared} {c.nll:.4f}" for c in best]
+            lines.append(f"best by cross-validated NLL a record: {', '.join(tried)}")
+        for metric, name in zip(METRICS, ("NLL a cell", "ECE"), strict=True):
+            gap = methods["calibrated"].differences[metric]
+            lines.append(
+                f"{name} from raw to calibrated: {_number(gap.value)} [{_number(gap.low)}, "
+                f"{_number(gap.high)}], {'sure' if gap.sure else 'within noise'}"
+            )
+        base = methods["base-rate"].scores["nll-cell"]
+        lines.append(f"base rates alone, without a model: NLL a cell {base}")
+        return tuple(lines)
+
+
+def _number(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:+.4f}"
+
+
+def calibrate(
+    scored: Scored,
+    targets: Targets,
+    *,
+    method: str = "platt",
+    shared: bool | None = None,
+    hold_out: HoldOut | None = None,
+    soft: bool = True,
+    draws: int = 1000,
+    seed: int = 0,
+) -> Calibration:
+    """Fit on the records that have scores and targets, but for those held out.
+
+    method, shared, hold_out: see `labelmass.calibration.fit`; groups are those of the targets.
+    soft: on annotator shares where there are any, else on gold.
+    FitError for scores that are calibrated, and where there are fewer groups than `FOLDS`.
+    """
+    if scored.calibrator is not None:
+        raise FitError(
+            f"the scores by {scored.method} went through the calibrator {scored.calibrator}: "
+            f"take --method {scored.method.removeprefix(CALIBRATED)}"
+        )
+    scored, targets = scored.beside(targets)
+    if not soft:
+        targets = replace(targets, shares=targets.gold)
+    groups = targets.groups or targets.ids
+    calibrator = fit(
+        scored.labels,
+        targets.ids,
+        scored.p,
+        targets.shares,
+        method=method,
+        shared=shared,
+        groups=groups,
+        hold_out=hold_out,
+        signature=scored.signature,
+        seed=seed,
+    )
+    if hold_out is not None:
+        pairs = zip(targets.ids, hold_out.out(groups), strict=True)
+        targets = targets.at([name for name, out in pairs if not out])
+    raw = scored.predictions.at(targets.ids, targets.labels)
+    rows = {
+        "raw": replace(raw, low=None, high=None, interval="none"),
+        "calibrated": cross_calibrated(raw, targets, method=method, shared=shared, seed=seed),
+    }
+    found = evaluate(rows, targets, METRICS, baseline="raw", draws=draws, seed=seed)
+    return Calibration(calibrator, found)
+
+
+def cross_calibrated(
+    raw: Predictions,
+    targets: Targets,
+    *,
+    method: str = "platt",
+    shared: bool | None = None,
+    seed: int = 0,
+) -> Predictions:
+    """Each record of the targets calibrated by a fit on the folds that its group is not in."""
+    raw = raw.at(targets.ids, targets.labels)
+    crossed = cross_fit(
+        raw.labels,
+        raw.ids,
+        raw.p,
+        targets.shares,
+        method=method,
+        shared=shared,
+        groups=targets.groups,
+        count=FOLDS,
+        seed=seed,
+    )
+    note = f"{method}, each record by a fit on {FOLDS - 1} of {FOLDS} folds without it"
+    return Predictions(raw.ids, raw.labels, crossed.scores[0], cost=raw.cost, note=note)
+
+
+def with_calibrated(
+    rows: Mapping[str, Predictions], targets: Targets, method: str
+) -> dict[str, Predictions]:
+    """Each row, and after it itself calibrated: `calibrated:NAME`, or `MODEL/calibrated:NAME`."""
+    found: dict[str, Predictions] = {}
+    for name, raw in rows.items():
+        model, slash, plain = name.rpartition("/")
+        found[name] = raw
+        found[f"{model}{slash}{CALIBRATED}{plain}"] = cross_calibrated(raw, targets, method=method)
+    return found

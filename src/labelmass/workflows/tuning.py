@@ -1,0 +1,331 @@
+"""A policy from scores and what people said, and what it does on the records it was made on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labelmass._ranges import BETWEEN, SHARE
+from labelmass.calibration import Calibrator
+from labelmass.decisions import (
+    Goal,
+    Guarantee,
+    Outcome,
+    Policy,
+    Reference,
+    Rule,
+    Threshold,
+    bands,
+    certify,
+    control,
+    fallback,
+    nearest,
+    sequence,
+    thresholds,
+)
+from labelmass.errors import FitError
+from labelmass.provenance import fingerprint
+from labelmass.targets import Targets
+from labelmass.workflows.scored import Scored
+
+Floats = NDArray[np.float64]
+
+GUARANTEES = ("none", "ltt", "crc")
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """What is asked of the thresholds.
+
+    goal: None where a band for review sets both ends. guarantee: "none", "ltt" (with confidence) or
+    "crc" (in expectation). shared: one threshold for all labels. budget, risk: see `bands`.
+    unmet: of `UNMET`, what becomes of a label that nothing can be promised of, or whose goal no
+    threshold reaches; None for what keeps the goal all the same, see `Rule.of`.
+    """
+
+    goal: Goal | None = None
+    guarantee: str = "none"
+    confidence: float = 0.95
+    shared: bool = False
+    budget: float | None = None
+    risk: float | None = None
+    unmet: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.guarantee not in GUARANTEES:
+            raise FitError(f"no guarantee {self.guarantee!r}: one of {', '.join(GUARANTEES)}")
+        BETWEEN.check("confidence", self.confidence, FitError)
+        for name in ("budget", "risk"):
+            if (share := getattr(self, name)) is not None:
+                SHARE.check(name, share, FitError)
+        if self.budget is not None and self.risk is not None:
+            raise FitError("a band is sized for a budget or for a risk, one of them")
+        if self.goal is None and (self.guarantee != "none" or self.shared or not self.reviews):
+            raise FitError("name a goal, as precision>=0.9, or size a band for review alone")
+        fallback("", self.unmet)
+        if self.unmet is not None and self.goal is None:
+            raise FitError("what becomes of a goal that is not met needs a goal: name one")
+        if self.shared and self.guarantee == "ltt":
+            raise FitError(
+                "one threshold for all labels is not certified: its cells are not independent; "
+                "certify each label, or take recall>=x with crc, which is of whole records"
+            )
+
+    @property
+    def reviews(self) -> bool:
+        """Whether there is a band."""
+        return self.budget is not None or self.risk is not None
+
+    def target(self, targets: Targets, soft: bool) -> Floats:
+        """(n, k) what people said, as this goal counts it."""
+        majority = self.goal is not None and self.goal.kind == "majority"
+        return targets.shares if soft or majority else targets.gold
+
+
+@dataclass(frozen=True, slots=True)
+class Achieved:
+    """What a rule does on the records it was made on.
+
+    cells: records with a known target; positives: the sum of their targets. given: how many get the
+    label, `right` the sum of their targets. review: share of records of which it is in review.
+    """
+
+    label: str
+    cells: int
+    positives: float
+    given: int
+    right: float
+    review: float
+
+    @property
+    def precision(self) -> float | None:
+        return self.right / self.given if self.given else None
+
+    @property
+    def recall(self) -> float | None:
+        return self.right / self.positives if self.positives else None
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """A policy, what it does label by label, and what a reader must know of how it was made.
+
+    review: share of the records that go to review. unmet: the labels that nothing is promised of
+    though a promise was asked for, or whose goal no threshold reaches.
+    """
+
+    policy: Policy
+    achieved: tuple[Achieved, ...]
+    review: float
+    notes: tuple[str, ...] = ()
+    unmet: tuple[str, ...] = ()
+
+
+def tune(
+    scored: Scored,
+    targets: Targets,
+    promise: Promise,
+    *,
+    soft: bool = False,
+    action: str = "flag",
+    order: Targets | None = None,
+    calibrator: Calibrator | None = None,
+) -> Tuning:
+    """The policy that keeps a promise on records like these.
+
+    soft: on annotator shares, not gold. order: other records with scores, for the order in which
+    thresholds are tested. calibrator: what the scores went through; the records it was fitted on
+    are left out, as far as it held some of these out.
+    """
+    every = scored
+    scored, targets = scored.beside(targets)
+    notes: list[str] = []
+    if calibrator is not None:
+        targets, note = unseen(calibrator, targets, certain=promise.guarantee != "none")
+        scored, targets = scored.beside(targets)
+        notes += [note] if note else []
+    elif scored.calibrator is not None and promise.guarantee != "none":
+        notes.append(
+            "the promise holds if the calibrator was fitted on other records: give --calibrator, "
+            "and those it was fitted on are left out"
+        )
+    if promise.guarantee != "none" and targets.groups is not None:
+        groups, records = len(set(targets.groups)), len(targets)
+        if groups < records:
+            notes.append(
+                f"{records} records stand in {groups} groups: the promise takes them as "
+                "independent; give one record a group to be sure"
+            )
+    target = promise.target(targets, soft)
+    tested = None
+    if order is not None:
+        tested = _order(every, order, targets, promise, soft)
+    rules, unmet = _rules(scored, target, promise, action, tested)
+    notes += _further_notes(promise, rules, unmet, target)
+    policy = Policy(
+        rules,
+        records=len(targets),
+        ids=fingerprint(targets.ids),
+        signature=scored.signature,
+        calibrator=scored.calibrator,
+        reference=Reference.of(
+            scored.labels,
+            scored.p,
+            [rule.threshold for rule in rules.values()],
+            scored.masses,
+            float(np.isnan(every.p).any(axis=1).mean()),
+        ),
+    )
+    done = scored.decide(policy, force=True)
+    given, review = done.outcomes == Outcome.ABOVE, done.outcomes == Outcome.REVIEW
+    rows = tuple(
+        _achieved(label, given[:, at], review[:, at], target[:, at])
+        for at, label in enumerate(scored.labels)
+    )
+    return Tuning(policy, rows, float(review.any(axis=1).mean()), tuple(notes), unmet)
+
+
+def unseen(calibrator: Calibrator, targets: Targets, *, certain: bool) -> tuple[Targets, str]:
+    """The targets that a calibrator was not fitted on, as far as that can be told, and a note.
+
+    FitError if it was fitted on all of them and the promise must be `certain`.
+    """
+    if calibrator.hold_out is not None:
+        out = calibrator.hold_out.out(targets.groups or targets.ids)
+        sides = list(zip(targets.ids, out.tolist(), strict=True))
+        if fingerprint([name for name, held in sides if not held]) == calibrator.ids:
+            kept = targets.at(name for name, held in sides if held)
+            return kept, f"on the {len(kept)} records that the calibrator held out"
+    elif fingerprint(targets.ids) == calibrator.ids:
+        if certain:
+            raise FitError(
+                "the calibrator was fitted on these very records, so nothing can be promised: "
+                "take others, or fit it with --hold-out 0.5"
+            )
+        return targets, "on the very records that the calibrator was fitted on"
+    return targets, (
+        "these are not the records of the calibrator's data; whether some of them are cannot be "
+        "told, and a promise holds only if none is"
+        if certain
+        else ""
+    )
+
+
+def _order(
+    scored: Scored, order: Targets, targets: Targets, promise: Promise, soft: bool
+) -> Floats:
+    if promise.guarantee != "ltt" or promise.goal is None:
+        raise FitError("an order of thresholds is for the guarantee ltt")
+    if both := set(order.ids) & set(targets.ids):
+        raise FitError(
+            f"record {min(both, key=str)!r} is among those to certify on and those that order the "
+            "thresholds: these must be others"
+        )
+    others, order = scored.beside(order)
+    return sequence(others.p, promise.target(order, soft), promise.goal)
+
+
+def _rules(
+    scored: Scored, target: Floats, promise: Promise, action: str, order: Floats | None
+) -> tuple[dict[str, Rule], tuple[str, ...]]:
+    """By label; and the labels whose goal, or promise, is not met."""
+    labels, p, goal = scored.labels, scored.p, promise.goal
+    if goal is None:
+        found = bands(labels, p, target, budget=promise.budget, risk=promise.risk)
+        return {one.label: Rule(action, one.high, one.low) for one in found}, ()
+    made: Sequence[Guarantee | Threshold]
+    if promise.guarantee == "none":
+        made = thresholds(labels, p, target, goal, shared=promise.shared)
+    else:
+        made = _guarantees(scored, target, promise, goal, order)
+    best: Sequence[float | None] = [None] * len(made)
+    if promise.unmet == "best" and not all(one.met for one in made):
+        best = nearest(labels, p, target, goal, shared=promise.shared)
+    rules = [Rule.of(action, one, promise.unmet, cut) for one, cut in zip(made, best, strict=True)]
+    met = [one.met for one in made]
+    if promise.shared:
+        rules, met = rules * len(labels), met * len(labels)
+    if promise.reviews:
+        rules = _with_bands(scored, target, promise, rules)
+    unmet = tuple(label for label, one in zip(labels, met, strict=True) if not one)
+    return dict(zip(labels, rules, strict=True)), unmet
+
+
+def _with_bands(
+    scored: Scored, target: Floats, promise: Promise, rules: Sequence[Rule]
+) -> list[Rule]:
+    """Bands below the thresholds, but for labels of which every record is given or reviewed."""
+    open_ = [at for at, rule in enumerate(rules) if not rule.everywhere]
+    made = list(rules)
+    if not open_:
+        return made
+    names = [scored.labels[at] for at in open_]
+    tops = [math.inf if (cut := rules[at].threshold) is None else cut for at in open_]
+    sized = bands(
+        names,
+        scored.p[:, open_],
+        target[:, open_],
+        budget=promise.budget,
+        risk=promise.risk,
+        tops=tops,
+    )
+    for at, one in zip(open_, sized, strict=True):
+        low = None if one.low == rules[at].threshold else one.low
+        made[at] = replace(rules[at], review_from=low)
+    return made
+
+
+def _further_notes(
+    promise: Promise, rules: Mapping[str, Rule], unmet: Sequence[str], target: Floats
+) -> list[str]:
+    """What the rules leave open: labels nobody has, a budget that full review cannot keep."""
+    notes: list[str] = []
+    positives = np.nansum(target, axis=0)
+    unseen_labels = [label for label, n in zip(rules, positives, strict=True) if not n]
+    if unseen_labels:
+        notes.append(
+            f"no record here has {', '.join(unseen_labels)}: what their rules miss is not known"
+        )
+    full = [label for label in unmet if rules[label].everywhere]
+    if full and promise.reviews:
+        notes.append(
+            f"the review asked for is sized without {', '.join(full)}: the fallback takes every "
+            "record"
+        )
+    return notes
+
+
+def _guarantees(
+    scored: Scored, target: Floats, promise: Promise, goal: Goal, order: Floats | None
+) -> tuple[Guarantee, ...]:
+    ends = scored.labels, scored.low, scored.high, target
+    if promise.guarantee == "ltt":
+        return certify(*ends, goal, confidence=promise.confidence, order=order)
+    if goal.kind == "recall":
+        risk = "record-miss-rate" if promise.shared else "miss-rate"
+        return control(*ends, risk, round(1 - goal.level, 12))
+    if goal.kind == "fpr" and not promise.shared:
+        return control(*ends, "fpr", goal.level)
+    raise FitError(
+        f"{goal}{' for all labels' * promise.shared} is not controlled in expectation: recall>=x "
+        "is, and fpr<=x of each label"
+    )
+
+
+def _achieved(
+    label: str, given: NDArray[np.bool_], review: NDArray[np.bool_], target: Floats
+) -> Achieved:
+    known = ~np.isnan(target)
+    at = given & known
+    return Achieved(
+        label,
+        int(known.sum()),
+        float(target[known].sum()),
+        int(at.sum()),
+        float(target[at].sum()),
+        float(review.mean()),
+    )

@@ -1,0 +1,37 @@
+"""Grow a tree on a scripted model, for tests."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from labelmass.answers.automaton import ByteAutomaton
+from labelmass.answers.grammar import TokenGrammar, Vocabulary
+from labelmass.answers.search import Budget, Needs, Search
+from labelmass.answers.tree import AnswerTree, Normalisation
+from labelmass.lm.base import Ask
+from labelmass.lm.scripted import ScriptedLanguageModel
+from labelmass.task.formats import AnswerFormat
+
+EVERYTHING = Needs(tree=True, tries=None, min_mass=0.01, top=64)
+
+
+def grow(
+    model: ScriptedLanguageModel,
+    fmt: AnswerFormat,
+    labels: list[str],
+    budget: Budget | None = None,
+    needs: Needs | None = None,
+    normalisation: Normalisation = Normalisation.RAW,
+    entropy: Sequence[int] = (0,),
+) -> AnswerTree:
+    """The tree of one empty prompt."""
+    automaton = ByteAutomaton(fmt, [[label] for label in labels])
+    grammar = TokenGrammar(automaton, Vocabulary(model.tokenizer))
+    search = Search(grammar, labels, budget, needs, normalisation, entropy=entropy)
+    (record,) = model.open([[]])
+    while asks := search.asks():
+        search.tell(
+            model.rows([Ask(record, a.node, a.parent, a.token, a.ids, a.top) for a in asks])
+        )
+    model.close(record)
+    return search.tree

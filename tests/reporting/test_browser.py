@@ -1,0 +1,84 @@
+"""The page in a real browser: narrow and wide, light and dark."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from helpers.browser import Browser
+from labelmass.reporting import Gathered, draw, explorers, page
+
+CONTRAST = """(() => {
+  const numbers = (text) => text.match(/[\\d.]+/g).map(Number);
+  const linear = (c) => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
+  const light = ([r, g, b]) =>
+    0.2126 * linear(r / 255) + 0.7152 * linear(g / 255) + 0.0722 * linear(b / 255);
+  const behind = (at) => {
+    for (; at; at = at.parentElement) {
+      const found = numbers(getComputedStyle(at).backgroundColor);
+      if (found.length < 4 || found[3] === 1) return found;
+    }
+    return [255, 255, 255];
+  };
+  const found = [];
+  let seen = 0;
+  const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walk.nextNode()) {
+    const at = walk.currentNode.parentElement, look = getComputedStyle(at);
+    if (!walk.currentNode.data.trim() || !at.checkVisibility()) continue;
+    if (["SCRIPT", "STYLE", "title", "desc"].includes(at.tagName)) continue;
+    const ink = numbers(at.closest("svg") ? look.fill : look.color);
+    const [one, other] = [light(ink), light(behind(at))];
+    const ratio = (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05);
+    seen += 1;
+    if (ratio < 4.5) found.push([at.outerHTML.slice(0, 100), ratio]);
+  }
+  return [seen > 300, found];
+})()"""
+"""Texts that stand out from what is behind them by less than WCAG's 4.5."""
+
+WIDE = """(() => {
+  const page = document.documentElement, outside = [];
+  for (const one of document.querySelectorAll("body *")) {
+    if (one.getBoundingClientRect().right <= page.clientWidth + 1) continue;
+    let at = one.parentElement;
+    while (at && getComputedStyle(at).overflowX === "visible") at = at.parentElement;
+    if (!at) outside.push(one.outerHTML.slice(0, 100));
+  }
+  return [page.scrollWidth - page.clientWidth, outside];
+})()"""
+"""By how much the page is wider than the window, and what is outside."""
+
+
+@pytest.fixture(scope="module")
+def path(gathered: Gathered, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    found = tmp_path_factory.mktemp("page") / "report.html"
+    found.write_text(page([gathered], [draw(gathered)], explorers([gathered])), encoding="utf-8")
+    return found
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_page_fits_and_can_be_read(
+    width: int, dark: bool, browser: Browser, path: Path
+) -> None:
+    browser.window(width, dark=dark)
+    browser.open(path)
+    assert browser.evaluate("innerWidth") == width
+    for _ in ("folded", "unfolded"):
+        assert browser.evaluate(WIDE) == [0, []]
+        assert browser.evaluate(CONTRAST) == [True, []]
+        browser.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
+        browser.evaluate("document.querySelector('.explorer input').focus()")
+        browser.key("ArrowLeft")
+    assert browser.errors == []
+
+
+def test_a_text_is_seen_when_it_is_unfolded(browser: Browser, path: Path) -> None:
+    browser.window(390)
+    browser.open(path)
+    seen = "document.querySelector('article .record').checkVisibility()"
+    assert browser.evaluate(seen) is False
+    browser.click("article summary")
+    assert browser.evaluate(seen) is True
