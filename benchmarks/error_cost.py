@@ -17,8 +17,8 @@ import numpy as np
 import labelmass
 from benchmarks.asked import parser, records_of, task_of
 from labelmass.answers.search import Budget
+from labelmass.scores import Result
 from labelmass.scoring.plan import Plan
-from labelmass.scoring.results import Result
 from labelmass.task import Task
 
 TOLERANCES = (0.5, 0.3, 0.2, 0.1, 0.05, 0.02, 0.01)

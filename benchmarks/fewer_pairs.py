@@ -15,8 +15,8 @@ import labelmass
 from benchmarks.asked import parser, records_of, task_of
 from labelmass.answers.tree import Normalisation
 from labelmass.estimators.breakdown import binary_scores, pairs
+from labelmass.scores import Result
 from labelmass.scoring.plan import Plan
-from labelmass.scoring.results import Result
 from labelmass.task import Task
 
 

@@ -20,8 +20,8 @@ import labelmass
 from benchmarks.asked import parser, records_of, task_of
 from labelmass.errors import MethodError
 from labelmass.estimators import ESTIMATORS
+from labelmass.scores import Result
 from labelmass.scoring.plan import Plan
-from labelmass.scoring.results import Result
 from labelmass.task import Task
 
 TURN = 20

@@ -23,9 +23,10 @@ from typing import Any
 import labelmass
 from labelmass.answers.tree import Normalisation
 from labelmass.estimators import ESTIMATORS
-from labelmass.evaluation import Predictions, Threshold, evaluate
+from labelmass.evaluation import Threshold, evaluate
 from labelmass.evaluation.results import MethodScores
 from labelmass.lm.base import LanguageModel
+from labelmass.scores import Scores
 from labelmass.scoring.saved_trees import SavedTrees
 from labelmass.supervised import Classifier
 from labelmass.supervised.states import States
@@ -55,14 +56,14 @@ class Judged:
     def __init__(self, folder: Path, encoders: Path | None) -> None:
         self.name, self.run = folder.name, Run.open(folder)
         self.targets = self.run.targets()
-        parses = self.run.predictions(["any-place"], normalise=Normalisation.ON_FORMAT)
+        parses = self.run.scores(["any-place"], normalise=Normalisation.ON_FORMAT)
         found = [] if encoders is None else sorted((encoders / folder.name).glob("*"))
         beside = {one.name: self._beside(Classifier.load(one)) for one in found}
-        self.rows: dict[str, Predictions] = (
-            self.run.predictions(methods(self.run)) | {ON_FORMAT: parses["any-place"]} | beside
+        self.rows: dict[str, Scores] = (
+            self.run.scores(methods(self.run)) | {ON_FORMAT: parses["any-place"]} | beside
         )
 
-    def _beside(self, classifier: Classifier) -> Predictions:
+    def _beside(self, classifier: Classifier) -> Scores:
         models: dict[str, LanguageModel] = {}
         if isinstance(classifier.source, States):
             model = labelmass.load()
@@ -70,7 +71,7 @@ class Judged:
         return self.run.beside([classifier], models).popitem()[1]
 
     def judge(
-        self, metrics: Sequence[str], rows: Mapping[str, Predictions] | None = None, **how: Any
+        self, metrics: Sequence[str], rows: Mapping[str, Scores] | None = None, **how: Any
     ) -> Mapping[str, MethodScores]:
         """By row, those that look at no text among them. rows: by default all of the run."""
         single = self.run.task.format.single
@@ -133,14 +134,14 @@ def change(before: Judged, found: Judged) -> str:
 
 
 def _paired(
-    pairs: Iterable[tuple[str, Predictions, Predictions]],
+    pairs: Iterable[tuple[str, Scores, Scores]],
     names: tuple[str, str],
     found: Judged,
     metrics: Sequence[str],
 ) -> str:
     first, second = names
 
-    def line(name: str, before: Predictions, after: Predictions) -> list[str]:
+    def line(name: str, before: Scores, after: Scores) -> list[str]:
         scores = found.judge(metrics, {first: before, second: after}, baseline=first)
         return [f"`{name}`", *(_change(scores[first], scores[second], one) for one in metrics)]
 

@@ -23,7 +23,7 @@ from labelmass.estimators import LabelScores
 from labelmass.lm.base import LanguageModel
 from labelmass.lm.load import load
 from labelmass.lm.scripted import ScriptedLanguageModel
-from labelmass.scoring.results import Result, Scores
+from labelmass.scores import Result, Scores
 from labelmass.scoring.score import score
 from labelmass.task import Record, Task
 

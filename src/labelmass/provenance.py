@@ -105,7 +105,8 @@ def check_labels(what: str, fitted: Sequence[str], given: Sequence[str]) -> None
 
 
 def _plain(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value
+    """What an older file does not say, and what is not so, are one: None."""
+    return (list(value) if isinstance(value, tuple) else value) or None
 
 
 def rank(keys: Ids, seed: int) -> NDArray[np.uint64]:

@@ -22,9 +22,9 @@ from labelmass.decisions import Goal, Threshold, thresholds
 from labelmass.errors import FitError, LabelMassWarning, RecordError
 from labelmass.lm.base import LanguageModel
 from labelmass.records.readers import BadRecord, each_record
+from labelmass.scores import Result
 from labelmass.scores.signature import of_method
 from labelmass.scoring.plan import Plan
-from labelmass.scoring.results import Result
 from labelmass.scoring.warnings import scoring_warnings
 from labelmass.task import Record, Task
 

@@ -37,7 +37,7 @@ def test_it_is_fitted_on_annotator_shares_and_says_whether_it_helps() -> None:
     printed = run("calibrate", "scores.jsonl", *ON, "--out", "cal.json").output
     cal = Calibrator.load("cal.json")
     targets = Targets.from_records(people(), LABELS)
-    p = read_scores("scores.jsonl", LABELS).predictions["any-place"].p
+    p = read_scores("scores.jsonl", LABELS).each["any-place"].p
     alone = fit(LABELS, targets.ids, p, targets.shares)
     assert cal.curves == alone.curves
     assert cal.ids == alone.ids
@@ -84,7 +84,7 @@ def test_flat_files_hold_both(ending: str) -> None:
     note = run("calibrate", f"scores.{ending}", *ON, "--out", "cal.json").stderr
     assert ("does not say what kind" in note) == (ending == "csv")
     scored("--calibrator", "cal.json", out=f"both.{ending}")
-    found = read_scores(f"both.{ending}", LABELS).predictions
+    found = read_scores(f"both.{ending}", LABELS).each
     assert list(found)[-2:] == ["calibrated:any-place", "any-place"]
     assert (found["calibrated:any-place"].p != found["any-place"].p).any()
 
@@ -195,7 +195,7 @@ def test_what_cannot_be_fitted_is_named() -> None:
     out = ("--out", "cal.json")
     asked = "calibrate", "scores.jsonl", "--targets"
     assert "--task" in run(*asked, "dev.jsonl", *out, code=2).output
-    assert "it has any-place" in refused(*asked, *ON[1:], "--method", "hard", *out)
+    assert "there are any-place" in refused(*asked, *ON[1:], "--method", "hard", *out)
     write_lines("other.jsonl", people(5, first=900))
     said = refused(*asked, "other.jsonl", *ON[2:], *out)
     assert "no record has both scores by any-place and targets" in said

@@ -18,8 +18,8 @@ from labelmass.answers.search import Budget
 from labelmass.calibration import Calibrator
 from labelmass.decisions import Goal, Policy, Rule, certify, control, sequence, thresholds
 from labelmass.errors import LabelMassError
-from labelmass.evaluation import Predictions
 from labelmass.provenance import fingerprint
+from labelmass.scores import Scores
 from labelmass.scores.read import read_scores
 from labelmass.scoring.decision_step import tighter
 from labelmass.targets import Targets
@@ -32,9 +32,9 @@ TUNE = ("tune", "scores.jsonl", *ON)
 SURE = ("--goal", "precision>=0.7", "--guarantee", "ltt")
 
 
-def scored(texts: str = "dev.jsonl", out: str = "scores.jsonl", *more: str) -> Predictions:
+def scored(texts: str = "dev.jsonl", out: str = "scores.jsonl", *more: str) -> Scores:
     run("score", texts, "-t", "mood.toml", *more, "--out", out)
-    return read_scores(out, LABELS).predictions["any-place"]
+    return Scores.load(out, LABELS).select("any-place")
 
 
 def refused(*args: str) -> str:
@@ -48,7 +48,7 @@ def gold(rows: list[dict[str, Any]] | None = None) -> np.ndarray:
 
 
 def test_a_goal_becomes_a_policy_that_says_where_it_is_from() -> None:
-    p = read_scores("scores.jsonl", LABELS).predictions["any-place"]
+    p = read_scores("scores.jsonl", LABELS).each["any-place"]
     asked = (*TUNE, "--goal", "f1", "--action", "block", "--out")
     printed = run(*asked, "policy.toml").stdout
     run(*asked, "policy.json")
@@ -143,7 +143,7 @@ def test_recall_that_cannot_be_promised_goes_to_review_on_every_record() -> None
 @pytest.mark.parametrize("way", ["review", "best", "always", "never"])
 def test_what_is_not_met_is_done_as_asked_and_counts_when_strict(way: str) -> None:
     y = guarded()
-    p = read_scores("scores.jsonl", LABELS).predictions["scores"]
+    p = read_scores("scores.jsonl", LABELS).each["scores"]
     last = run(*TUNE, *RECALL, "--unmet", way, "--strict", code=4).stderr.splitlines()[-1]
     rule = Policy.load("policy.toml").rules["joyful"]
     best = thresholds(LABELS, p.p, y, Goal.parse("recall>=0.8"))[2].value
@@ -186,7 +186,7 @@ def test_a_budget_is_sized_without_what_goes_to_review_anyway() -> None:
     assert policy.rules["joyful"].review_from == 0
     assert "sized without joyful: the fallback takes every record" in found.stderr
     assert "100.0% of 448 records go to review" in found.stdout
-    p = read_scores("scores.jsonl", LABELS).predictions["scores"].p[:, :2]
+    p = read_scores("scores.jsonl", LABELS).each["scores"].p[:, :2]
     ends = [(rule.review_from, rule.threshold) for rule in list(policy.rules.values())[:2]]
     inside = [(p[:, at] >= (a or 2)) & (p[:, at] < (b or 2)) for at, (a, b) in enumerate(ends)]
     assert 0 < np.any(inside, axis=0).mean() <= 0.1
@@ -203,7 +203,7 @@ def test_one_promise_for_all_labels_falls_back_for_all_labels() -> None:
 
 
 def test_expected_risks_are_controlled() -> None:
-    p = read_scores("scores.jsonl", LABELS).predictions["any-place"]
+    p = read_scores("scores.jsonl", LABELS).each["any-place"]
     asked = (*TUNE, "--goal", "recall>=0.8", "--guarantee", "crc", "--out", "policy.toml")
     run(*asked)
     policy = Policy.load("policy.toml")
@@ -237,7 +237,7 @@ def test_an_order_from_other_records_gives_more() -> None:
 
 
 def test_a_band_goes_to_review_within_its_budget() -> None:
-    p = read_scores("scores.jsonl", LABELS).predictions["any-place"]
+    p = read_scores("scores.jsonl", LABELS).each["any-place"]
     run(*TUNE, "--goal", "f1", "--review-budget", "0.2", "--out", "policy.toml")
     run(*TUNE, "--goal", "f1", "--out", "plain.toml")
     policy = Policy.load("policy.toml")

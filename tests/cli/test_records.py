@@ -50,8 +50,8 @@ def test_tables_hold_the_input_beside_the_scores(ending: str) -> None:
     run("score", "in.jsonl", "-t", "mood.toml", "--out", f"out.{ending}")
     run("score", "in.jsonl", "-t", "mood.toml", "--out", "out.jsonl")
     labels = ["joy", "fear", "joyful"]
-    (ours,) = read_scores(f"out.{ending}", labels, [1, 2]).predictions.values()
-    (theirs,) = read_scores("out.jsonl", labels).predictions.values()
+    (ours,) = read_scores(f"out.{ending}", labels, [1, 2]).each.values()
+    (theirs,) = read_scores("out.jsonl", labels).each.values()
     assert ours.ids == (1, 2) and ours.p.tolist()[0] == theirs.p.tolist()[0]
     if ending == "csv":
         with Path("out.csv").open("rb") as file:

@@ -6,6 +6,10 @@ import numpy as np
 
 from evaluation.slow import Known, Rows
 from labelmass.evaluation import Sample
+from labelmass.scores import Scores
+from labelmass.targets import Targets
+
+Array = np.ndarray
 
 
 def random_sample(seed: int, *, unknown: float = 0.2, failed: float = 0.15) -> Sample:
@@ -25,7 +29,29 @@ def random_sample(seed: int, *, unknown: float = 0.2, failed: float = 0.15) -> S
         gold[:, 0] = np.where(np.isnan(gold[:, 0]), np.nan, 0.0)
     rows = draw.random(n) >= failed
     p[~rows] = np.nan
-    return Sample(p, shares, gold, p >= draw.choice([0.3, 0.5]), rows)
+    return sample_of(p, shares, gold, p >= draw.choice([0.3, 0.5]), rows)
+
+
+def sample_of(
+    p: Array,
+    shares: Array,
+    gold: Array,
+    chosen: Array,
+    rows: Array,
+    low: Array | None = None,
+    high: Array | None = None,
+) -> Sample:
+    """A sample of arrays, its records numbered and its labels called a, b, ..."""
+    n, k = p.shape
+    ids, labels = tuple(range(n)), tuple("abcdefghijklmnop"[:k])
+    targets = Targets(ids, labels, shares, gold, np.zeros(n, dtype=np.int64), None, "given")
+    return Sample(Scores.of(ids, labels, p, low, high), targets, chosen, rows)
+
+
+def changed(sample: Sample, **arrays: Array) -> Sample:
+    """The sample with other arrays, by the names that `sample_of` calls them."""
+    names = ("p", "shares", "gold", "chosen", "rows", "low", "high")
+    return sample_of(**{name: getattr(sample, name) for name in names} | arrays)
 
 
 def lists(sample: Sample) -> tuple[Rows, Known, Known, Rows]:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom, kstest, permutation_test
 
-from evaluation.samples import lists, random_sample
+from evaluation.samples import changed, lists, random_sample, sample_of
 from evaluation.slow import auc, average_precision, full, only, pooled, two_class
 from helpers.proofs import proof
 from labelmass.evaluation import METRICS, Sample
@@ -25,7 +23,7 @@ def drawn_by_hand(sample: Sample, times: np.ndarray) -> Sample:
     """The sample in which each item stands as often as it was drawn."""
     rows = np.repeat(np.arange(len(times)), times.astype(int))
     names = ("p", "shares", "gold", "chosen", "rows")
-    return Sample(**{name: getattr(sample, name)[rows] for name in names})
+    return sample_of(**{name: getattr(sample, name)[rows] for name in names})
 
 
 @proof(40)
@@ -101,7 +99,7 @@ def simulated(draw: np.random.Generator, n: int) -> Sample:
     truth = draw.beta(0.5, 2, size=(n, 3))
     shares = draw.binomial(4, truth) / 4
     p = np.clip(truth * 0.7 + 0.1 + draw.normal(0, 0.05, truth.shape), 0, 1)
-    return Sample(p, shares, (shares >= 0.5) * 1.0, p >= 0.5, np.ones(n, dtype=bool))
+    return sample_of(p, shares, (shares >= 0.5) * 1.0, p >= 0.5, np.ones(n, dtype=bool))
 
 
 def test_intervals_cover_the_truth_as_often_as_they_say() -> None:
@@ -200,9 +198,9 @@ def test_an_interval_is_of_the_draws_in_which_the_metric_is_defined() -> None:
 
 def test_a_label_that_has_one_class_in_a_draw_is_left_out_of_it() -> None:
     gold = np.array([[1, 1], [0, 0], [0, 1], [0, 0.0]])
-    sample = Sample(gold * 0.5 + 0.1, gold, gold, gold > 0, np.ones(4, dtype=bool))
+    sample = sample_of(gold * 0.5 + 0.1, gold, gold, gold > 0, np.ones(4, dtype=bool))
     statistic = METRICS["auc"].measure(sample)
     without = np.array([[0, 1, 1, 2.0], [0, 2, 0, 2]])
     assert statistic.resample(without)[0] == 1
     assert np.isnan(statistic.resample(without)[1])
-    assert np.isnan(METRICS["auc"].measure(replace(sample, gold=np.zeros((4, 2)))).value)
+    assert np.isnan(METRICS["auc"].measure(changed(sample, gold=np.zeros((4, 2)))).value)

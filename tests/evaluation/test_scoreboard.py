@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,8 +14,9 @@ from rich.console import Console
 
 from labelmass.errors import LabelMassError
 from labelmass.estimators import LabelScores
-from labelmass.evaluation import METRICS, Evaluation, Predictions, Threshold, evaluate
+from labelmass.evaluation import METRICS, Evaluation, Threshold, evaluate
 from labelmass.evaluation.baselines import cross_fitted
+from labelmass.scores import Cost, Failure, Result, Scores
 from labelmass.targets import Targets
 
 LABELS = ("joy", "fear", "rage_100%")
@@ -34,14 +36,14 @@ def some_targets(n: int = 60, *, groups: bool = False, unknown: bool = True) -> 
     return Targets.from_records(records, LABELS)
 
 
-def near(targets: Targets, noise: float, seed: int, *, failed: int = 0) -> Predictions:
+def near(targets: Targets, noise: float, seed: int, *, failed: int = 0) -> Scores:
     draw = np.random.default_rng(seed)
     shares = np.nan_to_num(targets.shares, nan=0.5)
     p = np.clip(shares + draw.normal(0, noise, shares.shape), 0, 1)
     low, high = np.clip(p - 0.05, 0, 1), np.clip(p + 0.05, 0, 1)
     for side in (p, low, high):
         side[:failed] = np.nan
-    return Predictions(targets.ids, LABELS, p, low, high, "certified", {"passes": 3.0})
+    return replace(Scores.of(targets.ids, LABELS, p, low, high), cost={"passes": 3.0})
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +52,7 @@ def found() -> Evaluation:
     methods = {
         "sharp": near(targets, 0.1, 1),
         "dull_50%": near(targets, 0.5, 2, failed=5),
-        "points": Predictions(targets.ids, LABELS, near(targets, 0.3, 3).p),
+        "points": Scores.of(targets.ids, LABELS, near(targets, 0.3, 3).p),
     }
     return evaluate(methods, targets, baseline="dull_50%", draws=300)
 
@@ -114,7 +116,7 @@ def test_failed_records_are_left_out_for_this_method_and_counted(found: Evaluati
 def test_records_nobody_predicted_have_failed_and_others_are_not_judged() -> None:
     targets = some_targets()
     whole = near(targets, 0.1, 1)
-    part = Predictions(
+    part = Scores.of(
         ("other", *whole.ids[:40]), LABELS, np.vstack([np.full((1, 3), 0.5), whole.p[:40]])
     )
     found = evaluate({"part": part}, targets, ["l1"], draws=0)
@@ -127,15 +129,14 @@ def test_the_order_of_records_and_labels_in_predictions_does_not_matter() -> Non
     targets = some_targets()
     one = near(targets, 0.2, 4)
     rows = np.random.default_rng(0).permutation(60)
-    other = Predictions(
+    other = Scores.of(
         tuple(one.ids[i] for i in rows),
         LABELS[::-1],
         one.p[rows][:, ::-1],
         one.low[rows][:, ::-1],
         one.high[rows][:, ::-1],
-        "certified",
-        one.cost,
     )
+    other = replace(other, cost=one.cost)
     assert (
         evaluate({"m": one}, targets, draws=50).to_dict()
         == evaluate({"m": other}, targets, draws=50).to_dict()
@@ -217,7 +218,7 @@ def test_single_label_tasks_choose_the_likeliest() -> None:
     records = [{"id": i, "labels": [LABELS[draw.integers(3)]]} for i in range(50)]
     targets = Targets.from_records(records, LABELS)
     p = draw.dirichlet(np.ones(3), size=50)
-    found = evaluate({"m": Predictions(targets.ids, LABELS, p)}, targets, single=True, draws=20)
+    found = evaluate({"m": Scores.of(targets.ids, LABELS, p)}, targets, single=True, draws=20)
     right = (p.argmax(axis=1) == targets.gold.argmax(axis=1)).mean()
     for name in ("subset-accuracy", "micro-f1", "example-f1"):
         assert found["m"][name].value == pytest.approx(right)
@@ -305,13 +306,13 @@ def test_the_table_fits_a_terminal_and_marks_what_is_sure(found: Evaluation) -> 
     assert f"{found['sharp']['l1'].value:.3f}+" in row
 
 
-def test_predictions_from_label_scores() -> None:
+def test_scores_of_results() -> None:
     good = LabelScores.between(LABELS, np.array([0.1, 0.2, 0.3]), np.array([0.3, 0.4, 0.3]))
-    made = Predictions.from_scores(["r1", "r0"], [None, good], cost={"tokens": 5})
+    results = [Failure("r1", "too long"), Result("r0", {"any": good}, Cost(5), None)]
+    made = Scores.from_results(results, LABELS)
     assert np.isnan(made.p[0]).all() and made.p[1].tolist() == pytest.approx([0.2, 0.3, 0.3])
-    assert made.interval == "certified" and made.low is not None
-    with pytest.raises(LabelMassError, match="no record was scored"):
-        Predictions.from_scores(["r1"], [None])
+    assert made.estimates.interval == "certified" and made.estimates.low is not None
+    assert made.cost["prompt_tokens"] == 5 and made.failures == (results[0],)
 
 
 def test_what_cannot_be_compared_is_named() -> None:
@@ -324,21 +325,21 @@ def test_what_cannot_be_compared_is_named() -> None:
     with pytest.raises(LabelMassError, match="no threshold for label 'fear'"):
         evaluate({"a": one}, targets, threshold=Threshold({"joy": 0.5}))
     with pytest.raises(LabelMassError, match=r"a: labels differ: 'glee' \(targets lack it\)"):
-        evaluate({"a": Predictions(one.ids, ("glee", *LABELS[1:]), one.p)}, targets)
+        evaluate({"a": Scores.of(one.ids, ("glee", *LABELS[1:]), one.p)}, targets)
     with pytest.raises(LabelMassError, match="a: none of the 60 records"):
-        evaluate({"a": Predictions(tuple(range(60)), LABELS, one.p)}, targets)
+        evaluate({"a": Scores.of(tuple(range(60)), LABELS, one.p)}, targets)
     with pytest.raises(LabelMassError, match=r"'r1': P\(fear\) is 1.5"):
-        Predictions(("r0", "r1"), LABELS, np.array([[0, 0, 0], [0, 1.5, 0]]))
+        Scores.of(("r0", "r1"), LABELS, np.array([[0, 0, 0], [0, 1.5, 0]]))
     half, none = np.array([[0.5]]), np.array([[np.nan]])
     for low, high in ((0.9, 0.1), (0.6, 0.9), (0.1, 0.4), (-0.2, 0.9), (0.1, 1.2)):
         with pytest.raises(
             LabelMassError, match=r"'r0': P\(a\) is 0\.5 between .*low <= p <= high"
         ):
-            Predictions(("r0",), ("a",), half, half * 0 + low, half * 0 + high)
-    Predictions(("r0",), ("a",), half, half - 1e-9, none)
-    Predictions(("r0",), ("a",), none, half * 0, half * 2)
-    with pytest.raises(LabelMassError, match="'r0' is predicted twice"):
-        Predictions(("r0", "r0"), LABELS, np.zeros((2, 3)))
+            Scores.of(("r0",), ("a",), half, half * 0 + low, half * 0 + high)
+    Scores.of(("r0",), ("a",), half, half - 1e-9, none)
+    Scores.of(("r0",), ("a",), none, half * 0, half * 2)
+    with pytest.raises(LabelMassError, match="'r0' is scored twice"):
+        Scores.of(("r0", "r0"), LABELS, np.zeros((2, 3)))
     with pytest.raises(LabelMassError, match="low has shape"):
-        Predictions(("r0",), LABELS, np.zeros((1, 3)), low=np.zeros((2, 3)))
-    assert Predictions(("r0",), LABELS, np.array([[0, 1 + 1e-9, -1e-9]])).p.max() == 1
+        Scores.of(("r0",), LABELS, np.zeros((1, 3)), low=np.zeros((2, 3)))
+    assert Scores.of(("r0",), LABELS, np.array([[0, 1 + 1e-9, -1e-9]])).p.max() == 1

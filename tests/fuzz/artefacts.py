@@ -17,6 +17,7 @@ from typing import Any
 
 import click
 import numpy as np
+from labelmass.workflows.scored import Scored
 
 import labelmass
 from conftest import TASK
@@ -45,7 +46,6 @@ from labelmass.supervised.states import KIND as STATES
 from labelmass.supervised.tfidf import Tfidf
 from labelmass.task import Record, Task
 from labelmass.task.demonstrations import read_demonstrations
-from labelmass.workflows.scored import Scored
 
 OURS = (LabelMassError, click.ClickException, OSError)
 """Errors that the command line turns into one line on stderr."""

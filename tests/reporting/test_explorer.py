@@ -15,10 +15,9 @@ from helpers.browser import Browser
 from helpers.commands import records
 from helpers.commands import run as command
 from labelmass.decisions import Guarantee, Policy, Rule
-from labelmass.evaluation import Predictions
 from labelmass.reporting import Explorer, Gathered, draw, explorers, page
 from labelmass.reporting.rates import Rates, Share, rates
-from labelmass.workflows.scored import Scored
+from labelmass.scores import Scores
 
 NAMES = ("precision", "recall", "false_positives", "given", "review")
 LABELS = ("10", "9", "</script><b>", 'a "b" שלוש')
@@ -118,7 +117,7 @@ def invented(straddle: str, seed: int, verdicts: bool = False) -> Explorer:
     ends[[0, 2], 6] = np.nan
     gold = np.where(draws.random((n, k)) < 0.1, np.nan, draws.random((n, k)) < ends[1]) * 1.0
     low, p, high = ends
-    scores = Predictions(tuple(range(n)), LABELS, p, low, high)
+    scores = Scores.of(tuple(range(n)), LABELS, p, low, high, method="any-place")
     rules = [
         Rule("block", 0.5, 0.3),
         Rule("flag", None, 0.2),
@@ -126,7 +125,7 @@ def invented(straddle: str, seed: int, verdicts: bool = False) -> Explorer:
         Rule("review", 1.0),
     ]
     policy = Policy(dict(zip(LABELS, rules, strict=True)), straddle)
-    scored = Scored("any-place", scores, p[:, 0], None)
+    scored = replace(scores, off_format=p[:, 0])
     if verdicts:
         verdict = draws.random(n).round(1)
         verdict[7] = np.nan

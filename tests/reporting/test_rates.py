@@ -134,7 +134,7 @@ def test_without_a_policy_it_begins_where_the_comparison_stood(
     command("decide", str(levels_run / "m"), "--policy", saved_to(one.policy, tmp_path))
     shown = data(read(page([gathered], [draw(gathered)], explorers([gathered]))))
     found = shown["runs"][0]["models"][0]["thresholds"]
-    p = gathered.models[0].predictions["any-place"]
+    p = gathered.models[0].scores["any-place"]
     assert p.low is not None and p.high is not None
     for at, label in enumerate(found["labels"]):
         assert label["p"] == p.p[:, at].tolist()  # exactly
@@ -152,7 +152,7 @@ def test_a_policy_for_other_scores_is_refused(
     for change, says in (
         ({"fingerprint": "other"}, "fingerprint"),
         ({"normalisation": "on-format"}, "normalisation"),
-        ({"methods": ["unary"]}, "for unary, which was not compared"),
+        ({"methods": ["unary"]}, "for unary, not for any-place"),
     ):
         assert policy.signature is not None
         changed = Policy.from_dict(policy.to_dict() | {"signature": {**policy.signature, **change}})

@@ -13,8 +13,7 @@ import labelmass
 from conftest import mood_model
 from labelmass.errors import LabelMassError
 from labelmass.scores.read import read_scores
-from labelmass.scores.writers import export
-from labelmass.scoring.journal import Journal
+from labelmass.scoring.journal import Journal, export
 from labelmass.task import Task
 
 LABELS = ("joy", "joyful", "fear")
@@ -34,15 +33,15 @@ def test_our_own_files_are_read_as_they_were_scored(
         export(journal, out)
     found = read_scores(out, mood.label_names, (1, "b", 3, "d"))
     named = methods if ending != "csv" or len(methods) > 1 else ["out"]  # one is not named in a CSV
-    assert list(found.predictions) == named
+    assert list(found.each) == named
     for method, name in zip(methods, named, strict=True):
-        predictions = found.predictions[name]
+        predictions = found.each[name]
         assert predictions.ids == (1, "b", 3, "d")
         assert np.array_equal(predictions.p, scores.to_numpy(method), equal_nan=True)
-        assert predictions.low is not None
-        assert (predictions.interval == "sampled") == (method == "sampling")
+        assert predictions.estimates.low is not None
+        assert (predictions.estimates.interval == "sampled") == (method == "sampling")
     if ending == "jsonl":
-        cost = found.predictions[named[0]].cost
+        cost = found.each[named[0]].cost
         assert cost["prompt_tokens"] == pytest.approx(
             np.mean([r.cost.prompt_tokens for r in scores if hasattr(r, "cost")])
         )
@@ -53,15 +52,15 @@ def test_files_of_another_system(tmp_path: Path) -> None:
     lines = [{"id": "x", "labels": {"joy": 0.5, "joyful": 1, "fear": None, "calm": 0.1}}]
     file = tmp_path / "theirs.jsonl"
     file.write_text(json.dumps(lines[0]))
-    (predictions,) = read_scores(file, LABELS).predictions.values()
+    (predictions,) = read_scores(file, LABELS).each.values()
     assert predictions.p.tolist()[0][:2] == [0.5, 1.0]
     assert np.isnan(predictions.p[0, 2])
-    assert predictions.interval == "none"
+    assert predictions.estimates.interval == "none"
     table = tmp_path / "theirs.csv"
     with table.open("w", newline="") as out:
         writer = csv.writer(out)
         writer.writerows([["id", "fear", "joy", "joyful", "text"], [7, 0.1, 0.2, 0.3, "hm, hm"]])
-    (predictions,) = read_scores(table, LABELS, [7]).predictions.values()
+    (predictions,) = read_scores(table, LABELS, [7]).each.values()
     assert predictions.ids == (7,)
     assert predictions.p.tolist() == [[0.2, 0.3, 0.1]]
 

@@ -18,10 +18,10 @@ from conftest import mood_model
 from labelmass._text import canonical
 from labelmass.errors import LabelMassError, LabelMassWarning
 from labelmass.lm.scripted import ScriptedLanguageModel
+from labelmass.scores import Scores
 from labelmass.scores.columns import BOUNDS, VALUES, Column
-from labelmass.scores.read import ScoreFile, read_scores
-from labelmass.scores.writers import export
-from labelmass.scoring.journal import Journal
+from labelmass.scores.read import read_scores
+from labelmass.scoring.journal import Journal, export
 from labelmass.task import Task
 
 WORDS = st.sampled_from(
@@ -78,7 +78,7 @@ def test_titles(column: Column, titles: list[str]) -> None:
     assert found == titles
 
 
-def written(ending: str, rows: list[dict[str, Any]], labels: list[str]) -> ScoreFile:
+def written(ending: str, rows: list[dict[str, Any]], labels: list[str]) -> Scores:
     with tempfile.TemporaryDirectory() as name:
         out = Path(name) / f"x{ending}"
         with Journal(Path(name) / "j", {}) as journal:
@@ -120,9 +120,9 @@ def test_any_names_are_read_back(ending: str) -> None:
     def check(run: tuple[list[str], list[str], list[dict[str, Any]]]) -> None:
         labels, methods, rows = run
         found = written(ending, rows, labels)
-        assert set(found.predictions) == set(methods or ["x"])
+        assert set(found.each) == set(methods or ["x"])
         for method in methods or ["x"]:
-            one = found.predictions[method]
+            one = found.each[method]
             assert one.ids == tuple(row["id"] for row in rows)
             for side, values in (("p", one.p), ("low", one.low), ("high", one.high)):
                 given = [row["methods"][method] if methods else row["labels"] for row in rows]
@@ -148,7 +148,7 @@ def test_labels_that_look_like_columns() -> None:
     }
     for ending in (".csv", ".parquet"):
         found = written(ending, [row], labels)
-        (one,) = found.predictions.values()
+        (one,) = found.each.values()
         assert one.p.tolist() == [[at / 100 for at in range(len(labels))]]
         assert one.low is not None and one.low.tolist() == [[at / 200 for at in range(len(labels))]]
         assert found.off_format.tolist() == [0.5]
@@ -183,7 +183,7 @@ def test_input_columns_have_the_types_of_their_values(tmp_path: Path) -> None:
 
 def read(path: Path, text: str, *labels: str, ids: tuple[Any, ...] = ()) -> Any:
     path.write_text(text)
-    (one,) = read_scores(path, labels, ids).predictions.values()
+    (one,) = read_scores(path, labels, ids).each.values()
     return one
 
 
@@ -194,7 +194,11 @@ def test_tables_of_other_systems_are_read_by_the_labels_names(tmp_path: Path) ->
     one = read(file, "id,joy,joy.low,joy.high\n1,0.5,0.1,0.9\n", "joy")
     assert (one.p.tolist(), one.low.tolist(), one.high.tolist()) == ([[0.5]], [[0.1]], [[0.9]])
     one = read(file, "id,joy,joy.low\n1,0.5,0.1\n", "joy", "joy.low")
-    assert one.p.tolist() == [[0.5, 0.1]] and np.isnan(one.low).all()
+    assert (
+        one.p.tolist() == [[0.5, 0.1]]
+        and one.estimates.low is not None
+        and np.isnan(one.estimates.low).all()
+    )
     one = read(file, "id,a:joy,a:fear,gold\n1,0.5,0.1,2\n", "joy", "fear")
     assert one.p.tolist() == [[0.5, 0.1]]
     one = read(tmp_path / "x.tsv", "id\tjoy\n1\t0.5\n", "joy")

@@ -11,8 +11,8 @@ import pytest
 
 from labelmass.scores.writers import output_writer
 from labelmass.errors import LabelMassError
-from labelmass.scores.writers import export, load_results
-from labelmass.scoring.journal import Journal
+from labelmass.scores.writers import load_results
+from labelmass.scoring.journal import Journal, export
 
 
 def mass(p: float | None) -> dict[str, float | None]:

@@ -20,10 +20,10 @@ from labelmass.errors import FitError, LabelMassError
 from labelmass.estimators.breakdown import unary_scores
 from labelmass.lm.scripted import END, ScriptedLanguageModel
 from labelmass.provenance import check
+from labelmass.scores import Result
 from labelmass.scores.signature import of_method
 from labelmass.scoring.explorer import Explored
 from labelmass.scoring.journal_lines import read_head, record_of, write_line
-from labelmass.scoring.results import Result
 from labelmass.scoring.saved_trees import TREES, SavedTrees, TreeStore
 from labelmass.scoring.score import read_saved
 from labelmass.task import Record, Task

@@ -21,8 +21,8 @@ from labelmass.errors import ModelError, TaskError
 from labelmass.lm.base import Ask, Row
 from labelmass.lm.checks import flaw
 from labelmass.lm.scripted import ScriptedLanguageModel
+from labelmass.scores import Failure, Result, Scores
 from labelmass.scoring.isolation import apply_together, blame
-from labelmass.scoring.results import Failure, Result, Scores
 from labelmass.task import Task
 
 MOOD = Task.from_toml(TASK)

@@ -10,9 +10,9 @@ from conftest import mood_model
 from labelmass.answers.boundary import Joint
 from labelmass.answers.search import Budget
 from labelmass.lm.scripted import ScriptedLanguageModel
+from labelmass.scores import Failure, Result
 from labelmass.scoring.explorer import Explorer
 from labelmass.scoring.plan import Plan
-from labelmass.scoring.results import Failure, Result
 from labelmass.task import Record, Task
 
 TEXTS = ["so happy today", "a dark road", "happy again", "rain"]

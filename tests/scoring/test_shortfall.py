@@ -20,9 +20,9 @@ from labelmass.answers.search import Budget
 from labelmass.errors import LabelMassWarning
 from labelmass.estimators import ESTIMATORS
 from labelmass.lm.scripted import END, ScriptedLanguageModel
+from labelmass.scores import Result
 from labelmass.scoring.journal_lines import read_head, record_of, write_line
 from labelmass.scoring.plan import Plan
-from labelmass.scoring.results import Result
 from labelmass.scoring.saved_trees import TREES, TreeStore
 from labelmass.scoring.score import read_saved
 from labelmass.scoring.shortfall import Shortfall

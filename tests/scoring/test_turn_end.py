@@ -12,7 +12,7 @@ import labelmass
 from labelmass.answers.tree import AnswerTree
 from labelmass.lm.tokenizer import HFTokenizer
 from labelmass.lm.transformers import TransformersModel
-from labelmass.scoring.results import Result
+from labelmass.scores import Result
 from labelmass.task import Task
 from lm.zoo import family, network
 

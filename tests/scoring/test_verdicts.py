@@ -15,11 +15,10 @@ from helpers.guards import TASK, guard_model, guard_task, judged, record
 from labelmass.calibration import Calibrator
 from labelmass.decisions import Policy, Rule
 from labelmass.errors import LabelMassError
-from labelmass.scores.writers import export
-from labelmass.scoring.decision_step import reads_answer
-from labelmass.scoring.journal import Journal
-from labelmass.scoring.results import Result
-from labelmass.workflows.scored import Scored
+from labelmass.scores import Result
+from labelmass.scores.signature import reads_answer
+from labelmass.scoring.journal import Journal, export
+from labelmass.scoring.score import load_scores
 
 NORMALISATIONS = ("raw", "on-format", "masked")
 LABELS = ("S1", "S2")
@@ -145,12 +144,12 @@ def test_calibrated_scores_alone_do_not_say_how_far_they_could_rise() -> None:
 def test_a_ceiling_is_never_below_the_exact_score_with_the_lost_mass() -> None:
     """Whatever the calibrator, it maps the raised end, and does not fall."""
     write("dev.jsonl", "scores.jsonl")
-    scored = Scored.read("scores.jsonl", LABELS)
+    scored = load_scores("scores.jsonl", LABELS)
     targets = np.array([[float(x in row["labels"]) for x in LABELS] for row in judged()])
     for method in ("platt", "isotonic", "venn-abers"):
         cal = labelmass.calibration.fit(
-            LABELS, scored.predictions.ids, scored.p, targets, method=method,
-            signature=scored.signature,
+            LABELS, scored.ids, scored.p, targets, method=method,
+            signature=scored.method_signature,
         )  # fmt: skip
         after = scored.through(cal)
         assert scored.ceiling is not None and after.ceiling is not None

@@ -15,9 +15,9 @@ from sklearn.pipeline import make_pipeline, make_union
 from labelmass.errors import FitError, ModelError, RecordError
 from labelmass.provenance import folds
 from labelmass.records import BadRecord
+from labelmass.scores import Failure
 from labelmass.scores.signature import Signature, of_method
 from labelmass.scoring.classifiers import texts_through
-from labelmass.scoring.results import Failure
 from labelmass.scoring.texts import score_texts
 from labelmass.supervised import Classifier, Tfidf
 from labelmass.targets import Targets

@@ -21,8 +21,9 @@ from labelmass.calibration import fit
 from labelmass.datasets.splits import split_records
 from labelmass.decisions import Policy, Reference, Rule, compare, decide
 from labelmass.errors import FitError, LabelMassError, TaskError
-from labelmass.evaluation import Predictions, Threshold
+from labelmass.evaluation import Threshold
 from labelmass.lm.scripted import ScriptedLanguageModel
+from labelmass.scores import Scores
 from labelmass.scores.read import read_scores
 from labelmass.scoring.texts import score_texts
 from labelmass.targets import Targets
@@ -184,7 +185,7 @@ def test_fitted_things_are_for_the_same_names() -> None:
     assert decide(policy, p).labels == (NFC, "joy")
     reference = Reference.of((NFC, "joy"), p, (0.5, None))
     assert compare(reference, (NFD, "joy"), p, (0.5, None)).warnings == ()
-    predictions = Predictions(tuple(range(40)), (NFC, "joy"), p)
+    predictions = Scores.of(tuple(range(40)), (NFC, "joy"), p)
     np.testing.assert_array_equal(predictions.at(range(40), ("joy", NFD)).p, p[:, ::-1])
     chosen = Threshold({NFD: 0.5, "joy": 0.5}).choose(p, (NFC, "joy"))
     np.testing.assert_array_equal(chosen, p >= 0.5)
@@ -211,7 +212,7 @@ def test_score_files_of_others(ending: str, tmp_path: Path) -> None:
     else:
         with path.open("w", encoding="utf-8", newline="") as file:
             csv.writer(file).writerows([["id", NFC, "joy"], ["r", 0.25, 0.5]])
-    (found,) = read_scores(path, (NFD, "joy")).predictions.values()
+    (found,) = read_scores(path, (NFD, "joy")).each.values()
     assert found.labels == (NFD, "joy") and found.p.tolist() == [[0.25, 0.5]]
     with pytest.raises(LabelMassError, match=r"'joy ': did you mean 'joy'\?"):
         read_scores(path, (NFD, "joy "))

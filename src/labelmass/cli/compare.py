@@ -106,14 +106,14 @@ def command(source: str, task: str | None, run: str, strict: bool, **options: An
         # of those that no probe reads, none is kept: two may not fit
         models = {model.fingerprint: model for model in ways if model.fingerprint in wrote}
     found, short = Run.open(source if Path(source).is_dir() else run), Shortfall()
-    rows = found.predictions(
+    rows = found.scores(
         methods or plain_methods(found.task),
         short=short,
         normalise=options["normalise"],
         prior=options["prior"],
         rules=load_rules(options["rules"]),
     )
-    rows |= found.beside(classifiers, models)
+    rows |= found.scores_by(classifiers, models)
     targets = found.targets(options["gold"])
     if options["calibrator"] is not None:
         from labelmass.workflows.calibration import with_calibrated

@@ -43,10 +43,7 @@ def command(scores: str, path: str, out: str | None, **options: Any) -> None:
     _show(found)
     if out is None:
         return
-    rows = [
-        {"id": name, **row}
-        for name, row in zip(scored.predictions.ids, found.to_rows(), strict=True)
-    ]
+    rows = [{"id": name, **row} for name, row in zip(scored.ids, found.to_rows(), strict=True)]
     (_write_jsonl if out.lower().endswith(".jsonl") else _write_csv)(Path(out), rows)
     click.echo(f"{len(rows)} records -> {out}", err=True)
 

@@ -42,7 +42,7 @@ def command(scores: str, path: str, strict: bool, **options: Any) -> None:
         policy.thresholds,
         masses=scored.masses,
         fitted=policy.signature,
-        signature=scored.signature,
+        signature=scored.method_signature,
     )
     _show(found, policy.reference.records)
     for warning in found.warnings:

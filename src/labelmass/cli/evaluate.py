@@ -33,7 +33,7 @@ def command(scores: tuple[str, ...], source: str, task: str | None, **options: A
       labelmass evaluate scores.jsonl --targets dev.jsonl --task emotions
       labelmass evaluate ours.jsonl theirs.csv --targets dev.jsonl -t emotions --baseline theirs
     """
-    from labelmass.scores.read import read_scores
+    from labelmass.scores import Scores
     from labelmass.task import Task
 
     if task is None:
@@ -42,7 +42,7 @@ def command(scores: tuple[str, ...], source: str, task: str | None, **options: A
     targets = read_targets(source, asked, options)
     found: dict[str, Any] = {}
     for path in scores:
-        for name, one in read_scores(path, asked.label_names, targets.ids).predictions.items():
+        for name, one in Scores.load(path, asked.label_names, ids=targets.ids).each.items():
             found[name if name not in found else f"{Path(path).stem}/{name}"] = one
     evaluation = judge(found, targets, asked.format.single, options)
     head = {"task": asked.name, "task_hash": asked.hash, "scores": list(scores), "input": source}

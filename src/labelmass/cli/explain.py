@@ -58,9 +58,9 @@ def _explored(text: str, name: str | None, options: dict[str, Any]):
     from labelmass.answers.search import Budget
     from labelmass.answers.tree import Normalisation
     from labelmass.errors import RecordError
+    from labelmass.scores import Failure
     from labelmass.scoring.explorer import Explorer
     from labelmass.scoring.plan import Plan
-    from labelmass.scoring.results import Failure
     from labelmass.scoring.saved_trees import SavedTrees, is_saved
     from labelmass.task import Record
 

@@ -103,12 +103,12 @@ def task_of(scores: str, name: str | None):
 
 def read_fitting(scores: str, options: dict[str, Any]):
     """The scores, the targets and the task that the options name."""
-    from labelmass.workflows.scored import Scored
+    from labelmass.scoring.score import load_scores
 
     warn_of_changes(scores)
     task = task_of(scores, options["task"])
     targets = read_targets(options["targets"], task, options)
-    scored = Scored.read(scores, task.label_names, options["method"], ids=targets.ids)
+    scored = load_scores(scores, task.label_names, options["method"], ids=targets.ids)
     note_unsigned(scores, scored)
     return scored, targets, task
 
@@ -126,11 +126,11 @@ def read_through(scored: Any, options: dict[str, Any]):
 def read_for_policy(scores: str, policy: Any, options: dict[str, Any]):
     """The scores that a policy is for, if the file has them, through the calibrator named."""
     from labelmass.scores.signature import methods_for
-    from labelmass.workflows.scored import Scored
+    from labelmass.scoring.score import load_scores
 
     warn_of_changes(scores)
     likely = methods_for(policy.signature)
-    scored = Scored.read(scores, policy.labels, options["method"], likely=likely)
+    scored = load_scores(scores, policy.labels, options["method"], likely=likely)
     note_unsigned(scores, scored)
     return read_through(scored, options)[0]
 

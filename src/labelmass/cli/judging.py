@@ -74,12 +74,12 @@ def read_targets(source: str, task: Any, options: dict[str, Any]):
         raise type(error)(f"{source}: {error}") from None
 
 
-def judge(predictions: Any, targets: Any, single: bool, options: dict[str, Any]):
+def judge(scores: Any, targets: Any, single: bool, options: dict[str, Any]):
     """The evaluation that the options ask for."""
     from labelmass.evaluation import Threshold, evaluate
 
     return evaluate(
-        predictions,
+        scores,
         targets,
         options["metrics"] or None,
         threshold=None if single else Threshold(options["threshold"]),

@@ -22,11 +22,10 @@ from rich.progress import (
 from rich.text import Text
 
 from labelmass.lm.base import LanguageModel
+from labelmass.scores import Result
 from labelmass.scores.signature import Signature
-from labelmass.scores.writers import export
-from labelmass.scoring.journal import Journal, journal_path
+from labelmass.scoring.journal import Journal, export, journal_path
 from labelmass.scoring.plan import Plan
-from labelmass.scoring.results import Result
 from labelmass.scoring.resuming import Changes, Input
 from labelmass.scoring.saved_trees import TreeStore
 from labelmass.scoring.shortfall import Shortfall

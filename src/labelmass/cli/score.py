@@ -185,8 +185,7 @@ def _reread(folder: str, options: dict[str, Any]) -> Shortfall:
     )
     if options["out"] is None:
         return _show(results, options)
-    from labelmass.scores.writers import export
-    from labelmass.scoring.journal import Journal
+    from labelmass.scoring.journal import Journal, export
     from labelmass.scoring.shortfall import Shortfall
 
     out, short = Path(options["out"]), Shortfall()
@@ -292,7 +291,8 @@ def _score_texts(source: str, name: str | None, options: dict[str, Any]) -> Shor
     from labelmass.cli.progress import open_journal, watched
     from labelmass.records import count_records
     from labelmass.scores.signature import Signature
-    from labelmass.scores.writers import export, output_writer
+    from labelmass.scores.writers import output_writer
+    from labelmass.scoring.journal import export
     from labelmass.scoring.resuming import Input
     from labelmass.scoring.shortfall import Shortfall
     from labelmass.scoring.texts import score_texts
@@ -349,12 +349,12 @@ def _show(results: Iterator[Any], options: dict[str, Any], total: int | None = N
         from rich.console import Console
 
         from labelmass.cli.table import result_table, text_table
-        from labelmass.scoring.texts import TextResult
+        from labelmass.scores import Failure
 
         found = list(watched(results, total))
         for result in found:
             short.add(result.to_dict())
-        texts = any(isinstance(result, TextResult) for result in found)
+        texts = all(isinstance(one, Failure) or one.summary is None for one in found)
         Console().print(text_table(found) if texts else result_table(found))
         return short
     for result in results if sys.stdout.isatty() else watched(results, total):

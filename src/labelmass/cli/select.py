@@ -43,7 +43,7 @@ def command(trees: str, rule: str, gold: str, most: int, out: str) -> None:
       labelmass score test.jsonl --task llama-guard-3 --rule logtoku.json
     """
     from labelmass.estimators.selection import Selection
-    from labelmass.scoring.results import Failure
+    from labelmass.scores import Failure
     from labelmass.scoring.saved_trees import SavedTrees
 
     warn_of_changes(trees)

@@ -10,8 +10,7 @@ from rich.text import Text
 
 from labelmass.answers.readings import Bounds, Readings
 from labelmass.answers.tree import Normalisation
-from labelmass.scoring.results import Failure, Result
-from labelmass.scoring.texts import TextResult
+from labelmass.scores import Failure, Outcome, Result
 
 MOST = 5
 """Labels shown of each record."""
@@ -23,7 +22,7 @@ MISSED = "!"
 """Stands beside numbers of a method that missed the tolerance."""
 
 
-def result_table(results: Sequence[Result | Failure], most: int = MOST) -> RenderableType:
+def result_table(results: Sequence[Outcome], most: int = MOST) -> RenderableType:
     """One block a record: its likeliest labels by the run's methods, beside the on-format reading.
 
     Off-format mass stands in its own column, so that a weak model is seen to be weak. What missed
@@ -36,10 +35,10 @@ def result_table(results: Sequence[Result | Failure], most: int = MOST) -> Rende
         table.add_column(name, overflow="fold")
     few, failed = len(methods) <= FEW, list[RenderableType]()
     for method in methods:
-        norm = scored[0].signature.normalisation
+        norm = scored[0].normalisation
         head = f"{method}\n{norm}" if few else method.replace("-", "-\n")
         table.add_column(head, justify="right")
-    raw = bool(scored) and scored[0].signature.normalisation is Normalisation.RAW
+    raw = bool(scored) and scored[0].normalisation is Normalisation.RAW
     beside = raw and few and "any-place" in methods  # else nothing narrows it
     if beside:
         table.add_column("any-place\non-format", justify="right")
@@ -55,15 +54,15 @@ def result_table(results: Sequence[Result | Failure], most: int = MOST) -> Rende
     notes = dict.fromkeys(_general(note) for result in scored for note in result.warnings)
     footer = [Text(f"note: {note}", "yellow") for note in notes]
     if any(result.missed for result in scored):
-        tolerance = scored[0].signature.tolerance
+        tolerance = scored[0].tolerance
         footer.append(Text(f"{MISSED} wider than the tolerance of {tolerance:g}", "yellow"))
     signature = [Text(str(scored[0].signature), "dim")] if scored else []
     return Group(table, *failed, *footer, *signature)
 
 
-def text_table(results: Sequence[TextResult | Failure], most: int = MOST) -> RenderableType:
+def text_table(results: Sequence[Outcome], most: int = MOST) -> RenderableType:
     """One block a record: its likeliest labels by classifiers of texts."""
-    scored = [result for result in results if isinstance(result, TextResult)]
+    scored = [result for result in results if isinstance(result, Result)]
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for name in ("id", "label"):
         table.add_column(name, overflow="fold")
@@ -119,7 +118,7 @@ def _cell(bounds: Bounds | None, spread: bool, missed: bool = False) -> Text:
 
 def _off_format(result: Result) -> str:
     """What was found to leave the format; more may, where much was not looked at."""
-    least = result.unexplored > result.signature.tolerance
+    least = result.unexplored > result.tolerance
     return f"{'≥' if least else ''}{result.off_format:.3f}"
 
 

@@ -97,15 +97,14 @@ def write_cross_fitted(file: str, fitting: Any, signature: Any) -> None:
     import json
 
     from labelmass.estimators import LabelScores
-    from labelmass.scoring.texts import TextResult
+    from labelmass.scores import Cost, Result
 
     labels = fitting.task.label_names
     (method,) = signature.methods
     lines: list[str] = []
     for record, p in zip(fitting.records, fitting.cross_fitted(), strict=True):
-        result = TextResult(
-            record.id, {method: LabelScores.points(labels, p)}, 0.0, signature, record.input
-        )
+        methods = {method: LabelScores.points(labels, p)}
+        result = Result(record.id, methods, Cost(), signature, input=record.input)
         lines.append(json.dumps(result.to_dict(), ensure_ascii=False, allow_nan=False) + "\n")
     Path(file).write_text("".join(lines), encoding="utf-8")
 

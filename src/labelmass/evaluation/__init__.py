@@ -7,7 +7,6 @@ from labelmass.evaluation.results import Difference, Evaluation, MethodScores, S
 from labelmass.evaluation.sample import Sample
 from labelmass.evaluation.scoreboard import evaluate
 from labelmass.evaluation.threshold import Threshold
-from labelmass.scores.predictions import Predictions
 
 __all__ = [
     "HEADLINE",
@@ -16,7 +15,6 @@ __all__ = [
     "Evaluation",
     "MethodScores",
     "Metric",
-    "Predictions",
     "Sample",
     "Score",
     "Threshold",

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from labelmass.evaluation.bootstrap import Bootstrap
 from labelmass.evaluation.statistic import column_means, mean_defined
-from labelmass.scores.predictions import Predictions
+from labelmass.scores import Scores
 from labelmass.targets import Targets
 
 Floats = NDArray[np.float64]
@@ -19,7 +19,7 @@ Floats = NDArray[np.float64]
 FOLDS = 5
 
 
-def cross_fitted(targets: Targets, seed: int = 0) -> dict[str, Predictions]:
+def cross_fitted(targets: Targets, seed: int = 0) -> dict[str, Scores]:
     """`constant` and `base-rate`: the pooled share, and each label's share, of the other folds.
 
     A label nobody judged in the other folds gets the pooled share.
@@ -40,11 +40,14 @@ def cross_fitted(targets: Targets, seed: int = 0) -> dict[str, Predictions]:
     how = f"of the other folds ({folds} folds{' by group' if targets.groups else ''}, seed {seed})"
     ids, labels = targets.ids, targets.labels
     return {
-        "constant": Predictions(ids, labels, constant, note=f"share over all labels {how}"),
-        "base-rate": Predictions(
+        "constant": Scores.of(
+            ids, labels, constant, method="constant", note=f"share over all labels {how}"
+        ),
+        "base-rate": Scores.of(
             ids,
             labels,
             rate,
+            method="base-rate",
             note=f"share of each label {how}; its AUC within a label lies below .5, as a fold rich "
             "in a label gets the share of folds poor in it",
         ),

@@ -8,6 +8,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from labelmass.scores import Scores
+from labelmass.targets import Targets
+
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Needs = Literal["shares", "gold"]
@@ -17,20 +20,40 @@ Needs = Literal["shares", "gold"]
 class Sample:
     """n records, k labels.
 
-    p: (n, k) probabilities in [0, 1]; they are looked at only where `rows` is true.
-    low, high: (n, k) their bounds, NaN where not known; or None.
+    scores: of the records of the targets, in their order; `p`, `low` and `high` are those of its
+        first method. They are looked at only where `rows` is true.
+    targets: `shares` and `gold`, (n, k) H and Y; NaN where unknown.
     chosen: (n, k) the method's label sets.
-    shares, gold: (n, k) H and Y; NaN where unknown.
     rows: (n,) records that count.
     """
 
-    p: Floats
-    shares: Floats
-    gold: Floats
+    scores: Scores
+    targets: Targets
     chosen: Bools
     rows: Bools
-    low: Floats | None = None
-    high: Floats | None = None
+
+    @property
+    def p(self) -> Floats:
+        """(n, k) probabilities in [0, 1]."""
+        return self.scores.p
+
+    @property
+    def low(self) -> Floats | None:
+        """(n, k) lower ends, NaN where not known; or None."""
+        return self.scores.estimates.low
+
+    @property
+    def high(self) -> Floats | None:
+        """(n, k) upper ends, NaN where not known; or None."""
+        return self.scores.estimates.high
+
+    @property
+    def shares(self) -> Floats:
+        return self.targets.shares
+
+    @property
+    def gold(self) -> Floats:
+        return self.targets.gold
 
     def on(self, rows: Bools) -> Sample:
         """The same, counting only records that are in `rows`, too."""

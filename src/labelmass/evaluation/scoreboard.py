@@ -18,7 +18,7 @@ from labelmass.evaluation.results import Difference, Evaluation, MethodScores, S
 from labelmass.evaluation.sample import Sample
 from labelmass.evaluation.statistic import Statistic
 from labelmass.evaluation.threshold import Threshold
-from labelmass.scores.predictions import Predictions
+from labelmass.scores import Scores
 from labelmass.targets import Targets
 
 Floats = NDArray[np.float64]
@@ -27,7 +27,7 @@ Key = tuple[str, str, bytes]
 
 
 def evaluate(
-    predictions: Mapping[str, Predictions],
+    scores: Mapping[str, Scores] | Scores,
     targets: Targets,
     metrics: Sequence[str] | None = None,
     *,
@@ -42,6 +42,7 @@ def evaluate(
     A record that a method has no probability for is left out for this method and counted as
     failed. `constant` and `base-rate` are added, unless methods of these names are given.
 
+    scores: by method, or of several methods; of each row the first method counts.
     metrics: names in METRICS; all that fit the task if None.
     threshold: how sets are made, for all or by method (P >= 0.5 where a method is not named).
     baseline: the method that every other is compared with, record by record.
@@ -55,7 +56,7 @@ def evaluate(
     default = Threshold(None if single else 0.5)
     rules = threshold if isinstance(threshold, Mapping) else {}
     everyone = default if threshold is None or isinstance(threshold, Mapping) else threshold
-    rows = {**predictions}
+    rows = scores.each if isinstance(scores, Scores) else {**scores}
     for name, one in cross_fitted(targets, seed).items():
         rows.setdefault(name, one)
     if baseline is not None and baseline not in rows:
@@ -78,22 +79,22 @@ def evaluate(
 
     methods: dict[str, MethodScores] = {}
     for name, sample in samples.items():
-        scores = {m.name: bench.score(name, m, targets.labels) for m in wanted}
+        found = {m.name: bench.score(name, m, targets.labels) for m in wanted}
         differences: dict[str, Difference] = {}
         if baseline is not None and name != baseline:
             differences = bench.differences(name, baseline, wanted)
         judged = int(sample.rows.sum())
-        missed = rows[name].at(targets.ids, targets.labels).missed
+        missed = sample.scores.estimates.missed
         methods[name] = MethodScores(
             name,
-            scores,
+            found,
             differences,
             judged,
             len(targets) - judged,
-            rows[name].interval,
+            sample.scores.estimates.interval,
             chosen[name],
             rows[name].cost,
-            rows[name].note,
+            sample.scores.estimates.note,
             0 if missed is None else int((missed & sample.rows).sum()),
         )
     return Evaluation(
@@ -109,7 +110,7 @@ def evaluate(
     )
 
 
-def _sample(name: str, one: Predictions, targets: Targets, threshold: Threshold) -> Sample:
+def _sample(name: str, one: Scores, targets: Targets, threshold: Threshold) -> Sample:
     try:
         one = one.at(targets.ids, targets.labels)
     except LabelMassError as error:
@@ -121,7 +122,7 @@ def _sample(name: str, one: Predictions, targets: Targets, threshold: Threshold)
             f"ids of targets look like {targets.ids[0]!r}"
         )
     sets = threshold.choose(one.p, targets.labels)
-    return Sample(one.p, targets.shares, targets.gold, sets, rows, one.low, one.high)
+    return Sample(one, targets, sets, rows)
 
 
 class _Bench:

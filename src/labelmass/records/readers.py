@@ -91,7 +91,7 @@ def each_record(texts: Any) -> list[Item]:
     texts: a text, a record, a mapping as a line of JSONL holds one, or any number of these; or a
         table of pandas, polars or Arrow, a row a record. One text, or one mapping, is one record.
     """
-    rows = _given(texts)
+    rows = rows_of(texts)
     names = RowNames(lambda: iter(rows), "id")
     items: list[Item] = []
     for number, row in enumerate(rows, start=1):
@@ -281,7 +281,7 @@ def _item(number: int, row: Any, names: Names, fields: Fields) -> Record | BadRe
         return BadRecord(names.of(number) if name is None else name, str(error), known)
 
 
-def _given(texts: Any) -> list[Any]:
+def rows_of(texts: Any) -> list[Any]:
     """The records in what a person gives: rows of a table, or one after the other."""
     if isinstance(texts, str | Mapping | Record):
         return [texts]

@@ -55,7 +55,7 @@ def _article(
 
 
 def _labels(run: Gathered, model: Model, one: Disagreement) -> Iterator[list[str]]:
-    predicted, targets = model.predictions[model.shown], run.targets
+    predicted, targets = model.scores[model.shown], run.targets
     for at, label in enumerate(targets.labels):
         h, p = float(targets.shares[one.row, at]), float(predicted.p[one.row, at])
         gold = float(targets.gold[one.row, at])

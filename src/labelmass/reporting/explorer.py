@@ -18,9 +18,8 @@ from labelmass.errors import FitError
 from labelmass.provenance import check_labels, fingerprint
 from labelmass.reporting.gather import Gathered, Model, threshold_of
 from labelmass.reporting.rates import Rates, rates
-from labelmass.scores.signature import methods_for, of_method
-from labelmass.scoring.plan import Plan
-from labelmass.workflows.scored import Scored, read_masses
+from labelmass.scores import Scores
+from labelmass.scores.signature import method_for
 from labelmass.workflows.tuning import unseen
 
 Floats = NDArray[np.float64]
@@ -40,7 +39,7 @@ class Explorer:
 
     policy: Policy
     given: bool
-    scored: Scored
+    scored: Scores
     gold: Floats
     tuned_here: bool | None
     note: str
@@ -48,14 +47,14 @@ class Explorer:
     @property
     def rates(self) -> Rates:
         """What the policy does here."""
-        one = self.scored
-        return rates(self.policy, one.p, one.low, one.high, self.gold, one.ceiling, one.verdict)
+        one, (_, verdict) = self.scored, self.scored.method_masses
+        return rates(self.policy, one.p, one.low, one.high, self.gold, one.ceiling, verdict)
 
     def numbers(self) -> dict[str, Any]:
         """Strict JSON: the scores by label, exactly; what the policy does; how it is saved."""
         p, found = self.scored.p, self.rates
         ends = {"low": self.scored.low, "high": self.scored.high}
-        ceiling, verdict = self.scored.ceiling, self.scored.verdict
+        ceiling, (_, verdict) = self.scored.ceiling, self.scored.method_masses
         return {
             "method": self.scored.method,
             "given": self.given,
@@ -168,13 +167,15 @@ def _explorer(
     if policy is None:
         return _of_comparison(run, model)
     check_labels("this policy", policy.labels, run.targets.labels)
-    scored, targets = _scored(run, model, _method(model, policy, force)).beside(run.targets)
+    there = [model.shown, *(name for name in model.scores if name != model.shown)]
+    method = method_for("this policy", policy.signature, there, raw=True, force=force)
+    scored, targets = model.scores[method].align(run.targets)
     note = ""
     if calibrator is not None:
         scored = scored.through(calibrator, force=force)
         targets, note = unseen(calibrator, targets, certain=False)
-    check_policy(policy, scored.signature, scored.calibrator, force)
-    scored, targets = scored.beside(targets)
+    check_policy(policy, scored.method_signature, scored.calibrated_by, force)
+    scored, targets = scored.align(targets)
     here = None if policy.ids is None else policy.ids == fingerprint(targets.ids)
     return Explorer(policy, True, scored, targets.gold, here, note)
 
@@ -187,48 +188,14 @@ def _of_comparison(run: Gathered, model: Model) -> Explorer | None:
     labels = run.targets.labels
     at = tau if isinstance(tau, Mapping) else dict.fromkeys(labels, tau)
     note = "as in the comparison: no guarantee"
-    scored, targets = _scored(run, model, model.shown).beside(run.targets)
+    scored, targets = model.scores[model.shown].align(run.targets)
     policy = Policy(
         {label: Rule("flag", at[label], note=note) for label in labels},
         records=len(targets),
         ids=fingerprint(targets.ids),
-        signature=scored.signature,
+        signature=scored.method_signature,
     )
     return Explorer(policy, False, scored, targets.gold, None, "")
-
-
-def _method(model: Model, policy: Policy, force: bool) -> str:
-    """The method the policy was made on, or that its calibrated scores were made of."""
-    wanted = methods_for(policy.signature)
-    for name in wanted or (model.shown,):
-        if name in model.predictions:
-            return name
-    if force:
-        return model.shown
-    raise FitError(
-        f"this policy is for {wanted[-1]}, which was not compared: {', '.join(model.predictions)}; "
-        "compare with it, or force it"
-    )
-
-
-def _scored(run: Gathered, model: Model, method: str) -> Scored:
-    plan = Plan(
-        run.task,
-        (method,),
-        normalisation=run.comparison["normalisation"],
-        orders=model.signature.orders,
-    )
-    signature = plan.saved_signature(model.signature).to_dict()
-    predictions = model.predictions[method]
-    nothing = np.full(len(predictions.ids), np.nan)
-    return Scored(
-        method,
-        predictions,
-        nothing,
-        of_method(signature, method),
-        None,
-        *read_masses(method, *model.masses.T),
-    )
 
 
 def _joint(rule: Rule) -> bool:

@@ -64,7 +64,7 @@ def figures(run: Gathered, model: Model) -> dict[str, Figure]:
 
 def methods_reliability(model: Model, targets: Targets) -> Figure:
     """A panel a method, all labels together."""
-    found = {name: reliability(one.p, targets.shares) for name, one in model.predictions.items()}
+    found = {name: reliability(one.p, targets.shares) for name, one in model.scores.items()}
     return _reliability("reliability", "Reliability, all labels together", "method", found)
 
 

@@ -12,7 +12,7 @@ from labelmass.evaluation import HEADLINE
 from labelmass.reporting.gather import BASELINES, Gathered, Model
 from labelmass.reporting.html import Markup, fold, join, number, table, tag
 from labelmass.reporting.scores import best
-from labelmass.scoring.results import MUCH
+from labelmass.scores.result import MUCH_OFF_FORMAT
 
 SMALL = 100
 """With fewer records, little is sure."""
@@ -53,14 +53,14 @@ def _of_scores(run: Gathered) -> Iterator[str]:
 
 def _of_model(model: Model) -> Iterator[str]:
     trees = model.trees
-    if trees.off_format > MUCH:
+    if trees.off_format > MUCH_OFF_FORMAT:
         yield (
             f"{trees.off_format:.0%} of the mass leaves the answer format, so raw probabilities "
             "are small; demonstrations help most, and --normalise on-format conditions on answers "
             "that "
             "parse."
         )
-    if trees.unreadable > MUCH:
+    if trees.unreadable > MUCH_OFF_FORMAT:
         yield (
             f"{trees.unreadable:.0%} of the mass is a risk verdict whose rest cannot be read, so "
             "its labels get little; --off-format unknown counts that as open."

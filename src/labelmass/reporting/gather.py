@@ -16,7 +16,7 @@ from labelmass.answers.readings import Readings
 from labelmass.answers.tree import Normalisation
 from labelmass.errors import LabelMassError, MethodError
 from labelmass.estimators import ESTIMATORS
-from labelmass.evaluation import METRICS, Predictions, Sample, Threshold
+from labelmass.evaluation import METRICS, Sample, Threshold
 from labelmass.evaluation.results import MethodScores
 from labelmass.files import read_json, shaped
 from labelmass.reporting.cooccurrence import (
@@ -26,10 +26,9 @@ from labelmass.reporting.cooccurrence import (
     model_pairs,
     people_pairs,
 )
+from labelmass.scores import Failure, Scores
 from labelmass.scores.signature import Signature
-from labelmass.scoring.decision_step import verdict_masses
 from labelmass.scoring.explorer import Explored
-from labelmass.scoring.results import Failure
 from labelmass.scoring.saved_trees import SavedTrees
 from labelmass.scoring.shortfall import LIMITS
 from labelmass.targets import Targets
@@ -71,7 +70,7 @@ class Trees:
 class Disagreement:
     """A record, and how far the shown method is from what people said of it.
 
-    distance: mean of |P - H| over its known labels. row: its place in targets and predictions.
+    distance: mean of |P - H| over its known labels. row: its place in targets and scores.
     """
 
     distance: float
@@ -84,16 +83,14 @@ class Model:
     """One model of a run.
 
     name: its folder. shown: the method whose figures are drawn. title: the row of the comparison
-    that this is. predictions: by method, a row a record of the targets. masses: (n, 2) of the same
-    records, as `verdict_masses` gives them. diagnosis: or why there is none.
+    that this is. scores: by method, a row a record of the targets. diagnosis: or why there is none.
     """
 
     name: str
     signature: Signature
     shown: str
     title: str
-    predictions: Mapping[str, Predictions]
-    masses: Floats
+    scores: Mapping[str, Scores]
     chosen: NDArray[np.bool_]
     diagnosis: Diagnosis | str
     together: Together
@@ -103,7 +100,7 @@ class Model:
     @property
     def p(self) -> Floats:
         """(n, k) of the shown method."""
-        return self.predictions[self.shown].p
+        return self.scores[self.shown].p
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -140,16 +137,14 @@ def gather(folder: str | Path, method: str | None = None) -> Gathered:
             f"{folder}: {COMPARISON} judges {comparison['items']} records and the trees hold "
             f"{len(targets)}: judge again with `labelmass compare {folder} --out {folder}`"
         )
-    found = run.predictions(methods, normalise=comparison["normalisation"])
+    found = run.scores(methods, normalise=comparison["normalisation"])
     models: list[Model] = []
     for one in run.folders:
         prefix = f"{one.name}/" if several else ""
-        predictions = {
-            name: found[prefix + name].at(targets.ids, targets.labels) for name in methods
-        }
+        scores = {name: found[prefix + name].at(targets.ids, targets.labels) for name in methods}
         for name in methods:
-            _check(folder, comparison, prefix + name, predictions[name], targets)
-        models.append(_model(one, prefix, shown, predictions, comparison, targets))
+            _check(folder, comparison, prefix + name, scores[name], targets)
+        models.append(_model(one, prefix, shown, scores, comparison, targets))
     return Gathered(folder.resolve().name, run.task, comparison, targets, records[0], tuple(models))
 
 
@@ -237,15 +232,15 @@ def threshold_of(comparison: Mapping[str, Any], name: str) -> Threshold:
 
 
 def _check(
-    folder: Path, comparison: Mapping[str, Any], name: str, one: Predictions, targets: Targets
+    folder: Path, comparison: Mapping[str, Any], name: str, one: Scores, targets: Targets
 ) -> None:
-    """LabelMassError unless these predictions give the number that was written down."""
+    """LabelMassError unless these scores give the number that was written down."""
     written = row_of(comparison, name)["scores"].get("brier")
     if written is None or written["value"] is None:
         return
     rows = np.logical_not(np.isnan(one.p).any(axis=1))
     sets = threshold_of(comparison, name).choose(one.p, targets.labels)
-    sample = Sample(one.p, targets.shares, targets.gold, sets, rows)
+    sample = Sample(one, targets, sets, rows)
     value = METRICS["brier"].measure(sample).value
     if not np.isclose(value, written["value"], rtol=0, atol=1e-9):
         raise LabelMassError(
@@ -259,12 +254,12 @@ def _model(
     folder: Path,
     prefix: str,
     shown: str,
-    predictions: Mapping[str, Predictions],
+    scores: Mapping[str, Scores],
     comparison: Mapping[str, Any],
     targets: Targets,
 ) -> Model:
     saved = SavedTrees(folder)
-    p = predictions[shown].p
+    p = scores[shown].p
     known = ~(np.isnan(p) | np.isnan(targets.shares))
     far = np.where(known, np.abs(p - targets.shares), 0.0).sum(axis=1)
     far = np.divide(far, known.sum(axis=1), out=np.zeros(len(far)), where=known.any(axis=1))
@@ -282,8 +277,7 @@ def _model(
         saved.signature,
         shown,
         prefix + shown,
-        predictions,
-        reading.verdicts(targets.ids),
+        scores,
         threshold.choose(p, targets.labels),
         _diagnosis(folder),
         reading.pairs.mean(),
@@ -309,7 +303,6 @@ class _Reading:
         self.pairs = Pairs(targets.labels)
         self._failed: list[tuple[str | int, str]] = []
         self._masses: list[tuple[float, ...]] = []
-        self._verdicts: dict[str | int, tuple[float, float]] = {}
         self._endings: Counter[str] = Counter()
         self._stopped: Counter[str] = Counter()
 
@@ -327,17 +320,12 @@ class _Reading:
             empty = 0.0 if raw.none is None else raw.none.low or 0.0
             lost = raw.unreadable, raw.off_format_after_label
             self._masses.append((raw.off_format, raw.unexplored, *lost, empty))
-            self._verdicts[record.id] = verdict_masses(raw)
             self._endings[str(one.tree.greedy_end)] += 1
             tree = one.tree
             self._stopped[tree.stopped if tree.stopped in LIMITS else tree.step_stopped] += 1
             if record.id in wanted:
                 kept[record.id] = one
         return kept
-
-    def verdicts(self, ids: Sequence[str | int]) -> Floats:
-        """(n, 2) of these records what `verdict_masses` gives; NaN for those without a tree."""
-        return np.array([self._verdicts.get(name, (np.nan, np.nan)) for name in ids])
 
     def trees(self) -> Trees:
         """What was counted."""

@@ -1,4 +1,4 @@
-"""Score files read back: ours, or another system's, as predictions that can be judged."""
+"""Score files read back: ours, or another system's."""
 
 from __future__ import annotations
 
@@ -16,8 +16,11 @@ from labelmass._text import find, nearest
 from labelmass.calibration import CALIBRATED
 from labelmass.errors import LabelMassError, RecordError
 from labelmass.files import bad_byte, ending, open_file, open_parquet, parse_json, read_table
+from labelmass.records.readers import rows_of
 from labelmass.scores.columns import VALUES
-from labelmass.scores.predictions import Predictions
+from labelmass.scores.result import Failure
+from labelmass.scores.scores import Estimates, Scores
+from labelmass.scores.signature import Signature
 from labelmass.scores.table import RowReader
 from labelmass.scores.writers import load_results
 from labelmass.task.values import read_id
@@ -27,25 +30,10 @@ SIDES = ("p", "low", "high")
 _WHOLE = re.compile(r"-?\d+\.0+")
 
 
-@dataclass(frozen=True, slots=True)
-class ScoreFile:
-    """Predictions by method, and the signature of the run that made them, if it is known.
-
-    off_format: (n,) mass that left the format. unreadable: (n,) mass behind a risk verdict that
-    cannot be read. verdict: (n,) the least mass on which any verdict is given. NaN where not known.
-    """
-
-    predictions: dict[str, Predictions]
-    signature: Mapping[str, Any] | None
-    off_format: NDArray[np.float64]
-    unreadable: NDArray[np.float64]
-    verdict: NDArray[np.float64]
-
-
 def read_scores(
-    path: str | Path, labels: Sequence[str], ids: Iterable[str | int] = ()
-) -> ScoreFile:
-    """The scores of these labels in a JSONL, CSV or Parquet file.
+    path: str | Path, labels: Sequence[str] | None = None, ids: Iterable[str | int] = ()
+) -> Scores:
+    """The scores of these labels in a JSONL, CSV or Parquet file; None for all that it has.
 
     ids: of the records that are scored; a table may hold a number as text, or a text as a number.
 
@@ -60,37 +48,70 @@ def read_scores(
     kind = ending(path)
     if kind not in _READERS:
         raise LabelMassError(f"cannot read {path}: its name must end in {', '.join(_READERS)}")
-    rows, signature = _READERS[kind](path, labels)
+    return _scores_of(
+        _READERS[kind](path, labels), str(path), path.stem, ids, typed=kind == ".jsonl"
+    )
+
+
+def read_frame(frame: Any, labels: Sequence[str] | None = None) -> Scores:
+    """The scores in a table of pandas, polars or Arrow, its columns as those of a file."""
+    rows = rows_of(frame)
+    if not all(isinstance(row, Mapping) for row in rows):
+        raise LabelMassError("not a table of scores: its rows have no columns")
+    columns = list(dict.fromkeys(str(name) for row in rows for name in row))
+    reader = RowReader.of(columns, labels, "the table")
+    named = [
+        _named(reader.read(dict.fromkeys(columns) | row), f"row {at} of the table")
+        for at, row in enumerate(rows)
+    ]
+    return _scores_of(_Read(named, reader.labels), "the table", "scores", (), typed=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """Rows of a file, the labels they have, and the signature of their run, if it is known."""
+
+    rows: list[Row]
+    labels: Sequence[str]
+    signature: Mapping[str, Any] | None = None
+
+
+def _scores_of(
+    found: _Read, source: str, name: str, ids: Iterable[str | int], *, typed: bool
+) -> Scores:
+    rows, labels = found.rows, found.labels
     if not rows:
-        raise LabelMassError(f"{path} holds no scores")
+        raise LabelMassError(f"{source} holds no scores")
     methods = next((list(row["methods"]) for row in rows if row.get("methods")), [])
-    first = _headline(signature, methods) or path.stem
-    names = _match([row["id"] for row in rows], ids, path, typed=kind == ".jsonl")
-    found = {
-        method: _predictions(names, [_scores(row, method, first) for row in rows], labels, path)
-        for method in dict.fromkeys([first, *methods])
-    }
-    cost = _mean_cost(rows)
+    first = _headline(found.signature, methods) or name
+    names = _match([row["id"] for row in rows], ids, source, typed=typed)
+    tables: dict[str, Estimates] = {}
+    for method in dict.fromkeys([first, *methods]):
+        p, low, high = _table(names, [_scores(row, method, first) for row in rows], labels, source)
+        tables[method] = Estimates(p, low, high, _interval(method, low))
 
     def mass(of: Callable[[Row], Any]) -> NDArray[np.float64]:
-        return np.array([_number(of(row), f"{path}, record {row['id']!r}") for row in rows])
+        return np.array([_number(of(row), f"{source}, record {row['id']!r}") for row in rows])
 
-    return ScoreFile(
-        {
-            method: Predictions(
-                tuple(names), tuple(labels), *sides, interval=_interval(method, sides[1]), cost=cost
-            )
-            for method, sides in found.items()
-        },
-        signature,
-        mass(lambda row: row.get("off_format")),
-        mass(lambda row: row.get("unreadable")),
-        mass(lambda row: (row.get("verdict") or {}).get("low")),
+    return Scores(
+        tuple(names),
+        tuple(labels),
+        tables,
+        signature=Signature.read(found.signature),
+        failures=tuple(
+            Failure(given, str(row["error"]))
+            for given, row in zip(names, rows, strict=True)
+            if row.get("error")
+        ),
+        off_format=mass(lambda row: row.get("off_format")),
+        unreadable=mass(lambda row: row.get("unreadable")),
+        verdict=mass(lambda row: (row.get("verdict") or {}).get("low")),
+        cost=_mean_cost(rows),
     )
 
 
 def _match(
-    given: Sequence[str | int], ids: Iterable[str | int], path: Path, *, typed: bool
+    given: Sequence[str | int], ids: Iterable[str | int], source: str, *, typed: bool
 ) -> list[str | int]:
     """The ids of a file as those of the records: a table may hold 7 for "7", and "7" or 7.0 for 7.
 
@@ -110,14 +131,14 @@ def _match(
             names = known.get(text, [name])
             if len(names) > 1:
                 raise LabelMassError(
-                    f"{path}: id {name!r} may be that of record {names[0]!r} or {names[1]!r}: give "
-                    "them ids that differ as texts"
+                    f"{source}: id {name!r} may be that of record {names[0]!r} or {names[1]!r}: "
+                    "give them ids that differ as texts"
                 )
             name = names[0]
         found.append(name)
     if len(set(found)) < len(found):
         name = next(name for name, count in Counter(found).items() if count > 1)
-        raise LabelMassError(f"{path}: record {name!r} has several rows of scores")
+        raise LabelMassError(f"{source}: record {name!r} has several rows of scores")
     return found
 
 
@@ -138,8 +159,8 @@ def _scores(row: Row, method: str, first: str) -> Mapping[str, Any] | None:
     raise LabelMassError(f"record {row['id']!r} has no scores by {method!r}, others have")
 
 
-def _predictions(
-    ids: Sequence[Any], rows: Sequence[Mapping[str, Any] | None], labels: Sequence[str], path: Path
+def _table(
+    ids: Sequence[Any], rows: Sequence[Mapping[str, Any] | None], labels: Sequence[str], source: str
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     sides = np.full((3, len(rows), len(labels)), np.nan)
     for at, (name, scores) in enumerate(zip(ids, rows, strict=True)):
@@ -149,11 +170,13 @@ def _predictions(
             key = find(label, scores)
             if key is None:
                 hint = nearest(label, scores)
-                raise LabelMassError(f"{path}, record {name!r}: no score for label {label!r}{hint}")
+                raise LabelMassError(
+                    f"{source}, record {name!r}: no score for label {label!r}{hint}"
+                )
             score = scores[key]
             values = [score.get(s) for s in SIDES] if isinstance(score, Mapping) else [score]
             for side, value in enumerate(values):
-                sides[side, at, column] = _number(value, f"{path}, record {name!r}, {label!r}")
+                sides[side, at, column] = _number(value, f"{source}, record {name!r}, {label!r}")
     return sides[0], sides[1], sides[2]
 
 
@@ -186,20 +209,18 @@ def _mean_cost(rows: Iterable[Row]) -> dict[str, float]:
     }
 
 
-Reader = Callable[[Path, Sequence[str]], tuple[list[Row], Mapping[str, Any] | None]]
-"""From a file and the labels to its rows, and the signature of their run, if it is known."""
-
-
-def _read_jsonl(path: Path, labels: Sequence[str]) -> tuple[list[Row], Mapping[str, Any] | None]:
+def _read_jsonl(path: Path, labels: Sequence[str] | None) -> _Read:
     rows = load_results(path)
-    return rows, next((row["signature"] for row in rows if row.get("signature")), None)
+    if labels is None:
+        labels = next((list(row["labels"]) for row in rows if row.get("labels")), ())
+    return _Read(rows, labels, next((r["signature"] for r in rows if r.get("signature")), None))
 
 
-def _read_csv(path: Path, labels: Sequence[str]) -> tuple[list[Row], None]:
+def _read_csv(path: Path, labels: Sequence[str] | None) -> _Read:
     separator = "\t" if ending(path) == ".tsv" else None
     rows: list[Row] = []
     with open_file(path) as stream:
-        wanted = ("id", *VALUES, *labels)
+        wanted = ("id", *VALUES, *(labels or ()))
         table = read_table(stream, str(path), wanted, separator=separator).check_unique()
         reader = RowReader.of(table.columns, labels, str(path))
         for line, _, cells in table.rows:
@@ -209,10 +230,10 @@ def _read_csv(path: Path, labels: Sequence[str]) -> tuple[list[Row], None]:
             if (bad := next((t for t in reader.titles if bad_byte(found[t])), None)) is not None:
                 raise LabelMassError(f"{path}, line {line}: {bad} is not UTF-8")
             rows.append(_named(reader.read(found), f"{path}, line {line}"))
-    return rows, None
+    return _Read(rows, reader.labels)
 
 
-def _read_parquet(path: Path, labels: Sequence[str]) -> tuple[list[Row], Mapping[str, Any] | None]:
+def _read_parquet(path: Path, labels: Sequence[str] | None) -> _Read:
     rows: list[Row] = []
     with open_parquet(path) as table:
         reader = RowReader.of(table.columns, labels, str(path))
@@ -222,14 +243,14 @@ def _read_parquet(path: Path, labels: Sequence[str]) -> tuple[list[Row], Mapping
             rows.append(_named(reader.read(cells), f"{path}, row {number}"))
         kept = table.metadata.get(b"labelmass")
     if kept is None:
-        return rows, None
+        return _Read(rows, reader.labels)
     try:
         signature = parse_json(kept.decode(errors="replace")).get("run")
     except (RecordError, AttributeError):
         raise LabelMassError(
             f"{path}: what it says of its run (metadata `labelmass`) is damaged: write it again"
         ) from None
-    return rows, signature
+    return _Read(rows, reader.labels, signature)
 
 
 def _named(row: Row, where: str) -> Row:
@@ -243,7 +264,7 @@ def _named(row: Row, where: str) -> Row:
     return row | {"id": name}
 
 
-_READERS: dict[str, Reader] = {
+_READERS: dict[str, Callable[[Path, Sequence[str] | None], _Read]] = {
     ".jsonl": _read_jsonl,
     ".csv": _read_csv,
     ".tsv": _read_csv,

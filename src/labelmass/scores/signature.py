@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from importlib.metadata import version
 from typing import Any
 
 from labelmass.answers.search import Budget
 from labelmass.answers.tree import Normalisation
 from labelmass.calibration import CALIBRATED
-from labelmass.errors import LabelMassError
+from labelmass.errors import FitError, LabelMassError
 from labelmass.estimators import ESTIMATORS
+from labelmass.estimators.base import no_questions
 from labelmass.files import shaped
 from labelmass.lm.base import LanguageModel
 from labelmass.task import Task
@@ -128,6 +129,19 @@ class Signature:
         except LabelMassError as error:
             raise LabelMassError(f"not a signature of labelmass: {error}") from None
 
+    @classmethod
+    def read(cls, data: Mapping[str, Any] | None) -> Signature | None:
+        """The signature in a file of scores, of an older version too; None where it has none."""
+        if not data or "methods" not in data:
+            return None
+        named = {one.name for one in fields(cls)}
+        blank: dict[str, Any] = {
+            one.name: "" for one in fields(cls) if one.default is MISSING and one.name != "points"
+        }
+        blank |= {"normalisation": "raw", "tolerance": 0.0, "relative": None}
+        blank |= {"nodes": 0, "depth": 0, "seconds": None}
+        return cls.from_dict(blank | {key: one for key, one in data.items() if key in named})
+
     def __str__(self) -> str:
         shown = {
             "model": f"{self.model}@{self.fingerprint}",
@@ -203,3 +217,39 @@ def methods_for(signature: Mapping[str, Any] | None) -> tuple[str, ...]:
     """The methods something was fitted on, then those that calibrated ones were made of."""
     named: list[str] = list((signature or {}).get("methods") or ())
     return tuple(dict.fromkeys([*named, *(one.removeprefix(CALIBRATED) for one in named)]))
+
+
+def method_for(
+    what: str,
+    fitted: Mapping[str, Any] | None,
+    methods: Sequence[str],
+    *,
+    raw: bool = False,
+    force: bool = False,
+) -> str:
+    """The one of these methods that something fitted is for; the first where it does not say.
+
+    fitted: the signature of what it was fitted on. raw: scores by the method that its calibrated
+    ones were made of will do. force: the first, where it is for none of these.
+    FitError where it is for none of these.
+    """
+    wanted = methods_for(fitted)[: None if raw else 1] or tuple(methods[:1])
+    for name in wanted:
+        if name in methods:
+            return name
+    if force:
+        return methods[0]
+    cure = f"take scores by {wanted[0]}"
+    if wanted[0].startswith(CALIBRATED):
+        cure = f"take scores by {wanted[0].removeprefix(CALIBRATED)} through its calibrator"
+    raise FitError(f"{what} is for {wanted[0]}, not for {', '.join(methods)}: {cure}, or force it")
+
+
+def reads_answer(method: str) -> bool:
+    """Whether a method reads the answer to the task, and so what of it is a verdict.
+
+    Methods that ask other questions do not, nor do classifiers.
+    """
+    plain = method.removeprefix(CALIBRATED)
+    known = ESTIMATORS.get(plain)
+    return plain not in _KEPT and (known is None or known.questions is no_questions)

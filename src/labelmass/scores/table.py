@@ -20,7 +20,7 @@ ALWAYS = ("off_format", "unexplored", "greedy", "stopped")
 _LARGEST = 2**63
 
 
-class ScoreTable:
+class FlatTable:
     """The columns that records need, found in one pass over them, and each record's cells.
 
     columns: title -> float, int, bool or str, in their order.
@@ -135,15 +135,16 @@ def _mapping(value: object) -> Mapping[str, Any]:
 class RowReader:
     """Rows of a flat table as result records, for some labels; other columns are left out.
 
-    titles: of the columns that are read.
+    titles: of the columns that are read. labels: whose scores they hold.
     """
 
     titles: frozenset[str]
+    labels: tuple[str, ...]
     read: Callable[[Mapping[str, Any]], dict[str, Any]]
 
     @classmethod
-    def of(cls, columns: Sequence[str], labels: Sequence[str], name: str) -> RowReader:
-        """For a table with these columns; name: what errors call it.
+    def of(cls, columns: Sequence[str], labels: Sequence[str] | None, name: str) -> RowReader:
+        """For a table with these columns; name: what errors call it. labels: None for all there.
 
         A label is found by the column that is written for it, else by one that is called as it is,
         as in the tables of other systems; a column holds one thing only. Names are compared in NFC.
@@ -155,6 +156,7 @@ class RowReader:
                 f"{name} has no column 'id', by which scores are joined to records "
                 f"(columns: {', '.join(columns)})"
             )
+        labels = found.labels() if labels is None else labels
         named = found.methods(labels)
         without = not any(found.title(Column("label", label)) for label in labels)
         first = {} if named and without else found.scores(labels)
@@ -173,7 +175,7 @@ class RowReader:
             }
             return row
 
-        return cls(frozenset(found.used), read)
+        return cls(frozenset(found.used), tuple(labels), read)
 
 
 class _Columns:
@@ -199,6 +201,14 @@ class _Columns:
             return title
         before = f"{column.method}:" if column.method else ""
         return self._by_title.get(canonical(f"{before}{column.name}{SIDES[column.side]}"))
+
+    def labels(self) -> list[str]:
+        """Of the first method, where there are any, or else of the first named one."""
+        columns = [c for c in self._by_column if c.kind == "label" and c.side == "p"]
+        if not columns:
+            raise LabelMassError(f"{self._name} has no column of scores")
+        first = "" if any(not c.method for c in columns) else columns[0].method
+        return [c.name for c in columns if c.method == first]
 
     def methods(self, labels: Sequence[str]) -> list[str]:
         """The methods that have a column for one of the labels, but for columns of the first."""

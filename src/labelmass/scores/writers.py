@@ -1,4 +1,4 @@
-"""Writers: a finished run as JSONL, CSV or Parquet, and results read back.
+"""Writers: result records as JSONL, CSV or Parquet, and JSONL read back.
 
 A file appears whole or not at all: it is written beside its place and then moved there.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, cast
@@ -15,55 +15,46 @@ from typing import Any, cast
 from labelmass.errors import LabelMassError, RecordError
 from labelmass.files import import_pyarrow, open_file, read_json_lines
 from labelmass.files.delimited import write_row
-from labelmass.scores.table import ScoreTable
-from labelmass.scoring.journal import Journal
+from labelmass.scores.table import FlatTable
 from labelmass.task.values import kind, read_id
 
 ROW_GROUP = 4096
 """Rows of a Parquet file written at once."""
 
-Records = Callable[[], Iterator[dict[str, Any]]]
+Records = Callable[[], Iterable[dict[str, Any]]]
 """Gives the result records anew each time it is called."""
 
 Writer = Callable[[Path, Records, Mapping[str, Any]], None]
 """Writes records, and what they are of, to a file."""
 
 
-def export(
-    journal: Journal,
-    out: str | Path,
-    order: Iterable[int] | None = None,
-    *,
-    keep_input: bool = True,
-) -> None:
-    """Write the journal's records to `out`, as the ending of its name says.
+def write_scores(path: str | Path, records: Records, about: Mapping[str, Any]) -> None:
+    """Write result records to a file, as the ending of its name says.
 
-    order: keys in the order wanted; None for that of the input. keep_input: with the fields of the
-        input.
+    about: what they are of, such as the signature of their run.
     JSONL holds the records as they are. CSV and Parquet are flat: `id`, `error`, the fields of the
     input (`input:NAME`), for each label its probability and its bounds (`joy`, `joy.low`,
     `joy.high`), with several methods the same again as `method:joy`, and what a result says of the
     record, a policy's `action` among it. `columns` says what each is called, so that it is read
-    back whatever the names. Parquet keeps the signature in the file's metadata, under `labelmass`.
+    back whatever the names. Parquet keeps `about` in the file's metadata, under `labelmass`.
     """
-    path = Path(out)
+    path = Path(path)
     write = output_writer(path)
-    keys = None if order is None else list(order)
-
-    def records() -> Iterator[dict[str, Any]]:
-        for record in journal.records(keys):
-            if not keep_input:
-                record.pop("input", None)
-            yield record
-
     partial = path.with_name(f".{path.name}.partial")
     try:
-        write(partial, records, journal.signature)
+        write(partial, records, about)
         with partial.open("rb+") as file:
             os.fsync(file.fileno())
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def flat_table(records: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """The columns of a flat table of result records, by title."""
+    table = FlatTable(records)
+    rows = [table.cells(record) for record in records]
+    return {title: [cells.get(title) for cells in rows] for title in table.columns}
 
 
 def output_writer(out: str | Path) -> Writer:
@@ -120,14 +111,14 @@ def _mapping(value: Any, name: str) -> Mapping[str, Any]:
     return cast("Mapping[str, Any]", value or {})
 
 
-def _write_jsonl(path: Path, records: Records, signature: Mapping[str, Any]) -> None:
+def _write_jsonl(path: Path, records: Records, about: Mapping[str, Any]) -> None:
     with path.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
         for record in records():
             file.write(json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def _write_csv(path: Path, records: Records, signature: Mapping[str, Any]) -> None:
-    table = ScoreTable(records())
+def _write_csv(path: Path, records: Records, about: Mapping[str, Any]) -> None:
+    table = FlatTable(records())
     with path.open("w", encoding="utf-8", newline="") as file:
         file.write(write_row(table.columns))
         for cells in map(table.cells, records()):
@@ -135,14 +126,14 @@ def _write_csv(path: Path, records: Records, signature: Mapping[str, Any]) -> No
             file.write(write_row("" if cell is None else str(cell) for cell in found))
 
 
-def _write_parquet(path: Path, records: Records, signature: Mapping[str, Any]) -> None:
+def _write_parquet(path: Path, records: Records, about: Mapping[str, Any]) -> None:
     pyarrow, parquet = import_pyarrow()
-    table = ScoreTable(records())
+    table = FlatTable(records())
     types = {float: pyarrow.float64(), str: pyarrow.string(), int: pyarrow.int64()}
     types[bool] = pyarrow.bool_()
     schema = pyarrow.schema(
         [(name, types[kind]) for name, kind in table.columns.items()],
-        metadata={"labelmass": json.dumps(signature)},
+        metadata={"labelmass": json.dumps(about)},
     )
     rows = map(table.cells, records())
     with parquet.ParquetWriter(path, schema) as writer:

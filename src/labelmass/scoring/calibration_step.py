@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from labelmass.calibration import CALIBRATED, Calibrator
-from labelmass.errors import FitError
 from labelmass.estimators import LabelScores
 from labelmass.provenance import check, check_labels
-from labelmass.scores.signature import Signature, methods_for, of_method
-from labelmass.scoring.results import Result
+from labelmass.scores import Result
+from labelmass.scores.signature import Signature, method_for, of_method
 
 
 @dataclass(frozen=True)
@@ -30,14 +29,7 @@ class Calibrating:
         FitError for other labels, and where its method is not among these unless `force`.
         """
         check_labels("this calibrator", calibrator.labels, labels)
-        method = next(iter(methods_for(calibrator.signature)), methods[0])
-        if method not in methods:
-            if not force:
-                raise FitError(
-                    f"this calibrator is for {method}, not for {', '.join(methods)}: score with "
-                    f"--method {method}, or force it"
-                )
-            method = methods[0]
+        method = method_for("this calibrator", calibrator.signature, methods, force=force)
         return cls(calibrator, method, force)
 
     @property

@@ -11,8 +11,8 @@ import numpy as np
 
 from labelmass.errors import FitError, LabelMassError, MethodError, ModelError, RecordError
 from labelmass.estimators import LabelScores
-from labelmass.evaluation import Predictions
 from labelmass.lm.base import LanguageModel
+from labelmass.scores import Scores
 from labelmass.scoring.explorer import Explored
 from labelmass.scoring.hidden_states import StateReader
 from labelmass.scoring.isolation import PLAIN, apply_together
@@ -72,7 +72,7 @@ class Beside:
             raise outcome
         return LabelScores.points(self.labels, outcome)
 
-    def predictions(self, found: Iterable[Explored]) -> Predictions:
+    def scores(self, found: Iterable[Explored]) -> Scores:
         """Of many records; NaN, which counts as failed, for those it cannot read or has seen."""
         ids: list[str | int] = []
         rows: list[Floats] = []
@@ -92,7 +92,7 @@ class Beside:
                 f"this {self.name} was fitted on every one of these records: judge it on others"
             )
         note = f"{refused} records it was fitted on are left out" if refused else ""
-        return Predictions(tuple(ids), self.labels, np.array(rows), note=note)
+        return Scores.of(ids, self.labels, np.array(rows), method=self.name, note=note)
 
     def _predict_each(self, some: Sequence[Explored]) -> list[Floats | RecordError]:
         return apply_together(self.predict, some, self.plain) if some else []

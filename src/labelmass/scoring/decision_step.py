@@ -9,21 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from labelmass.answers.readings import Readings
 from labelmass.answers.search import Budget
-from labelmass.calibration import CALIBRATED
 from labelmass.decisions import Policy, ceiling, decide
 from labelmass.decisions.decisions import check_policy
-from labelmass.errors import FitError
-from labelmass.estimators import ESTIMATORS
-from labelmass.estimators.base import no_questions
 from labelmass.provenance import check_labels
 from labelmass.records import BadRecord
-from labelmass.scores.signature import Signature, methods_for, of_method
+from labelmass.scores import Cost, Failure, Result
+from labelmass.scores.result import verdict_masses
+from labelmass.scores.signature import Signature, method_for, of_method, reads_answer
 from labelmass.scoring.calibration_step import Calibrating
-from labelmass.scoring.explorer import Cost
-from labelmass.scoring.results import Failure, Result
-from labelmass.supervised import CLASSIFIERS
 from labelmass.task import Record
 
 Floats = NDArray[np.float64]
@@ -64,15 +58,8 @@ class Deciding:
         FitError for other labels, and where its method is not among these.
         """
         check_labels("this policy", policy.labels, labels)
-        wanted = methods_for(policy.signature)[:1] or tuple(methods[:1])
-        if wanted[0] in methods:
-            return cls(policy, wanted[0], force, calibrating)
-        if not force:
-            raise FitError(
-                f"this policy is for {wanted[0]}, not for {', '.join(methods)}: score with the "
-                "--method and --calibrator it was made with, or force it"
-            )
-        return cls(policy, methods[0], force, calibrating)
+        method = method_for("this policy", policy.signature, methods, force=force)
+        return cls(policy, method, force, calibrating)
 
     def check(self, signature: Signature) -> None:
         """FitError for scores it is not for, unless forced."""
@@ -100,31 +87,11 @@ class Deciding:
         calibrated = calibrating is not None and self.method == calibrating.name
         scores = result.methods[calibrating.method if calibrating and calibrated else self.method]
         high = np.where(np.isnan(scores.high), scores.p, scores.high)[None]
-        top = ceiling(high, unreadable, verdict, result.signature.to_dict())
+        signature = None if result.signature is None else result.signature.to_dict()
+        top = ceiling(high, unreadable, verdict, signature)
         if calibrating is not None and calibrated:
             (top,) = calibrating.calibrator.apply(scores.labels, top, force=True)
         return top, verdict
-
-
-def reads_answer(method: str) -> bool:
-    """Whether a method reads the answer to the task, and so what of it is a verdict.
-
-    Methods that ask other questions do not, nor do classifiers.
-    """
-    plain = method.removeprefix(CALIBRATED)
-    known = ESTIMATORS.get(plain)
-    return plain not in CLASSIFIERS and (known is None or known.questions is no_questions)
-
-
-def verdict_masses(result: Result | Readings | Failure) -> tuple[float, float]:
-    """Of a record: the mass that cannot be read, and the least with any verdict; NaN for none.
-
-    Readings: raw ones.
-    """
-    verdict = None if isinstance(result, Failure) else result.verdict
-    if isinstance(result, Failure) or verdict is None or verdict.low is None:
-        return np.nan, np.nan
-    return result.unreadable, verdict.low
 
 
 def explore_until_clear(
@@ -181,7 +148,7 @@ def _rows(result: Result | Failure) -> int:
     """How many rows its trees hold."""
     if isinstance(result, Failure):
         return 0
-    return sum(tree.expanded for tree in result.trees.values())
+    return 0 if result.summary is None else result.summary.rows
 
 
 def _after(first: Result, result: Result | Failure) -> Result:

@@ -21,6 +21,7 @@ from labelmass.answers.tree import AnswerTree, Normalisation
 from labelmass.errors import ModelError, RecordError
 from labelmass.lm.base import Ask, LanguageModel, Usage, common_length
 from labelmass.lm.checks import check_count, flaw
+from labelmass.scores import Cost
 from labelmass.scoring.cutting import cut_texts
 from labelmass.scoring.isolation import PLAIN, blame, describe
 from labelmass.task import Record, Task
@@ -29,29 +30,6 @@ from labelmass.task.questions import ANSWER, Askable, Name
 Keyed = tuple[int, Record]
 
 _LOG = logging.getLogger("labelmass")
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """What one record took.
-
-    prompt_tokens: prompt positions really computed (a shared beginning is on the record that
-        caused it). tree_tokens: answer positions. forward_passes: calls of the model, each counted
-        on one of the records it served. seconds: the record's share of the time.
-    """
-
-    prompt_tokens: int
-    tree_tokens: int
-    forward_passes: int
-    seconds: float
-
-    def to_dict(self) -> dict[str, float]:
-        return {
-            "prompt_tokens": self.prompt_tokens,
-            "tree_tokens": self.tree_tokens,
-            "forward_passes": self.forward_passes,
-            "seconds": round(self.seconds, 6),
-        }
 
 
 WORD = Budget(nodes=64, depth=16)

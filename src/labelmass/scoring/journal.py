@@ -21,6 +21,7 @@ from typing import Any, Self, TypeVar, cast
 from labelmass.errors import LabelMassError
 from labelmass.files import shaped
 from labelmass.records.readers import BadRecord, Item
+from labelmass.scores.writers import write_scores
 from labelmass.scoring.journal_lines import (
     VERSION,
     as_json,
@@ -355,3 +356,26 @@ def _lock(descriptor: int, path: Path) -> None:
         same = False
     if not same:  # it was put in another's place, or removed, between opening and locking
         raise busy
+
+
+def export(
+    journal: Journal,
+    out: str | Path,
+    order: Iterable[int] | None = None,
+    *,
+    keep_input: bool = True,
+) -> None:
+    """Write the journal's records to `out`, see `write_scores`.
+
+    order: keys in the order wanted; None for that of the input. keep_input: with the fields of the
+        input.
+    """
+    keys = None if order is None else list(order)
+
+    def records() -> Iterator[dict[str, Any]]:
+        for record in journal.records(keys):
+            if not keep_input:
+                record.pop("input", None)
+            yield record
+
+    write_scores(out, records, journal.signature)

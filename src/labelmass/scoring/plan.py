@@ -18,20 +18,14 @@ from labelmass.estimators.selection import Selection
 from labelmass.estimators.wrappers import CONTENT_FREE
 from labelmass.lm.base import LanguageModel
 from labelmass.records import BadRecord
+from labelmass.scores import Failure, Result
 from labelmass.scores.signature import Signature, points_of
 from labelmass.scoring.calibration_step import Calibrating
 from labelmass.scoring.classifiers import Beside, check_beside
 from labelmass.scoring.decision_step import Deciding, explore_until_clear
 from labelmass.scoring.explorer import Explored, Explorer
 from labelmass.scoring.forecast import Forecast
-from labelmass.scoring.results import (
-    Failure,
-    Prior,
-    Result,
-    mean_log_odds,
-    read_result,
-    without_prior,
-)
+from labelmass.scoring.results import Prior, mean_log_odds, read_result, without_prior
 from labelmass.scoring.saved_trees import TreeStore
 from labelmass.supervised import Classifier
 from labelmass.task import Record, Task

@@ -18,11 +18,11 @@ from labelmass.errors import LabelMassError
 from labelmass.files import read_json, shaped
 from labelmass.files.writing import write_json
 from labelmass.records import BadRecord, read_records
+from labelmass.scores import Cost, Failure
 from labelmass.scores.signature import Signature
-from labelmass.scoring.explorer import Cost, Explored
+from labelmass.scoring.explorer import Explored
 from labelmass.scoring.journal import Journal
 from labelmass.scoring.journal_lines import read_journal, read_stamps, read_version
-from labelmass.scoring.results import Failure
 from labelmass.scoring.resuming import Changes, match
 from labelmass.task import Record, Task
 from labelmass.task.questions import ANSWER

@@ -11,12 +11,13 @@ from typing import Any
 from labelmass.answers.search import Budget
 from labelmass.calibration import Calibrator
 from labelmass.decisions import Policy
-from labelmass.errors import LabelMassError, LabelMassWarning
+from labelmass.errors import LabelMassError, LabelMassWarning, MethodError
+from labelmass.estimators import ESTIMATORS
 from labelmass.estimators.selection import Selection
 from labelmass.lm.base import LanguageModel
 from labelmass.records.readers import each_record
-from labelmass.scoring.plan import Outcome, Plan
-from labelmass.scoring.results import Failure, Scores
+from labelmass.scores import Failure, Outcome, Result, Scores
+from labelmass.scoring.plan import Plan
 from labelmass.scoring.saved_trees import SavedTrees
 from labelmass.scoring.warnings import scoring_warnings
 from labelmass.supervised import Classifier
@@ -76,7 +77,7 @@ def score(
         warnings.warn(warning, LabelMassWarning, stacklevel=2)
     results = tuple(plan.run_in_order(each_record(texts), model, batch_size=batch_size))
     settled = tuple(plan.settle(lambda: results))
-    return Scores(task.label_names, settled, plan.signature(model))
+    return Scores.from_results(settled, task.label_names, plan.signature(model))
 
 
 def read_saved(
@@ -127,3 +128,35 @@ def read_saved(
             yield kept if isinstance(kept, Failure) else plan.read(kept, signature, beside)
 
     yield from plan.settle(results)
+
+
+def load_scores(
+    source: str | Path,
+    labels: Sequence[str],
+    method: str | None = None,
+    *,
+    likely: Sequence[str] = (),
+    ids: Iterable[str | int] = (),
+) -> Scores:
+    """One method's scores from a score file, or from a folder of saved trees, which are read raw.
+
+    method: None for the first of `likely` that is there, else the first there is. ids: of the
+    records that count, see `Scores.load`.
+    """
+    if not Path(source).is_dir():
+        try:
+            return Scores.load(source, labels, ids=ids).select(method, likely)
+        except MethodError as error:
+            raise MethodError(f"{source}: {error}") from None
+    name = method or next((one for one in likely if one in ESTIMATORS), "any-place")
+    found = scores_of(list(read_saved(source, (name,))))
+    return found.at(found.ids, labels)
+
+
+def scores_of(results: Sequence[Outcome]) -> Scores:
+    """The scores of a run; LabelMassError where no record could be scored."""
+    good = next((one for one in results if isinstance(one, Result)), None)
+    if good is None:
+        first = next((r.error for r in results if isinstance(r, Failure)), "there are none")
+        raise LabelMassError(f"no record could be scored: {first}")
+    return Scores.from_results(results, good.labels.labels)

@@ -15,6 +15,7 @@ from labelmass.answers.search import Budget
 from labelmass.answers.tree import AnswerTree, Draws, Ending, Landing, Normalisation, Status
 from labelmass.estimators import Estimator, LabelScores
 from labelmass.estimators.base import no_questions
+from labelmass.scores.result import ROUNDING, Missed
 from labelmass.task.questions import ANSWER, Name
 
 LIMITS = ("nodes", "depth", "seconds", "engine")
@@ -26,21 +27,7 @@ NOT_GROWN = "not-grown"
 COMBINED = "combined"
 """Each question is within the tolerance, what is made of them all is not."""
 
-ROUNDING = 1e-9
-"""By how much an interval may exceed the tolerance for no other reason than arithmetic."""
-
 Trees = Mapping[Name, AnswerTree]
-
-
-@dataclass(frozen=True, slots=True)
-class Missed:
-    """Why a method's numbers fell short of the tolerance, and its widest interval."""
-
-    reason: str
-    width: float
-
-    def to_dict(self) -> dict[str, Any]:
-        return {"reason": self.reason, "width": self.width}
 
 
 def find_missed(

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any
 
 from labelmass.errors import RecordError
 from labelmass.estimators import LabelScores
 from labelmass.records import BadRecord
+from labelmass.scores import Cost, Failure, Outcome, Result
 from labelmass.scores.signature import Signature
 from labelmass.scoring.classifiers import check_beside, texts_each
 from labelmass.scoring.plan import Item
-from labelmass.scoring.results import Failure
 from labelmass.supervised import Classifier
 from labelmass.supervised.logistic import Floats
 from labelmass.task import Record, Task
@@ -22,40 +20,9 @@ from labelmass.task import Record, Task
 BATCH = 64
 
 
-@dataclass(frozen=True)
-class TextResult:
-    """One record's scores by method; `labels` are those of the first.
-
-    seconds: what it took. input: the record's fields as they were given, but for its id.
-    """
-
-    id: str | int
-    methods: Mapping[str, LabelScores] = field(repr=False)
-    seconds: float
-    signature: Signature = field(repr=False)
-    input: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
-
-    @property
-    def labels(self) -> LabelScores:
-        return next(iter(self.methods.values()))
-
-    def to_dict(self) -> dict[str, Any]:
-        """The result record, plain JSON values: as that of a tree, without what a tree says."""
-        record: dict[str, Any] = {"id": self.id, "labels": self.labels.to_dict()}
-        if len(self.methods) > 1:
-            record["methods"] = {name: s.to_dict() for name, s in self.methods.items()}
-        cost = {"prompt_tokens": 0, "tree_tokens": 0, "forward_passes": 0}
-        record |= {
-            "interval": "none",
-            "cost": cost | {"seconds": round(self.seconds, 6)},
-            "signature": self.signature.to_dict(),
-        }
-        return record | ({"input": dict(self.input)} if self.input else {})
-
-
 def score_texts(
     items: Iterable[Item], classifiers: Sequence[Classifier], task: Task
-) -> Iterator[tuple[int, TextResult | Failure]]:
+) -> Iterator[tuple[int, Outcome]]:
     """(key, result) in the order of the records; one that cannot be read, or was fitted on, fails.
 
     FitError for classifiers of other labels than the task's.
@@ -94,4 +61,5 @@ def score_texts(
                 name: LabelScores.points(task.label_names, rates[key]) for name, rates in p.items()
             }
             record = good[key]
-            yield key, TextResult(record.id, scores, seconds, signature, record.input)
+            cost = Cost(seconds=seconds)
+            yield key, Result(record.id, scores, cost, signature, input=record.input)

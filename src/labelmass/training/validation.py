@@ -13,11 +13,13 @@ from labelmass.errors import LabelMassError
 from labelmass.evaluation import METRICS, Sample
 from labelmass.lm.base import Tokenizer
 from labelmass.lm.transformers import TransformersModel
-from labelmass.scoring.plan import Outcome, Plan
+from labelmass.scores import Outcome
+from labelmass.scoring.plan import Plan
+from labelmass.scoring.score import scores_of
 from labelmass.targets import Targets
 from labelmass.task import Record, Task
 from labelmass.training.settings import Settings
-from labelmass.workflows.compare import predictions_of, targets_of
+from labelmass.workflows.compare import targets_of
 
 
 class Validation:
@@ -54,10 +56,9 @@ class Validation:
             watch(len(results), len(self.records))
             if stop():
                 return None
-        (found,) = predictions_of(results).values()
-        p = found.at(self._targets.ids, self._targets.labels).p
-        rows = np.array(~np.isnan(p).any(axis=1), dtype=bool)
-        sample = Sample(p, self._targets.shares, self._targets.gold, p >= 0.5, rows)
+        scores = scores_of(results).at(self._targets.ids, self._targets.labels)
+        rows = np.array(~np.isnan(scores.p).any(axis=1), dtype=bool)
+        sample = Sample(scores, self._targets, scores.p >= 0.5, rows)
         value = METRICS[self.metric].measure(sample).value
         if math.isnan(value):
             raise LabelMassError(f"no record to validate on has a {self.metric}: no label is known")

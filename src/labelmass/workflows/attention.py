@@ -10,7 +10,7 @@ from labelmass.answers.boundary import Joint
 from labelmass.answers.token_positions import first_tokens
 from labelmass.errors import ModelError
 from labelmass.lm.base import LanguageModel
-from labelmass.scoring.results import Failure
+from labelmass.scores import Failure
 from labelmass.scoring.saved_trees import SavedTrees
 
 

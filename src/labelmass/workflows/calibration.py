@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 from labelmass.calibration import CALIBRATED, Calibrator, HoldOut, cross_fit, fit
 from labelmass.errors import FitError
-from labelmass.evaluation import Evaluation, Predictions, evaluate
+from labelmass.evaluation import Evaluation, evaluate
+from labelmass.scores import Scores
 from labelmass.targets import Targets
-from labelmass.workflows.scored import Scored
 
 METRICS = ("nll-cell", "ece")
 FOLDS = 5
@@ -54,7 +54,7 @@ def _number(value: float | None) -> str:
 
 
 def calibrate(
-    scored: Scored,
+    scored: Scores,
     targets: Targets,
     *,
     method: str = "platt",
@@ -70,12 +70,12 @@ def calibrate(
     soft: on annotator shares where there are any, else on gold.
     FitError for scores that are calibrated, and where there are fewer groups than `FOLDS`.
     """
-    if scored.calibrator is not None:
+    if scored.calibrated_by is not None:
         raise FitError(
-            f"the scores by {scored.method} went through the calibrator {scored.calibrator}: "
+            f"the scores by {scored.method} went through the calibrator {scored.calibrated_by}: "
             f"take --method {scored.method.removeprefix(CALIBRATED)}"
         )
-    scored, targets = scored.beside(targets)
+    scored, targets = scored.align(targets)
     if not soft:
         targets = replace(targets, shares=targets.gold)
     groups = targets.groups or targets.ids
@@ -88,15 +88,15 @@ def calibrate(
         shared=shared,
         groups=groups,
         hold_out=hold_out,
-        signature=scored.signature,
+        signature=scored.method_signature,
         seed=seed,
     )
     if hold_out is not None:
         pairs = zip(targets.ids, hold_out.out(groups), strict=True)
         targets = targets.at([name for name, out in pairs if not out])
-    raw = scored.predictions.at(targets.ids, targets.labels)
+    raw = scored.at(targets.ids, targets.labels)
     rows = {
-        "raw": replace(raw, low=None, high=None, interval="none"),
+        "raw": replace(Scores.of(raw.ids, raw.labels, raw.p), cost=raw.cost),
         "calibrated": cross_calibrated(raw, targets, method=method, shared=shared, seed=seed),
     }
     found = evaluate(rows, targets, METRICS, baseline="raw", draws=draws, seed=seed)
@@ -104,13 +104,13 @@ def calibrate(
 
 
 def cross_calibrated(
-    raw: Predictions,
+    raw: Scores,
     targets: Targets,
     *,
     method: str = "platt",
     shared: bool | None = None,
     seed: int = 0,
-) -> Predictions:
+) -> Scores:
     """Each record of the targets calibrated by a fit on the folds that its group is not in."""
     raw = raw.at(targets.ids, targets.labels)
     crossed = cross_fit(
@@ -125,14 +125,13 @@ def cross_calibrated(
         seed=seed,
     )
     note = f"{method}, each record by a fit on {FOLDS - 1} of {FOLDS} folds without it"
-    return Predictions(raw.ids, raw.labels, crossed.scores[0], cost=raw.cost, note=note)
+    found = Scores.of(raw.ids, raw.labels, crossed.scores[0], note=note)
+    return replace(found, cost=raw.cost)
 
 
-def with_calibrated(
-    rows: Mapping[str, Predictions], targets: Targets, method: str
-) -> dict[str, Predictions]:
+def with_calibrated(rows: Mapping[str, Scores], targets: Targets, method: str) -> dict[str, Scores]:
     """Each row, and after it itself calibrated: `calibrated:NAME`, or `MODEL/calibrated:NAME`."""
-    found: dict[str, Predictions] = {}
+    found: dict[str, Scores] = {}
     for name, raw in rows.items():
         model, slash, plain = name.rpartition("/")
         found[name] = raw

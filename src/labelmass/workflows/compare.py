@@ -7,20 +7,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from labelmass.errors import FitError, LabelMassError, TaskError
-from labelmass.estimators import ESTIMATORS, LabelScores
-from labelmass.evaluation import Predictions
+from labelmass.estimators import ESTIMATORS
 from labelmass.lm.base import LanguageModel
+from labelmass.scores import Failure, Outcome, Scores
 from labelmass.scoring.classifiers import Beside, check_beside
-from labelmass.scoring.explorer import Cost, Explored
-from labelmass.scoring.plan import Item, Outcome, Plan
-from labelmass.scoring.results import Failure, Result
+from labelmass.scoring.explorer import Explored
+from labelmass.scoring.plan import Item, Plan
 from labelmass.scoring.saved_trees import SavedTrees, TreeStore, find_saved
-from labelmass.scoring.score import read_saved
+from labelmass.scoring.score import read_saved, scores_of
 from labelmass.scoring.shortfall import Shortfall
 from labelmass.supervised import Classifier, States
 from labelmass.targets import Targets
@@ -94,33 +93,33 @@ class Run:
         """The records that have a tree, by the first model."""
         return SavedTrees(self.folders[0]).records()
 
-    def predictions(
+    def scores(
         self, methods: Sequence[str], *, short: Shortfall | None = None, **options: Any
-    ) -> dict[str, Predictions]:
+    ) -> dict[str, Scores]:
         """By method, or by `model/method` where there are several models.
 
         short: counts the records that fell short, by every model. options: as `read_saved` takes
         them.
         """
-        found: dict[str, Predictions] = {}
+        found: dict[str, Scores] = {}
         for folder in self.folders:
             prefix = f"{folder.name}/" if len(self.folders) > 1 else ""
             results = list(read_saved(folder, methods, **options))
             if short is not None:
                 for result in results:
                     short.add(_brief(result))
-            found |= {f"{prefix}{name}": one for name, one in predictions_of(results).items()}
+            found |= {f"{prefix}{name}": one for name, one in scores_of(results).each.items()}
         return found
 
-    def beside(
+    def scores_by(
         self, classifiers: Sequence[Classifier], models: Mapping[str, LanguageModel]
-    ) -> dict[str, Predictions]:
+    ) -> dict[str, Scores]:
         """What classifiers say of the same records; probes of what their model wrote.
 
         models: by fingerprint. FitError for a probe of none of them.
         """
         check_beside(classifiers, self.task)
-        found: dict[str, Predictions] = {}
+        found: dict[str, Scores] = {}
         for one in classifiers:
             folder, name = next(iter(self.folders)), one.method
             model: LanguageModel | None = None
@@ -136,7 +135,7 @@ class Run:
                 folder = next(iter(own))
                 name = f"{folder.name}/{name}" if len(self.folders) > 1 else name
             trees = (kept for kept in SavedTrees(folder) if isinstance(kept, Explored))
-            found[name] = Beside.of(one, self.task, model).predictions(trees)
+            found[name] = Beside.of(one, self.task, model).scores(trees)
         return found
 
     def targets(self, gold: str = "given") -> Targets:
@@ -149,28 +148,7 @@ def _brief(result: Outcome) -> dict[str, Any]:
     if isinstance(result, Failure):
         return {"error": result.error}
     missed = {name: one.to_dict() for name, one in result.missed.items()}
-    return {"missed": missed, "signature": {"tolerance": result.signature.tolerance}}
-
-
-def predictions_of(results: Sequence[Outcome]) -> dict[str, Predictions]:
-    """By method, what the results say; all methods of a run share its cost."""
-    good = [result for result in results if isinstance(result, Result)]
-    if not good:
-        first = next((r.error for r in results if isinstance(r, Failure)), "there are none")
-        raise LabelMassError(f"no record could be scored: {first}")
-    ids = [result.id for result in results]
-    cost = {f.name: sum(getattr(r.cost, f.name) for r in good) / len(good) for f in fields(Cost)}
-
-    def scores(method: str) -> list[LabelScores | None]:
-        return [r.methods[method] if isinstance(r, Result) else None for r in results]
-
-    def missed(method: str) -> list[bool]:
-        return [isinstance(r, Result) and method in r.missed for r in results]
-
-    return {
-        method: Predictions.from_scores(ids, scores(method), cost=cost, missed=missed(method))
-        for method in good[0].methods
-    }
+    return {"missed": missed, "signature": {"tolerance": result.tolerance}}
 
 
 def targets_of(

@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from labelmass.answers.search import Needs
 from labelmass.errors import FitError, RecordError
 from labelmass.estimators.greedy import EPS, hard
-from labelmass.evaluation import Predictions, Score, evaluate
+from labelmass.evaluation import Score, evaluate
 from labelmass.lm.base import LanguageModel
 from labelmass.provenance import HoldOut
+from labelmass.scores import Scores
 from labelmass.scoring.explorer import Explored, Explorer, Keyed
 from labelmass.scoring.hidden_states import StateReader
 from labelmass.scoring.isolation import apply_together
@@ -191,8 +192,8 @@ def probe_study(
     def row(name: str, about: str, p: Floats, base: Floats, truth: Floats) -> StudyRow:
         said = Targets(kept.ids, kept.labels, truth, truth, kept.raters, kept.groups, name)
         rows = {
-            "probe": Predictions(kept.ids, kept.labels, p),
-            "base-rate": Predictions(kept.ids, kept.labels, base),
+            "probe": Scores.of(kept.ids, kept.labels, p),
+            "base-rate": Scores.of(kept.ids, kept.labels, base),
         }
         found = evaluate(rows, said, metrics, single=single, draws=draws, seed=seed)
         of = {name: found[name].scores for name in rows}

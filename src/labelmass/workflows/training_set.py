@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from labelmass.datasets.clusters import joined, numbered
 from labelmass.errors import FitError, RecordError
 from labelmass.records import BadRecord
-from labelmass.scoring.results import Failure
+from labelmass.scores import Failure
 from labelmass.supervised import Classifier, Sentences, Tfidf, cross_fit_heads, fit_heads
 from labelmass.supervised.classifier import Source
 from labelmass.supervised.heads import FOLDS

@@ -29,8 +29,8 @@ from labelmass.decisions import (
 )
 from labelmass.errors import FitError
 from labelmass.provenance import fingerprint
+from labelmass.scores import Scores
 from labelmass.targets import Targets
-from labelmass.workflows.scored import Scored
 
 Floats = NDArray[np.float64]
 
@@ -126,7 +126,7 @@ class Tuning:
 
 
 def tune(
-    scored: Scored,
+    scored: Scores,
     targets: Targets,
     promise: Promise,
     *,
@@ -142,13 +142,13 @@ def tune(
     are left out, as far as it held some of these out.
     """
     every = scored
-    scored, targets = scored.beside(targets)
+    scored, targets = scored.align(targets)
     notes: list[str] = []
     if calibrator is not None:
         targets, note = unseen(calibrator, targets, certain=promise.guarantee != "none")
-        scored, targets = scored.beside(targets)
+        scored, targets = scored.align(targets)
         notes += [note] if note else []
-    elif scored.calibrator is not None and promise.guarantee != "none":
+    elif scored.calibrated_by is not None and promise.guarantee != "none":
         notes.append(
             "the promise holds if the calibrator was fitted on other records: give --calibrator, "
             "and those it was fitted on are left out"
@@ -170,8 +170,8 @@ def tune(
         rules,
         records=len(targets),
         ids=fingerprint(targets.ids),
-        signature=scored.signature,
-        calibrator=scored.calibrator,
+        signature=scored.method_signature,
+        calibrator=scored.calibrated_by,
         reference=Reference.of(
             scored.labels,
             scored.p,
@@ -216,7 +216,7 @@ def unseen(calibrator: Calibrator, targets: Targets, *, certain: bool) -> tuple[
 
 
 def _order(
-    scored: Scored, order: Targets, targets: Targets, promise: Promise, soft: bool
+    scored: Scores, order: Targets, targets: Targets, promise: Promise, soft: bool
 ) -> Floats:
     if promise.guarantee != "ltt" or promise.goal is None:
         raise FitError("an order of thresholds is for the guarantee ltt")
@@ -225,12 +225,12 @@ def _order(
             f"record {min(both, key=str)!r} is among those to certify on and those that order the "
             "thresholds: these must be others"
         )
-    others, order = scored.beside(order)
+    others, order = scored.align(order)
     return sequence(others.p, promise.target(order, soft), promise.goal)
 
 
 def _rules(
-    scored: Scored, target: Floats, promise: Promise, action: str, order: Floats | None
+    scored: Scores, target: Floats, promise: Promise, action: str, order: Floats | None
 ) -> tuple[dict[str, Rule], tuple[str, ...]]:
     """By label; and the labels whose goal, or promise, is not met."""
     labels, p, goal = scored.labels, scored.p, promise.goal
@@ -256,7 +256,7 @@ def _rules(
 
 
 def _with_bands(
-    scored: Scored, target: Floats, promise: Promise, rules: Sequence[Rule]
+    scored: Scores, target: Floats, promise: Promise, rules: Sequence[Rule]
 ) -> list[Rule]:
     """Bands below the thresholds, but for labels of which every record is given or reviewed."""
     open_ = [at for at, rule in enumerate(rules) if not rule.everywhere]
@@ -300,7 +300,7 @@ def _further_notes(
 
 
 def _guarantees(
-    scored: Scored, target: Floats, promise: Promise, goal: Goal, order: Floats | None
+    scored: Scores, target: Floats, promise: Promise, goal: Goal, order: Floats | None
 ) -> tuple[Guarantee, ...]:
     ends = scored.labels, scored.low, scored.high, target
     if promise.guarantee == "ltt":

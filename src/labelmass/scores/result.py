@@ -1,0 +1,389 @@
+"""Results: the scores of one record, and what kind of number they are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labelmass._text import canonical
+from labelmass.answers.readings import Bounds, Readings
+from labelmass.answers.tree import AnswerTree, Ending, Normalisation
+from labelmass.errors import LabelMassError
+from labelmass.estimators import ESTIMATORS, LabelScores
+from labelmass.records import BadRecord
+from labelmass.scores.signature import Signature
+from labelmass.scores.summary import AnswerSummary
+from labelmass.task import Record
+from labelmass.task.questions import ANSWER, Name
+from labelmass.task.record import Cut
+
+MUCH_OFF_FORMAT = 0.5
+"""Off-format mass above which a result says so."""
+
+MIN_STRAY_MASS = 0.05
+"""Mass on one control token, where the answer could end, above which a result names it."""
+
+WIDE = 0.1
+"""An interval this wide, made so by what was done to both its ends, is warned of."""
+
+ROUNDING = 1e-9
+"""By how much an interval may exceed the tolerance for no other reason than arithmetic."""
+
+STEPWISE = {name for name, one in ESTIMATORS.items() if one.needs.shares != 0 or one.needs.contrast}
+"""The methods that read shares at label steps."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What one record took.
+
+    prompt_tokens: prompt positions really computed (a shared beginning is on the record that
+        caused it). tree_tokens: answer positions. forward_passes: calls of the model, each counted
+        on one of the records it served. seconds: the record's share of the time.
+    """
+
+    prompt_tokens: int = 0
+    tree_tokens: int = 0
+    forward_passes: int = 0
+    seconds: float = 0.0
+
+    def to_dict(self) -> dict[str, float]:
+        return {
+            "prompt_tokens": self.prompt_tokens,
+            "tree_tokens": self.tree_tokens,
+            "forward_passes": self.forward_passes,
+            "seconds": round(self.seconds, 6),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """Why a method's numbers fell short of the tolerance, and its widest interval."""
+
+    reason: str
+    width: float
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"reason": self.reason, "width": self.width}
+
+
+@dataclass(frozen=True)
+class Result:
+    """One record's scores. Indexed by label: `result["joy"].p`, `.low`, `.high`.
+
+    id: the record's. methods: LabelScores by method; `labels` are those of the first.
+    cost: what it took. signature: what kind of number this is.
+    summary: what the tree of answers says of itself; None where the scores are of classifiers that
+        read texts alone, or of a file.
+    trees: what they were read off, by question; empty unless they were asked for.
+    moved: by cause ("orders": spread over label orders; "prior": shift by what was taken away), by
+        method, by label: how far p moved.
+    missed: by method, where its numbers fell short of the tolerance, and why.
+    decisions: what a policy does with the record, a row of `Decisions.to_rows`, and how many times
+        it was explored for that; empty without a policy.
+    input: the record's fields as they were given, but for its id. cuts: which of its texts were too
+        long to be shown whole.
+    """
+
+    id: str | int
+    methods: Mapping[str, LabelScores] = field(repr=False)
+    cost: Cost
+    signature: Signature | None = field(repr=False)
+    summary: AnswerSummary | None = field(default=None, repr=False)
+    trees: Mapping[Name, AnswerTree] = field(default_factory=dict[Name, AnswerTree], repr=False)
+    moved: Mapping[str, Mapping[str, Mapping[str, float]]] = field(
+        default_factory=dict[str, Any], repr=False
+    )
+    missed: Mapping[str, Missed] = field(default_factory=dict[str, Missed], repr=False)
+    decisions: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
+    input: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
+    cuts: tuple[Cut, ...] = field(default=(), repr=False)
+
+    @property
+    def labels(self) -> LabelScores:
+        """Scores of the first method asked for."""
+        return next(iter(self.methods.values()))
+
+    def __getitem__(self, label: str) -> Bounds:
+        return self.labels[label]
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{name} {p:.3f}" for name, p in self.labels.ranked()[:5])
+        lost = "" if self.summary is None else f"; off-format {self.summary.off_format:.3f}"
+        return f"Result({self.id!r}: {shown}{lost})"
+
+    # -- what the tree says of itself -----------------------------------------------------------
+
+    @property
+    def off_format(self) -> float:
+        """Probability, as the model generates, of leaving the format; NaN where not known.
+
+        In a format with a verdict, before one: what follows a risk verdict is `unreadable` instead.
+        """
+        return np.nan if self.summary is None else self.summary.off_format
+
+    @property
+    def off_format_after_label(self) -> float:
+        """How much of `off_format` leaves after the text of a label; NaN where not known."""
+        return np.nan if self.summary is None else self.summary.off_format_after_label
+
+    @property
+    def unexplored(self) -> float:
+        """Probability, as the model generates, of what was not looked at; NaN where not known."""
+        return np.nan if self.summary is None else self.summary.unexplored
+
+    @property
+    def unreadable(self) -> float:
+        """Probability, as the model generates, of a risk verdict whose rest cannot be read.
+
+        0 for a format without a verdict, NaN where not known.
+        """
+        return np.nan if self.summary is None else self.summary.unreadable
+
+    @property
+    def none(self) -> Bounds | None:
+        """P(the empty answer)."""
+        return None if self.summary is None else self._quoted(self.summary.none)
+
+    @property
+    def gate(self) -> Bounds | None:
+        """P(a risk verdict is written), whatever follows it; None for a format without one."""
+        return None if self.summary is None else self._quoted(self.summary.gate)
+
+    @property
+    def verdict(self) -> Bounds | None:
+        """P(any verdict is given), as the model generates; None for a format without a verdict."""
+        return None if self.summary is None else self.summary.verdict
+
+    @property
+    def tree(self) -> AnswerTree:
+        """The tree of answers to the task itself; LabelMassError if trees were not kept."""
+        if ANSWER not in self.trees:
+            raise LabelMassError(
+                f"record {self.id!r}: its trees were not kept; score with keep_trees=True"
+            )
+        return self.trees[ANSWER]
+
+    @cached_property
+    def readings(self) -> Readings:
+        """Sets, counts, pairs and the rest of its tree, in the run's normalisation."""
+        unknown = self.signature is not None and self.signature.off_format == "unknown"
+        return Readings(self.tree, self.normalisation, unknown)
+
+    def pair(self, one: str, other: str) -> Bounds:
+        """P(both labels are written); LabelMassError if trees were not kept."""
+        labels = list(map(canonical, self.tree.labels))
+        first, second = (labels.index(canonical(name)) for name in (one, other))
+        return self._within_tolerance(self.readings.pair(first, second))
+
+    def _quoted(self, bounds: Bounds | None) -> Bounds | None:
+        return None if bounds is None else self._within_tolerance(bounds)
+
+    def _within_tolerance(self, bounds: Bounds) -> Bounds:
+        """Bounds that the tree gives beside the methods: a number only within the tolerance.
+
+        No method need have asked for them, so the tree may say little of them.
+        """
+        return bounds if self.signature is None else bounds.within(self.tolerance + ROUNDING)
+
+    @property
+    def normalisation(self) -> Normalisation:
+        """Of the run; raw where it is not known."""
+        return Normalisation.RAW if self.signature is None else self.signature.normalisation
+
+    @property
+    def tolerance(self) -> float:
+        """Of the run; 0 where it is not known."""
+        return 0.0 if self.signature is None else self.signature.tolerance
+
+    # -- changes --------------------------------------------------------------------------------
+
+    def without_trees(self) -> Result:
+        """The same, free of what takes most of the memory."""
+        return replace(self, trees={})
+
+    def moved_to(
+        self,
+        methods: Mapping[str, LabelScores],
+        cause: str,
+        change: Mapping[str, NDArray[np.float64]],
+    ) -> Result:
+        """The result with other scores. change: by method, (k,) how far p moved."""
+        labels = self.labels.labels
+        by_label = {
+            name: dict(zip(labels, far.tolist(), strict=True)) for name, far in change.items()
+        }
+        return replace(self, methods=methods, moved={**self.moved, cause: by_label})
+
+    # -- warnings -------------------------------------------------------------------------------
+
+    @cached_property
+    def warnings(self) -> tuple[str, ...]:
+        """What changes how these numbers should be read."""
+        summary = self.summary
+        found: list[str] = list(map(str, self.cuts))
+        if summary is not None:
+            found += self._warnings_of(summary)
+        nulls = {name for name, scores in self.methods.items() if np.isnan(scores.p).any()}
+        steps = nulls & STEPWISE
+        if steps:
+            found.append(
+                f"no label and no empty answer was found to come next, so the shares of "
+                f"{', '.join(sorted(steps))} are null"
+            )
+        if nulls - STEPWISE and summary is not None:
+            found.append("nothing on-format was found, so on-format probabilities are null")
+        changed = [self.methods[name] for name in self.moved.get("prior", ())]
+        if any((scores.high - scores.low > WIDE).any() for scores in changed):
+            found.append(
+                "taking the prior away has made intervals wide: a smaller --tolerance, or "
+                "--relative, explores further"
+            )
+        if summary is not None and summary.greedy_end in (Ending.OFF_FORMAT, Ending.UNREADABLE):
+            if {"hard", "token", "fixed-place"} & self.methods.keys():
+                found.append("the greedy answer leaves the format: only labels before that count")
+        return tuple(found)
+
+    def _warnings_of(self, summary: AnswerSummary) -> list[str]:
+        found: list[str] = []
+        raw = self.normalisation is Normalisation.RAW
+        if summary.unreadable > MUCH_OFF_FORMAT:
+            found.append(
+                f"{summary.unreadable:.0%} of the mass is a risk verdict whose rest cannot be "
+                "read, so its labels get little: --off-format unknown counts that as open"
+            )
+        token, mass = summary.stray_end
+        found += self._lost_after_label(summary, mass)
+        if mass > MIN_STRAY_MASS:
+            found.append(
+                f"{mass:.0%} of the mass goes to the control token {token} where the answer could "
+                "end: if it ends the model's turn, add its id to eos_token_id in the model's "
+                "generation_config.json"
+            )
+        if raw and summary.off_format - mass > MUCH_OFF_FORMAT:
+            found.append(
+                f"{summary.off_format:.0%} of the mass leaves the format, so raw probabilities are "
+                "small: --normalise on-format conditions on an answer that parses, --normalise "
+                "masked is what constrained decoding samples; demonstrations help most"
+            )
+        return found
+
+    def _lost_after_label(self, summary: AnswerSummary, explained: float) -> list[str]:
+        """Labels that are written and then lost, where the empty answer is not even as likely.
+
+        explained: mass that has a warning of its own.
+        """
+        after, empty = summary.off_format_after_label - explained, summary.raw_none
+        if empty is None or after <= max(empty.low or 0.0, self.tolerance):
+            return []
+        return [
+            f"{after:.0%} of the mass leaves the format after the text of a label, more than the "
+            "empty answer has: on-format probabilities of labels are too low and of the empty "
+            "answer too high; a format that reads what the model writes helps (format.tolerate, "
+            "separators, stops)"
+        ]
+
+    # -- JSON -----------------------------------------------------------------------------------
+
+    def to_dict(self) -> dict[str, Any]:
+        """The result record, plain JSON values; without what only a tree says where none was."""
+        record: dict[str, Any] = {"id": self.id, "labels": self.labels.to_dict()}
+        if self.summary is not None:
+            record["empty"] = None if self.labels.empty is None else self.labels.empty.to_dict()
+        if len(self.methods) > 1:
+            record["methods"] = {name: s.to_dict() for name, s in self.methods.items()}
+            if self.summary is not None:
+                record["empty_by_method"] = {
+                    name: s.empty.to_dict() for name, s in self.methods.items() if s.empty
+                }
+        if self.summary is not None:
+            record |= self._tree_fields(self.summary)
+        record |= {
+            "interval": self.labels.interval,
+            "cost": self.cost.to_dict(),
+        }
+        if self.signature is not None:
+            record["signature"] = self.signature.to_dict()
+        if self.moved:
+            record["moved"] = {cause: dict(change) for cause, change in self.moved.items()}
+        if self.decisions:
+            record["decisions"] = dict(self.decisions)
+        if self.cuts:
+            record["cut"] = [asdict(cut) for cut in self.cuts]
+        if self.warnings:
+            record["warnings"] = list(self.warnings)
+        if self.input:
+            record["input"] = dict(self.input)
+        return record
+
+    def _tree_fields(self, summary: AnswerSummary) -> dict[str, Any]:
+        quoted = self._within_tolerance
+        none, gate = self.none, self.gate
+        fields: dict[str, Any] = {
+            "none": None if none is None else none.to_dict(),
+            "gate": None if gate is None else gate.to_dict(),
+            "off_format": summary.off_format,
+        }
+        if summary.verdict is None:
+            fields["off_format_after_label"] = summary.off_format_after_label
+        else:
+            fields["unreadable"] = summary.unreadable
+            fields["verdict"] = quoted(summary.verdict).to_dict()
+        return fields | {
+            "unexplored": summary.unexplored,
+            "sets": [
+                {"labels": list(names), **quoted(bounds).to_dict()}
+                for names, bounds in summary.sets
+            ],
+            "counts": [quoted(bounds).to_dict() for bounds in summary.counts],
+            "greedy": summary.greedy,
+            "stopped": summary.stopped,
+            "missed": {name: one.to_dict() for name, one in self.missed.items()},
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A record without scores, and why. Indexed by label, it says that nothing is known.
+
+    decisions: the action a policy takes, `{"action": "review"}`; empty without a policy.
+    input: the record's fields as they were given, but for its id, as far as they could be read.
+    """
+
+    id: str | int
+    error: str
+    decisions: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    input: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False, compare=False)
+
+    @classmethod
+    def of(cls, item: Record | BadRecord, error: str | None = None) -> Failure:
+        """Of a record, or of one that could not be read, which says itself why."""
+        if isinstance(item, BadRecord):
+            return cls(item.id, error or item.error, input=item.input)
+        return cls(item.id, error or "", input=item.input)
+
+    def __getitem__(self, label: str) -> Bounds:
+        return Bounds(0.0, 1.0, quoted=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        record: dict[str, Any] = {"id": self.id, "error": self.error}
+        for key, value in (("decisions", self.decisions), ("input", self.input)):
+            if value:
+                record[key] = dict(value)
+        return record
+
+
+Outcome = Result | Failure
+
+
+def verdict_masses(result: Outcome) -> tuple[float, float]:
+    """The mass that cannot be read, and the least with any verdict; NaN for a format without."""
+    verdict = None if isinstance(result, Failure) else result.verdict
+    if isinstance(result, Failure) or verdict is None or verdict.low is None:
+        return np.nan, np.nan
+    return result.unreadable, verdict.low

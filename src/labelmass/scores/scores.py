@@ -1,0 +1,502 @@
+"""Scores: n records by k labels, by one method or several; what everything after scoring takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labelmass._text import canonical
+from labelmass.calibration import CALIBRATED, Calibrator
+from labelmass.decisions import Decisions, Policy, ceiling, decide
+from labelmass.decisions.drift import MASSES
+from labelmass.errors import LabelMassError, MethodError
+from labelmass.estimators import LabelScores
+from labelmass.scores.result import Cost, Failure, Outcome, Result, verdict_masses
+from labelmass.scores.signature import Signature, of_method, reads_answer
+from labelmass.targets import Targets
+
+if TYPE_CHECKING:
+    import pandas
+    import polars
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+Ids = Sequence[str | int]
+
+_SLACK = 1e-6
+"""What rounding may put outside of [0, 1]; it is cut off."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Estimates:
+    """One method's probabilities, a row a record.
+
+    p: (n, k); a row with NaN is a record the method failed on.
+    low, high: (n, k) bounds, NaN where not known; or None.
+    interval: "certified", "sampled" or "none", as `LabelScores` says it.
+    missed: (n,) whether the record's numbers fell short of the tolerance of their run; None where
+        that is not known.
+    note: what a reader of a table must know of the method.
+    """
+
+    p: Floats
+    low: Floats | None = None
+    high: Floats | None = None
+    interval: str = "none"
+    missed: Bools | None = None
+    note: str = ""
+
+    def take(self, rows: NDArray[np.int64], columns: Sequence[int]) -> Estimates:
+        """These rows and columns; NaN in the rows called -1."""
+        return replace(
+            self,
+            p=_take(self.p, rows)[:, columns],
+            low=None if self.low is None else _take(self.low, rows)[:, columns],
+            high=None if self.high is None else _take(self.high, rows)[:, columns],
+            missed=None if self.missed is None else np.append(self.missed, False)[rows],
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scores(Sequence[Outcome]):
+    """Scores of n records and k labels. `p`, `low`, `high` are of the first method.
+
+    `scores[i]` is the result of a record, or its failure: `scores[0]["joy"].p`.
+
+    ids: of the records. labels: their names, in the order of the columns.
+    methods: by name, what each method gives.
+    signature: of the run that made them; None where it is not known.
+    failures: of the records without scores.
+    off_format: (n,) mass that left the format. unreadable: (n,) mass behind a risk verdict that
+        cannot be read. verdict: (n,) the least mass on which any verdict is given. NaN, or None for
+        all, where not known.
+    cost: by name, mean per record: passes, tokens, seconds.
+    calibrator: what the first method's scores went through, where that is at hand.
+    results: by record, where they were scored here.
+    Raises LabelMassError naming the record if a p is no probability, or outside its bounds, and for
+    other shapes.
+    """
+
+    ids: tuple[str | int, ...]
+    labels: tuple[str, ...]
+    methods: Mapping[str, Estimates] = field(repr=False)
+    signature: Signature | None = field(default=None, repr=False)
+    failures: tuple[Failure, ...] = field(default=(), repr=False)
+    off_format: Floats | None = field(default=None, repr=False)
+    unreadable: Floats | None = field(default=None, repr=False)
+    verdict: Floats | None = field(default=None, repr=False)
+    cost: Mapping[str, float] = field(default_factory=dict[str, float], repr=False)
+    calibrator: Calibrator | None = field(default=None, repr=False)
+    results: tuple[Outcome, ...] | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        shape = (len(self.ids), len(self.labels))
+        checked = {name: self._checked(name, one, shape) for name, one in self.methods.items()}
+        object.__setattr__(self, "methods", checked)
+
+    def _checked(self, name: str, one: Estimates, shape: tuple[int, int]) -> Estimates:
+        for side, values in (("p", one.p), ("low", one.low), ("high", one.high)):
+            if values is not None and values.shape != shape:
+                raise LabelMassError(
+                    f"{name}: {side} has shape {values.shape}: {shape[0]} records, {shape[1]} "
+                    "labels"
+                )
+        wrong = np.argwhere((one.p < -_SLACK) | (one.p > 1 + _SLACK))
+        if len(wrong):
+            row, column = wrong[0].tolist()
+            raise LabelMassError(
+                f"record {self.ids[row]!r}: P({self.labels[column]}) is {one.p[row, column]:g}, "
+                "not in [0, 1]"
+            )
+        one = replace(one, p=np.clip(one.p, 0.0, 1.0))
+        self._check_bounds(one)
+        return one
+
+    def _check_bounds(self, one: Estimates) -> None:
+        nothing = np.full(one.p.shape, np.nan)
+        low = nothing if one.low is None else one.low
+        high = nothing if one.high is None else one.high
+        crossed = np.argwhere(
+            (low < -_SLACK)
+            | (high > 1 + _SLACK)
+            | (low > high + _SLACK)
+            | (one.p < low - _SLACK)
+            | (one.p > high + _SLACK)
+        )
+        if len(crossed):
+            row, column = at = tuple(crossed[0].tolist())
+            raise LabelMassError(
+                f"record {self.ids[row]!r}: P({self.labels[column]}) is {one.p[at]:g} between "
+                f"{low[at]:g} and {high[at]:g}: bounds are low <= p <= high, in [0, 1]"
+            )
+
+    # -- made of --------------------------------------------------------------------------------
+
+    @classmethod
+    def of(
+        cls,
+        ids: Ids,
+        labels: Sequence[str],
+        p: Floats,
+        low: Floats | None = None,
+        high: Floats | None = None,
+        *,
+        method: str = "scores",
+        interval: str | None = None,
+        note: str = "",
+    ) -> Scores:
+        """Of one method, in arrays of (n, k). LabelMassError if two records have one id."""
+        if len(set(ids)) < len(ids):
+            twice = next(name for at, name in enumerate(ids) if name in ids[:at])
+            raise LabelMassError(f"record {twice!r} is scored twice")
+        if interval is None:
+            interval = "none" if low is None else "certified"
+        one = Estimates(p, low, high, interval, note=note)
+        return cls(tuple(ids), tuple(labels), {method: one})
+
+    @classmethod
+    def from_results(
+        cls, results: Sequence[Outcome], labels: Sequence[str], signature: Signature | None = None
+    ) -> Scores:
+        """Of the results of a run, in their order; failures are NaN."""
+        good = [one for one in results if isinstance(one, Result)]
+        empty = np.full(len(labels), np.nan)
+        methods: dict[str, Estimates] = {}
+        for name, first in good[0].methods.items() if good else ():
+            rows = [one.methods[name] if isinstance(one, Result) else None for one in results]
+            p, low, high = (
+                np.array([empty if row is None else getattr(row, side) for row in rows])
+                for side in ("p", "low", "high")
+            )
+            missed = [isinstance(one, Result) and name in one.missed for one in results]
+            short = np.array(missed, dtype=np.bool_)
+            methods[name] = Estimates(p, low, high, first.interval, short)
+        if not good:
+            nothing = np.full((len(results), len(labels)), np.nan)
+            names = signature.methods if signature else ("any-place",)
+            methods = {name: Estimates(nothing) for name in names}
+        lost = np.array([verdict_masses(one) for one in results], dtype=np.float64)
+        unreadable, verdict = lost.reshape(-1, 2).T
+        off = [np.nan if isinstance(one, Failure) else one.off_format for one in results]
+        costs = [one.cost.to_dict() for one in good]
+        return cls(
+            ids=tuple(one.id for one in results),
+            labels=tuple(labels),
+            methods=methods,
+            signature=signature if signature or not good else good[0].signature,
+            failures=tuple(one for one in results if isinstance(one, Failure)),
+            off_format=np.array(off, dtype=np.float64),
+            unreadable=unreadable,
+            verdict=verdict,
+            cost={key: sum(one[key] for one in costs) / len(costs) for key in costs[0]}
+            if costs
+            else {},
+            results=tuple(results),
+        )
+
+    @classmethod
+    def load(
+        cls, path: str | Path, labels: Sequence[str] | None = None, *, ids: Iterable[str | int] = ()
+    ) -> Scores:
+        """From a JSONL, CSV, TSV or Parquet file, ours or another system's.
+
+        labels: the columns, None for all that the file has. ids: of the records that are scored; a
+            table may hold a number as text, or a text as a number.
+        Raises LabelMassError naming the record and the label where a score is missing or no number.
+        """
+        from labelmass.scores.read import read_scores
+
+        return read_scores(path, labels, ids)
+
+    @classmethod
+    def from_frame(cls, frame: Any, labels: Sequence[str] | None = None) -> Scores:
+        """From a table of pandas, polars or Arrow, its columns as those of a file."""
+        from labelmass.scores.read import read_frame
+
+        return read_frame(frame, labels)
+
+    # -- one method -----------------------------------------------------------------------------
+
+    @property
+    def method(self) -> str:
+        """The name of the first method."""
+        return next(iter(self.methods))
+
+    @property
+    def estimates(self) -> Estimates:
+        """What the first method gives."""
+        return self.methods[self.method]
+
+    @property
+    def p(self) -> Floats:
+        """(n, k) probabilities by the first method; NaN for records that failed."""
+        return self.estimates.p
+
+    @property
+    def low(self) -> Floats:
+        """(n, k) lower ends; p where there is no bound."""
+        return _end(self.estimates.low, self.p)
+
+    @property
+    def high(self) -> Floats:
+        """(n, k) upper ends; p where there is no bound."""
+        return _end(self.estimates.high, self.p)
+
+    def select(self, method: str | None = None, likely: Sequence[str] = ()) -> Scores:
+        """Of one method alone; the scores that calibrated ones were made of stay behind it.
+
+        method: None for the first of `likely` that is there, else the first there is. MethodError
+        for one that is not there.
+        """
+        name = method or next((one for one in likely if one in self.methods), self.method)
+        if name not in self.methods:
+            raise MethodError(f"no scores by {name!r}: there are {', '.join(self.methods)}")
+        kept = [name, name.removeprefix(CALIBRATED)]
+        methods = {one: self.methods[one] for one in kept if one in self.methods}
+        same = name == self.method
+        return replace(self, methods=methods, calibrator=self.calibrator if same else None)
+
+    @property
+    def each(self) -> dict[str, Scores]:
+        """By method, the scores of that method."""
+        return {name: self.select(name) for name in self.methods}
+
+    @property
+    def method_signature(self) -> dict[str, Any] | None:
+        """The signature of the first method alone: what something fitted on it is for."""
+        if self.signature is None:
+            return None
+        return of_method(self.signature.to_dict(), self.method)
+
+    @property
+    def calibrated_by(self) -> str | None:
+        """The digest of what the first method's scores went through, as far as is known."""
+        if self.calibrator is not None:
+            return self.calibrator.digest
+        return (self.method_signature or {}).get("calibrator")
+
+    # -- other rows and columns -----------------------------------------------------------------
+
+    def at(self, ids: Ids, labels: Sequence[str] | None = None) -> Scores:
+        """These records and labels in this order; a record that is not there is NaN.
+
+        Names are compared in NFC. Raises LabelMassError if the labels differ by more than their
+        order, or two records have one id.
+        """
+        columns = range(len(self.labels)) if labels is None else self._columns(labels)
+        place = {name: at for at, name in enumerate(self.ids)}
+        if len(place) < len(self.ids):
+            twice = next(name for at, name in enumerate(self.ids) if place[name] != at)
+            raise LabelMassError(f"record {twice!r} is scored twice")
+        rows = np.array([place.get(name, -1) for name in ids], dtype=np.int64)
+        wanted = set(ids)
+
+        def masses(values: Floats | None) -> Floats | None:
+            return None if values is None else _take(values, rows)
+
+        return replace(
+            self,
+            ids=tuple(ids),
+            labels=self.labels if labels is None else tuple(labels),
+            methods={name: one.take(rows, list(columns)) for name, one in self.methods.items()},
+            failures=tuple(one for one in self.failures if one.id in wanted),
+            off_format=masses(self.off_format),
+            unreadable=masses(self.unreadable),
+            verdict=masses(self.verdict),
+            results=None,
+        )
+
+    def _columns(self, labels: Sequence[str]) -> list[int]:
+        wanted, known = [canonical(one) for one in labels], [canonical(one) for one in self.labels]
+        if set(wanted) != set(known):
+            odd = sorted(set(wanted) ^ set(known))[0]
+            whose = "scores lack it" if odd in wanted else "targets lack it"
+            raise LabelMassError(f"labels differ: {odd!r} ({whose})")
+        return [known.index(label) for label in wanted]
+
+    def align(self, targets: Targets) -> tuple[Scores, Targets]:
+        """Both on the records that have a score and a target, in the order of the targets.
+
+        LabelMassError if there is none.
+        """
+        both = self.at(targets.ids, targets.labels)
+        rows = np.flatnonzero(np.isfinite(both.p + targets.shares).any(axis=1)).tolist()
+        if not rows:
+            raise LabelMassError(
+                f"no record has both scores by {self.method} and targets; ids of targets look "
+                f"like {targets.ids[:1]}, of scores like {self.ids[:1]}"
+            )
+        kept = [targets.ids[row] for row in rows]
+        return both.at(kept), targets.at(kept)
+
+    # -- calibrated and decided -----------------------------------------------------------------
+
+    def through(self, calibrator: Calibrator, *, force: bool = False) -> Scores:
+        """The first method's scores calibrated, before what they were made of.
+
+        Scores that went through this calibrator already stay as they are. A table says that scores
+        are calibrated but not by what: then the raw ones beside them are.
+        FitError if it is for other scores, unless `force`; LabelMassError if none are raw.
+        """
+        method = self.method
+        if self.calibrated_by == calibrator.digest:
+            return replace(self, calibrator=calibrator)
+        if self.signature is None and method.startswith(CALIBRATED):
+            method = method.removeprefix(CALIBRATED)
+            if method not in self.methods:
+                raise LabelMassError(
+                    f"the scores by {self.method} went through some calibrator already, and there "
+                    f"are none by {method} to take through this one"
+                )
+            return self.select(method).through(calibrator, force=force)
+        one, name = self.estimates, CALIBRATED + method
+        low, high = (np.full_like(one.p, np.nan) if e is None else e for e in (one.low, one.high))
+        low, p, high = calibrator.apply(
+            self.labels, low, one.p, high, signature=self.method_signature, force=force
+        )
+        signature = self.signature
+        if signature is not None:
+            methods = name, *(m for m in signature.methods if m != name)
+            signature = replace(signature, methods=methods, calibrator=calibrator.digest)
+        return replace(
+            self,
+            methods={name: replace(one, p=p, low=low, high=high), method: one},
+            signature=signature,
+            calibrator=calibrator,
+            results=None,
+        )
+
+    @property
+    def masses(self) -> dict[str, Floats]:
+        """What is known of the records' masses, of `MASSES`, for `drift`."""
+        unreadable, verdict = self.method_masses
+        named = zip(MASSES, (self.off_format, unreadable, verdict), strict=True)
+        known = ((name, mass[~np.isnan(mass)]) for name, mass in named if mass is not None)
+        return {name: mass for name, mass in known if len(mass)}
+
+    @property
+    def method_masses(self) -> tuple[Floats | None, Floats | None]:
+        """`unreadable` and `verdict`, where a record has a verdict that the first method reads."""
+        if self.unreadable is None or self.verdict is None or np.isnan(self.verdict).all():
+            return None, None
+        return (self.unreadable, self.verdict) if reads_answer(self.method) else (None, None)
+
+    @property
+    def ceiling(self) -> Floats | None:
+        """(n, k) upper ends if what cannot be read counts as open; None if all could be read.
+
+        LabelMassError for calibrated scores whose calibrator, or raw scores, are not known.
+        """
+        unreadable, verdict = self.method_masses
+        if unreadable is None or verdict is None:
+            return None
+        if (unreadable[~np.isnan(self.p).all(axis=1)] == 0).all():
+            return None
+        if self.calibrated_by is None:
+            return ceiling(self.high, unreadable, verdict, self.method_signature)
+        raw = self.methods.get(self.method.removeprefix(CALIBRATED))
+        if raw is None or self.calibrator is None:
+            lacks = "give --calibrator" if self.calibrator is None else "take raw scores"
+            raise LabelMassError(
+                f"some of what was answered cannot be read, and how far it could raise the scores "
+                f"by {self.method} depends on the calibrator {self.calibrated_by}: {lacks}"
+            )
+        raised = ceiling(_end(raw.high, raw.p), unreadable, verdict, self.method_signature)
+        (top,) = self.calibrator.apply(self.labels, raised, force=True)
+        return top
+
+    def decide(self, policy: Policy, *, force: bool = False) -> Decisions:
+        """What a policy does with these scores, see `labelmass.decisions.decide`."""
+        return decide(
+            policy,
+            self.p,
+            self.low,
+            self.high,
+            ceiling=self.ceiling,
+            verdict=self.method_masses[1],
+            signature=self.method_signature,
+            calibrator=self.calibrated_by,
+            force=force,
+        )
+
+    # -- as a sequence, an array, a table -------------------------------------------------------
+
+    @overload
+    def __getitem__(self, index: int) -> Outcome: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Outcome, ...]: ...
+    def __getitem__(self, index: int | slice) -> Outcome | tuple[Outcome, ...]:
+        """A record's result: by every method, and what its tree said where it was scored here."""
+        if self.results is not None:
+            return self.results[index]
+        places = range(len(self.ids))[index]
+        return self._result(places) if isinstance(places, int) else tuple(map(self._result, places))
+
+    def _result(self, row: int) -> Outcome:
+        failed = next((one for one in self.failures if one.id == self.ids[row]), None)
+        if failed is not None:
+            return failed
+        methods = {name: self._label_scores(one, row) for name, one in self.methods.items()}
+        return Result(self.ids[row], methods, Cost(), self.signature)
+
+    def _label_scores(self, one: Estimates, row: int) -> LabelScores:
+        unknown = np.full(len(self.labels), np.nan)
+        low, high = (unknown if end is None else end[row] for end in (one.low, one.high))
+        return LabelScores(self.labels, one.p[row], low, high, one.interval)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __iter__(self) -> Iterator[Outcome]:
+        return (self[row] for row in range(len(self)))
+
+    def to_numpy(self, method: str | None = None) -> Floats:
+        """(n, k) probabilities, NaN for failures; `method` other than the first by name."""
+        return self.select(method).p
+
+    def __array__(self, dtype: np.dtype[Any] | None = None, copy: bool | None = None) -> Floats:
+        return np.array(self.p, dtype=dtype)
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """Result records, plain JSON values."""
+        return [result.to_dict() for result in self]
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """A row a record, its columns as those of a CSV (`save`)."""
+        import pandas
+
+        from labelmass.scores.writers import flat_table
+
+        return pandas.DataFrame(flat_table(self.to_dicts()))
+
+    def to_polars(self) -> polars.DataFrame:
+        """A row a record, its columns as those of a CSV (`save`)."""
+        import polars
+
+        from labelmass.scores.writers import flat_table
+
+        return polars.DataFrame(flat_table(self.to_dicts()))
+
+    def save(self, path: str | Path) -> None:
+        """As JSONL, CSV or Parquet, as the ending says; written whole or not at all."""
+        from labelmass.scores.writers import write_scores
+
+        about = {} if self.signature is None else {"run": self.signature.to_dict()}
+        write_scores(path, self.to_dicts, about)
+
+    def __str__(self) -> str:
+        return "\n".join(repr(result) for result in self)
+
+
+def _take(values: Floats, rows: NDArray[np.int64]) -> Floats:
+    """These rows; NaN in the rows called -1."""
+    return np.concatenate([values, np.full((1, *values.shape[1:]), np.nan)])[rows]
+
+
+def _end(end: Floats | None, p: Floats) -> Floats:
+    return p if end is None else np.where(np.isnan(end), p, end)

@@ -1,0 +1,83 @@
+"""What a tree of answers says of itself, in numbers that outlive it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from labelmass.answers.readings import Bounds, Readings
+from labelmass.answers.tree import AnswerTree, Normalisation
+from labelmass.task.questions import ANSWER, Name
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerSummary:
+    """Of the tree of answers to the task.
+
+    none, gate: P(the empty answer) and P(a risk verdict) in the run's normalisation; None where the
+        format has none. raw_none: the former as the model generates.
+    sets: (labels, P) of the sets found, likeliest first; counts: P of 0, 1, ... labels.
+    off_format, off_format_after_label, unreadable, unexplored, verdict: as the model generates, see
+        `Readings`. stray_end: the control token that takes the most mass where the answer could
+        end, and that mass.
+    greedy: text of the greedy answer; greedy_end: how it ends. stopped: why the search stopped.
+    rows: expanded nodes, of all trees of the record.
+    """
+
+    none: Bounds | None
+    gate: Bounds | None
+    raw_none: Bounds | None
+    verdict: Bounds | None
+    off_format: float
+    off_format_after_label: float
+    unreadable: float
+    unexplored: float
+    sets: tuple[tuple[tuple[str, ...], Bounds], ...]
+    counts: tuple[Bounds, ...]
+    stray_end: tuple[str, float]
+    greedy: str
+    greedy_end: str
+    stopped: str
+    rows: int
+
+    @classmethod
+    def of(
+        cls,
+        trees: Mapping[Name, AnswerTree],
+        normalisation: Normalisation,
+        off_format_unknown: bool = False,
+    ) -> AnswerSummary:
+        """Of a record's trees, read in this normalisation."""
+        tree = trees[ANSWER]
+        readings, raw = Readings(tree, normalisation, off_format_unknown), Readings(tree)
+        names = tree.labels
+        return cls(
+            none=readings.none,
+            gate=readings.gate,
+            raw_none=raw.none,
+            verdict=raw.verdict,
+            off_format=raw.off_format,
+            off_format_after_label=raw.off_format_after_label,
+            unreadable=raw.unreadable,
+            unexplored=raw.unexplored,
+            sets=tuple(
+                (tuple(names[at] for at in sorted(members)), bounds)
+                for members, bounds in readings.sets()
+            ),
+            counts=tuple(readings.counts()),
+            stray_end=_stray_end(tree, raw),
+            greedy=tree.greedy_text,
+            greedy_end=tree.greedy_end,
+            stopped=tree.stopped,
+            rows=sum(one.expanded for one in trees.values()),
+        )
+
+
+def _stray_end(tree: AnswerTree, raw: Readings) -> tuple[str, float]:
+    masses: dict[str, float] = {"": 0.0}
+    for node, name in tree.stray_ends.items():
+        share = float(raw.mass[node] * np.exp(tree.top[node][0][1]))
+        masses[name] = masses.get(name, 0.0) + share
+    return max(masses.items(), key=lambda pair: pair[1])
