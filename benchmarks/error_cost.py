@@ -19,6 +19,7 @@ from benchmarks.asked import parser, records_of, task_of
 from labelmass.answers.search import Budget
 from labelmass.scores import Result
 from labelmass.scoring.plan import Plan
+from labelmass.scoring.scorer import Scorer
 from labelmass.task import Task
 
 TOLERANCES = (0.5, 0.3, 0.2, 0.1, 0.05, 0.02, 0.01)
@@ -45,7 +46,9 @@ def plans(task: Task) -> list[tuple[str, float, Plan]]:
 
 def read(plan: Plan, items: list[Any], model: Any) -> tuple[np.ndarray, float, float]:
     """(n, k) probabilities, the mean width of their intervals, and rows a record."""
-    results = [r for r in plan.run_in_order(iter(items), model) if isinstance(r, Result)]
+    results = [
+        r for r in Scorer.of_plan(plan, model).run_in_order(iter(items)) if isinstance(r, Result)
+    ]
     p = np.array([result.labels.p for result in results])
     width = np.mean([result.labels.high - result.labels.low for result in results])
     return p, float(width), float(np.mean([result.cost.tree_tokens for result in results]))

@@ -16,7 +16,6 @@ from benchmarks.asked import parser, records_of, task_of
 from labelmass.answers.tree import Normalisation
 from labelmass.estimators.breakdown import binary_scores, pairs
 from labelmass.scores import Result
-from labelmass.scoring.plan import Plan
 from labelmass.task import Task
 
 
@@ -25,9 +24,8 @@ def main() -> None:
     task = task_of(args)
     items = iter(records_of(args))
     model = labelmass.load(device="cpu", dtype="float32")
-    results = [
-        r for r in Plan(task, ["binary"]).run_in_order(items, model) if isinstance(r, Result)
-    ]
+    scorer = labelmass.Scorer(task, model, methods=["binary"], keep_trees=True)
+    results = [r for r in scorer.run_in_order(items) if isinstance(r, Result)]
     full = np.array([result.labels.p for result in results])
     rows: list[dict[str, float]] = []
     for opponents in range(1, len(task.labels)):

@@ -22,6 +22,7 @@ from labelmass.errors import MethodError
 from labelmass.estimators import ESTIMATORS
 from labelmass.scores import Result
 from labelmass.scoring.plan import Plan
+from labelmass.scoring.scorer import Scorer
 from labelmass.task import Task
 
 TURN = 20
@@ -69,7 +70,7 @@ def main() -> None:
     items = iter(records_of(args))
     while turn := list(itertools.islice(items, TURN)):
         for names, plan in plans(task).items():
-            for result in plan.run_in_order(iter(turn), model):
+            for result in Scorer.of_plan(plan, model).run_in_order(iter(turn)):
                 if not isinstance(result, Result):
                     raise SystemExit(f"{result.id}: {result.error}")
                 costs[names].append(result.cost.to_dict())

@@ -29,6 +29,7 @@ from labelmass.answers.search import Budget, Needs
 from labelmass.lm.base import PROMPT, Ask
 from labelmass.scoring.explorer import Explorer
 from labelmass.scoring.plan import Plan
+from labelmass.scoring.scorer import Scorer
 from labelmass.task import Record, Task
 
 SHARED = Path(__file__).parents[2] / "shared" / "data" / "llamaguard3_safety.jsonl"
@@ -224,7 +225,7 @@ def memory() -> dict[str, Any]:
     )
     plan, seen = Plan(task), {}
     items = ((i, Record(i, text=f"text {i}")) for i in range(1, 10_001))
-    for number, _ in enumerate(plan.run_in_order(items, model), start=1):
+    for number, _ in enumerate(Scorer.of_plan(plan, model).run_in_order(items), start=1):
         if number in (1_000, 10_000):
             seen[number] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return {"growth_mib_from_1000_to_10000_records": seen[10_000] - seen[1_000]}

@@ -108,9 +108,9 @@ def test_cost_is_what_was_computed(smol: LanguageModel) -> None:
 def test_questions_about_labels_agree_with_one_full_pass_per_prefix(smol: LanguageModel) -> None:
     task = Task.load("hate-offensive").with_options(k=2)
     methods = ["unary", "binary", "hazard"]
-    budget = Budget(tolerance=0.05, nodes=8)
+    options = {"budget": Budget(tolerance=0.05, nodes=8), "samples": 4, "keep_trees": True}
     quick, slow = (
-        labelmass.score(TEXTS[:1], task, model, methods=methods, budget=budget, samples=4)[0]
+        labelmass.score(TEXTS[:1], task, model, methods=methods, **options)[0]
         for model in (smol, SlowReference(smol))  # type: ignore[arg-type]
     )
     for name in methods:
@@ -126,7 +126,12 @@ def test_every_preset_scores_and_masses_add_up(
 ) -> None:
     for preset in ("emotions", "llama-guard-2"):
         (result,) = labelmass.score(
-            TEXTS[:1], preset, smol, normalise=str(normalisation), budget=Budget(tolerance=0.1)
+            TEXTS[:1],
+            preset,
+            smol,
+            normalise=str(normalisation),
+            budget=Budget(tolerance=0.1),
+            keep_trees=True,
         )
         reading = result.readings
         masses = (reading.ended, reading.unreadable, reading.off_format, reading.unexplored)

@@ -121,7 +121,9 @@ def test_a_budget_of_nothing_is_refused(field: str) -> None:
 
 
 def test_a_tolerance_of_nothing_explores_everything(mood: Task) -> None:
-    (result,) = labelmass.score(["so happy"], mood, mood_model(), budget=Budget(0, depth=3))
+    (result,) = labelmass.score(
+        ["so happy"], mood, mood_model(), budget=Budget(0, depth=3), keep_trees=True
+    )
     assert result.tree.stopped == "depth"
 
 

@@ -25,6 +25,7 @@ from labelmass.lm.load import load
 from labelmass.lm.scripted import ScriptedLanguageModel
 from labelmass.scores import Result, Scores
 from labelmass.scoring.score import score
+from labelmass.scoring.scorer import Scorer
 from labelmass.task import Record, Task
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ __all__ = [
     "Record",
     "RecordError",
     "Result",
+    "Scorer",
     "Scores",
     "ScriptedLanguageModel",
     "Task",

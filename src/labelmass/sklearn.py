@@ -25,6 +25,7 @@ from labelmass.records.readers import BadRecord, each_record
 from labelmass.scores import Result
 from labelmass.scores.signature import of_method
 from labelmass.scoring.plan import Plan
+from labelmass.scoring.scorer import Scorer
 from labelmass.scoring.warnings import scoring_warnings
 from labelmass.task import Record, Task
 
@@ -159,7 +160,7 @@ class LabelMassClassifier(ClassifierMixin, BaseEstimator):
         new = {(*way, record.digest): record for record in records}
         items = list(enumerate(record for key, record in new.items() if key not in known))
         keys = [key for key in new if key not in known]
-        for at, result in self._plan().run(items, self.model_):
+        for at, result in Scorer.of_plan(self._plan(), self.model_).run(items):
             if not isinstance(result, Result):
                 where = [record.id for record in records].index(result.id)
                 raise RecordError(f"text {where} of X: {result.error}")

@@ -31,6 +31,7 @@ from labelmass.lm.scripted import END, ScriptedLanguageModel
 from labelmass.scoring.explorer import Explored
 from labelmass.scoring.plan import Plan
 from labelmass.scoring.saved_trees import SavedTrees
+from labelmass.scoring.scorer import Scorer
 from labelmass.task import Record, Task
 
 MOOD = Task.from_toml(TASK)
@@ -63,8 +64,9 @@ def model() -> Slow:
 def expected(text: str, methods: list[str], known: dict[str, Any]) -> Any:
     """Scores by method of a text, alone and under another id; None if it fails."""
     if text not in known:
-        plan = Plan(MOOD, methods, keep_trees=True, samples=4)
-        ((_, found),) = plan.run([(7, Record("any", text=text))], model())
+        plan = Plan(MOOD, methods, every_method=True, samples=4)
+        scorer = Scorer.of_plan(plan, model(), keep_trees=True)
+        ((_, found),) = scorer.run([(7, Record("any", text=text))])
         scores = getattr(found, "methods", None)
         known[text] = scores and {name: one.to_dict() for name, one in scores.items()}
     return known[text]

@@ -21,6 +21,7 @@ from labelmass.lm.scripted import END, ScriptedLanguageModel
 from labelmass.scoring.plan import Plan
 from labelmass.scoring.saved_trees import TreeStore
 from labelmass.scoring.score import read_saved
+from labelmass.scoring.scorer import Scorer
 from labelmass.task import Record, Task
 from labelmass.task.questions import LETTERS, NONE, binary, unary
 
@@ -198,7 +199,7 @@ def test_each_prompt_is_explored_once_for_all_methods(
     open_ = model.open
     model.open = lambda prompts, shared=0: opened.append(len(prompts)) or open_(prompts, shared)  # type: ignore[method-assign]
     plan = Plan(task, ["any-place", "hard", "unary", "binary", "binary-outcome"])
-    list(plan.run([(1, Record(1, text="x"))], model))
+    list(Scorer.of_plan(plan, model).run([(1, Record(1, text="x"))]))
     assert opened == [1, 3, 12]
 
 
@@ -207,7 +208,7 @@ def test_saved_trees_hold_the_questions_that_were_asked(
 ) -> None:
     plan = Plan(task, ["unary"])
     store = TreeStore(tmp_path, task, plan.signature(model))
-    ((_, result),) = plan.run([(1, Record(1, text="x"))], model, store=store)
+    ((_, result),) = Scorer.of_plan(plan, model).run([(1, Record(1, text="x"))], store=store)
     store.close()
     (again,) = read_saved(tmp_path, ["unary"])
     assert np.array_equal(again.labels.p, result.labels.p)

@@ -256,7 +256,7 @@ def test_saved_draws_read_the_same() -> None:
 
 
 def test_a_tree_without_draws_says_how_to_get_them(mood, scripted) -> None:
-    (result,) = labelmass.score(["happy"], mood, scripted)
+    (result,) = labelmass.score(["happy"], mood, scripted, keep_trees=True)
     for read in (sampling, hazard, combined, any_place_completed):
         with pytest.raises(MethodError, match="score again with --method"):
             read(result.tree)

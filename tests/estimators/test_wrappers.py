@@ -20,6 +20,7 @@ from labelmass.lm.scripted import ScriptedLanguageModel
 from labelmass.scoring.plan import Plan
 from labelmass.scoring.saved_trees import TreeStore
 from labelmass.scoring.score import read_saved
+from labelmass.scoring.scorer import Scorer
 from labelmass.task import Record, Task
 from labelmass.task.questions import orders
 
@@ -103,7 +104,7 @@ def test_the_order_of_labels_in_the_call_changes_nothing(model: ScriptedLanguage
 def test_a_text_without_content_gets_the_rate(model: ScriptedLanguageModel) -> None:
     for rate in (0.5, 0.2):
         plan = Plan(TASK, ["any-place"], prior="content-free", rate=rate)
-        ((_, result),) = plan.run([(1, Record(1, text="N/A"))], model)
+        ((_, result),) = Scorer.of_plan(plan, model).run([(1, Record(1, text="N/A"))])
         assert result["joy"].p == pytest.approx(rate, abs=1e-3)
         assert result["fear"].p == pytest.approx(rate, abs=1e-3)
 
@@ -133,8 +134,8 @@ def test_the_batchs_own_prior_is_taken_away(model: ScriptedLanguageModel, tmp_pa
     assert scores.signature.prior == "batch"
     store = TreeStore(tmp_path, TASK, plain.signature)
     records = [(key, Record(key, text=text)) for key, text in enumerate(texts)]
-    grown = Plan(TASK, ["any-place"], budget=Budget(tolerance=0.0), keep_trees=True)
-    list(grown.run(records, model, store=store))
+    grown = Plan(TASK, ["any-place"], budget=Budget(tolerance=0.0), every_method=True)
+    list(Scorer.of_plan(grown, model).run(records, store=store))
     store.close()
     again = [result.labels.p for result in read_saved(tmp_path, ["any-place"], prior="batch")]
     assert np.array_equal(again, scores.to_numpy("any-place"))
@@ -160,7 +161,7 @@ def test_ends_stay_around_the_point(seed: int, single: bool) -> None:
 def test_saved_trees_keep_their_orders(model: ScriptedLanguageModel, tmp_path) -> None:
     plan = Plan(TASK, ["any-place"], orders=3)
     store = TreeStore(tmp_path, TASK, plan.signature(model))
-    ((_, result),) = plan.run([(1, Record(1, text="x"))], model, store=store)
+    ((_, result),) = Scorer.of_plan(plan, model).run([(1, Record(1, text="x"))], store=store)
     store.close()
     (again,) = read_saved(tmp_path, ["any-place"])
     assert np.array_equal(again.labels.p, result.labels.p)

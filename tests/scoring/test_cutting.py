@@ -18,6 +18,7 @@ from labelmass.scoring.cutting import cut_texts
 from labelmass.scoring.plan import Plan
 from labelmass.scoring.saved_trees import SavedTrees, TreeStore
 from labelmass.scoring.score import read_saved
+from labelmass.scoring.scorer import Scorer
 from labelmass.task import Record, Task
 
 LONG = "so happy " * 40
@@ -116,10 +117,10 @@ def test_a_text_that_is_blank_up_to_there_is_a_failure(mood: Task) -> None:
 
 def test_saved_trees_remember_what_was_shown(mood: Task, tmp_path: Path) -> None:
     model = mood_model(context=200)
-    plan = Plan(mood, max_text_tokens=9, keep_trees=True)
+    plan = Plan(mood, max_text_tokens=9, every_method=True)
     store = TreeStore(tmp_path / "trees", mood, plan.signature(model))
     items = [(1, Record("long", text=LONG, extra={"labels": ["joy"]}))]
-    ((_, scored),) = plan.run(items, model, store=store)
+    ((_, scored),) = Scorer.of_plan(plan, model).run(items, store=store)
     store.close()
     (record,) = SavedTrees(tmp_path / "trees").records()
     assert record == items[0][1] and record.cuts[0].characters == 9

@@ -49,7 +49,7 @@ GUARD = ScriptedLanguageModel(
 
 
 def scored(model: ScriptedLanguageModel, task: Task, **options: Any) -> Result:
-    result = labelmass.score(["How?"], task, model, tolerance=0.0, **options)[0]
+    result = labelmass.score(["How?"], task, model, tolerance=0.0, **options, keep_trees=True)[0]
     assert isinstance(result, Result)
     return result
 

@@ -199,10 +199,9 @@ def test_a_model_that_breaks_down_for_good_stops_the_run() -> None:
     words = dict.fromkeys(("happy 5", "rain", "x"), raising(RuntimeError("device lost")))
     texts = [f"happy {n}" for n in range(6)] + ["rain"] * 50
     found: list[Any] = []
+    scorer = labelmass.Scorer(MOOD, Fragile(words), batch_size=1)
     with pytest.raises(ModelError, match="device lost"):
-        found += labelmass.scoring.plan.Plan(MOOD).run(
-            enumerate(map(_record, texts)), Fragile(words), batch_size=1
-        )
+        found += scorer.run(enumerate(map(_record, texts)))
 
 
 def _record(text: str) -> Any:

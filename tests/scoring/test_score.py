@@ -13,6 +13,7 @@ from labelmass.lm.scripted import ScriptedLanguageModel
 from labelmass.scores import Failure, Result
 from labelmass.scoring.explorer import Explorer
 from labelmass.scoring.plan import Plan
+from labelmass.scoring.scorer import Scorer
 from labelmass.task import Record, Task
 
 TEXTS = ["so happy today", "a dark road", "happy again", "rain"]
@@ -64,12 +65,12 @@ def test_one_mapping_is_one_record(mood: Task, scripted: ScriptedLanguageModel) 
 
 
 def test_cost_is_counted_and_exact(mood: Task, scripted: ScriptedLanguageModel) -> None:
-    (result,) = labelmass.score(["so happy"], mood, scripted, tolerance=0.0)
+    (result,) = labelmass.score(["so happy"], mood, scripted, tolerance=0.0, keep_trees=True)
     prompt = Joint(mood, scripted.tokenizer).start(Record(1, text="so happy")).ids
     assert result.cost.prompt_tokens == len(prompt)
     assert result.cost.tree_tokens == result.tree.expanded - 1
     assert result.cost.forward_passes < result.tree.expanded
-    (greedy,) = labelmass.score(["so happy"], mood, scripted, methods=["hard"])
+    (greedy,) = labelmass.score(["so happy"], mood, scripted, methods=["hard"], keep_trees=True)
     assert greedy.cost.tree_tokens == len(greedy.tree.greedy) - 2  # the prompt's row is free
 
 
@@ -85,8 +86,9 @@ def test_a_node_is_never_asked_for_twice(mood: Task) -> None:
 
     model.rows = watch  # type: ignore[method-assign]
     methods = [name for name in labelmass.estimators.ESTIMATORS if name != "base-rate"]
-    plan = Plan(mood, methods, keep_trees=True, orders=2)
-    assert len(list(plan.run_in_order(enumerate([Record(1, text=t) for t in TEXTS]), model))) == 4
+    plan = Plan(mood, methods, every_method=True, orders=2)
+    items = enumerate([Record(1, text=t) for t in TEXTS])
+    assert len(list(Scorer.of_plan(plan, model).run_in_order(items))) == 4
 
 
 def test_the_model_is_left_clean_when_a_run_is_dropped(mood: Task) -> None:
@@ -102,7 +104,9 @@ def test_the_model_is_left_clean_when_a_run_is_dropped(mood: Task) -> None:
 def test_budgets_stop_and_say_why(mood: Task) -> None:
     def stopped(**limits: object) -> str:
         budget = Budget(**limits)  # type: ignore[arg-type]
-        (result,) = labelmass.score(["so happy"], mood, mood_model(), budget=budget)
+        (result,) = labelmass.score(
+            ["so happy"], mood, mood_model(), budget=budget, keep_trees=True
+        )
         return result.tree.stopped
 
     assert stopped(tolerance=0.01) == "tolerance"
@@ -112,7 +116,7 @@ def test_budgets_stop_and_say_why(mood: Task) -> None:
 
 
 def test_an_engine_that_shows_only_its_top_tokens_says_so(mood: Task) -> None:
-    (result,) = labelmass.score(["so happy"], mood, mood_model(top_only=1))
+    (result,) = labelmass.score(["so happy"], mood, mood_model(top_only=1), keep_trees=True)
     assert result.tree.stopped == "engine"
     assert result["fear"].low == 0.0
     assert result["fear"].high >= 0.1

@@ -25,6 +25,7 @@ from labelmass.scoring.journal_lines import read_head, record_of, write_line
 from labelmass.scoring.plan import Plan
 from labelmass.scoring.saved_trees import TREES, TreeStore
 from labelmass.scoring.score import read_saved
+from labelmass.scoring.scorer import Scorer
 from labelmass.scoring.shortfall import Shortfall
 from labelmass.task import Record, Task
 
@@ -58,6 +59,7 @@ def missed(
         methods=[method],
         normalise=normalise,
         budget=Budget(**budget),
+        keep_trees=True,
         samples=50 if ESTIMATORS[method].needs.draws else None,
     )
     record = result.to_dict()
@@ -201,14 +203,14 @@ def keep(folder: Path, task: Task, model: ScriptedLanguageModel, **options: Any)
     plan = Plan(task, options.pop("methods", ["any-place"]), **options)
     store = TreeStore(folder, task, plan.signature(model))
     records = [(key, Record(key, text=text)) for key, text in enumerate(["so happy", "rain"])]
-    found = [result for _, result in plan.run(records, model, store=store)]
+    found = [result for _, result in Scorer.of_plan(plan, model).run(records, store=store)]
     store.close()
     return [result for result in found if isinstance(result, Result)]
 
 
 def test_saved_trees_give_the_same_numbers_later(mood: Task, tmp_path: Path) -> None:
     names = [n for n, e in ESTIMATORS.items() if not e.needs.draws and n != "base-rate"]
-    kept = keep(tmp_path, mood, mood_model(), methods=names, keep_trees=True)
+    kept = keep(tmp_path, mood, mood_model(), methods=names, every_method=True)
     for result, again in zip(kept, read_saved(tmp_path, names), strict=True):
         assert isinstance(again, Result)
         one, other = result.to_dict(), again.to_dict()
@@ -241,13 +243,13 @@ def test_trees_of_an_earlier_version_are_read_with_honest_intervals(
     mood: Task, tmp_path: Path
 ) -> None:
     """They hold the labels' usual spellings, and nothing of what may be written next."""
-    (exact, _) = keep(tmp_path / "new", mood, talker(), methods=["first-step"], keep_trees=True)
+    (exact, _) = keep(tmp_path / "new", mood, talker(), methods=["first-step"], every_method=True)
     keep(tmp_path / "old", mood, talker(), methods=["hard"])
     lines = (tmp_path / "old" / TREES).read_text().splitlines()
     again = Plan(mood, ["hard"])
     again.needs = again.needs | type(again.needs)(tree=False, tries=None)
     store = TreeStore(tmp_path / "tries", mood, again.signature(talker()))
-    list(again.run([(0, Record(0, text="so happy"))], talker(), store=store))
+    list(Scorer.of_plan(again, talker()).run([(0, Record(0, text="so happy"))], store=store))
     store.close()
     path = tmp_path / "tries" / TREES
     head, line, *rest = path.read_bytes().splitlines(keepends=True)
@@ -280,7 +282,9 @@ def _find_trees(row: Any) -> list[tuple[Any, dict[str, Any]]]:
 
 
 def test_what_no_method_narrowed_is_an_interval_without_a_number(mood: Task) -> None:
-    (result,) = labelmass.score(["so happy"], mood, talker(), methods=["first-step"])
+    (result,) = labelmass.score(
+        ["so happy"], mood, talker(), methods=["first-step"], keep_trees=True
+    )
     record = result.to_dict()
     assert record["missed"] == {} and record["empty"]["p"] is not None
     for bounds in (*record["sets"], *record["counts"], record["none"]):
@@ -288,7 +292,9 @@ def test_what_no_method_narrowed_is_an_interval_without_a_number(mood: Task) -> 
     assert any(bounds["p"] is None for bounds in record["counts"])
     assert result.pair("joy", "fear").p is None
     assert str(result.pair("joy", "fear")).startswith("null [")
-    (result,) = labelmass.score(["so happy"], mood, mood_model(), methods=["any-place"])
+    (result,) = labelmass.score(
+        ["so happy"], mood, mood_model(), methods=["any-place"], keep_trees=True
+    )
     assert result.none is not None and result.none.p is not None
 
 

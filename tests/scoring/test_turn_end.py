@@ -37,7 +37,7 @@ def result(ends: Iterable[int], **options: Any) -> Result:
     taught = [(list(chat), [*words.tokenizer.encode(word)[1:], 4]) for word in ("joy", "none")]
     tokenizer = Forgetful(words.tokenizer, ends)
     model = TransformersModel(network(words, taught), tokenizer, name="gemma")
-    (found,) = labelmass.score(["The soup was cold."], TASK, model, **options)
+    (found,) = labelmass.score(["The soup was cold."], TASK, model, **options, keep_trees=True)
     assert isinstance(found, Result)
     return found
 

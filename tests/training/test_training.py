@@ -45,7 +45,7 @@ def test_a_tiny_model_learns_every_answer(base: str, tmp_path: Path) -> None:
     plain = labelmass.load(base)
     assert model.tokenizer.fingerprint == plain.tokenizer.fingerprint
     assert model.tokenizer.end_ids == plain.tokenizer.end_ids
-    results = labelmass.score(people(), task(), model)
+    results = labelmass.score(people(), task(), model, keep_trees=True)
     for one, result in zip(people(), results, strict=True):
         assert result.tree.greedy_text == (", ".join(one["labels"]) or "none")
         for label in task().label_names:
@@ -63,7 +63,7 @@ def test_the_annotators_distribution_is_learnt_and_not_the_majority(
     ]
     settings = Settings(**LEARN.to_dict() | {"answers": "annotators", "epochs": 42})
     train(rows, task(), base, out=tmp_path / "out", settings=settings)
-    scored = labelmass.score(rows, task(), labelmass.load(str(tmp_path / "out")))
+    scored = labelmass.score(rows, task(), labelmass.load(str(tmp_path / "out")), keep_trees=True)
     p = scored.to_numpy().reshape(6, 2, 3).mean(axis=0)
     np.testing.assert_allclose(p, [[2 / 3, 0, 0], [0, 2 / 3, 2 / 3]], atol=0.12)
     # joint, too: one in three says both

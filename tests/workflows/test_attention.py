@@ -12,6 +12,7 @@ from labelmass.errors import LabelMassError, ModelError
 from labelmass.lm.scripted import END, ScriptedLanguageModel
 from labelmass.scoring.plan import Plan
 from labelmass.scoring.saved_trees import SavedTrees, TreeStore
+from labelmass.scoring.scorer import Scorer
 from labelmass.task import Record, Task
 from labelmass.workflows.analysis import diagnose_runs
 from labelmass.workflows.attention import attended
@@ -42,10 +43,10 @@ def script(prompt: str, path: tuple[str, ...]) -> dict[str, float]:
 @pytest.fixture
 def saved(tmp_path: Path) -> Path:
     model = Looking(script, TOKENS)
-    plan = Plan(TASK, ["any-place"], keep_trees=True)
+    plan = Plan(TASK, ["any-place"], every_method=True)
     store = TreeStore(tmp_path, TASK, plan.signature(model))
     records = [(i, Record(i, text=text)) for i, text in enumerate(["two", "one", "two"], start=1)]
-    list(plan.run(records, model, store=store))
+    list(Scorer.of_plan(plan, model).run(records, store=store))
     store.close()
     return tmp_path
 

@@ -145,11 +145,12 @@ def _grow(
 ) -> Iterator[LanguageModel]:
     """The trees of every record, as far as the run has none, by each model; it, when it is done."""
     from labelmass.answers.search import Budget
-    from labelmass.cli.progress import tell_resumed, watched
+    from labelmass.cli.progress import say, watched
     from labelmass.records import count_records
     from labelmass.scoring.classifiers import check_beside
     from labelmass.scoring.plan import Plan
     from labelmass.scoring.resuming import Input
+    from labelmass.scoring.to_file import say_resumed
     from labelmass.task import Record
     from labelmass.workflows.compare import grow, open_store, plain_methods, targets_of
 
@@ -162,7 +163,7 @@ def _grow(
         methods or plain_methods(task),
         budget=Budget(tolerance=options["tolerance"], nodes=options["nodes"]),
         normalisation=options["normalise"],
-        keep_trees=True,
+        every_method=True,
         samples=options["samples"],
         orders=options["orders"],
         max_text_tokens=options["max_text_tokens"],
@@ -181,7 +182,7 @@ def _grow(
             store = open_store(run, plan, model, source, fields, overwrite=again)
             with closing(store):
                 store.resume(records.reread)
-                tell_resumed(None, store)
+                say_resumed(say, None, store)
                 items = records.read() if number == models else records.reread()
                 results = grow(plan, items, model, store, options["batch_size"])
                 for _ in watched(results, total, len(store)):

@@ -80,7 +80,7 @@ def _explored(text: str, name: str | None, options: dict[str, Any]):
         task,
         budget=Budget(tolerance=options["tolerance"]),
         normalisation=options["normalise"],
-        keep_trees=True,
+        every_method=True,
     )
     model = load_model(options["model"], options["device"], options["dtype"], task)
     explorer = Explorer(

@@ -164,50 +164,47 @@ def command(source: str, task: str | None, strict: bool, **options: Any) -> None
 
 
 def _reread(folder: str, options: dict[str, Any]) -> Shortfall:
-    from labelmass.scoring.score import read_saved
+    from labelmass.scores.writers import output_writer
+    from labelmass.scoring.plan import Plan
+    from labelmass.scoring.saved_trees import SavedTrees
+    from labelmass.scoring.to_file import write_read
 
     model = None
     if options["probes"]:
         model = load_model(options["model"], options["device"], options["dtype"])
-    results = read_saved(
-        folder,
+    saved = SavedTrees(folder)
+    plan = Plan(
+        saved.task,
         options["methods"],
-        normalise=options["normalise"],
+        normalisation=options["normalise"],
         off_format=options["off_format"],
+        orders=saved.signature.orders,
         prior=options["prior"],
         rate=options["rate"],
         rules=load_rules(options["rules"]),
         classifiers=load_classifiers(options),
-        model=model,
         calibrator=options["calibrator"],
         policy=options["policy"],
         force=options["force"],
     )
+    results = plan.read_saved(saved, model)
     if options["out"] is None:
         return _show(results, options)
-    from labelmass.scoring.journal import Journal, export
-    from labelmass.scoring.shortfall import Shortfall
-
-    out, short = Path(options["out"]), Shortfall()
-    # beside the journal of a run that was to write the same file, and not in its place
-    with Journal(Path(f"{out}.partial"), {"trees": str(folder)}, overwrite=True) as journal:
-        for key, result in enumerate(results, start=1):
-            record = result.to_dict()
-            short.add(record)
-            journal.append([(key, record)])
-        export(journal, out, keep_input=options["keep_input"])
-        journal.remove()
-    return short
+    out, keep = Path(options["out"]), options["keep_input"]
+    output_writer(out)
+    return write_read(results, folder, out, keep_input=keep).short
 
 
 def _score(source: str, name: str | None, options: dict[str, Any]) -> Shortfall:
     from labelmass.answers.search import Budget
-    from labelmass.cli.progress import run_to_file, tell_resumed, watched
+    from labelmass.cli.progress import say, watched
     from labelmass.records import count_records
     from labelmass.scores.writers import output_writer
     from labelmass.scoring.plan import Plan
     from labelmass.scoring.resuming import Input
     from labelmass.scoring.saved_trees import TreeStore
+    from labelmass.scoring.scorer import Scorer
+    from labelmass.scoring.to_file import say_resumed
 
     task = load_task(name, options)
     out: str | None = options["out"]
@@ -223,7 +220,7 @@ def _score(source: str, name: str | None, options: dict[str, Any]) -> Shortfall:
         budget=budget,
         normalisation=options["normalise"],
         off_format=options["off_format"],
-        keep_trees=folder is not None,
+        every_method=folder is not None,
         samples=options["samples"],
         orders=options["orders"],
         prior=options["prior"],
@@ -245,31 +242,42 @@ def _score(source: str, name: str | None, options: dict[str, Any]) -> Shortfall:
     plan.forecast.check(total, options["limit"])
     announce(plan.forecast)
     model = load_model(options["model"], options["device"], options["dtype"], task)
-    signature = plan.signature(model)
-    batch_size: int = options["batch_size"]
+    fields, again = fields_of(options), options["overwrite"]
+    scorer = Scorer.of_plan(
+        plan, model, batch_size=options["batch_size"], keep_trees=_as_table(options)
+    )
+    if out is not None:
+        summary = scorer.score_file(
+            source,
+            out,
+            trees=folder,
+            fields=fields,
+            overwrite=again,
+            keep_input=options["keep_input"],
+            watch=watched,
+            say=say,
+        )
+        for line in summary.lines():
+            say(line)
+        return summary.short
     with ExitStack() as context:
-        fields, again = fields_of(options), options["overwrite"]
         records = context.enter_context(Input(source, fields))
         store = None
         if folder is not None:
             store = TreeStore(
-                folder, task, signature, source=source, fields=fields, overwrite=again
+                folder, task, scorer.signature, source=source, fields=fields, overwrite=again
             )
             context.callback(store.close)
             store.resume(records.reread)
-        if out is None or options["prior"] == "batch":
-            tell_resumed(None, store)
+            say_resumed(say, None, store)
         if options["prior"] == "batch" and folder is not None and store is not None:
             left = store.left(records.read())
-            results = plan.run(left, model, batch_size=batch_size, store=store)
-            for _ in watched(results, total, len(store)):
+            for _ in watched(scorer.run(left, store=store), total, len(store)):
                 pass
             store.close()
             return _reread(folder, options)
-        if out is None:
-            results = plan.run_in_order(records.read(), model, batch_size=batch_size, store=store)
-            return _show(results, options, total)
-        return run_to_file(plan, records, total, model, signature, Path(out), store, options)
+        results = scorer.run_in_order(records.read(), store=store)
+        return _show(results, options, total)
 
 
 _OF_TREES = (
@@ -288,14 +296,13 @@ def _texts_alone(source: str, options: dict[str, Any]) -> bool:
 
 
 def _score_texts(source: str, name: str | None, options: dict[str, Any]) -> Shortfall:
-    from labelmass.cli.progress import open_journal, watched
+    from labelmass.cli.progress import say, watched
     from labelmass.records import count_records
     from labelmass.scores.signature import Signature
     from labelmass.scores.writers import output_writer
-    from labelmass.scoring.journal import export
     from labelmass.scoring.resuming import Input
-    from labelmass.scoring.shortfall import Shortfall
     from labelmass.scoring.texts import score_texts
+    from labelmass.scoring.to_file import write_results
 
     task = load_task(name, options, warn=False)  # no model reads its prompt
     classifiers = load_classifiers(options)
@@ -303,25 +310,26 @@ def _score_texts(source: str, name: str | None, options: dict[str, Any]) -> Shor
     if options["out"] is None:
         found = score_texts(read_source(source, options), classifiers, task)
         return _show((result for _, result in found), options, total)
-    out, short = Path(options["out"]), Shortfall()
+    out = Path(options["out"])
     output_writer(out)
     signature = Signature.of_texts(task, [one.mark for one in classifiers])
-    mark = {"run": signature.to_dict()}
     note_source(source, options)
-    with (
-        Input(source, fields_of(options)) as records,
-        open_journal(out, mark, records, overwrite=options["overwrite"]) as journal,
-    ):
-        results = score_texts(journal.left(records.read()), classifiers, task)
-        for key, result in watched(results, total, len(journal)):
-            journal.append([(key, result.to_dict())])
-        for record in journal.records():
-            short.add(record)
-        export(journal, out, keep_input=options["keep_input"])
-        count = len(journal)
-        journal.remove()
-    click.echo(f"{count} records -> {out}  {signature}", err=True)
-    return short
+    with Input(source, fields_of(options)) as records:
+        summary = write_results(
+            lambda left: score_texts(left, classifiers, task),
+            records,
+            out,
+            {"run": signature.to_dict()},
+            signature,
+            total,
+            overwrite=options["overwrite"],
+            keep_input=options["keep_input"],
+            watch=watched,
+            say=say,
+        )
+    for line in summary.lines():
+        say(line)
+    return summary.short
 
 
 def _load_fitted(options: dict[str, Any]) -> None:
@@ -339,13 +347,19 @@ def _load_fitted(options: dict[str, Any]) -> None:
         options["methods"] = options["methods"] or named
 
 
+def _as_table(options: dict[str, Any]) -> bool:
+    """Whether results are shown to a person, not written as JSON."""
+    table: bool | None = options["table"]
+    return options["out"] is None and (sys.stdout.isatty() if table is None else table)
+
+
 def _show(results: Iterator[Any], options: dict[str, Any], total: int | None = None) -> Shortfall:
     """A table on a terminal, JSON lines elsewhere, or as asked. Returns what fell short."""
     from labelmass.cli.progress import watched
     from labelmass.scoring.shortfall import Shortfall
 
-    short, table = Shortfall(), options["table"]
-    if sys.stdout.isatty() if table is None else table:
+    short = Shortfall()
+    if _as_table(options):
         from rich.console import Console
 
         from labelmass.cli.table import result_table, text_table

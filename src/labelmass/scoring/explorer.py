@@ -7,6 +7,7 @@ record's failure: where a pass fails, its records are read again one by one.
 
 from __future__ import annotations
 
+import copy
 import logging
 import sys
 import time
@@ -109,12 +110,7 @@ class Explorer:
         self.batch_size, self.max_text_tokens = batch_size, max_text_tokens
         self.joint = Joint(task, model.tokenizer)
         budget, needs = budget or Budget(), needs or Needs()
-        word = replace(
-            WORD,
-            tolerance=budget.tolerance,
-            relative=_finest(budget, single=task.format.single),
-            seconds=budget.seconds,
-        )
+        word = self._word(budget)
         first = _Asked(ANSWER, self.joint, budget, needs, normalisation)
         self._families: dict[str, list[_Asked]] = {ANSWER[0]: [first]}
         for name, askable in (also or {}).items():
@@ -126,6 +122,27 @@ class Explorer:
             self._families.setdefault(name[0], []).append(asked)
         self._shared: dict[str, tuple[int, ...]] = {}
         self._most = max(1, batch_size // sum(map(len, self._families.values())))
+
+    def under(self, budget: Budget) -> Explorer:
+        """The same with another budget; vocabulary and automata are shared."""
+        other, word = copy.copy(self), self._word(budget)
+        other._families = {
+            family: [
+                replace(one, budget=budget if isinstance(one.joint.task, Task) else word)
+                for one in members
+            ]
+            for family, members in self._families.items()
+        }
+        return other
+
+    def _word(self, budget: Budget) -> Budget:
+        """The budget of a question, beside this one of the task."""
+        return replace(
+            WORD,
+            tolerance=budget.tolerance,
+            relative=_finest(budget, single=self.task.format.single),
+            seconds=budget.seconds,
+        )
 
     def explore(
         self, records: Iterable[Keyed]

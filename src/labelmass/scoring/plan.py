@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any
 
 from labelmass._ranges import BETWEEN, COUNT, ORDERS, SAMPLES
 from labelmass.answers.search import Budget
@@ -15,18 +13,17 @@ from labelmass.decisions import Policy
 from labelmass.errors import LabelMassError, RecordError
 from labelmass.estimators import ESTIMATORS, find_estimators, needs_of, selection
 from labelmass.estimators.selection import Selection
-from labelmass.estimators.wrappers import CONTENT_FREE
 from labelmass.lm.base import LanguageModel
 from labelmass.records import BadRecord
 from labelmass.scores import Failure, Result
 from labelmass.scores.signature import Signature, points_of
 from labelmass.scoring.calibration_step import Calibrating
 from labelmass.scoring.classifiers import Beside, check_beside
-from labelmass.scoring.decision_step import Deciding, explore_until_clear
-from labelmass.scoring.explorer import Explored, Explorer
+from labelmass.scoring.decision_step import Deciding
+from labelmass.scoring.explorer import Explored
 from labelmass.scoring.forecast import Forecast
 from labelmass.scoring.results import Prior, mean_log_odds, read_result, without_prior
-from labelmass.scoring.saved_trees import TreeStore
+from labelmass.scoring.saved_trees import SavedTrees
 from labelmass.supervised import Classifier
 from labelmass.task import Record, Task
 from labelmass.task.questions import ANSWER, Askable, Name, variant
@@ -42,7 +39,7 @@ class Plan:
     methods: names of estimators; the first is the headline. tolerance, relative, nodes, depth,
     seconds: the budget of each record, see `Budget`. normalisation: raw, on-format or masked.
     off_format: "not-written", or "unknown" to count what left the format as open.
-    keep_trees: grow trees that every method can read later, but for those that draw or ask more.
+    every_method: grow trees that every method can read later, but for those that draw or ask more.
     samples: how many answers, or paths, the methods that draw some draw for each record.
     orders: average every method over this many orders of the labels in the prompt, its own first.
     prior: "content-free" to take away what every label gets for texts without content (contextual
@@ -66,7 +63,7 @@ class Plan:
         budget: Budget | None = None,
         normalisation: str = "raw",
         off_format: str = "not-written",
-        keep_trees: bool = False,
+        every_method: bool = False,
         samples: int | None = None,
         orders: int = 1,
         prior: str | None = None,
@@ -94,11 +91,11 @@ class Plan:
         if samples is not None:
             SAMPLES.check("samples", samples)
         readers = [*self.estimators]
-        if keep_trees:
+        if every_method:
             readers += [e for e in ESTIMATORS.values() if not e.needs.draws]
         self.needs = needs_of(readers).drawing(samples)
         self.rules = tuple(rules)
-        if rules or keep_trees:
+        if rules or every_method:
             self.needs |= selection.NEEDS
         check_beside(classifiers, task)
         self.classifiers = tuple(classifiers)
@@ -180,7 +177,7 @@ class Plan:
     def _fitted(self) -> tuple[str, ...]:
         return tuple(one.mark for one in self.classifiers)
 
-    def beside(self, model: LanguageModel | None) -> list[Beside]:
+    def beside(self, model: LanguageModel | None = None) -> list[Beside]:
         """The classifiers, ready to read what this model wrote; FitError if one is for another."""
         return [Beside.of(one, self.task, model) for one in self.classifiers]
 
@@ -189,148 +186,6 @@ class Plan:
         if self.deciding is not None:
             self.deciding.check(signature)
         return signature
-
-    def run(
-        self,
-        items: Iterable[Item],
-        model: LanguageModel,
-        *,
-        batch_size: int = 16,
-        store: TreeStore | None = None,
-    ) -> Iterator[tuple[int, Outcome]]:
-        """(key, result) as records finish; bad records come out as failures.
-
-        store: keeps every record's trees, those of its first exploration where it has several; the
-            results of records whose trees it keeps already are read off these.
-        """
-
-        def explore(some: Iterable[Item], budget: Budget) -> Iterator[tuple[int, Outcome]]:
-            return self._explore(some, model, budget, batch_size, store)
-
-        if self.deciding is None or self.prior == "batch":
-            results = explore(items, self.budget)
-        else:
-            results = explore_until_clear(explore, items, self.budget)
-        return ((key, self._closed(result)) for key, result in results)
-
-    def _explore(
-        self,
-        items: Iterable[Item],
-        model: LanguageModel,
-        budget: Budget,
-        batch_size: int,
-        store: TreeStore | None,
-    ) -> Iterator[tuple[int, Outcome]]:
-        failures: deque[tuple[int, Failure]] = deque()
-        kept: deque[int] = deque()
-
-        def failed(key: int, failure: Failure, item: Record | BadRecord) -> None:
-            failures.append((key, failure))
-            if store is not None:
-                store.add(key, failure, item)
-
-        def good() -> Iterator[tuple[int, Record]]:
-            for key, item in items:
-                if store is not None and key in store and budget == self.budget:
-                    kept.append(key)
-                elif isinstance(item, Record):
-                    yield key, item
-                else:
-                    failed(key, Failure.of(item), item)
-
-        explorer = Explorer(
-            model,
-            self.task,
-            budget=budget,
-            needs=self.needs,
-            normalisation=self.normalisation,
-            also=self.also,
-            batch_size=batch_size,
-            max_text_tokens=self.max_text_tokens,
-        )
-        signature, beside = self.signature(model), self.beside(model)
-        prior = self._empty(explorer, signature) if self.prior == "content-free" else None
-
-        def result_of(explored: Explored) -> Outcome:
-            result = self.read(explored, signature, beside)
-            if prior is None or isinstance(result, Failure):
-                return result
-            return self._without(result, prior)
-
-        def ready() -> Iterator[tuple[int, Outcome]]:
-            """What needs no exploration."""
-            while failures:
-                yield failures.popleft()
-            while kept and store is not None:
-                key = kept.popleft()
-                outcome = store.read(key)
-                yield key, result_of(outcome) if isinstance(outcome, Explored) else outcome
-
-        for key, record, outcome in explorer.explore(good()):
-            if isinstance(outcome, RecordError):
-                failed(key, Failure.of(record, str(outcome)), record)
-            yield from ready()
-            if isinstance(outcome, Explored):
-                if store is not None:
-                    store.add(key, outcome)
-                yield key, result_of(outcome)
-        yield from ready()
-
-    def _empty(self, explorer: Explorer, signature: Signature) -> Prior:
-        """What every method gives the labels for texts without content."""
-        empty = [Record(number, text=text) for number, text in enumerate(CONTENT_FREE)]
-        found: list[Result] = []
-        for _, record, outcome in explorer.explore(enumerate(empty)):
-            if isinstance(outcome, RecordError):
-                raise RecordError(f"the text without content {record.text!r}: {outcome}")
-            found.append(read_result(outcome, self.task, self.estimators, signature))
-        return mean_log_odds(found)
-
-    def settle(self, results: Callable[[], Iterable[Outcome]]) -> Iterator[Outcome]:
-        """The results of all records, without what they have in common if the prior is the batch's.
-
-        results: gives them anew each time it is called; they are read twice then.
-        """
-        if self.prior != "batch":
-            yield from map(self._closed, results())
-            return
-        prior = mean_log_odds(result for result in results() if isinstance(result, Result))
-        for result in results():
-            one = self._without(result, prior) if isinstance(result, Result) else result
-            yield self._closed(one)
-
-    def _without(self, result: Result, prior: Prior) -> Result:
-        single = self.task.format.single
-        return self._finish(without_prior(result, prior, rate=self.rate, single=single))
-
-    def _finish(self, result: Result) -> Result:
-        """What is done last: calibration, and decisions."""
-        if self.calibrating is not None:
-            result = self.calibrating.apply(result)
-        return result if self.deciding is None else self.deciding.apply(result)
-
-    def _closed(self, outcome: Outcome) -> Outcome:
-        """The outcome; what a policy does with it too, if it is a failure."""
-        if self.deciding is None or isinstance(outcome, Result):
-            return outcome
-        return self.deciding.fail(outcome)
-
-    def run_in_order(
-        self, items: Iterable[Item], model: LanguageModel, **options: Any
-    ) -> Iterator[Outcome]:
-        """As `run`, in the order of the records; what is early waits for its turn."""
-        turn: deque[int] = deque()
-        early: dict[int, Outcome] = {}
-
-        def watched() -> Iterator[Item]:
-            for key, item in items:
-                turn.append(key)
-                yield key, item
-
-        for finished, result in self.run(watched(), model, **options):
-            early[finished] = result
-            while turn and turn[0] in early:
-                yield early.pop(turn.popleft())
 
     def read(
         self, explored: Explored, signature: Signature, beside: Sequence[Beside] = ()
@@ -342,4 +197,53 @@ class Plan:
             )
         except RecordError as error:
             return Failure.of(explored.record, str(error))
-        return result if self.prior else self._finish(result)
+        return result if self.prior else self.finish(result)
+
+    def without(self, result: Result, prior: Prior) -> Result:
+        """The result with a prior taken away, calibrated and decided."""
+        single = self.task.format.single
+        return self.finish(without_prior(result, prior, rate=self.rate, single=single))
+
+    def finish(self, result: Result) -> Result:
+        """What is done last: calibration, and decisions."""
+        if self.calibrating is not None:
+            result = self.calibrating.apply(result)
+        return result if self.deciding is None else self.deciding.apply(result)
+
+    def close(self, outcome: Outcome) -> Outcome:
+        """The outcome; what a policy does with it too, if it is a failure."""
+        if self.deciding is None or isinstance(outcome, Result):
+            return outcome
+        return self.deciding.fail(outcome)
+
+    def settle(self, results: Callable[[], Iterable[Outcome]]) -> Iterator[Outcome]:
+        """The results of all records, without what they have in common if the prior is the batch's.
+
+        results: gives them anew each time it is called; they are read twice then.
+        """
+        if self.prior != "batch":
+            yield from map(self.close, results())
+            return
+        prior = mean_log_odds(result for result in results() if isinstance(result, Result))
+        for result in results():
+            one = self.without(result, prior) if isinstance(result, Result) else result
+            yield self.close(one)
+
+    def read_saved(
+        self, saved: SavedTrees, model: LanguageModel | None = None
+    ) -> Iterator[Outcome]:
+        """The results of saved trees, in the order of their input; failures come as failures.
+
+        model: that of the trees, where a probe is among the classifiers.
+        """
+        signature, beside = self.saved_signature(saved.signature), self.beside(model)
+        if model is not None and model.fingerprint != saved.signature.fingerprint:
+            raise LabelMassError(
+                f"{model.name}@{model.fingerprint} did not write the trees in {saved.folder}"
+            )
+
+        def results() -> Iterator[Outcome]:
+            for kept in saved:
+                yield kept if isinstance(kept, Failure) else self.read(kept, signature, beside)
+
+        return self.settle(results)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from labelmass.answers.search import Budget
 from labelmass.calibration import Calibrator
@@ -15,15 +13,13 @@ from labelmass.errors import LabelMassError, LabelMassWarning, MethodError
 from labelmass.estimators import ESTIMATORS
 from labelmass.estimators.selection import Selection
 from labelmass.lm.base import LanguageModel
-from labelmass.records.readers import each_record
 from labelmass.scores import Failure, Outcome, Result, Scores
 from labelmass.scoring.plan import Plan
 from labelmass.scoring.saved_trees import SavedTrees
+from labelmass.scoring.scorer import Scorer, Text
 from labelmass.scoring.warnings import scoring_warnings
 from labelmass.supervised import Classifier
-from labelmass.task import Record, Task
-
-Text = str | Mapping[str, Any] | Record
+from labelmass.task import Task
 
 
 def score(
@@ -35,6 +31,7 @@ def score(
     normalise: str = "raw",
     tolerance: float = 0.01,
     batch_size: int = 16,
+    keep_trees: bool = False,
     budget: Budget | None = None,
     samples: int | None = None,
     orders: int = 1,
@@ -46,20 +43,21 @@ def score(
 ) -> Scores:
     """P(label) for every text, by every method, from one exploration each.
 
+    A session, `labelmass.Scorer`, that lasts for one call; its arguments are explained there.
+
     texts: strings, records, or mappings as a JSONL line holds them; or a table of pandas, polars or
     Arrow. One string, or one mapping, is one record. task: a `Task`, a preset's
     name or a task file. model: what `labelmass.load` gives or takes; None for the embedded model.
-    The other arguments are those of `Plan`, the tolerance being one of the budget.
+    tolerance: of the budget, where none is given.
     A text that cannot be scored becomes a `Failure` in its place. Raises TaskError, ModelError,
     MethodError or FitError before any work is done. Warns (`LabelMassWarning`) of a task whose
     prompt shows the model neither labels nor form of answer, and of a guard's own chat template.
     """
-    task = task if isinstance(task, Task) else Task.load(task)
-    budget = replace(budget or Budget(), **({} if budget else {"tolerance": tolerance}))
-    plan = Plan(
+    scorer = Scorer(
         task,
-        methods,
-        budget=budget,
+        model,
+        methods=methods,
+        budget=budget or Budget(tolerance=tolerance),
         normalisation=normalise,
         samples=samples,
         orders=orders,
@@ -68,16 +66,12 @@ def score(
         policy=policy,
         force=force,
         max_text_tokens=max_text_tokens,
+        batch_size=batch_size,
+        keep_trees=keep_trees,
     )
-    if model is None or isinstance(model, str):
-        from labelmass.lm.load import load
-
-        model = load(model)
-    for warning in scoring_warnings(task, model):
+    for warning in scoring_warnings(scorer.plan.task, scorer.model):
         warnings.warn(warning, LabelMassWarning, stacklevel=2)
-    results = tuple(plan.run_in_order(each_record(texts), model, batch_size=batch_size))
-    settled = tuple(plan.settle(lambda: results))
-    return Scores.from_results(settled, task.label_names, plan.signature(model))
+    return scorer.score(texts)
 
 
 def read_saved(
@@ -117,17 +111,8 @@ def read_saved(
         policy=policy,
         force=force,
     )
-    signature, beside = plan.saved_signature(saved.signature), plan.beside(model)
-    if model is not None and model.fingerprint != saved.signature.fingerprint:
-        raise LabelMassError(
-            f"{model.name}@{model.fingerprint} did not write the trees in {folder}"
-        )
-
-    def results() -> Iterator[Outcome]:
-        for kept in saved:
-            yield kept if isinstance(kept, Failure) else plan.read(kept, signature, beside)
-
-    yield from plan.settle(results)
+    for result in plan.read_saved(saved, model):
+        yield result.without_trees() if isinstance(result, Result) else result
 
 
 def load_scores(

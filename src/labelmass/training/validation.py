@@ -16,6 +16,7 @@ from labelmass.lm.transformers import TransformersModel
 from labelmass.scores import Outcome
 from labelmass.scoring.plan import Plan
 from labelmass.scoring.score import scores_of
+from labelmass.scoring.scorer import Scorer
 from labelmass.targets import Targets
 from labelmass.task import Record, Task
 from labelmass.training.settings import Settings
@@ -51,7 +52,7 @@ class Validation:
         """
         model = TransformersModel(network, tokenizer, name="training", fingerprint="training")
         results: list[Outcome] = []
-        for result in self._plan.run_in_order(enumerate(self.records), model):
+        for result in Scorer.of_plan(self._plan, model).run_in_order(enumerate(self.records)):
             results.append(result)
             watch(len(results), len(self.records))
             if stop():

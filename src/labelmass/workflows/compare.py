@@ -20,6 +20,7 @@ from labelmass.scoring.explorer import Explored
 from labelmass.scoring.plan import Item, Plan
 from labelmass.scoring.saved_trees import SavedTrees, TreeStore, find_saved
 from labelmass.scoring.score import read_saved, scores_of
+from labelmass.scoring.scorer import Scorer
 from labelmass.scoring.shortfall import Shortfall
 from labelmass.supervised import Classifier, States
 from labelmass.targets import Targets
@@ -67,7 +68,8 @@ def grow(
     plan: Plan, items: Iterable[Item], model: LanguageModel, store: TreeStore, batch_size: int
 ) -> Iterator[Outcome]:
     """Explore what the store has no trees of yet; the results, as they come."""
-    for _, result in plan.run(store.left(items), model, batch_size=batch_size, store=store):
+    scorer = Scorer.of_plan(plan, model, batch_size=batch_size)
+    for _, result in scorer.run(store.left(items), store=store):
         yield result
 
 

@@ -1,0 +1,250 @@
+"""The session: a model, a task and what is asked of each record, ready to score."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from labelmass.answers.search import Budget
+from labelmass.errors import LabelMassError, RecordError
+from labelmass.estimators.wrappers import CONTENT_FREE
+from labelmass.lm.base import LanguageModel
+from labelmass.records.readers import BadRecord, Item, each_record
+from labelmass.scores import Failure, Outcome, Result, Scores, Signature
+from labelmass.scoring.decision_step import explore_until_clear
+from labelmass.scoring.explorer import Explored, Explorer
+from labelmass.scoring.plan import Plan
+from labelmass.scoring.results import Prior, mean_log_odds, read_result
+from labelmass.scoring.saved_trees import TreeStore
+from labelmass.scoring.to_file import Summary, Watch, nothing_said, score_to_file, unwatched
+from labelmass.task import Record, Task
+from labelmass.task.record import Fields
+
+Text = str | Mapping[str, Any] | Record
+
+
+class Scorer:
+    """Scores texts with one model, by one plan; what they have in common is computed once.
+
+    Example:
+        scorer = labelmass.Scorer("emotions")
+        scorer.score(["We won!", "We lost."])
+        for result in scorer.stream(open("texts.txt")):
+            print(result)
+
+    model: what `labelmass.load` gives or takes; None for the embedded model.
+    batch_size: prompts in flight at once. keep_trees: whether results keep the trees that they were
+    read off; without, a result takes some kilobytes. The other options are those of `Plan`.
+    Not for several threads at once. Raises TaskError, ModelError, MethodError or FitError before
+    any work is done.
+    """
+
+    def __init__(
+        self,
+        task: Task | str | Path,
+        model: LanguageModel | str | None = None,
+        *,
+        batch_size: int = 16,
+        keep_trees: bool = False,
+        **options: Any,
+    ) -> None:
+        task = task if isinstance(task, Task) else Task.load(task)
+        self._set_up(Plan(task, **options), model, batch_size, keep_trees)
+
+    @classmethod
+    def of_plan(
+        cls,
+        plan: Plan,
+        model: LanguageModel | str | None = None,
+        *,
+        batch_size: int = 16,
+        keep_trees: bool = False,
+    ) -> Scorer:
+        """For a plan that is made already."""
+        scorer = cls.__new__(cls)
+        scorer._set_up(plan, model, batch_size, keep_trees)
+        return scorer
+
+    def _set_up(
+        self, plan: Plan, model: LanguageModel | str | None, batch_size: int, keep_trees: bool
+    ) -> None:
+        if model is None or isinstance(model, str):
+            from labelmass.lm.load import load
+
+            model = load(model)
+        self.plan, self.model, self.keep_trees = plan, model, keep_trees
+        self.signature: Signature = plan.signature(model)
+        self._beside = plan.beside(model)
+        self._explorer = Explorer(
+            model,
+            plan.task,
+            budget=plan.budget,
+            needs=plan.needs,
+            normalisation=plan.normalisation,
+            also=plan.also,
+            batch_size=batch_size,
+            max_text_tokens=plan.max_text_tokens,
+        )
+        self._content_free: Prior | None = None
+
+    # -- texts in, scores out -------------------------------------------------------------------
+
+    def score(self, texts: Text | Iterable[Text]) -> Scores:
+        """P(label) for every text, in their order.
+
+        texts: strings, records, or mappings as a JSONL line holds them; or a table of pandas,
+            polars or Arrow. One string, or one mapping, is one record.
+        A text that cannot be scored becomes a `Failure` in its place.
+        """
+        results = tuple(self.run_in_order(each_record(texts)))
+        settled = tuple(self.plan.settle(lambda: results))
+        return Scores.from_results(settled, self.plan.task.label_names, self.signature)
+
+    def stream(self, texts: Text | Iterable[Text]) -> Iterator[Outcome]:
+        """Results as they finish, in an order that the searches give; each has its record's id.
+
+        texts: as `score` takes them; they are read as they are needed.
+        LabelMassError with the prior "batch", which is known only at the end.
+        """
+        if self.plan.prior == "batch":
+            raise LabelMassError(
+                "the prior 'batch' is known when all records are scored: call score"
+            )
+        return (result for _, result in self.run(each_record(texts)))
+
+    def score_file(
+        self,
+        source: str | Path,
+        out: str | Path,
+        *,
+        trees: str | Path | None = None,
+        fields: Fields | None = None,
+        overwrite: bool = False,
+        keep_input: bool = True,
+        watch: Watch = unwatched,
+        say: Callable[[str], None] = nothing_said,
+    ) -> Summary:
+        """Score the records of a file to a file; a stopped run goes on where it was.
+
+        source: JSONL, CSV, TSV, Parquet or text; "-" for standard input. out: its ending says how
+        it is written, see `Scores.save`. trees: a folder for the trees of every record. fields:
+        what the file calls text and id. overwrite: begin anew where `out` is of another run.
+        keep_input: write the fields of the input beside the scores. watch: sees the results as they
+        come. say: is told what was resumed.
+        LabelMassError if `out` is the unfinished output of another run.
+        """
+        return score_to_file(
+            self,
+            source,
+            out,
+            trees=trees,
+            fields=fields,
+            overwrite=overwrite,
+            keep_input=keep_input,
+            watch=watch,
+            say=say,
+        )
+
+    # -- keyed records --------------------------------------------------------------------------
+
+    def run(
+        self, items: Iterable[Item], *, store: TreeStore | None = None
+    ) -> Iterator[tuple[int, Outcome]]:
+        """(key, result) as records finish; bad records come out as failures.
+
+        store: keeps every record's trees, those of its first exploration where it has several; the
+            results of records whose trees it keeps already are read off these.
+        """
+
+        def explore(some: Iterable[Item], budget: Budget) -> Iterator[tuple[int, Outcome]]:
+            return self._explore(some, budget, store)
+
+        plan = self.plan
+        if plan.deciding is None or plan.prior == "batch":
+            results = explore(items, plan.budget)
+        else:
+            results = explore_until_clear(explore, items, plan.budget)
+        for key, outcome in results:
+            closed = plan.close(outcome)
+            if isinstance(closed, Result) and not self.keep_trees:
+                closed = closed.without_trees()
+            yield key, closed
+
+    def run_in_order(
+        self, items: Iterable[Item], *, store: TreeStore | None = None
+    ) -> Iterator[Outcome]:
+        """As `run`, in the order of the records; what is early waits for its turn."""
+        turn: deque[int] = deque()
+        early: dict[int, Outcome] = {}
+
+        def noted() -> Iterator[Item]:
+            for key, item in items:
+                turn.append(key)
+                yield key, item
+
+        for finished, result in self.run(noted(), store=store):
+            early[finished] = result
+            while turn and turn[0] in early:
+                yield early.pop(turn.popleft())
+
+    def _explore(
+        self, items: Iterable[Item], budget: Budget, store: TreeStore | None
+    ) -> Iterator[tuple[int, Outcome]]:
+        failures: deque[tuple[int, Failure]] = deque()
+        kept: deque[int] = deque()
+        first = budget == self.plan.budget
+
+        def failed(key: int, failure: Failure, item: Record | BadRecord) -> None:
+            failures.append((key, failure))
+            if store is not None:
+                store.add(key, failure, item)
+
+        def good() -> Iterator[tuple[int, Record]]:
+            for key, item in items:
+                if store is not None and key in store and first:
+                    kept.append(key)
+                elif isinstance(item, Record):
+                    yield key, item
+                else:
+                    failed(key, Failure.of(item), item)
+
+        def ready() -> Iterator[tuple[int, Outcome]]:
+            """What needs no exploration."""
+            while failures:
+                yield failures.popleft()
+            while kept and store is not None:
+                key = kept.popleft()
+                outcome = store.read(key)
+                yield key, self._read(outcome) if isinstance(outcome, Explored) else outcome
+
+        explorer = self._explorer if first else self._explorer.under(budget)
+        for key, record, outcome in explorer.explore(good()):
+            if isinstance(outcome, RecordError):
+                failed(key, Failure.of(record, str(outcome)), record)
+            yield from ready()
+            if isinstance(outcome, Explored):
+                if store is not None:
+                    store.add(key, outcome)
+                yield key, self._read(outcome)
+        yield from ready()
+
+    def _read(self, explored: Explored) -> Outcome:
+        result = self.plan.read(explored, self.signature, self._beside)
+        if self.plan.prior != "content-free" or isinstance(result, Failure):
+            return result
+        if self._content_free is None:
+            self._content_free = self._content_free_prior()
+        return self.plan.without(result, self._content_free)
+
+    def _content_free_prior(self) -> Prior:
+        """What every method gives the labels for texts without content."""
+        empty = [Record(number, text=text) for number, text in enumerate(CONTENT_FREE)]
+        found: list[Result] = []
+        for _, record, outcome in self._explorer.explore(enumerate(empty)):
+            if isinstance(outcome, RecordError):
+                raise RecordError(f"the text without content {record.text!r}: {outcome}")
+            plan = self.plan
+            found.append(read_result(outcome, plan.task, plan.estimators, self.signature))
+        return mean_log_odds(found)

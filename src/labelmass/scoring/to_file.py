@@ -1,0 +1,199 @@
+"""Scores of a file, to a file: through a journal, so that a stopped run goes on where it was."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from labelmass.errors import LabelMassError
+from labelmass.records import count_records
+from labelmass.records.readers import Item
+from labelmass.scores import Outcome, Result, Signature
+from labelmass.scores.writers import output_writer
+from labelmass.scoring.journal import Journal, export, journal_path
+from labelmass.scoring.resuming import Changes, Input
+from labelmass.scoring.saved_trees import SavedTrees, TreeStore
+from labelmass.scoring.shortfall import Shortfall
+from labelmass.task import Record
+from labelmass.task.record import Fields
+
+if TYPE_CHECKING:
+    from labelmass.scoring.scorer import Scorer
+
+T = TypeVar("T")
+
+
+class Watch(Protocol):
+    """Passes items on as they come, and shows how far they are.
+
+    total: how many there will be, None where not known. done: how many there were before.
+    """
+
+    def __call__(self, items: Iterable[T], total: int | None, done: int = 0) -> Iterator[T]: ...
+
+
+def unwatched(items: Iterable[T], total: int | None, done: int = 0) -> Iterator[T]:
+    """Shows nothing."""
+    return iter(items)
+
+
+def nothing_said(line: str) -> None:
+    """Says nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A run that wrote a file.
+
+    records: in the file, failures among them. warned: how many of those scored now carry warnings.
+    actions: of a policy, how many records get each. short: what failed, or missed the tolerance.
+    """
+
+    out: Path
+    records: int
+    signature: Signature | None
+    short: Shortfall
+    warned: int = 0
+    actions: Mapping[str, int] | None = None
+
+    def lines(self) -> Iterator[str]:
+        """What a person should know at the end of the run, but for `short`."""
+        yield f"{self.records} records -> {self.out}  {self.signature}"
+        if self.actions:
+            yield ", ".join(f"{count} {action}" for action, count in self.actions.items())
+        if self.warned:
+            yield f"{self.warned} records carry warnings, see their `warnings`"
+
+
+def score_to_file(
+    scorer: Scorer,
+    source: str | Path,
+    out: str | Path,
+    *,
+    trees: str | Path | None = None,
+    fields: Fields | None = None,
+    overwrite: bool = False,
+    keep_input: bool = True,
+    watch: Watch = unwatched,
+    say: Callable[[str], None] = nothing_said,
+) -> Summary:
+    """See `Scorer.score_file`."""
+    plan, out = scorer.plan, Path(out)
+    output_writer(out)
+    if plan.prior == "batch" and trees is None:
+        raise LabelMassError(
+            "the prior 'batch' reads all records before it scores one: name a folder for trees"
+        )
+    total = count_records(source)
+    with ExitStack() as context:
+        records = context.enter_context(Input(source, fields))
+        store = None
+        if trees is not None:
+            store = TreeStore(
+                trees,
+                plan.task,
+                scorer.signature,
+                source=str(source),
+                fields=fields,
+                overwrite=overwrite,
+            )
+            context.callback(store.close)
+            store.resume(records.reread)
+        if plan.prior == "batch" and store is not None:
+            say_resumed(say, None, store)
+            left = store.left(records.read())
+            for _ in watch(scorer.run(left, store=store), total, len(store)):
+                pass
+            store.close()
+            results = plan.read_saved(SavedTrees(store.folder))
+            return write_read(results, store.folder, out, keep_input=keep_input)
+        mark: dict[str, Any] = {"run": scorer.signature.to_dict()}
+        if plan.deciding is not None:
+            mark["policy"] = plan.deciding.policy.digest
+        return write_results(
+            lambda left: scorer.run(left, store=store),
+            records,
+            out,
+            mark,
+            scorer.signature,
+            total,
+            store=store,
+            overwrite=overwrite,
+            keep_input=keep_input,
+            watch=watch,
+            say=say,
+        )
+
+
+def write_results(
+    score: Callable[[Iterator[Item]], Iterator[tuple[int, Outcome]]],
+    source: Input,
+    out: Path,
+    mark: Mapping[str, Any],
+    signature: Signature,
+    total: int | None,
+    *,
+    store: TreeStore | None = None,
+    overwrite: bool = False,
+    keep_input: bool = True,
+    watch: Watch = unwatched,
+    say: Callable[[str], None] = nothing_said,
+) -> Summary:
+    """Score what the journal of `out` does not hold yet, then write `out`.
+
+    score: gives (key, result) of records. mark: what tells this run from another. store: of trees,
+    already resumed.
+    """
+    short, warned = Shortfall(), 0
+    actions: Counter[str] = Counter()
+    with Journal(journal_path(out), mark, source=source.source, overwrite=overwrite) as journal:
+        say_resumed(say, journal.resume(source.reread, _renew), store)
+        results = score(journal.left(source.read()))
+        for key, result in watch(results, total, len(journal)):
+            journal.append([(key, result.to_dict())])
+            warned += isinstance(result, Result) and bool(result.warnings)
+        for record in journal.records():
+            short.add(record)
+            actions.update([record["decisions"]["action"]] if "decisions" in record else [])
+        export(journal, out, keep_input=keep_input)
+        count = len(journal)
+        journal.remove()
+    return Summary(out, count, signature, short, warned, dict(actions))
+
+
+def write_read(
+    results: Iterable[Outcome], trees: str | Path, out: Path, *, keep_input: bool = True
+) -> Summary:
+    """Write results that were read off a folder of trees."""
+    short, signature, count = Shortfall(), None, 0
+    # beside the journal of a run that was to write the same file, and not in its place
+    with Journal(Path(f"{out}.partial"), {"trees": str(trees)}, overwrite=True) as journal:
+        for key, result in enumerate(results, start=1):
+            record = result.to_dict()
+            short.add(record)
+            journal.append([(key, record)])
+            signature = signature or (result.signature if isinstance(result, Result) else None)
+            count = key
+        export(journal, out, keep_input=keep_input)
+        journal.remove()
+    return Summary(out, count, signature, short)
+
+
+def say_resumed(
+    say: Callable[[str], None], changes: Changes | None, store: TreeStore | None = None
+) -> None:
+    """How the input differs from what was kept, if anything was: results, or else trees."""
+    if changes is not None:
+        say(f"resumed: {changes}")
+    grown = None if store is None else store.resumed
+    if store is not None and grown not in (None, changes):
+        say(f"resumed, trees in {store.folder}: {grown}")
+
+
+def _renew(result: dict[str, Any], record: Record) -> dict[str, Any]:
+    """The result of a record that has another id, or other fields beside its texts, now."""
+    return result | {"id": record.id, "input": record.input}
