@@ -84,11 +84,12 @@ def command(source: str, task: str | None, folder: str, **options: Any) -> None:
 
     from labelmass.answers.search import Budget
     from labelmass.answers.tree import Normalisation
-    from labelmass.cli.progress import tell_resumed, watched
+    from labelmass.cli.progress import say, watched
     from labelmass.scores.signature import Signature
     from labelmass.scoring.hidden_states import StateReader
     from labelmass.scoring.journal import Journal
     from labelmass.scoring.saved_trees import SavedTrees, is_saved
+    from labelmass.scoring.to_file import say_resumed
     from labelmass.supervised import States
     from labelmass.workflows.probing import Stated, explore_greedily, keep_states
     from labelmass.workflows.training_set import Fitting, Labelled
@@ -115,7 +116,7 @@ def command(source: str, task: str | None, folder: str, **options: Any) -> None:
     path, mark = Path(folder) / JOURNAL, {"states": states.to_dict()}
     keyed = list(enumerate(data.records))
     with Journal(path, mark, source=source, overwrite=options["overwrite"]) as journal:
-        tell_resumed(journal.resume(lambda: keyed, lambda line, _: line))
+        say_resumed(say, journal.resume(lambda: keyed, lambda line, _: line))
         done = len(journal)
         left = journal.left(keyed)
         if saved is None:

@@ -265,7 +265,14 @@ class Result:
                 "end: if it ends the model's turn, add its id to eos_token_id in the model's "
                 "generation_config.json"
             )
-        if raw and summary.off_format - mass > MUCH_OFF_FORMAT:
+        given = 1.0 if summary.verdict is None else summary.verdict.high or 0.0
+        if given < MUCH_OFF_FORMAT:
+            found.append(
+                f"at most {given:.0%} of the mass gives a verdict: on-format and masked "
+                "probabilities are of that part alone, and do not say that the text is safe; "
+                "`labelmass explain` shows what is written instead"
+            )
+        elif raw and summary.off_format - mass > MUCH_OFF_FORMAT:
             found.append(
                 f"{summary.off_format:.0%} of the mass leaves the format, so raw probabilities are "
                 "small: --normalise on-format conditions on an answer that parses, --normalise "
