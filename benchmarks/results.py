@@ -31,7 +31,7 @@ from labelmass.scoring.saved_trees import SavedTrees
 from labelmass.supervised import Classifier
 from labelmass.supervised.states import States
 from labelmass.workflows.calibration import cross_calibrated
-from labelmass.workflows.compare import Run
+from labelmass.workflows.runs import Run
 
 TABLES = ("layout", "intervals", "calibrated")
 LAYOUT = ("nll", "l1", "micro-f1")

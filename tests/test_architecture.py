@@ -1,4 +1,4 @@
-"""The house: rooms know the rooms below them and never those above, and no module goes in circles."""
+"""Rooms know the rooms below them and never those above, and no import goes in a circle."""
 
 from __future__ import annotations
 

@@ -6,12 +6,15 @@ scores = labelmass.score(["We won!"], task="emotions")
 scores[0]["joy"]            # Bounds(low=..., high=...)
 """
 
-from typing import TYPE_CHECKING, Any
+from importlib import import_module
+from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 from labelmass.answers.readings import Bounds, Readings
 from labelmass.answers.search import Budget
 from labelmass.answers.tree import AnswerTree
 from labelmass.errors import (
+    FitError,
     LabelMassError,
     LabelMassWarning,
     MethodError,
@@ -23,18 +26,60 @@ from labelmass.estimators import LabelScores
 from labelmass.lm.base import LanguageModel
 from labelmass.lm.load import load
 from labelmass.lm.scripted import ScriptedLanguageModel
-from labelmass.scores import Result, Scores
+from labelmass.scores import Failure, Result, Scores, Signature
 from labelmass.scoring.score import score
 from labelmass.scoring.scorer import Scorer
 from labelmass.task import Record, Task
 
 if TYPE_CHECKING:
+    from labelmass.calibration import Calibrator
+    from labelmass.decisions import Policy
+    from labelmass.evaluation import evaluate
+    from labelmass.reporting import report
     from labelmass.sklearn import LabelMassClassifier
+    from labelmass.supervised import Classifier
+    from labelmass.targets import Targets
+    from labelmass.training import train
+    from labelmass.workflows.analysis import analyse
+    from labelmass.workflows.calibration import calibrate
+    from labelmass.workflows.comparison import compare
+    from labelmass.workflows.decision import decide, drift
+    from labelmass.workflows.explanation import explain
+    from labelmass.workflows.fitting import fit_encoder, fit_probe, fit_rule
+    from labelmass.workflows.tuning import tune
+
+__version__ = version("labelmass")
+
+_LATER = {
+    "Calibrator": "calibration",
+    "Classifier": "supervised",
+    "LabelMassClassifier": "sklearn",
+    "Policy": "decisions",
+    "Targets": "targets",
+    "analyse": "workflows.analysis",
+    "calibrate": "workflows.calibration",
+    "compare": "workflows.comparison",
+    "decide": "workflows.decision",
+    "drift": "workflows.decision",
+    "evaluate": "evaluation",
+    "explain": "workflows.explanation",
+    "fit_encoder": "workflows.fitting",
+    "fit_probe": "workflows.fitting",
+    "fit_rule": "workflows.fitting",
+    "report": "reporting",
+    "train": "training",
+    "tune": "workflows.tuning",
+}
+"""Names imported when they are asked for, so that scoring begins sooner."""
 
 __all__ = [
     "AnswerTree",
     "Bounds",
     "Budget",
+    "Calibrator",
+    "Classifier",
+    "Failure",
+    "FitError",
     "LabelMassClassifier",
     "LabelMassError",
     "LabelMassWarning",
@@ -42,6 +87,7 @@ __all__ = [
     "LanguageModel",
     "MethodError",
     "ModelError",
+    "Policy",
     "Readings",
     "Record",
     "RecordError",
@@ -49,17 +95,31 @@ __all__ = [
     "Scorer",
     "Scores",
     "ScriptedLanguageModel",
+    "Signature",
+    "Targets",
     "Task",
     "TaskError",
+    "__version__",
+    "analyse",
+    "calibrate",
+    "compare",
+    "decide",
+    "drift",
+    "evaluate",
+    "explain",
+    "fit_encoder",
+    "fit_probe",
+    "fit_rule",
     "load",
+    "report",
     "score",
+    "train",
+    "tune",
 ]
 
 
-def __getattr__(name: str) -> Any:
-    """The classifier, imported when it is asked for: scikit-learn is slow to import."""
-    if name != "LabelMassClassifier":
+def __getattr__(name: str) -> object:
+    """What is imported when it is asked for."""
+    if name not in _LATER:
         raise AttributeError(f"module 'labelmass' has no attribute {name!r}")
-    from labelmass.sklearn import LabelMassClassifier
-
-    return LabelMassClassifier
+    return getattr(import_module(f"labelmass.{_LATER[name]}"), name)

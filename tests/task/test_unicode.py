@@ -26,11 +26,10 @@ from labelmass.lm.scripted import ScriptedLanguageModel
 from labelmass.scores import Scores
 from labelmass.scores.read import read_scores
 from labelmass.scoring.texts import score_texts
-from labelmass.targets import Targets
+from labelmass.targets import Targets, targets_of
 from labelmass.task import Label, Record, Task
 from labelmass.task.formats import comma_list, json_list
 from labelmass.task.labels import check_labels, resolve_spellings
-from labelmass.workflows.compare import targets_of
 from labelmass.workflows.training_set import text_fitting
 
 NFC, NFD = "caf\u00e9", "cafe\u0301"

@@ -14,7 +14,7 @@ from labelmass.scoring.plan import Plan
 from labelmass.scoring.saved_trees import SavedTrees, TreeStore
 from labelmass.scoring.scorer import Scorer
 from labelmass.task import Record, Task
-from labelmass.workflows.analysis import diagnose_runs
+from labelmass.workflows.analysis import analyse
 from labelmass.workflows.attention import attended
 
 TASK = Task(
@@ -58,14 +58,14 @@ def test_first_tokens_are_those_that_hold_the_first_byte(saved: Path) -> None:
 
 
 def test_it_joins_the_other_analyses(saved: Path) -> None:
-    (one,) = diagnose_runs([saved], model=Looking(script, TOKENS))
+    (one,) = analyse([saved], model=Looking(script, TOKENS))
     attention = one.diagnosis.attention
     assert attention is not None
     # row 3 predicts "fe" and looks at token 2: not at the prompt, not at "joy", 1 of 3 tokens
     assert (attention.answers, attention.input.mean, attention.labels.mean) == (2, 0, 0)
     assert attention.answer.mean == pytest.approx(100 / 3)
     assert one.to_dict()["attention"]["input_total"]["n"] == 2
-    (without,) = diagnose_runs([saved])
+    (without,) = analyse([saved])
     assert "ask for them" in without.to_dict()["attention"]["reason"]
 
 
@@ -73,6 +73,6 @@ def test_another_model_is_refused(saved: Path) -> None:
     other = Looking(script, TOKENS)
     other.fingerprint = "other"
     with pytest.raises(LabelMassError, match="scored none of these runs"):
-        diagnose_runs([saved], model=other)
+        analyse([saved], model=other)
     with pytest.raises(ModelError, match="does not give attention"):
-        diagnose_runs([saved], model=ScriptedLanguageModel(script, TOKENS))
+        analyse([saved], model=ScriptedLanguageModel(script, TOKENS))

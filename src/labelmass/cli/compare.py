@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import click
 
 from labelmass._ranges import COUNT, ORDERS, POSITIVE, SAMPLES
-from labelmass.cli.judging import CALIBRATORS, judge, judging_options, show
+from labelmass.cli.judging import CALIBRATORS, judging_options, show
 from labelmass.cli.numbers import number
 from labelmass.cli.options import (
     NORMALISATIONS,
@@ -90,101 +89,64 @@ def command(source: str, task: str | None, run: str, strict: bool, **options: An
       labelmass compare run --normalise on-format --gold majority --out run-on-format
       labelmass compare run --calibrator platt --out run-calibrated
     """
-    from labelmass.scoring.shortfall import Shortfall
-    from labelmass.workflows.compare import Run, plain_methods
+    from labelmass.cli.progress import say, watched
+    from labelmass.workflows.comparison import compare
 
-    methods = [name for name in (options["methods"] or "").split(",") if name]
-    classifiers = load_classifiers(options)
-    again = Path(source).is_dir()
-    if again:
+    if again := Path(source).is_dir():
         refuse_asked(source, task, options)
         warn_of_changes(source)
-    wrote = {one.source.fingerprint for one in classifiers if one.method == "probe"}
-    models: dict[str, LanguageModel] = {}
-    if not again or wrote:
-        ways = _load(options) if again else _grow(source, task, methods, classifiers, run, options)
-        # of those that no probe reads, none is kept: two may not fit
-        models = {model.fingerprint: model for model in ways if model.fingerprint in wrote}
-    found, short = Run.open(source if Path(source).is_dir() else run), Shortfall()
-    rows = found.scores(
-        methods or plain_methods(found.task),
-        short=short,
+    else:
+        note_source(source, options)
+        warn_of_training(source, options)
+    asked = None if again else load_task(task, options)
+    found = compare(
+        source,
+        asked,
+        out=run,
+        models=_Models(options, asked),
+        methods=[name for name in (options["methods"] or "").split(",") if name],
+        tolerance=options["tolerance"],
+        nodes=options["nodes"],
         normalise=options["normalise"],
+        samples=options["samples"],
+        orders=options["orders"],
         prior=options["prior"],
         rules=load_rules(options["rules"]),
+        calibration_method=options["calibrator"],
+        classifiers=load_classifiers(options),
+        gold=options["gold"],
+        threshold=options["threshold"],
+        baseline=options["baseline"],
+        metrics=options["metrics"],
+        draws=options["draws"],
+        limit=options["limit"],
+        batch_size=options["batch_size"],
+        max_text_tokens=options["max_text_tokens"],
+        fields=fields_of(options),
+        overwrite=options["overwrite"],
+        watch=watched,
+        say=say,
+        forecast=announce,
     )
-    rows |= found.scores_by(classifiers, models)
-    targets = found.targets(options["gold"])
-    if options["calibrator"] is not None:
-        from labelmass.workflows.calibration import with_calibrated
-
-        rows = with_calibrated(rows, targets, options["calibrator"])
-    evaluation = judge(rows, targets, found.task.format.single, options)
-    head = {"task": found.task.name, "task_hash": found.task.hash, "input": source}
-    show(evaluation, head | {"normalisation": options["normalise"]}, Path(run), "comparison")
-    for line in short.lines():
+    head = {"task": found.run.task.name, "task_hash": found.run.task.hash, "input": source}
+    head["normalisation"] = options["normalise"]
+    show(found.evaluation, head, Path(run), "comparison")
+    for line in found.short.lines():
         click.echo(line, err=True)
-    if short and strict:
+    if found.short and strict:
         sys.exit(2)
 
 
-def _load(options: dict[str, Any], task: Any = None) -> Iterator[LanguageModel]:
-    """The models named, one after the other; task: what they will be asked."""
-    models: tuple[str | None, ...] = options["models"] or (None,)
-    for named in models:
-        yield load_model(named, options["device"], options["dtype"], task)
+class _Models:
+    """The models named, each loaded when it is its turn."""
 
+    def __init__(self, options: dict[str, Any], task: Any) -> None:
+        self._options, self._task = options, task
+        self._named: tuple[str | None, ...] = options["models"] or (None,)
 
-def _grow(
-    source: str,
-    name: str | None,
-    methods: list[str],
-    classifiers: list[Any],
-    run: str,
-    options: dict[str, Any],
-) -> Iterator[LanguageModel]:
-    """The trees of every record, as far as the run has none, by each model; it, when it is done."""
-    from labelmass.answers.search import Budget
-    from labelmass.cli.progress import say, watched
-    from labelmass.records import count_records
-    from labelmass.scoring.classifiers import check_beside
-    from labelmass.scoring.plan import Plan
-    from labelmass.scoring.resuming import Input
-    from labelmass.scoring.to_file import say_resumed
-    from labelmass.task import Record
-    from labelmass.workflows.compare import grow, open_store, plain_methods, targets_of
+    def __len__(self) -> int:
+        return len(self._named)
 
-    task = load_task(name, options)
-    note_source(source, options)
-    warn_of_training(source, options)
-    check_beside(classifiers, task)
-    plan = Plan(
-        task,
-        methods or plain_methods(task),
-        budget=Budget(tolerance=options["tolerance"], nodes=options["nodes"]),
-        normalisation=options["normalise"],
-        every_method=True,
-        samples=options["samples"],
-        orders=options["orders"],
-        max_text_tokens=options["max_text_tokens"],
-    )
-    total = count_records(source)
-    models = len(options["models"]) or 1
-    plan.forecast.check(None if total is None else total * models, options["limit"])
-    announce(plan.forecast)
-    fields = fields_of(options)
-    with Input(source, fields) as records:
-        # what people said is read before hours of work, too: ids that repeat, labels unknown
-        good = (record for _, record in records.reread() if isinstance(record, Record))
-        targets_of(task, good, options["gold"])
-        for number, model in enumerate(_load(options, task), start=1):
-            again: bool = options["overwrite"]
-            store = open_store(run, plan, model, source, fields, overwrite=again)
-            with closing(store):
-                store.resume(records.reread)
-                say_resumed(say, None, store)
-                items = records.read() if number == models else records.reread()
-                results = grow(plan, items, model, store, options["batch_size"])
-                for _ in watched(results, total, len(store)):
-                    pass
-            yield model
+    def __iter__(self) -> Iterator[LanguageModel]:
+        for named in self._named:
+            yield load_model(named, self._options["device"], self._options["dtype"], self._task)

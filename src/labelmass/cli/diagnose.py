@@ -51,14 +51,14 @@ def command(
     from rich.console import Console
 
     from labelmass.analysis import demo_sweep, plain, table
-    from labelmass.workflows.analysis import diagnose_runs
+    from labelmass.workflows.analysis import analyse
 
     for folder in runs:
         warn_of_changes(folder)
     model = None
     if attention:
         model = load_model(options["model"], options["device"], options["dtype"])
-    found = diagnose_runs(runs, gold, model)
+    found = analyse(runs, gold, model)
     columns = {one.name: one.diagnosis for one in found}
     console = Console()
     for one in table.rich_tables(columns, console.width):

@@ -28,22 +28,15 @@ def command(scores: str, path: str, strict: bool, **options: Any) -> None:
     Example:
       labelmass drift today.jsonl --policy policy.toml --strict
     """
-    from labelmass.decisions import Policy, compare
+    from labelmass.decisions import Policy
     from labelmass.errors import FitError
+    from labelmass.workflows.decision import drift
 
     policy = Policy.load(path)
     if policy.reference is None:
         raise FitError(f"{path} remembers no scores to compare with: make it with `labelmass tune`")
     scored = read_for_policy(scores, policy, options)
-    found = compare(
-        policy.reference,
-        policy.labels,
-        scored.p,
-        policy.thresholds,
-        masses=scored.masses,
-        fitted=policy.signature,
-        signature=scored.method_signature,
-    )
+    found = drift(scored, policy, force=options["force"])
     _show(found, policy.reference.records)
     for warning in found.warnings:
         click.echo(f"warning: {warning}")

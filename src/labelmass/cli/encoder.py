@@ -9,8 +9,8 @@ import click
 from labelmass._ranges import SEED
 from labelmass.cli.numbers import number
 from labelmass.cli.options import task_option
-from labelmass.cli.records import read_source, records_options
-from labelmass.cli.training import show_fit, tell_skipped, training_options, write_cross_fitted
+from labelmass.cli.records import fields_of, note_source, records_options
+from labelmass.cli.training import keep_fitted, training_options
 
 
 @click.command("encoder")
@@ -43,28 +43,21 @@ def command(source: str, task: str | None, folder: str, **options: Any) -> None:
     """
     from rich.console import Console
 
-    from labelmass.scores.signature import Signature
     from labelmass.task import Task
-    from labelmass.workflows.training_set import Labelled, text_fitting
+    from labelmass.workflows.fitting import fit_encoder
 
     if task is None:
         raise click.UsageError("name a task: --task emotions (see `labelmass tasks`)")
-    asked = Task.load(task)
-    items = (item for _, item in read_source(source, options))
-    data = Labelled.of(items, asked, options["gold"], options["group"])
+    note_source(source, options)
     with Console(stderr=True).status("fitting"):
-        fitting = text_fitting(
-            options["features"],
-            asked,
-            data.records,
-            data.targets,
+        fitted = fit_encoder(
+            source,
+            Task.load(task),
+            features=options["features"],
+            gold=options["gold"],
+            group=options["group"],
             soft=options["soft"],
+            fields=fields_of(options),
             seed=options["seed"],
         )
-        classifier = fitting.classifier({"input": source})
-        if options["cross_fit"] is not None:
-            signature = Signature.of_texts(asked, [classifier.mark])
-            write_cross_fitted(options["cross_fit"], fitting, signature)
-        classifier.save(folder)
-    tell_skipped(data.skipped, folder)
-    show_fit(classifier, folder)
+    keep_fitted(fitted, folder, options["cross_fit"])

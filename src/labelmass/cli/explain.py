@@ -55,38 +55,16 @@ def command(text: str, task: str | None, least: float, svg: str | None, **option
 
 def _explored(text: str, name: str | None, options: dict[str, Any]):
     """The tree to draw: one just grown, or one that was saved."""
-    from labelmass.answers.search import Budget
     from labelmass.answers.tree import Normalisation
-    from labelmass.errors import RecordError
-    from labelmass.scores import Failure
-    from labelmass.scoring.explorer import Explorer
-    from labelmass.scoring.plan import Plan
-    from labelmass.scoring.saved_trees import SavedTrees, is_saved
-    from labelmass.task import Record
+    from labelmass.scoring.saved_trees import is_saved
+    from labelmass.workflows.explanation import explain, saved_explanation
 
     normalisation = Normalisation(options["normalise"])
     if is_saved(text):
         warn_of_changes(text)
-        wanted = options["identity"]
-        for kept in SavedTrees(text):
-            if isinstance(kept, Failure):
-                if str(kept.id) == wanted:
-                    raise RecordError(f"record {kept.id} has no tree: {kept.error}")
-            elif wanted is None or str(kept.record.id) == wanted:
-                return kept, normalisation
-        raise click.UsageError(f"no record {wanted or 'at all'!r} among the trees of {text}")
+        return saved_explanation(text, options["identity"]), normalisation
     task = load_task(name, options)
-    plan = Plan(
-        task,
-        budget=Budget(tolerance=options["tolerance"]),
-        normalisation=options["normalise"],
-        every_method=True,
-    )
     model = load_model(options["model"], options["device"], options["dtype"], task)
-    explorer = Explorer(
-        model, plan.task, budget=plan.budget, needs=plan.needs, normalisation=normalisation
-    )
-    ((_, _, outcome),) = explorer.explore([(1, Record(id=1, text=text))])
-    if isinstance(outcome, RecordError):
-        raise outcome
-    return outcome, normalisation
+    tolerance, normalise = options["tolerance"], options["normalise"]
+    found = explain(text, task, model, tolerance=tolerance, normalise=normalise)
+    return found, normalisation

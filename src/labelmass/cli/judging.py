@@ -60,8 +60,8 @@ def read_targets(source: str, task: Any, options: dict[str, Any]):
     from labelmass.cli.records import read_source
     from labelmass.errors import LabelMassError
     from labelmass.records import BadRecord
+    from labelmass.targets import targets_of
     from labelmass.task import Record
-    from labelmass.workflows.compare import targets_of
 
     records: list[Record] = []
     for _, record in read_source(source, options):

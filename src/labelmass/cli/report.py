@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from labelmass.cli.fitting import calibrator_options
@@ -54,7 +52,7 @@ def command(
     """
     from labelmass.calibration import Calibrator
     from labelmass.decisions import Policy
-    from labelmass.reporting import draw, explorers, gather, page, save_figures
+    from labelmass.reporting import report
 
     if calibrator is not None and policy_file is None:
         raise click.UsageError("--calibrator is what a policy's scores go through: name a --policy")
@@ -62,14 +60,14 @@ def command(
     through = None if calibrator is None else Calibrator.load(calibrator)
     for run in runs:
         warn_of_changes(run)
-    gathered = [gather(run, method) for run in runs]
-    drawn = [draw(run) for run in gathered]
-    tried = explorers(gathered, policy, through, force=force)
-    Path(out).write_text(page(gathered, drawn, tried), encoding="utf-8")
-    click.echo(f"saved {out}", err=True)
-    if figures is None:
-        return
-    for run, one in zip(gathered, drawn, strict=True):
-        folder = Path(figures) / run.name if len(runs) > 1 else Path(figures)
-        for path in save_figures(one, folder):
-            click.echo(f"saved {path}", err=True)
+    written = report(
+        runs,
+        out,
+        method=method,
+        policy=policy,
+        calibrator=through,
+        force=force,
+        figures=figures,
+    )
+    for path in written:
+        click.echo(f"saved {path}", err=True)

@@ -42,25 +42,12 @@ def command(trees: str, rule: str, gold: str, most: int, out: str) -> None:
       labelmass select train --rule logtoku --out logtoku.json
       labelmass score test.jsonl --task llama-guard-3 --rule logtoku.json
     """
-    from labelmass.estimators.selection import Selection
-    from labelmass.scores import Failure
-    from labelmass.scoring.saved_trees import SavedTrees
+    from labelmass.workflows.fitting import fit_rule
 
     warn_of_changes(trees)
-    saved = SavedTrees(trees)
-    found, truth = {}, dict[str, Sequence[str]]()
-    for kept in saved:
-        if isinstance(kept, Failure):
-            continue
-        record = kept.record
-        labels = record.extra.get(gold)
-        if not isinstance(labels, list):
-            raise click.UsageError(f"record {record.id!r} has no list {gold!r} of true labels")
-        found[record.digest] = kept.tree
-        truth[record.digest] = saved.task.named(labels)
-    fitted = Selection.fit(rule, found, truth, most=most)
+    fitted = fit_rule(trees, rule, gold=gold, most=most)
     Path(out).write_text(json.dumps(fitted.to_dict(), indent=1) + "\n")
-    click.echo(f"{fitted.name}, fitted on {len(found)} records -> {out}", err=True)
+    click.echo(f"{fitted.name}, fitted on {len(fitted.fitted_on)} records -> {out}", err=True)
 
 
 def load_rules(paths: Sequence[str]):

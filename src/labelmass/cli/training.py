@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -78,35 +78,17 @@ def load_classifiers(options: dict[str, Any]) -> list[Any]:
     return found
 
 
-def tell_skipped(skipped: Sequence[tuple[str | int, str]], folder: str) -> None:
-    """Say which records were left out and why, and list them in DIR/skipped.jsonl."""
-    from labelmass.files.writing import write_records
-
-    file = Path(folder) / "skipped.jsonl"
-    file.unlink(missing_ok=True)
-    if not skipped:
-        return
-    for name, error in skipped[:5]:
+def keep_fitted(fitted: Any, folder: str, cross_fit: str | None) -> None:
+    """Write what was fitted, say which records were left out, and show the table of labels."""
+    if cross_fit is not None:
+        fitted.cross_fitted().save(cross_fit)
+    fitted.save(folder)
+    for name, error in fitted.skipped[:5]:
         click.echo(f"left out {name!r}: {error}", err=True)
-    write_records(file, ({"id": name, "error": error} for name, error in skipped))
-    click.echo(f"{len(skipped)} records left out, see {file}", err=True)
-
-
-def write_cross_fitted(file: str, fitting: Any, signature: Any) -> None:
-    """Scores of the records that were fitted on, each by a fit that has not seen it."""
-    import json
-
-    from labelmass.estimators import LabelScores
-    from labelmass.scores import Cost, Result
-
-    labels = fitting.task.label_names
-    (method,) = signature.methods
-    lines: list[str] = []
-    for record, p in zip(fitting.records, fitting.cross_fitted(), strict=True):
-        methods = {method: LabelScores.points(labels, p)}
-        result = Result(record.id, methods, Cost(), signature, input=record.input)
-        lines.append(json.dumps(result.to_dict(), ensure_ascii=False, allow_nan=False) + "\n")
-    Path(file).write_text("".join(lines), encoding="utf-8")
+    if fitted.skipped:
+        file = Path(folder) / "skipped.jsonl"
+        click.echo(f"{len(fitted.skipped)} records left out, see {file}", err=True)
+    show_fit(fitted.classifier, folder)
 
 
 def show_fit(classifier: Any, folder: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from labelmass.reporting.document import report
 from labelmass.reporting.explorer import Explorer, explorers
 from labelmass.reporting.gather import Gathered, gather
 from labelmass.reporting.numbers import numbers
@@ -16,5 +17,6 @@ __all__ = [
     "gather",
     "numbers",
     "page",
+    "report",
     "save_figures",
 ]

@@ -31,11 +31,11 @@ from labelmass.scores.signature import Signature
 from labelmass.scoring.explorer import Explored
 from labelmass.scoring.saved_trees import SavedTrees
 from labelmass.scoring.shortfall import LIMITS
-from labelmass.targets import Targets
+from labelmass.targets import Targets, targets_of
 from labelmass.targets.targets import GOLD
 from labelmass.task import Record, Task
-from labelmass.workflows.analysis import diagnose_runs
-from labelmass.workflows.compare import Run, targets_of
+from labelmass.workflows.analysis import analyse
+from labelmass.workflows.runs import Run
 
 Floats = NDArray[np.float64]
 
@@ -288,7 +288,7 @@ def _model(
 
 def _diagnosis(folder: Path) -> Diagnosis | str:
     try:
-        (found,) = diagnose_runs([folder])
+        (found,) = analyse([folder])
     except MethodError as error:
         return str(error)
     return found.diagnosis

@@ -13,11 +13,12 @@ from labelmass.datasets.splits import split_records
 from labelmass.errors import LabelMassError, RecordError
 from labelmass.records import BadRecord, read_records
 from labelmass.records.readers import each_record
+from labelmass.targets import targets_of
+from labelmass.targets.of_records import FIELDS
 from labelmass.task import Record, Task
 from labelmass.task.record import Fields
 from labelmass.training.examples import Example, Examples
 from labelmass.training.settings import Settings
-from labelmass.workflows.compare import FIELDS, targets_of
 
 Source = str | Path | Iterable[Mapping[str, Any] | Record]
 Skipped = tuple[str | int, str]

@@ -11,10 +11,10 @@ import numpy as np
 from labelmass.answers.boundary import TAIL, Joint
 from labelmass.errors import RecordError, TaskError
 from labelmass.lm.base import Tokenizer, common_length
+from labelmass.targets import targets_of
 from labelmass.task import Record, Task
 from labelmass.task.prompt import Part, Prompt, Turn
 from labelmass.training.settings import Settings
-from labelmass.workflows.compare import targets_of
 
 Ids = tuple[int, ...]
 

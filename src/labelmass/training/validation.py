@@ -17,10 +17,9 @@ from labelmass.scores import Outcome
 from labelmass.scoring.plan import Plan
 from labelmass.scoring.score import scores_of
 from labelmass.scoring.scorer import Scorer
-from labelmass.targets import Targets
+from labelmass.targets import Targets, targets_of
 from labelmass.task import Record, Task
 from labelmass.training.settings import Settings
-from labelmass.workflows.compare import targets_of
 
 
 class Validation:

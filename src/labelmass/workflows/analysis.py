@@ -1,4 +1,4 @@
-"""Diagnoses of saved trees, a folder at a time: what `labelmass diagnose` shows."""
+"""How models write several labels: analyses of saved trees, a folder at a time."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Gold:
 
 
 @dataclass(frozen=True, slots=True)
-class Diagnosed:
+class RunAnalysis:
     """A folder of saved trees, diagnosed. failed: records without a tree."""
 
     name: str
@@ -71,17 +71,17 @@ class Diagnosed:
         } | self.diagnosis.to_dict()
 
 
-def diagnose_runs(
-    folders: Sequence[str | Path], field: str = "labels", model: LanguageModel | None = None
-) -> list[Diagnosed]:
-    """A diagnosis for each folder of saved trees, in the order given, then by name.
+def analyse(
+    runs: Sequence[str | Path], field: str = "labels", model: LanguageModel | None = None
+) -> list[RunAnalysis]:
+    """An analysis of each folder of saved trees, in the order given, then by name.
 
     field: of the records, with gold labels. model: reads the answers of its own runs again, for
     their attention; LabelMassError if it made none of them.
     Runs are named after their folders, as far up as tells them apart. Raises LabelMassError where a
     folder holds no trees, or not what is read here.
     """
-    saved = [one for folder in folders for one in find_saved(folder)]
+    saved = [one for folder in runs for one in find_saved(folder)]
     if len(set(saved)) < len(saved):
         twice = next(one for one in saved if saved.count(one) > 1)
         raise LabelMassError(f"{twice} is named twice")
@@ -98,12 +98,12 @@ def diagnose_runs(
     ]
 
 
-def _with_attention(found: Diagnosed, model: LanguageModel) -> Diagnosed:
+def _with_attention(found: RunAnalysis, model: LanguageModel) -> RunAnalysis:
     shares = attention_shares(attended(SavedTrees(found.folder), model))
     return replace(found, diagnosis=replace(found.diagnosis, attention=shares))
 
 
-def _diagnosed(folder: Path, name: str, field: str) -> Diagnosed:
+def _diagnosed(folder: Path, name: str, field: str) -> RunAnalysis:
     saved = SavedTrees(folder)
     reader = _Reader(saved, field)
     try:
@@ -113,7 +113,7 @@ def _diagnosed(folder: Path, name: str, field: str) -> Diagnosed:
     if not diagnosis.records:
         raise LabelMassError(f"{folder}: no record has a tree")
     gold = Gold(field, reader.known, dict(sorted(reader.ignored.items())))
-    return Diagnosed(name, folder, saved.task, saved.signature, reader.failed, gold, diagnosis)
+    return RunAnalysis(name, folder, saved.task, saved.signature, reader.failed, gold, diagnosis)
 
 
 class _Reader:

@@ -17,9 +17,8 @@ from labelmass.supervised import Classifier, Sentences, Tfidf, cross_fit_heads, 
 from labelmass.supervised.classifier import Source
 from labelmass.supervised.heads import FOLDS
 from labelmass.supervised.logistic import Features, Floats
-from labelmass.targets import Targets
+from labelmass.targets import Targets, targets_of
 from labelmass.task import Record, Task
-from labelmass.workflows.compare import targets_of
 
 TFIDF = "tfidf"
 

@@ -1,76 +1,23 @@
-"""All methods side by side, on one exploration of every record by every model.
-
-A run is a folder: a folder of saved trees for each model, which every later command reads.
-"""
+"""A run: a folder with trees of the same records by one model or several."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from labelmass.errors import FitError, LabelMassError, TaskError
-from labelmass.estimators import ESTIMATORS
+from labelmass.errors import FitError, LabelMassError
 from labelmass.lm.base import LanguageModel
 from labelmass.scores import Failure, Outcome, Scores
 from labelmass.scoring.classifiers import Beside, check_beside
 from labelmass.scoring.explorer import Explored
-from labelmass.scoring.plan import Item, Plan
-from labelmass.scoring.saved_trees import SavedTrees, TreeStore, find_saved
+from labelmass.scoring.saved_trees import SavedTrees, find_saved
 from labelmass.scoring.score import read_saved, scores_of
-from labelmass.scoring.scorer import Scorer
 from labelmass.scoring.shortfall import Shortfall
 from labelmass.supervised import Classifier, States
-from labelmass.targets import Targets
+from labelmass.targets import Targets, targets_of
 from labelmass.task import Record, Task
-from labelmass.task.record import Fields
-
-FIELDS = ("labels", "annotators", "distribution", "unknown")
-"""What of a record says what people said."""
-
-
-def plain_methods(task: Task) -> list[str]:
-    """The methods that read the one tree: no further prompts, nothing drawn."""
-    return [
-        name
-        for name, method in ESTIMATORS.items()
-        if not method.needs.draws
-        and method.gap(task) is None
-        and not method.questions(task)
-        and name not in ("constant", "base-rate")  # every evaluation has these of its own
-    ]
-
-
-def open_store(
-    run: str | Path,
-    plan: Plan,
-    model: LanguageModel,
-    source: str,
-    fields: Fields | None = None,
-    *,
-    overwrite: bool = False,
-) -> TreeStore:
-    """The trees of a model in a run, begun or gone on with."""
-    folder = re.sub(r"[^\w.-]+", "-", model.name).strip("-.") or "model"
-    return TreeStore(
-        Path(run) / folder,
-        plan.task,
-        plan.signature(model),
-        source=source,
-        fields=fields,
-        overwrite=overwrite,
-    )
-
-
-def grow(
-    plan: Plan, items: Iterable[Item], model: LanguageModel, store: TreeStore, batch_size: int
-) -> Iterator[Outcome]:
-    """Explore what the store has no trees of yet; the results, as they come."""
-    scorer = Scorer.of_plan(plan, model, batch_size=batch_size)
-    for _, result in scorer.run(store.left(items), store=store):
-        yield result
 
 
 @dataclass(frozen=True)
@@ -151,29 +98,3 @@ def _brief(result: Outcome) -> dict[str, Any]:
         return {"error": result.error}
     missed = {name: one.to_dict() for name, one in result.missed.items()}
     return {"missed": missed, "signature": {"tolerance": result.tolerance}}
-
-
-def targets_of(
-    task: Task, records: Iterable[Record], gold: str = "given", group: str = "group"
-) -> Targets:
-    """What people said of the records, in the labels of the task (pooled, or left out)."""
-    found = [record.to_dict() for record in records]
-    pool: dict[str, str | None] = {}
-    for name in {name for record in found for name in _names(record)}:
-        try:
-            pool[name] = task.counts_for(name)
-        except TaskError:
-            continue  # Targets names the record
-    return Targets.from_records(found, task.label_names, gold=gold, pool=pool, group=group)
-
-
-def _names(record: Mapping[str, Any]) -> Iterator[str]:
-    """Every name that a record's fields may hold for a label; what is no name, Targets refuses."""
-    for key in FIELDS:
-        for one in _each(record.get(key)):
-            yield from (name for name in _each(one) if isinstance(name, str))
-
-
-def _each(value: Any) -> Iterable[Any]:
-    """What a list holds, or else the value itself."""
-    return value if isinstance(value, Iterable) and not isinstance(value, str) else (value,)

@@ -1,0 +1,39 @@
+"""Targets of the records of a task."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from labelmass.errors import TaskError
+from labelmass.targets.targets import Targets
+from labelmass.task import Record, Task
+
+FIELDS = ("labels", "annotators", "distribution", "unknown")
+"""What of a record says what people said."""
+
+
+def targets_of(
+    task: Task, records: Iterable[Record], gold: str = "given", group: str = "group"
+) -> Targets:
+    """What people said of the records, in the labels of the task (pooled, or left out)."""
+    found = [record.to_dict() for record in records]
+    pool: dict[str, str | None] = {}
+    for name in {name for record in found for name in _names(record)}:
+        try:
+            pool[name] = task.counts_for(name)
+        except TaskError:
+            continue  # Targets names the record
+    return Targets.from_records(found, task.label_names, gold=gold, pool=pool, group=group)
+
+
+def _names(record: Mapping[str, Any]) -> Iterator[str]:
+    """Every name that a record's fields may hold for a label; what is no name, Targets refuses."""
+    for key in FIELDS:
+        for one in _each(record.get(key)):
+            yield from (name for name in _each(one) if isinstance(name, str))
+
+
+def _each(value: Any) -> Iterable[Any]:
+    """What a list holds, or else the value itself."""
+    return value if isinstance(value, Iterable) and not isinstance(value, str) else (value,)

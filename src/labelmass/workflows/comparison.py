@@ -1,0 +1,214 @@
+"""Compare methods, and models, on records that people labelled: one exploration a record and model.
+
+A run is a folder: a folder of saved trees for each model, which every later command reads.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from labelmass.answers.search import Budget
+from labelmass.errors import LabelMassError
+from labelmass.estimators import ESTIMATORS
+from labelmass.estimators.selection import Selection
+from labelmass.evaluation import Evaluation, Threshold, evaluate
+from labelmass.lm.base import LanguageModel
+from labelmass.lm.load import load
+from labelmass.records import count_records
+from labelmass.scoring.classifiers import check_beside
+from labelmass.scoring.forecast import Forecast
+from labelmass.scoring.plan import Plan
+from labelmass.scoring.resuming import Input
+from labelmass.scoring.saved_trees import TreeStore
+from labelmass.scoring.scorer import Scorer
+from labelmass.scoring.shortfall import Shortfall
+from labelmass.scoring.to_file import Watch, nothing_said, say_resumed, unwatched
+from labelmass.supervised import Classifier, States
+from labelmass.targets import targets_of
+from labelmass.task import Record, Task
+from labelmass.task.record import Fields
+from labelmass.workflows.calibration import with_calibrated
+from labelmass.workflows.runs import Run
+
+Models = Iterable[LanguageModel | str | None]
+"""Models, or what `labelmass.load` takes; they are asked one after the other."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Methods side by side.
+
+    evaluation: every metric of every method. run: the trees they were read off. short: what failed,
+    or missed the tolerance, over all models.
+    """
+
+    evaluation: Evaluation
+    run: Run
+    short: Shortfall
+
+
+def compare(
+    source: str | Path,
+    task: Task | str | Path | None = None,
+    *,
+    out: str | Path,
+    models: Models = (None,),
+    methods: Sequence[str] | None = None,
+    tolerance: float = 0.01,
+    nodes: int = 2048,
+    normalise: str = "raw",
+    samples: int | None = None,
+    orders: int = 1,
+    prior: str | None = None,
+    rules: Sequence[Selection] = (),
+    calibration_method: str | None = None,
+    classifiers: Sequence[Classifier] = (),
+    gold: str = "given",
+    threshold: float = 0.5,
+    baseline: str | None = None,
+    metrics: Sequence[str] | None = None,
+    draws: int = 2000,
+    limit: int | None = None,
+    batch_size: int = 16,
+    max_text_tokens: int | None = None,
+    fields: Fields | None = None,
+    overwrite: bool = False,
+    watch: Watch = unwatched,
+    say: Callable[[str], None] = nothing_said,
+    forecast: Callable[[Forecast], None] | None = None,
+) -> Comparison:
+    """Score the records of a file by all methods, and judge them by their labels or annotators.
+
+    source: records with `labels`, `annotators` or `distribution`; or a run, which is judged again,
+        without a model. task: None for a run, which knows its own.
+    out: the run's folder: every model's trees are kept in it, and a stopped run goes on.
+    models: asked one after the other; of a run, those that wrote what probes read.
+    methods: None for every method that reads the one tree, without further prompts or draws.
+    calibration_method: also each method calibrated, every record by a fit that has not seen it.
+    classifiers: trained on labelled records, judged on the same.
+    gold: what makes a gold set, see `Targets`. threshold: a label is set from this P.
+    limit: LabelMassError if more prompts than this would be asked in all.
+    forecast: is told what each record will take, before any work is done.
+    The others are those of `Plan` and `evaluate`.
+    """
+    again = Path(source).is_dir()
+    wrote = {one.source.fingerprint for one in classifiers if isinstance(one.source, States)}
+    kept: dict[str, LanguageModel] = {}
+    if again:
+        if wrote:
+            kept = {model.fingerprint: model for model in map(_loaded, models)}
+    else:
+        if task is None:
+            raise LabelMassError("records are of no task: name one")
+        asked = task if isinstance(task, Task) else Task.load(task)
+        check_beside(classifiers, asked)
+        plan = Plan(
+            asked,
+            methods or plain_methods(asked),
+            budget=Budget(tolerance=tolerance, nodes=nodes),
+            normalisation=normalise,
+            every_method=True,
+            samples=samples,
+            orders=orders,
+            max_text_tokens=max_text_tokens,
+        )
+        total = count_records(source)
+        count = len(models) if isinstance(models, Sized) else 1
+        plan.forecast.check(None if total is None else total * count, limit)
+        if forecast is not None:
+            forecast(plan.forecast)
+        explored = explore(
+            plan,
+            Input(source, fields),
+            models,
+            out,
+            gold=gold,
+            total=total,
+            batch_size=batch_size,
+            overwrite=overwrite,
+            watch=watch,
+            say=say,
+        )
+        # of those that no probe reads, none is kept: two may not fit
+        kept = {model.fingerprint: model for model in explored if model.fingerprint in wrote}
+    run, short = Run.open(source if again else out), Shortfall()
+    rows = run.scores(
+        methods or plain_methods(run.task),
+        short=short,
+        normalise=normalise,
+        prior=prior,
+        rules=rules,
+    )
+    rows |= run.scores_by(classifiers, kept)
+    targets = run.targets(gold)
+    if calibration_method is not None:
+        rows = with_calibrated(rows, targets, calibration_method)
+    single = run.task.format.single
+    evaluation = evaluate(
+        rows,
+        targets,
+        metrics or None,
+        threshold=None if single else Threshold(threshold),
+        baseline=baseline,
+        single=single,
+        draws=draws,
+    )
+    return Comparison(evaluation, run, short)
+
+
+def plain_methods(task: Task) -> list[str]:
+    """The methods that read the one tree: no further prompts, nothing drawn."""
+    return [
+        name
+        for name, method in ESTIMATORS.items()
+        if not method.needs.draws
+        and method.gap(task) is None
+        and not method.questions(task)
+        and name not in ("constant", "base-rate")  # every evaluation has these of its own
+    ]
+
+
+def explore(
+    plan: Plan,
+    source: Input,
+    models: Models,
+    out: str | Path,
+    *,
+    gold: str = "given",
+    total: int | None = None,
+    batch_size: int = 16,
+    overwrite: bool = False,
+    watch: Watch = unwatched,
+    say: Callable[[str], None] = nothing_said,
+) -> Iterator[LanguageModel]:
+    """The trees of every record, as far as the run has none, by each model; it, when it is done."""
+    with source as records:
+        # what people said is read before hours of work, too: ids that repeat, labels unknown
+        good = (record for _, record in records.reread() if isinstance(record, Record))
+        targets_of(plan.task, good, gold)
+        for model in map(_loaded, models):
+            folder = re.sub(r"[^\w.-]+", "-", model.name).strip("-.") or "model"
+            store = TreeStore(
+                Path(out) / folder,
+                plan.task,
+                plan.signature(model),
+                source=records.source,
+                fields=records.fields,
+                overwrite=overwrite,
+            )
+            with closing(store):
+                store.resume(records.reread)
+                say_resumed(say, None, store)
+                scorer = Scorer.of_plan(plan, model, batch_size=batch_size)
+                results = scorer.run(store.left(records.reread()), store=store)
+                for _ in watch(results, total, len(store)):
+                    pass
+            yield model
+
+
+def _loaded(model: LanguageModel | str | None) -> LanguageModel:
+    return load(model) if model is None or isinstance(model, str) else model

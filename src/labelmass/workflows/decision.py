@@ -1,0 +1,54 @@
+"""What a policy does with scores, and whether they are still those it was made on."""
+
+from __future__ import annotations
+
+from labelmass.calibration import Calibrator
+from labelmass.decisions import Decisions, Drift, Policy, compare
+from labelmass.errors import FitError
+from labelmass.scores import Scores
+from labelmass.scores.signature import methods_for
+
+
+def decide(
+    scores: Scores, policy: Policy, *, calibrator: Calibrator | None = None, force: bool = False
+) -> Decisions:
+    """What a policy does with the scores it is for, see `labelmass.decisions.decide`.
+
+    calibrator: what they go through first. force: whatever kind of scores these are.
+    """
+    return scores_for(scores, policy, calibrator=calibrator, force=force).decide(
+        policy, force=force
+    )
+
+
+def drift(
+    scores: Scores, policy: Policy, *, calibrator: Calibrator | None = None, force: bool = False
+) -> Drift:
+    """How the scores differ from those that a policy was made on; its `warnings` have numbers.
+
+    FitError if the policy remembers no scores.
+    """
+    if policy.reference is None:
+        raise FitError(
+            "this policy remembers no scores to compare with: make it with `labelmass tune`"
+        )
+    scores = scores_for(scores, policy, calibrator=calibrator, force=force)
+    return compare(
+        policy.reference,
+        policy.labels,
+        scores.p,
+        policy.thresholds,
+        masses=scores.masses,
+        fitted=policy.signature,
+        signature=scores.method_signature,
+    )
+
+
+def scores_for(
+    scores: Scores, policy: Policy, *, calibrator: Calibrator | None = None, force: bool = False
+) -> Scores:
+    """The scores that a policy is for, as far as they are there, in the order of its labels."""
+    scores = scores.select(likely=methods_for(policy.signature))
+    if scores.labels != policy.labels:
+        scores = scores.at(scores.ids, policy.labels)
+    return scores if calibrator is None else scores.through(calibrator, force=force)

@@ -1,0 +1,56 @@
+"""Why a label got its probability: the tree of answers to one text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from labelmass.answers.search import Budget
+from labelmass.errors import LabelMassError, RecordError
+from labelmass.lm.base import LanguageModel
+from labelmass.lm.load import load
+from labelmass.scores import Failure
+from labelmass.scoring.explorer import Explored, Explorer
+from labelmass.scoring.plan import Plan
+from labelmass.scoring.saved_trees import SavedTrees
+from labelmass.task import Record, Task
+
+
+def explain(
+    text: str | Record,
+    task: Task | str | Path,
+    model: LanguageModel | str | None = None,
+    *,
+    tolerance: float = 0.01,
+    normalise: str = "raw",
+) -> Explored:
+    """The tree of answers to a text, grown so that every method can be read off it.
+
+    RecordError if the text cannot be explored.
+    """
+    task = task if isinstance(task, Task) else Task.load(task)
+    plan = Plan(
+        task, budget=Budget(tolerance=tolerance), normalisation=normalise, every_method=True
+    )
+    model = load(model) if model is None or isinstance(model, str) else model
+    explorer = Explorer(
+        model, task, budget=plan.budget, needs=plan.needs, normalisation=plan.normalisation
+    )
+    record = text if isinstance(text, Record) else Record(id=1, text=text)
+    ((_, _, outcome),) = explorer.explore([(1, record)])
+    if isinstance(outcome, RecordError):
+        raise outcome
+    return outcome
+
+
+def saved_explanation(trees: str | Path, name: str | None = None) -> Explored:
+    """The tree of a record from a folder of saved trees; the first one if no id is named.
+
+    RecordError for a record without a tree, LabelMassError where there is no such record.
+    """
+    for kept in SavedTrees(trees):
+        if isinstance(kept, Failure):
+            if str(kept.id) == name:
+                raise RecordError(f"record {kept.id} has no tree: {kept.error}")
+        elif name is None or str(kept.record.id) == name:
+            return kept
+    raise LabelMassError(f"no record {name or 'at all'!r} among the trees of {trees}")

@@ -1,0 +1,220 @@
+"""Fit what learns from labelled records: classifiers of texts and of hidden states, and rules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from labelmass.answers.search import Budget
+from labelmass.answers.tree import AnswerTree, Normalisation
+from labelmass.errors import FitError, LabelMassError, RecordError
+from labelmass.estimators import LabelScores
+from labelmass.estimators.selection import Selection
+from labelmass.files.writing import write_json, write_records
+from labelmass.lm.base import LanguageModel
+from labelmass.lm.load import load
+from labelmass.provenance import HoldOut
+from labelmass.records import BadRecord, read_records
+from labelmass.scores import Cost, Failure, Result, Scores, Signature
+from labelmass.scoring.explorer import Explored
+from labelmass.scoring.hidden_states import StateReader
+from labelmass.scoring.journal import Journal
+from labelmass.scoring.saved_trees import SavedTrees, is_saved
+from labelmass.scoring.to_file import Watch, nothing_said, say_resumed, unwatched
+from labelmass.supervised import Classifier, States
+from labelmass.task import Record, Task
+from labelmass.task.record import Fields
+from labelmass.workflows.probing import Stated, Study, explore_greedily, keep_states, probe_study
+from labelmass.workflows.training_set import Fitting, Labelled, Skipped, text_fitting
+
+STUDY, JOURNAL, SKIPPED = "study.json", "states.journal", "skipped.jsonl"
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """A classifier, what it was fitted on, and the records that were left out.
+
+    signature: of its scores. study: of a probe, what a hidden state knows; None where the records
+    are too few, and for other classifiers. note: why there is no study. unlabelled: how many of the
+    model's own answers hold no label, None where it was not asked.
+    """
+
+    classifier: Classifier
+    fitting: Fitting
+    skipped: tuple[Skipped, ...]
+    signature: Signature
+    study: Study | None = None
+    note: str = ""
+    unlabelled: int | None = None
+
+    def cross_fitted(self) -> Scores:
+        """Scores of the records it was fitted on, each by a fit that has not seen it."""
+        labels, method = self.fitting.task.label_names, self.classifier.method
+        results = [
+            Result(
+                record.id,
+                {method: LabelScores.points(labels, p)},
+                Cost(),
+                self.signature,
+                input=record.input,
+            )
+            for record, p in zip(self.fitting.records, self.fitting.cross_fitted(), strict=True)
+        ]
+        return Scores.from_results(results, labels, self.signature)
+
+    def save(self, folder: str | Path) -> None:
+        """The classifier, and the lists beside it, to a folder."""
+        folder = Path(folder)
+        self.classifier.save(folder)
+        (folder / SKIPPED).unlink(missing_ok=True)
+        if self.skipped:
+            write_records(
+                folder / SKIPPED, ({"id": name, "error": why} for name, why in self.skipped)
+            )
+        (folder / STUDY).unlink(missing_ok=True)
+        if self.study is not None:
+            write_json(folder / STUDY, self.study.to_dict())
+
+
+def fit_encoder(
+    source: str | Path,
+    task: Task | str | Path,
+    *,
+    features: str = "tfidf",
+    gold: str = "given",
+    group: str = "group",
+    soft: bool = True,
+    fields: Fields | None = None,
+    seed: int = 0,
+) -> Fitted:
+    """Fit a logistic regression a label on the texts of a file, and what people said of them.
+
+    source: records with `labels`, `annotators` or `distribution`; bad ones are left out.
+    features: "tfidf", "minilm", or the folder of a transformers encoder. soft: on annotator shares
+    where there are any, else on gold. group: the field of what is never divided between folds.
+    FitError where nothing is left to fit on.
+    """
+    asked = task if isinstance(task, Task) else Task.load(task)
+    items = (item for _, item in read_records(source, fields=fields))
+    data = Labelled.of(items, asked, gold, group)
+    fitting = text_fitting(features, asked, data.records, data.targets, soft=soft, seed=seed)
+    classifier = fitting.classifier({"input": str(source)})
+    signature = Signature.of_texts(asked, [classifier.mark])
+    return Fitted(classifier, fitting, data.skipped, signature)
+
+
+def fit_probe(
+    source: str | Path,
+    out: str | Path,
+    task: Task | str | Path | None = None,
+    model: LanguageModel | str | None = None,
+    *,
+    steps: str = "first",
+    layer: int = -1,
+    gold: str = "given",
+    group: str = "group",
+    soft: bool = True,
+    hold_out: float = 0.2,
+    batch_size: int = 16,
+    fields: Fields | None = None,
+    overwrite: bool = False,
+    seed: int = 0,
+    watch: Watch = unwatched,
+    say: Callable[[str], None] = nothing_said,
+) -> Fitted:
+    """Fit a logistic regression a label on the model's hidden states where it answers.
+
+    source: records with what people said, or a folder of saved trees of such records, whose task
+    and model these are. out: states are kept in this folder, and a stopped run goes on. steps,
+    layer: see `States.of`. hold_out: share of the records that the study is judged on.
+    LabelMassError for a model that did not write the trees.
+    """
+    saved = SavedTrees(source) if is_saved(source) else None
+    if saved is None and task is None:
+        raise LabelMassError("records are of no task: name one")
+    asked = saved.task if saved is not None else task
+    asked = asked if isinstance(asked, Task) else Task.load(asked or "")
+    items, trees = _labelled(source, saved, fields)
+    data = Labelled.of(items, asked, gold, group)
+    if model is None or isinstance(model, str):
+        model = load(model)
+    if saved is not None and saved.signature.fingerprint != model.fingerprint:
+        raise LabelMassError(
+            f"{model.name}@{model.fingerprint} did not write these trees: name the model that did, "
+            f"{saved.signature.model}"
+        )
+    states = States.of(model, asked.hash, layer, steps)
+    read = StateReader(states, asked, model)
+    folder = Path(out)
+    folder.mkdir(parents=True, exist_ok=True)
+    keyed = list(enumerate(data.records))
+    mark = {"states": states.to_dict()}
+    with Journal(folder / JOURNAL, mark, source=str(source), overwrite=overwrite) as journal:
+        say_resumed(say, journal.resume(lambda: keyed, lambda line, _: line))
+        done = len(journal)
+        left = journal.left(keyed)
+        if saved is None:
+            explored = explore_greedily(left, model, asked, batch_size)
+        else:
+            explored = ((key, trees[record.id]) for key, record in left)
+        counted = (one for n in keep_states(explored, read, journal) for one in range(n))
+        for _ in watch(counted, len(keyed), done):
+            pass
+        stated = Stated.of(journal, data.records, len(asked.labels))
+    targets = data.targets.at([record.id for record in stated.records])
+    fitting = Fitting(states, stated.x, asked, stated.records, targets, soft, seed=seed)
+    classifier = fitting.classifier({"input": str(source)})
+    signature = Signature.of(
+        model, asked, ("probe",), Normalisation.RAW, Budget(), fitted=(classifier.mark,)
+    )
+    study, note = None, ""
+    try:
+        study = probe_study(
+            stated,
+            targets,
+            states,
+            hold_out=HoldOut(hold_out, seed),
+            single=asked.format.single,
+            seed=seed,
+        )
+    except FitError as error:
+        note = f"the study is left out: {error}"
+    skipped = (*data.skipped, *stated.failed.items())
+    unlabelled = int((stated.first < 0).sum())
+    return Fitted(classifier, fitting, skipped, signature, study, note, unlabelled)
+
+
+def _labelled(
+    source: str | Path, saved: SavedTrees | None, fields: Fields | None
+) -> tuple[Iterable[Record | BadRecord | Failure], dict[str | int, Explored]]:
+    """The records, bad ones too, and the trees that there are, by id."""
+    trees: dict[str | int, Explored] = {}
+    if saved is None:
+        return (item for _, item in read_records(source, fields=fields)), trees
+    found = list(saved)
+    for one in found:
+        if isinstance(one, Explored):
+            trees.setdefault(one.record.id, one)  # of records with one id the first is fitted on
+    return (one.record if isinstance(one, Explored) else one for one in found), trees
+
+
+def fit_rule(trees: str | Path, rule: str, *, gold: str = "labels", most: int = 2) -> Selection:
+    """Fit the threshold of an uncertainty rule on saved trees of records with true labels.
+
+    rule: "probability", "entropy" or "logtoku". gold: the field of the true labels. most: how many
+    labels a sure record gets. RecordError for a record without true labels.
+    """
+    saved = SavedTrees(trees)
+    grown: dict[str, AnswerTree] = {}
+    truth: dict[str, Sequence[str]] = {}
+    for kept in saved:
+        if isinstance(kept, Failure):
+            continue
+        record = kept.record
+        labels = record.extra.get(gold)
+        if not isinstance(labels, list):
+            raise RecordError(f"record {record.id!r} has no list {gold!r} of true labels")
+        grown[record.digest] = kept.tree
+        truth[record.digest] = saved.task.named(labels)
+    return Selection.fit(rule, grown, truth, most=most)
