@@ -77,6 +77,7 @@ def command(source: str, task: str | None, folder: str, **options: Any) -> None:
     from labelmass.scoring.saved_trees import is_saved
     from labelmass.workflows.fitting import fit_probe
 
+    seed: int = options["seed"] or 0
     if again := is_saved(source):
         refuse_asked(source, task, {**options, "seed": None})
         warn_of_changes(source)
@@ -99,7 +100,7 @@ def command(source: str, task: str | None, folder: str, **options: Any) -> None:
         batch_size=options["batch_size"],
         fields=fields_of(options),
         overwrite=options["overwrite"],
-        seed=options["seed"] or 0,
+        seed=seed,
         watch=watched,
         say=say,
     )

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from labelmass.answers.search import Budget
+from labelmass.calibration import Calibrator
+from labelmass.decisions import Policy
 from labelmass.errors import LabelMassError, RecordError
+from labelmass.estimators.selection import Selection
 from labelmass.estimators.wrappers import CONTENT_FREE
 from labelmass.lm.base import LanguageModel
 from labelmass.records.readers import BadRecord, Item, each_record
@@ -19,6 +22,7 @@ from labelmass.scoring.plan import Plan
 from labelmass.scoring.results import Prior, mean_log_odds, read_result
 from labelmass.scoring.saved_trees import TreeStore
 from labelmass.scoring.to_file import Summary, Watch, nothing_said, score_to_file, unwatched
+from labelmass.supervised import Classifier
 from labelmass.task import Record, Task
 from labelmass.task.record import Fields
 
@@ -34,9 +38,10 @@ class Scorer:
         for result in scorer.stream(open("texts.txt")):
             print(result)
 
-    model: what `labelmass.load` gives or takes; None for the embedded model.
-    batch_size: prompts in flight at once. keep_trees: whether results keep the trees that they were
-    read off; without, a result takes some kilobytes. The other options are those of `Plan`.
+    task: a `Task`, a preset's name or a task file. model: what `labelmass.load` gives or takes;
+    None for the embedded model. tolerance: of the budget, where none is given. batch_size: prompts
+    in flight at once. keep_trees: whether results keep the trees that they were read off; without,
+    a result takes some kilobytes. The other options are those of `Plan`.
     Not for several threads at once. Raises TaskError, ModelError, MethodError or FitError before
     any work is done.
     """
@@ -46,12 +51,44 @@ class Scorer:
         task: Task | str | Path,
         model: LanguageModel | str | None = None,
         *,
+        methods: Sequence[str] = ("any-place",),
+        normalise: str = "raw",
+        tolerance: float = 0.01,
+        budget: Budget | None = None,
+        off_format: str = "not-written",
+        every_method: bool = False,
+        samples: int | None = None,
+        orders: int = 1,
+        prior: str | None = None,
+        rate: float = 0.5,
+        rules: Sequence[Selection] = (),
+        classifiers: Sequence[Classifier] = (),
+        calibrator: Calibrator | None = None,
+        policy: Policy | None = None,
+        force: bool = False,
+        max_text_tokens: int | None = None,
         batch_size: int = 16,
         keep_trees: bool = False,
-        **options: Any,
     ) -> None:
-        task = task if isinstance(task, Task) else Task.load(task)
-        self._set_up(Plan(task, **options), model, batch_size, keep_trees)
+        plan = Plan(
+            task if isinstance(task, Task) else Task.load(task),
+            methods,
+            budget=budget or Budget(tolerance=tolerance),
+            normalisation=normalise,
+            off_format=off_format,
+            every_method=every_method,
+            samples=samples,
+            orders=orders,
+            prior=prior,
+            rate=rate,
+            rules=rules,
+            classifiers=classifiers,
+            calibrator=calibrator,
+            policy=policy,
+            force=force,
+            max_text_tokens=max_text_tokens,
+        )
+        self._set_up(plan, model, batch_size, keep_trees)
 
     @classmethod
     def of_plan(
