@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from labelmass.analysis.answer import Answer, Item, Kind, Place, read_answer
 from labelmass.analysis.counts import Share, Spread, plain
-from labelmass.analysis.diagnosis import Diagnosis, diagnose
+from labelmass.analysis.diagnosis import Diagnosis, diagnose, diagnose_answers
 from labelmass.analysis.sweep import SweepPoint, demo_sweep
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "SweepPoint",
     "demo_sweep",
     "diagnose",
+    "diagnose_answers",
     "plain",
     "read_answer",
 ]

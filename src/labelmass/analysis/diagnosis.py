@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from labelmass.analysis.answer import Item, read_answer
+from labelmass.analysis.answer import Answer, Item, read_answer
 from labelmass.analysis.attention import AttentionShares
 from labelmass.analysis.counts import plain
 from labelmass.analysis.order import (
@@ -78,7 +78,11 @@ def diagnose(items: Iterable[Item], model: str = "") -> Diagnosis:
 
     Raises MethodError if the label tries of a tree were not grown.
     """
-    answers = [read_answer(item) for item in items]
+    return diagnose_answers([read_answer(item) for item in items], model)
+
+
+def diagnose_answers(answers: Sequence[Answer], model: str = "") -> Diagnosis:
+    """Every analysis of these answers."""
     gold = any(answer.gold is not None for answer in answers)
     return Diagnosis(
         model,

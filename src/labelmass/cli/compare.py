@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from labelmass._ranges import COUNT, ORDERS, POSITIVE, SAMPLES
-from labelmass.cli.judging import CALIBRATORS, judging_options, show
+from labelmass.cli.judging import CALIBRATORS, judging_options
 from labelmass.cli.numbers import number
 from labelmass.cli.options import (
     NORMALISATIONS,
@@ -89,6 +89,8 @@ def command(source: str, task: str | None, run: str, strict: bool, **options: An
       labelmass compare run --normalise on-format --gold majority --out run-on-format
       labelmass compare run --calibrator platt --out run-calibrated
     """
+    from rich.console import Console
+
     from labelmass.cli.progress import say, watched
     from labelmass.workflows.comparison import compare
 
@@ -128,9 +130,8 @@ def command(source: str, task: str | None, run: str, strict: bool, **options: An
         say=say,
         forecast=announce,
     )
-    head = {"task": found.run.task.name, "task_hash": found.run.task.hash, "input": source}
-    head["normalisation"] = options["normalise"]
-    show(found.evaluation, head, Path(run), "comparison")
+    Console().print(found.evaluation)
+    click.echo(f"{run}/comparison.json, .csv, .md and .tex", err=True)
     for line in found.short.lines():
         click.echo(line, err=True)
     if found.short and strict:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from labelmass.cli.judging import judge, judging_options, read_targets, show
+from labelmass.cli.judging import judge, judging_options, read_targets
 from labelmass.cli.options import task_option
 from labelmass.cli.records import records_options
 
@@ -33,6 +33,8 @@ def command(scores: tuple[str, ...], source: str, task: str | None, **options: A
       labelmass evaluate scores.jsonl --targets dev.jsonl --task emotions
       labelmass evaluate ours.jsonl theirs.csv --targets dev.jsonl -t emotions --baseline theirs
     """
+    from rich.console import Console
+
     from labelmass.scores import Scores
     from labelmass.task import Task
 
@@ -46,4 +48,7 @@ def command(scores: tuple[str, ...], source: str, task: str | None, **options: A
             found[name if name not in found else f"{Path(path).stem}/{name}"] = one
     evaluation = judge(found, targets, asked.format.single, options)
     head = {"task": asked.name, "task_hash": asked.hash, "scores": list(scores), "input": source}
-    show(evaluation, head, Path(options["out"]) if options["out"] else None, "evaluation")
+    Console().print(evaluation)
+    if (out := options["out"]) is not None:
+        evaluation.save(out, "evaluation", head)
+        click.echo(f"{out}/evaluation.json, .csv, .md and .tex", err=True)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -87,23 +85,3 @@ def judge(scores: Any, targets: Any, single: bool, options: dict[str, Any]):
         single=single,
         draws=options["draws"],
     )
-
-
-def show(evaluation: Any, head: dict[str, Any], folder: Path | None, name: str) -> None:
-    """The table on the terminal, and NAME.json, .csv, .md and .tex in the folder."""
-    from rich.console import Console
-
-    Console().print(evaluation)
-    if folder is None:
-        return
-    folder.mkdir(parents=True, exist_ok=True)
-    found = head | evaluation.to_dict()
-    text = json.dumps(found, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
-    for ending, content in (
-        (".json", text),
-        (".csv", evaluation.to_csv()),
-        (".md", evaluation.to_markdown()),
-        (".tex", evaluation.to_latex()),
-    ):
-        (folder / f"{name}{ending}").write_text(content, encoding="utf-8")
-    click.echo(f"{folder}/{name}.json, .csv, .md and .tex", err=True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from labelmass.evaluation import tables
@@ -162,6 +164,22 @@ class Evaluation:
             },
             "methods": [row.to_dict() for row in self.methods.values()],
         }
+
+    def save(
+        self, folder: str | Path, name: str = "evaluation", about: Mapping[str, Any] | None = None
+    ) -> list[Path]:
+        """Write NAME.json, .csv, .md and .tex to a folder. about: more for the JSON."""
+        folder, found = Path(folder), dict(about or {}) | self.to_dict()
+        folder.mkdir(parents=True, exist_ok=True)
+        contents = {
+            ".json": json.dumps(found, ensure_ascii=False, allow_nan=False, indent=1) + "\n",
+            ".csv": self.to_csv(),
+            ".md": self.to_markdown(),
+            ".tex": self.to_latex(),
+        }
+        for ending, content in contents.items():
+            (folder / f"{name}{ending}").write_text(content, encoding="utf-8")
+        return [folder / f"{name}{ending}" for ending in contents]
 
     def to_csv(self) -> str:
         """A line for every method and metric, and one for each label where there is a value."""

@@ -63,7 +63,7 @@ def _labels(run: Gathered, model: Model, one: Disagreement) -> Iterator[list[str
             label,
             _bar(h, "people"),
             _bar(p, "model"),
-            _bounds(predicted.low, predicted.high, one.row, at),
+            _bounds(predicted.estimates.low, predicted.estimates.high, one.row, at),
             "unknown" if math.isnan(gold) else "yes" if gold else "no",
             "yes" if model.chosen[one.row, at] else "no",
         ]

@@ -11,9 +11,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from labelmass.analysis import Diagnosis
+from labelmass.analysis import Answer, Diagnosis, diagnose_answers, read_answer
 from labelmass.answers.readings import Readings
-from labelmass.answers.tree import Normalisation
 from labelmass.errors import LabelMassError, MethodError
 from labelmass.estimators import ESTIMATORS
 from labelmass.evaluation import METRICS, Sample, Threshold
@@ -26,15 +25,17 @@ from labelmass.reporting.cooccurrence import (
     model_pairs,
     people_pairs,
 )
-from labelmass.scores import Failure, Scores
+from labelmass.scores import Failure, Outcome, Result, Scores
 from labelmass.scores.signature import Signature
 from labelmass.scoring.explorer import Explored
+from labelmass.scoring.plan import Plan
 from labelmass.scoring.saved_trees import SavedTrees
+from labelmass.scoring.score import scores_of
 from labelmass.scoring.shortfall import LIMITS
 from labelmass.targets import Targets, targets_of
 from labelmass.targets.targets import GOLD
 from labelmass.task import Record, Task
-from labelmass.workflows.analysis import analyse
+from labelmass.workflows.analysis import RunReader
 from labelmass.workflows.runs import Run
 
 Floats = NDArray[np.float64]
@@ -130,22 +131,25 @@ def gather(folder: str | Path, method: str | None = None) -> Gathered:
     shown = methods[0] if method is None else method
     if shown not in methods:
         raise LabelMassError(f"{folder}: no method {shown!r} was compared: {', '.join(methods)}")
-    records = list(run.records())
-    targets = targets_of(run.task, records, _gold_rule(comparison))
+    readers = [_ModelReader(one, methods, comparison["normalisation"]) for one in run.folders]
+    records = readers[0].records
+    targets = targets_of(run.task, records.values(), comparison["gold"])
     if len(targets) != comparison["items"]:
         raise LabelMassError(
             f"{folder}: {COMPARISON} judges {comparison['items']} records and the trees hold "
             f"{len(targets)}: judge again with `labelmass compare {folder} --out {folder}`"
         )
-    found = run.scores(methods, normalise=comparison["normalisation"])
     models: list[Model] = []
-    for one in run.folders:
-        prefix = f"{one.name}/" if several else ""
-        scores = {name: found[prefix + name].at(targets.ids, targets.labels) for name in methods}
+    for one in readers:
+        prefix = f"{one.folder.name}/" if several else ""
+        scores = {
+            name: of_one.at(targets.ids, targets.labels) for name, of_one in one.scores.items()
+        }
         for name in methods:
             _check(folder, comparison, prefix + name, scores[name], targets)
         models.append(_model(one, prefix, shown, scores, comparison, targets))
-    return Gathered(folder.resolve().name, run.task, comparison, targets, records[0], tuple(models))
+    first = next(iter(records.values()))
+    return Gathered(folder.resolve().name, run.task, comparison, targets, first, tuple(models))
 
 
 def _comparison(folder: Path, task: Task) -> dict[str, Any]:
@@ -177,6 +181,7 @@ class _Comparison:
     task_hash: str
     normalisation: Normalisation
     items: int
+    gold: str
     groups: int | None
     baseline: str | None
     rules: Mapping[str, str]
@@ -191,6 +196,8 @@ class _Comparison:
         for rule in ("gold", "sets", "intervals"):
             if rule not in self.rules:
                 raise LabelMassError(f"rules.{rule} is missing")
+        if self.gold not in GOLD:
+            raise LabelMassError(f"gold is {self.gold!r}: one of {', '.join(GOLD)}")
         names = [row.name for row in self.methods]
         if not names or len(set(names)) < len(names):
             raise LabelMassError("methods must be some, each of another name")
@@ -209,14 +216,6 @@ def _methods(names: Sequence[str], several: bool) -> list[str]:
     found = [n for n in dict.fromkeys(plain) if n in ESTIMATORS and n not in BASELINES]
     if not found:
         raise LabelMassError(f"nothing that gives probabilities was compared: {', '.join(names)}")
-    return found
-
-
-def _gold_rule(comparison: Mapping[str, Any]) -> str:
-    words = comparison["rules"]["gold"]
-    found = next((name for name, rule in GOLD.items() if words.startswith(rule)), None)
-    if found is None:
-        raise LabelMassError(f"{COMPARISON} has a gold rule that is unknown: {words!r}")
     return found
 
 
@@ -251,81 +250,102 @@ def _check(
 
 
 def _model(
-    folder: Path,
+    reader: _ModelReader,
     prefix: str,
     shown: str,
     scores: Mapping[str, Scores],
     comparison: Mapping[str, Any],
     targets: Targets,
 ) -> Model:
-    saved = SavedTrees(folder)
     p = scores[shown].p
     known = ~(np.isnan(p) | np.isnan(targets.shares))
     far = np.where(known, np.abs(p - targets.shares), 0.0).sum(axis=1)
     far = np.divide(far, known.sum(axis=1), out=np.zeros(len(far)), where=known.any(axis=1))
     worst = {targets.ids[row]: row for row in np.argsort(-far, kind="stable")[:WORST].tolist()}
-    reading = _Reading(saved, targets, Normalisation(comparison["normalisation"]))
-    kept = reading.read(set(worst))
+    kept = reader.explored({name for name, row in worst.items() if far[row] > 0})
     apart = [
         Disagreement(float(far[row]), row, kept[name])
         for name, row in worst.items()
-        if name in kept and far[row] > 0
+        if name in kept
     ]
     threshold = threshold_of(comparison, prefix + shown)
     return Model(
-        folder.name,
-        saved.signature,
+        reader.folder.name,
+        reader.signature,
         shown,
         prefix + shown,
         scores,
         threshold.choose(p, targets.labels),
-        _diagnosis(folder),
-        reading.pairs.mean(),
+        reader.diagnosis(),
+        reader.together(targets),
         tuple(apart),
-        reading.trees(),
+        reader.trees(),
     )
 
 
-def _diagnosis(folder: Path) -> Diagnosis | str:
-    try:
-        (found,) = analyse([folder])
-    except MethodError as error:
-        return str(error)
-    return found.diagnosis
+class _ModelReader:
+    """One pass over a model's trees, each of which is built once and not kept.
 
+    records: those with a tree, by id. scores: by method.
+    """
 
-class _Reading:
-    """One pass over a model's trees."""
-
-    def __init__(self, saved: SavedTrees, targets: Targets, normalisation: Normalisation) -> None:
-        self._saved, self._normalisation = saved, normalisation
-        self._known = known_labels(targets)
-        self.pairs = Pairs(targets.labels)
+    def __init__(self, folder: Path, methods: Sequence[str], normalisation: str) -> None:
+        self.folder = folder
+        self._saved = saved = SavedTrees(folder)
+        plan = Plan(saved.task, methods, normalisation=normalisation, orders=saved.signature.orders)
+        self.signature = saved.signature
+        signature, self._normalisation = plan.saved_signature(saved.signature), plan.normalisation
+        self.records: dict[str | int, Record] = {}
+        self._keys: dict[str | int, int] = {}
+        self._pairs: dict[str | int, Floats] = {}
         self._failed: list[tuple[str | int, str]] = []
         self._masses: list[tuple[float, ...]] = []
         self._endings: Counter[str] = Counter()
         self._stopped: Counter[str] = Counter()
-
-    def read(self, wanted: set[str | int]) -> dict[str | int, Explored]:
-        """Count every tree; keep those of these records."""
-        kept: dict[str | int, Explored] = {}
-        for one in self._saved:
-            if isinstance(one, Failure):
-                self._failed.append((one.id, one.error))
+        self._run, self._answers, self._lack = RunReader(saved), list[Answer](), ""
+        results: list[Outcome] = []
+        for key, kept in saved.items():
+            if isinstance(kept, Failure):
+                self._failed.append((kept.id, kept.error))
+                results.append(kept)
                 continue
-            record, raw = one.record, Readings(one.tree)
-            if record.id in self._known:  # the run judges what the first model has trees of
-                people = people_pairs(record, self._saved.task, *self._known[record.id])
-                self.pairs.add(model_pairs(Readings(one.tree, self._normalisation)), people)
-            empty = 0.0 if raw.none is None else raw.none.low or 0.0
-            lost = raw.unreadable, raw.off_format_after_label
-            self._masses.append((raw.off_format, raw.unexplored, *lost, empty))
-            self._endings[str(one.tree.greedy_end)] += 1
-            tree = one.tree
-            self._stopped[tree.stopped if tree.stopped in LIMITS else tree.step_stopped] += 1
-            if record.id in wanted:
-                kept[record.id] = one
-        return kept
+            outcome = plan.read(kept, signature)
+            results.append(outcome.without_trees() if isinstance(outcome, Result) else outcome)
+            self._count(key, kept)
+        self.scores = scores_of(results).each
+
+    def _count(self, key: int, explored: Explored) -> None:
+        tree, name, raw = explored.tree, explored.record.id, Readings(explored.tree)
+        self.records[name], self._keys[name] = explored.record, key
+        self._pairs[name] = model_pairs(Readings(tree, self._normalisation))
+        empty = 0.0 if raw.none is None else raw.none.low or 0.0
+        lost = raw.unreadable, raw.off_format_after_label
+        self._masses.append((raw.off_format, raw.unexplored, *lost, empty))
+        self._endings[str(tree.greedy_end)] += 1
+        self._stopped[tree.stopped if tree.stopped in LIMITS else tree.step_stopped] += 1
+        if not self._lack:
+            try:
+                self._answers.append(read_answer(self._run.item(explored)))
+            except MethodError as error:
+                self._lack = f"{self.folder}: {error}"
+
+    def explored(self, wanted: set[str | int]) -> dict[str | int, Explored]:
+        """These records with their trees, as far as they have any."""
+        keys = {self._keys[name] for name in wanted if name in self._keys}
+        found = (kept for _, kept in self._saved.only(keys))
+        return {kept.record.id: kept for kept in found if isinstance(kept, Explored)}
+
+    def together(self, targets: Targets) -> Together:
+        """Pairs of labels, over the records of the targets."""
+        pairs, task = Pairs(targets.labels), self._saved.task
+        for name, known in known_labels(targets).items():
+            if name in self.records:
+                pairs.add(self._pairs[name], people_pairs(self.records[name], task, *known))
+        return pairs.mean()
+
+    def diagnosis(self) -> Diagnosis | str:
+        """How it writes several labels, or why that cannot be told."""
+        return self._lack or diagnose_answers(self._answers, self.signature.model)
 
     def trees(self) -> Trees:
         """What was counted."""

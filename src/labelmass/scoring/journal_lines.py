@@ -8,7 +8,7 @@ The checksum is of all that follows it, so that damage anywhere in a line is not
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -26,13 +26,18 @@ _RECORD = b',"record":'
 """No text within a line holds this, for its quotation marks would be escaped."""
 
 
-def read_journal(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def read_journal(
+    path: str | Path, keys: Container[int] | None = None
+) -> Iterator[tuple[int, dict[str, Any]]]:
     """(key, record) of every finished line, keys rising; the journal may be in another's hands.
 
-    Journals of version 1 are read too. LabelMassError for a damaged line that others follow.
+    keys: those that are wanted; None for all. Journals of version 1 are read too.
+    LabelMassError for a damaged line that others follow.
     """
     with Path(path).open("rb") as file:
         for key, place in sorted(_places(file, path)):
+            if keys is not None and key not in keys:
+                continue
             file.seek(place)
             yield key, parse_record(file.readline(), path)
 

@@ -14,6 +14,7 @@ from labelmass.errors import LabelMassError, MethodError, RecordError, TaskError
 from labelmass.lm.base import LanguageModel
 from labelmass.scores import Failure
 from labelmass.scores.signature import Signature
+from labelmass.scoring.explorer import Explored
 from labelmass.scoring.saved_trees import SavedTrees, find_saved
 from labelmass.task import Record, Task
 from labelmass.task.labels import ordered
@@ -105,7 +106,7 @@ def _with_attention(found: RunAnalysis, model: LanguageModel) -> RunAnalysis:
 
 def _diagnosed(folder: Path, name: str, field: str) -> RunAnalysis:
     saved = SavedTrees(folder)
-    reader = _Reader(saved, field)
+    reader = RunReader(saved, field)
     try:
         diagnosis = diagnose(reader.items(), saved.signature.model)
     except MethodError as error:
@@ -116,24 +117,30 @@ def _diagnosed(folder: Path, name: str, field: str) -> RunAnalysis:
     return RunAnalysis(name, folder, saved.task, saved.signature, reader.failed, gold, diagnosis)
 
 
-class _Reader:
-    """Saved trees as items, counting what is left out."""
+class RunReader:
+    """Saved trees as items to analyse, counting what is left out. field: of gold labels."""
 
-    def __init__(self, saved: SavedTrees, field: str) -> None:
+    def __init__(self, saved: SavedTrees, field: str = "labels") -> None:
         self._saved, self._task, self._field = saved, saved.task, field
         self.failed = self.known = 0
         self.ignored: Counter[str] = Counter()
+        task = self._task
+        self._order = tuple(one.name for one in ordered(task.labels, task.label_order, task.seed))
+        self._shared = None if task.demonstrations.varies else self._demonstrated(None)
 
     def items(self) -> Iterator[Item]:
-        task = self._task
-        order = tuple(one.name for one in ordered(task.labels, task.label_order, task.seed))
-        shared = None if task.demonstrations.varies else self._demonstrated(None)
+        """All that have a tree."""
         for kept in self._saved:
             if isinstance(kept, Failure):
                 self.failed += 1
-                continue
-            shown = self._demonstrated(kept.record) if shared is None else shared
-            yield Item(kept.tree, self._gold(kept.record), order, shown)
+            else:
+                yield self.item(kept)
+
+    def item(self, explored: Explored) -> Item:
+        """Of one record."""
+        record, shown = explored.record, self._shared
+        shown = self._demonstrated(record) if shown is None else shown
+        return Item(explored.tree, self._gold(record), self._order, shown)
 
     def _demonstrated(self, record: Record | None) -> tuple[tuple[str, ...], ...]:
         chosen = self._task.demonstrations.choose(self._task.seed, record)

@@ -43,12 +43,27 @@ class Comparison:
     """Methods side by side.
 
     evaluation: every metric of every method. run: the trees they were read off. short: what failed,
-    or missed the tolerance, over all models.
+    or missed the tolerance, over all models. source: what was scored. normalisation: of the scores.
+    gold: what made gold sets.
     """
 
     evaluation: Evaluation
     run: Run
     short: Shortfall
+    source: str
+    normalisation: str
+    gold: str
+
+    def save(self, folder: str | Path) -> list[Path]:
+        """comparison.json, .csv, .md and .tex in a folder, which `report` reads."""
+        about = {
+            "task": self.run.task.name,
+            "task_hash": self.run.task.hash,
+            "input": self.source,
+            "normalisation": self.normalisation,
+            "gold": self.gold,
+        }
+        return self.evaluation.save(folder, "comparison", about)
 
 
 def compare(
@@ -85,7 +100,8 @@ def compare(
 
     source: records with `labels`, `annotators` or `distribution`; or a run, which is judged again,
         without a model. task: None for a run, which knows its own.
-    out: the run's folder: every model's trees are kept in it, and a stopped run goes on.
+    out: the run's folder: every model's trees are kept in it, and a stopped run goes on; the tables
+        are written there, too.
     models: asked one after the other; of a run, those that wrote what probes read.
     methods: None for every method that reads the one tree, without further prompts or draws.
     calibration_method: also each method calibrated, every record by a fit that has not seen it.
@@ -157,7 +173,9 @@ def compare(
         single=single,
         draws=draws,
     )
-    return Comparison(evaluation, run, short)
+    found = Comparison(evaluation, run, short, str(source), normalise, gold)
+    found.save(out)
+    return found
 
 
 def plain_methods(task: Task) -> list[str]:
