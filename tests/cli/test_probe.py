@@ -240,8 +240,8 @@ def test_it_refuses_its_records_and_other_models(
     assert f"fingerprint {model.fingerprint}, now another" in str(refused.exception)
     refused = run("compare", "dev.jsonl", *asked[2:], "--out", "run", code=1)
     assert "no model of this run" in str(refused.exception)
-    trees = run("probe", "trees", "--out", "p2", code=2).output
-    assert f"name the model that did, --model {model.name}" in " ".join(trees.split())
+    trees = run("probe", "trees", "--out", "p2", code=1)
+    assert f"name the model that did, {model.name}" in str(trees.exception)
     wrong = run("score", "dev.jsonl", "-t", "mood.toml", "--encoder", "probe", code=2)
     assert "name it with --probe" in wrong.output
     monkeypatch.setattr(
