@@ -25,7 +25,7 @@ from labelmass.scoring.plan import Plan
 from labelmass.targets import Targets
 from labelmass.task import Record
 from labelmass.training import Settings
-from labelmass.workflows.tuning import Promise
+from labelmass.workflows.tuning import ThresholdObjective
 
 NUMBERS = st.floats() | st.integers(-3, 3) | st.sampled_from([0.0, 1.0, math.nan, math.inf])
 
@@ -94,7 +94,7 @@ def plan(task: Task, **options: Any) -> Plan:
             if isinstance(usual, int | float) and not isinstance(usual, bool)
         ),
         *(
-            (name, lambda task, **v: Promise(Goal("f", (1.0,)), **v))
+            (name, lambda task, **v: ThresholdObjective(Goal("f", (1.0,)), **v))
             for name in ("confidence", "budget", "risk")
         ),
         ("limit", lambda task, limit: Forecast(1, 1).check(1, limit)),

@@ -87,10 +87,10 @@ def command(scores: str, out: str, strict: bool, **options: Any) -> None:
           --guarantee ltt --review-budget 0.1 --action block --out policy.toml
     """
     from labelmass.decisions import Goal
-    from labelmass.workflows.tuning import Promise, tune
+    from labelmass.workflows.tuning import ThresholdObjective, tune
 
     goal = options["goal"]
-    promise = Promise(
+    promise = ThresholdObjective(
         None if goal is None else Goal.parse(goal),
         options["guarantee"],
         options["confidence"],

@@ -38,7 +38,7 @@ GUARANTEES = ("none", "ltt", "crc")
 
 
 @dataclass(frozen=True, slots=True)
-class Promise:
+class ThresholdObjective:
     """What is asked of the thresholds.
 
     goal: None where a band for review sets both ends. guarantee: "none", "ltt" (with confidence) or
@@ -128,7 +128,7 @@ class Tuning:
 def tune(
     scored: Scores,
     targets: Targets,
-    promise: Promise,
+    promise: ThresholdObjective,
     *,
     soft: bool = False,
     action: str = "flag",
@@ -216,7 +216,7 @@ def unseen(calibrator: Calibrator, targets: Targets, *, certain: bool) -> tuple[
 
 
 def _order(
-    scored: Scores, order: Targets, targets: Targets, promise: Promise, soft: bool
+    scored: Scores, order: Targets, targets: Targets, promise: ThresholdObjective, soft: bool
 ) -> Floats:
     if promise.guarantee != "ltt" or promise.goal is None:
         raise FitError("an order of thresholds is for the guarantee ltt")
@@ -230,7 +230,7 @@ def _order(
 
 
 def _rules(
-    scored: Scores, target: Floats, promise: Promise, action: str, order: Floats | None
+    scored: Scores, target: Floats, promise: ThresholdObjective, action: str, order: Floats | None
 ) -> tuple[dict[str, Rule], tuple[str, ...]]:
     """By label; and the labels whose goal, or promise, is not met."""
     labels, p, goal = scored.labels, scored.p, promise.goal
@@ -256,7 +256,7 @@ def _rules(
 
 
 def _with_bands(
-    scored: Scores, target: Floats, promise: Promise, rules: Sequence[Rule]
+    scored: Scores, target: Floats, promise: ThresholdObjective, rules: Sequence[Rule]
 ) -> list[Rule]:
     """Bands below the thresholds, but for labels of which every record is given or reviewed."""
     open_ = [at for at, rule in enumerate(rules) if not rule.everywhere]
@@ -280,7 +280,7 @@ def _with_bands(
 
 
 def _further_notes(
-    promise: Promise, rules: Mapping[str, Rule], unmet: Sequence[str], target: Floats
+    promise: ThresholdObjective, rules: Mapping[str, Rule], unmet: Sequence[str], target: Floats
 ) -> list[str]:
     """What the rules leave open: labels nobody has, a budget that full review cannot keep."""
     notes: list[str] = []
@@ -300,7 +300,7 @@ def _further_notes(
 
 
 def _guarantees(
-    scored: Scores, target: Floats, promise: Promise, goal: Goal, order: Floats | None
+    scored: Scores, target: Floats, promise: ThresholdObjective, goal: Goal, order: Floats | None
 ) -> tuple[Guarantee, ...]:
     ends = scored.labels, scored.low, scored.high, target
     if promise.guarantee == "ltt":
