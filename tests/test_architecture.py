@@ -13,7 +13,7 @@ ROOT = Path(labelmass.__file__).parent
 
 FLOORS = (
     ("errors",),
-    ("_ranges", "_text"),
+    ("_math", "_ranges", "_text"),
     ("files", "provenance"),
     ("task",),
     ("records", "targets"),

@@ -13,9 +13,9 @@ from sklearn import metrics as peer
 from evaluation.samples import changed, lists, random_sample, sample_of
 from evaluation.slow import slow
 from helpers.proofs import proof
+from labelmass._math import EPS
 from labelmass.errors import LabelMassError
 from labelmass.evaluation import METRICS, Sample
-from labelmass.evaluation.alignment import EPS
 from labelmass.evaluation.metrics import find_metrics
 
 SEEDS = st.integers(0, 10**9)

@@ -8,13 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from labelmass._math import EPS, log_loss
 from labelmass.calibration.base import Floats
 from labelmass.calibration.curves import apply_curves, fit_curves
 from labelmass.calibration.registry import CALIBRATORS, find_calibrator
 from labelmass.provenance import Ids, folds
-
-EPS = 1e-8
-"""Probabilities are kept this far from 0 and 1 before their logarithm is taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +47,7 @@ class Choice:
 
 def record_nll(p: Floats, target: Floats) -> Floats:
     """(n,) cross-entropy of (n, k) probabilities against targets, summed over known cells."""
-    q = np.clip(p, EPS, 1 - EPS)
-    return np.nansum(-target * np.log(q) - (1 - target) * np.log1p(-q), axis=1)
+    return np.nansum(log_loss(p, target), axis=1)
 
 
 def choose(

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from labelmass._math import EDGE, log_odds
 from labelmass.calibration.base import Floats, Method, Parameters
-from labelmass.estimators.wrappers import EDGE, log_odds
 
 RIDGE = 1e-6
 """Pull towards the identity, in units of the summed loss: finite parameters on separable data."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from labelmass._math import wilson
 from labelmass.answers.draws import LEAST
 from labelmass.answers.readings import Readings
 from labelmass.answers.search import Needs
@@ -121,7 +122,7 @@ def sampling(tree: AnswerTree, normalisation: Normalisation = Normalisation.RAW)
     if n == 0:
         nothing = np.full(len(tree.labels), np.nan)
         return LabelScores(tree.labels, nothing, nothing, nothing, "sampled")
-    low, high = _wilson(sure, n)[0], _wilson(sure + cut, n)[1]
+    low, high = wilson(sure, n, Z)[0], wilson(sure + cut, n, Z)[1]
     return LabelScores(tree.labels, _known_share(sure, n - cut), low, high, "sampled")
 
 
@@ -204,14 +205,6 @@ def _averaged(
 def _known_share(count: Floats, of: Floats) -> Floats:
     """count / of, NaN where all is unknown."""
     return np.divide(count, of, out=np.full_like(count, np.nan), where=of > 0)
-
-
-def _wilson(count: Floats, n: float) -> tuple[Floats, Floats]:
-    """The 95 % Wilson score interval of count / n."""
-    share = count / n
-    centre = (share + Z**2 / (2 * n)) / (1 + Z**2 / n)
-    half = Z * np.sqrt(share * (1 - share) / n + Z**2 / (4 * n**2)) / (1 + Z**2 / n)
-    return np.maximum(centre - half, 0.0), np.minimum(centre + half, 1.0)
 
 
 _NOT_DRAWN = "{name}: nothing was drawn when this tree was grown; score again with --method {name}"

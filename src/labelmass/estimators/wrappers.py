@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from labelmass._math import expit, log_odds
 from labelmass.answers.readings import Bounds
 from labelmass.estimators.base import LabelScores, bounds
 
@@ -17,9 +18,6 @@ Floats = NDArray[np.float64]
 
 CONTENT_FREE = ("N/A", "[MASK]", "...")
 """Texts without content; what a label gets for them is the prompt's doing."""
-
-EDGE = 1e-6
-"""Probabilities are kept this far from 0 and 1 before their log-odds are taken."""
 
 
 def average(scores: Sequence[LabelScores]) -> tuple[LabelScores, Floats]:
@@ -49,12 +47,6 @@ def _average_empty(every: Sequence[Bounds]) -> Bounds | None:
     return bounds(*np.array(list(sides), dtype=np.float64).mean(axis=0))
 
 
-def log_odds(p: Floats) -> Floats:
-    """Natural logarithm of p / (1 - p), kept finite."""
-    p = np.clip(p, EDGE, 1 - EDGE)
-    return np.log(p) - np.log1p(-p)
-
-
 def recentre(
     scores: LabelScores, prior: Floats, *, rate: float = 0.5, single: bool = False
 ) -> tuple[LabelScores, Floats]:
@@ -67,15 +59,11 @@ def recentre(
     prior, and none of its share is left beside the labels.
     """
     if single:
-        weights = 1 / _expit(prior)
+        weights = 1 / expit(prior)
         low, p, high = (weights * side for side in (scores.low, scores.p, scores.high))
         ends = low / (low + high.sum() - high), p / p.sum(), high / (high + low.sum() - low)
     else:
         shift = log_odds(np.full(1, rate)) - prior
-        ends = tuple(_expit(log_odds(side) + shift) for side in (scores.low, scores.p, scores.high))
+        ends = tuple(expit(log_odds(side) + shift) for side in (scores.low, scores.p, scores.high))
     low, p, high = ends
     return LabelScores(scores.labels, p, low, high, scores.interval), p - scores.p
-
-
-def _expit(x: Floats) -> Floats:
-    return 1 / (1 + np.exp(-x))

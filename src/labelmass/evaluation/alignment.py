@@ -10,6 +10,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from labelmass._math import EPS
 from labelmass.evaluation.sample import Sample
 from labelmass.evaluation.statistic import (
     Statistic,
@@ -26,17 +27,8 @@ Loss = Callable[[Floats, Floats], Floats]
 Reduce = Callable[[Floats, Bools, Floats | None], Sums]
 Ends = tuple[float, float]
 
-EPS = 1e-8
-"""Probabilities are kept this far from 0 and 1 before a logarithm is taken."""
-
 
 # -- losses of a cell: falling up to p = h and rising from there, or falling throughout ---------
-
-
-def log_loss(p: Floats, h: Floats) -> Floats:
-    """-[h ln p + (1 - h) ln(1 - p)], p within EPS of the ends."""
-    p = np.clip(p, EPS, 1 - EPS)
-    return -(h * np.log(p) + (1 - h) * np.log1p(-p))
 
 
 def choice_log_loss(p: Floats, h: Floats) -> Floats:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from labelmass._math import log_loss
 from labelmass.errors import LabelMassError
 from labelmass.evaluation import alignment, calibration, ranking, sets
 from labelmass.evaluation.alignment import of_cells, range_of
@@ -75,7 +76,7 @@ def _of_gold(
     return Metric(name, summary, better, "gold", measure)
 
 
-_LOG, _CHOICE = alignment.log_loss, alignment.choice_log_loss
+_LOG, _CHOICE = log_loss, alignment.choice_log_loss
 _L1, _L2, _JSD = alignment.absolute, alignment.squared, alignment.divergence
 _SUM, _MEAN = alignment.sum_of_row, alignment.mean_of_row
 _WIDE, _FULL = calibration.equal_width, calibration.equal_count

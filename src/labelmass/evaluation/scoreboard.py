@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from labelmass._math import EPS
 from labelmass._ranges import DRAWS, WHOLE
 from labelmass.errors import LabelMassError
-from labelmass.evaluation.alignment import EPS
 from labelmass.evaluation.baselines import cross_fitted
 from labelmass.evaluation.bootstrap import Bootstrap, interval
 from labelmass.evaluation.calibration import BINS

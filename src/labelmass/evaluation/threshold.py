@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from labelmass._math import EPS
 from labelmass._text import canonical
 from labelmass.errors import LabelMassError
-from labelmass.evaluation.alignment import EPS
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from labelmass.analysis import Answer, Diagnosis, diagnose_answers, read_answer
 from labelmass.answers.readings import Readings
+from labelmass.answers.tree import Normalisation
 from labelmass.errors import LabelMassError, MethodError
 from labelmass.estimators import ESTIMATORS
 from labelmass.evaluation import METRICS, Sample, Threshold

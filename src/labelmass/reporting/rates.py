@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import sqrt
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from labelmass._math import wilson
 from labelmass.decisions import Outcome, Policy, decide
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
-
-Z = 1.959963984540054
-"""Of a normal distribution, 95 % lie within so many deviations."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +38,8 @@ class Share:
         """The 95 % Wilson score interval."""
         if not self.whole:
             return None
-        n, k, z = self.whole, self.part, Z**2
-        middle = (k + z / 2) / (n + z)
-        half = Z / (n + z) * sqrt(k * (n - k) / n + z / 4)
-        return max(middle - half, 0.0), min(middle + half, 1.0)
+        low, high = wilson(np.float64(self.part), self.whole)
+        return float(low), float(high)
 
     def to_dict(self) -> dict[str, Any]:
         low, high = self.interval or (None, None)

@@ -7,13 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from labelmass._math import log_odds
 from labelmass.answers.search import Budget
 from labelmass.answers.tree import AnswerTree
 from labelmass.errors import MethodError
 from labelmass.estimators import Estimator, LabelScores
 from labelmass.estimators.anyplace import any_place
 from labelmass.estimators.selection import RULES, Selection
-from labelmass.estimators.wrappers import average, log_odds, recentre
+from labelmass.estimators.wrappers import average, recentre
 from labelmass.scores import Missed, Result, Signature
 from labelmass.scores.summary import AnswerSummary
 from labelmass.scoring.classifiers import Beside

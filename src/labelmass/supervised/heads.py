@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from labelmass._math import log_loss
 from labelmass.calibration.curves import FEW
-from labelmass.calibration.model_selection import EPS
 from labelmass.errors import FitError, LabelMassError
 from labelmass.files import shaped
 from labelmass.provenance import Ids, folds
@@ -317,8 +317,7 @@ def _cross_validate(
 
 
 def _loss(p: Floats, target: Floats) -> float:
-    q = np.clip(p, EPS, 1 - EPS)
-    return float(-(target * np.log(q) + (1 - target) * np.log1p(-q)).sum())
+    return float(log_loss(p, target).sum())
 
 
 def _standard(x: NDArray[Any]) -> tuple[Floats, Floats]:
