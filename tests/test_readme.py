@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from labelmass.cli import cli
+from labelmass.cli.options import ModelLoader
 from labelmass.lm.base import LanguageModel
 
 ROOT = Path(__file__).parents[1]
@@ -26,11 +27,11 @@ def test_the_commands_run_in_order(
     smol: LanguageModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert len(COMMANDS) >= 8
-    monkeypatch.setattr("labelmass.lm.load.load", lambda *a, **k: smol)
     monkeypatch.chdir(tmp_path)
     shutil.copytree(ROOT / "examples", "examples")
     for command in COMMANDS:
-        result = CliRunner().invoke(cli, shlex.split(command)[1:], catch_exceptions=False)
+        words, models = shlex.split(command)[1:], ModelLoader(lambda *a, **k: smol)
+        result = CliRunner().invoke(cli, words, catch_exceptions=False, obj=models)
         assert result.exit_code == 0, (command, result.output)
     assert len(Path("scores.jsonl").read_text().splitlines()) == 6
     assert Path("both.csv").is_file()

@@ -16,7 +16,7 @@ from labelmass.task import Task
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr("labelmass.lm.load.load", lambda *a, **k: mood_model())
+    monkeypatch.setattr("helpers.commands.loader", lambda *a, **k: mood_model())
     monkeypatch.chdir(tmp_path)
     Path("mood.toml").write_text(TASK)
     write_lines("texts.jsonl", TEXTS)
@@ -33,7 +33,7 @@ def levels(
     folder: Path, monkeypatch: pytest.MonkeyPatch, level_scores: list[dict[str, Any]]
 ) -> Path:
     """120 records with annotators in dev.jsonl, their scores in scores.jsonl, and the model."""
-    monkeypatch.setattr("labelmass.lm.load.load", lambda *a, **k: level_model())
+    monkeypatch.setattr("helpers.commands.loader", lambda *a, **k: level_model())
     write_lines("dev.jsonl", people())
     write_lines("scores.jsonl", level_scores)
     return folder

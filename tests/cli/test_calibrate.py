@@ -91,7 +91,7 @@ def test_flat_files_hold_both(ending: str) -> None:
 
 def test_saved_trees_are_fitted_on_and_read_through_it(monkeypatch: pytest.MonkeyPatch) -> None:
     scored("--keep-trees", "trees")
-    monkeypatch.setattr("labelmass.lm.load.load", lambda *a, **k: pytest.fail("no model"))
+    monkeypatch.setattr("helpers.commands.loader", lambda *a, **k: pytest.fail("no model"))
     run("calibrate", "trees", "--targets", "dev.jsonl", "--method", "max-over-generations",
         "--shared", "--out", "cal.json")  # fmt: skip
     cal = Calibrator.load("cal.json")

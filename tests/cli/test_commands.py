@@ -61,7 +61,7 @@ def test_bad_records_are_reported_and_strict_fails() -> None:
 @pytest.mark.usefixtures("folder")
 def test_saved_trees_are_read_without_a_model(monkeypatch: pytest.MonkeyPatch) -> None:
     run("score", "texts.jsonl", "-t", "mood.toml", "--out", "out.jsonl", "--keep-trees", "trees")
-    monkeypatch.setattr("labelmass.lm.load.load", lambda *a, **k: pytest.fail("no model"))
+    monkeypatch.setattr("helpers.commands.loader", lambda *a, **k: pytest.fail("no model"))
     run("score", "trees", "--out", "again.jsonl")
     first, again = records("out.jsonl"), records("again.jsonl")
     assert [(r["id"], r["labels"]) for r in again] == [(r["id"], r["labels"]) for r in first]

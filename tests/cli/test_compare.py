@@ -64,10 +64,10 @@ def test_a_run_is_gone_on_with_and_judged_again_without_a_model(
     first = found()
     model = mood_model()
     monkeypatch.setattr(model, "rows", lambda asks: pytest.fail("explored again"))
-    monkeypatch.setattr("labelmass.lm.load.load", lambda *a, **k: model)
+    monkeypatch.setattr("helpers.commands.loader", lambda *a, **k: model)
     run(*asked)
     assert found() == first
-    monkeypatch.setattr("labelmass.lm.load.load", lambda *a, **k: pytest.fail("no model"))
+    monkeypatch.setattr("helpers.commands.loader", lambda *a, **k: pytest.fail("no model"))
     run("compare", "run", "--methods", "any-place,hard", "--baseline", "hard", "--out", "again")
     again = found("again/comparison.json")
     assert row(again, "any-place")["scores"]["l1"] == row(first, "any-place")["scores"]["l1"]
@@ -109,7 +109,7 @@ def test_several_models_stand_side_by_side(monkeypatch: pytest.MonkeyPatch) -> N
         model.name = model.fingerprint = name
         return model
 
-    monkeypatch.setattr("labelmass.lm.load.load", load)
+    monkeypatch.setattr("helpers.commands.loader", load)
     run(
         "compare", "dev.jsonl", "-t", "mood.toml", "-m", "org/one", "-m", "two",
         "--methods", "any-place", "--gold", "majority", "--out", "run",

@@ -45,7 +45,7 @@ def saved(folder: Path) -> Path:
 def test_runs_stand_side_by_side_with_every_number_in_the_json(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("labelmass.lm.load.load", lambda *a, **k: pytest.fail("no model"))
+    monkeypatch.setattr("helpers.commands.loader", lambda *a, **k: pytest.fail("no model"))
     shown = run("diagnose", "sweep", "--json", "d.json", "--markdown", "d.md")
     for word in ("run-0.0", "run-0.5", "never predicted", "P(stop)", "as in the prompt"):
         assert word in shown.stdout

@@ -40,7 +40,7 @@ def fitted() -> str:
 
 @pytest.fixture
 def no_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("labelmass.lm.load.load", lambda *a, **k: pytest.fail("a model"))
+    monkeypatch.setattr("helpers.commands.loader", lambda *a, **k: pytest.fail("a model"))
 
 
 @pytest.mark.usefixtures("no_model")

@@ -73,7 +73,7 @@ def texts(n: int, seed: int, name: str) -> list[dict[str, Any]]:
 @pytest.fixture(autouse=True)
 def model(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Stating:
     found = Stating(script, TOKENS)
-    monkeypatch.setattr("labelmass.lm.load.load", lambda *a, **k: found)
+    monkeypatch.setattr("helpers.commands.loader", lambda *a, **k: found)
     Path("mood.toml").write_text(TASK)
     write_lines("train.jsonl", texts(160, 0, "r"))
     write_lines("dev.jsonl", texts(40, 1, "d"))
@@ -235,7 +235,7 @@ def test_it_refuses_its_records_and_other_models(
     run("score", "dev.jsonl", "-t", "mood.toml", "--keep-trees", "trees", "--out", "d.jsonl")
     other = Stating(script, TOKENS)
     other.fingerprint = "another"
-    monkeypatch.setattr("labelmass.lm.load.load", lambda *a, **k: other)
+    monkeypatch.setattr("helpers.commands.loader", lambda *a, **k: other)
     refused = run("score", "dev.jsonl", *asked[2:], code=1)
     assert f"fingerprint {model.fingerprint}, now another" in str(refused.exception)
     refused = run("compare", "dev.jsonl", *asked[2:], "--out", "run", code=1)
@@ -245,7 +245,7 @@ def test_it_refuses_its_records_and_other_models(
     wrong = run("score", "dev.jsonl", "-t", "mood.toml", "--encoder", "probe", code=2)
     assert "name it with --probe" in wrong.output
     monkeypatch.setattr(
-        "labelmass.lm.load.load", lambda *a, **k: ScriptedLanguageModel(script, TOKENS)
+        "helpers.commands.loader", lambda *a, **k: ScriptedLanguageModel(script, TOKENS)
     )
     without = run("probe", "train.jsonl", "-t", "mood.toml", "--out", "p2", code=1)
     assert "does not give hidden states" in str(without.exception)

@@ -22,7 +22,7 @@ def compared(levels: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "compare", "dev.jsonl", "-t", "mood.toml", "--methods", "any-place,hard",
         "--gold", "majority", "--draws", "50", "--out", "run",
     )  # fmt: skip
-    monkeypatch.setattr("labelmass.lm.load.load", lambda *a, **k: pytest.fail("no model"))
+    monkeypatch.setattr("helpers.commands.loader", lambda *a, **k: pytest.fail("no model"))
 
 
 def data(name: str) -> dict:

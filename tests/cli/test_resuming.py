@@ -54,7 +54,7 @@ class Counting(ScriptedLanguageModel):
 @pytest.fixture
 def model(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Counting:
     found = Counting()
-    monkeypatch.setattr("labelmass.lm.load.load", lambda *a, **k: found)
+    monkeypatch.setattr("helpers.commands.loader", lambda *a, **k: found)
     write_lines("in.jsonl", TEXTS)
     return found
 

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from click.testing import CliRunner, Result
 
 from labelmass.cli import cli
+from labelmass.cli.options import ModelLoader
+from labelmass.lm.base import LanguageModel
 
 TEXTS = [{"id": f"r{i}", "text": f"{'happy' if i % 2 else 'sad'} number {i}"} for i in range(30)]
 
 
+loader: Callable[..., LanguageModel] | None = None
+"""What the commands load models with; None for the product's own."""
+
+
 def run(*args: str, code: int = 0, stdin: str | None = None) -> Result:
-    result = CliRunner().invoke(cli, list(args), input=stdin, catch_exceptions=code != 0)
+    handed = None if loader is None else ModelLoader(loader)
+    result = CliRunner().invoke(
+        cli, list(args), input=stdin, catch_exceptions=code != 0, obj=handed
+    )
     if code == 0 and result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     assert result.exit_code == code, result.output

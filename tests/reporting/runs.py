@@ -27,7 +27,7 @@ def make_run(
     write_lines(str(folder / "dev.jsonl"), rows)
     named = {model.name: model for model in models}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("labelmass.lm.load.load", lambda name, **_: named[name])
+        patch.setattr("helpers.commands.loader", lambda name, **_: named[name])
         given = [part for name in named for part in ("-m", name)]
         asked = ("compare", str(folder / "dev.jsonl"), "-t", str(folder / "task.toml"), *given)
         run(*asked, *options, "--draws", "50", "--out", str(folder / "run"))

@@ -70,7 +70,7 @@ def test_methods_that_ask_other_questions_have_no_verdict() -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr("labelmass.lm.load.load", lambda *a, **k: guard_model())
+    monkeypatch.setattr("helpers.commands.loader", lambda *a, **k: guard_model())
     monkeypatch.chdir(tmp_path)
     Path("watch.toml").write_text(TASK)
     write_lines("dev.jsonl", judged())

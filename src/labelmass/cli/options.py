@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -214,6 +215,16 @@ def _shared_task(trained: dict[str, Task]) -> Task:
     return task
 
 
+@dataclass(frozen=True)
+class ModelLoader:
+    """Where commands get their models; `cli` takes one as its `obj`, for tests with other models.
+
+    load: takes what `labelmass.load` takes.
+    """
+
+    load: Callable[..., LanguageModel]
+
+
 def load_model(
     model: str | None, device: str | None, dtype: str | None, task: Task | None = None
 ) -> LanguageModel:
@@ -226,8 +237,9 @@ def load_model(
     from labelmass.lm.load import load
     from labelmass.scoring.warnings import template_warnings
 
+    loader = click.get_current_context().find_object(ModelLoader) or ModelLoader(load)
     with Console(stderr=True).status("loading the model"):
-        loaded = load(model, device=device, dtype=dtype)
+        loaded = loader.load(model, device=device, dtype=dtype)
     gc.freeze()  # a model is no garbage: looking for some in it at the end would take a second
     if note := getattr(loaded, "note", None):
         click.echo(f"note: {note}", err=True)
