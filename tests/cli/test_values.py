@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from helpers.commands import run, write_lines
 from helpers.levels import level_model, people
 from helpers.proofs import LONG
 from labelmass.cli import COMMANDS, cli
+from labelmass.cli.options import ModelLoader
 from labelmass.errors import ModelError
 
 MOOD = ("-t", "mood.toml")
@@ -113,7 +114,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("values")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        patch.setattr("labelmass.lm.load.load", lambda *a, **k: level_model())
+        patch.setattr("helpers.commands.loader", lambda *a, **k: level_model())
         Path("folder").mkdir()
         Path("mood.toml").write_text(TASK)
         Path("texts.txt").write_text("level 3\nlevel 700\n")
@@ -134,33 +135,30 @@ def here(prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
     return prepared
 
 
-def invoke(prepared: Path, command: str, words: list[str]) -> Result:
-    """Run a command in a fresh copy of the files."""
+def invoke(prepared: Path, command: str, words: list[str], load: Callable[..., Any]) -> Result:
+    """Run a command in a fresh copy of the files, on models that it is handed."""
     for old in Path().iterdir():
         shutil.rmtree(old) if old.is_dir() else old.unlink()
     shutil.copytree(prepared, ".", dirs_exist_ok=True)
-    return CliRunner().invoke(cli, [command, *words], input="")
+    return CliRunner().invoke(cli, [command, *words], input="", obj=ModelLoader(load))
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("command", COMMANDS)
-def test_values_work_or_are_told_for_what_they_are(
-    command: str, here: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_values_work_or_are_told_for_what_they_are(command: str, here: Path) -> None:
     def load(*args: Any, **options: Any) -> Any:
         if command in NOT_WORKING:
             raise ModelError("no model")
         return level_model()
 
-    monkeypatch.setattr("labelmass.lm.load.load", load)
     if command in WORKING:
-        done = invoke(here, command, list(WORKING[command]))
+        done = invoke(here, command, list(WORKING[command]), load)
         assert done.exit_code == 0, (done.output, done.exception)
     tried = list(lines(command))
     if not LONG:
         tried = random.Random(command).sample(tried, min(SAMPLE, len(tried)))
     for param, value, words in tried:
-        done = invoke(here, command, words)
+        done = invoke(here, command, words, load)
         error = done.exception
         assert done.exit_code in ENDS, words
         assert error is None or isinstance(error, (*OURS, SystemExit)), (words, error)

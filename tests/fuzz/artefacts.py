@@ -17,7 +17,6 @@ from typing import Any
 
 import click
 import numpy as np
-from labelmass.workflows.scored import Scored
 
 import labelmass
 from conftest import TASK
@@ -39,7 +38,8 @@ from labelmass.scoring.journal import Journal
 from labelmass.scoring.journal_lines import read_stamps
 from labelmass.scoring.plan import Plan
 from labelmass.scoring.saved_trees import SavedTrees, TreeStore
-from labelmass.scoring.score import read_saved
+from labelmass.scoring.score import load_scores, read_saved
+from labelmass.scoring.scorer import Scorer
 from labelmass.supervised import Classifier
 from labelmass.supervised.sentences import KIND as SENTENCES
 from labelmass.supervised.states import KIND as STATES
@@ -88,7 +88,7 @@ def use_targets(path: Path) -> None:
 
 
 def use_scores(path: Path) -> None:
-    scored = Scored.read(path, LABELS)
+    scored = load_scores(path, LABELS)
     scored.decide(Policy.from_dict(policy()), force=True)
     scored.through(Calibrator.from_dict(calibrator("platt")), force=True)
 
@@ -231,7 +231,7 @@ def trees() -> Files:
         plan, model = Plan(MOOD, ("any-place", "first-step", "sampling")), level_model()
         store = TreeStore(name, MOOD, plan.signature(model))
         items = [(at, Record.from_dict(row, at)) for at, row in enumerate(PEOPLE[:3], start=1)]
-        for _ in plan.run(items, model, store=store):
+        for _ in Scorer.of_plan(plan, model).run(items, store=store):
             pass
         store.close()
         return contents(Path(name))
