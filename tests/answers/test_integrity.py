@@ -10,15 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brute import random_script
 from conftest import mood_model
-from growing import EVERYTHING, grow
+from helpers.brute import random_script
+from helpers.growing import EVERYTHING, grow
+from helpers.proofs import proof
 from labelmass.answers.search import Budget, Needs
 from labelmass.answers.tree import AnswerTree, Normalisation
 from labelmass.errors import LabelMassError
 from labelmass.lm.scripted import ScriptedLanguageModel
 from labelmass.task.formats import comma_list, guard
-from proofs import proof
 
 GUARD = (["S1", "S2", "S10"], ["un", "safe", "unsafe", "\n", "S", "1", "0", "2", ",", "x"])
 MOODS = (["joy", "fear", "joyful"], ["joy", "fear", "ful", "none", ", ", "\n\n", "x"])

@@ -38,8 +38,8 @@ class Share:
         """The 95 % Wilson score interval."""
         if not self.whole:
             return None
-        low, high = wilson(np.float64(self.part), self.whole)
-        return float(low), float(high)
+        low, high = wilson(np.array([self.part], dtype=np.float64), self.whole)
+        return float(low[0]), float(high[0])
 
     def to_dict(self) -> dict[str, Any]:
         low, high = self.interval or (None, None)
