@@ -9,9 +9,8 @@ from typing import Any
 
 import pytest
 
-from labelmass.scores.writers import output_writer
 from labelmass.errors import LabelMassError
-from labelmass.scores.writers import load_results
+from labelmass.scores.writers import load_results, output_writer
 from labelmass.scoring.journal import Journal, export
 
 
