@@ -78,7 +78,7 @@ def missed(
     return found
 
 
-@pytest.mark.parametrize("method", [n for n in ESTIMATORS if n != "base-rate"])
+@pytest.mark.parametrize("method", [n for n in ESTIMATORS if n != "demonstration-rate"])
 def test_where_the_tolerance_is_met_nothing_is_said(mood: Task, method: str) -> None:
     if method == "any-place-pruned":  # it promises to follow its rules, and its interval is theirs
         return
@@ -209,7 +209,7 @@ def keep(folder: Path, task: Task, model: ScriptedLanguageModel, **options: Any)
 
 
 def test_saved_trees_give_the_same_numbers_later(mood: Task, tmp_path: Path) -> None:
-    names = [n for n, e in ESTIMATORS.items() if not e.needs.draws and n != "base-rate"]
+    names = [n for n, e in ESTIMATORS.items() if not e.needs.draws and n != "demonstration-rate"]
     kept = keep(tmp_path, mood, mood_model(), methods=names, every_method=True)
     for result, again in zip(kept, read_saved(tmp_path, names), strict=True):
         assert isinstance(again, Result)

@@ -8,7 +8,7 @@ from labelmass.answers.search import Needs
 from labelmass.errors import MethodError
 from labelmass.estimators.anyplace import ANY_PLACE, ANY_PLACE_PRUNED
 from labelmass.estimators.base import Estimator, LabelScores
-from labelmass.estimators.baselines import BASE_RATE, CONSTANTLY
+from labelmass.estimators.baselines import DEMONSTRATION_RATE
 from labelmass.estimators.breakdown import BINARY, BINARY_OUTCOME, UNARY
 from labelmass.estimators.greedy import FIXED_PLACE, HARD, TOKEN
 from labelmass.estimators.sampling import ANY_PLACE_COMPLETED, COMBINED, HAZARD, SAMPLING
@@ -34,8 +34,7 @@ ESTIMATORS: dict[str, Estimator] = {
         HAZARD,
         COMBINED,
         ANY_PLACE_COMPLETED,
-        CONSTANTLY,
-        BASE_RATE,
+        DEMONSTRATION_RATE,
     )
 }
 

@@ -186,7 +186,7 @@ def plain_methods(task: Task) -> list[str]:
         if not method.needs.draws
         and method.gap(task) is None
         and not method.questions(task)
-        and name not in ("constant", "base-rate")  # every evaluation has these of its own
+        and name != "demonstration-rate"  # every evaluation has base rates of its own
     ]
 
 
