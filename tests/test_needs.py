@@ -48,14 +48,14 @@ def pytest_at(tmp_path: Path, *args: str, **environment: str) -> subprocess.Comp
 
 
 def test_a_newcomer_reads_one_line(tmp_path: Path) -> None:
-    found = pytest_at(tmp_path, "tests/report/test_browser.py")
+    found = pytest_at(tmp_path, "tests/reporting/test_browser.py")
     assert found.returncode == 5, found.stdout  # nothing to run
     assert "left out: 5 tests for want of Chromium on PATH (install it" in found.stdout
     assert "skipped" not in found.stdout
 
 
 def test_ci_fails(tmp_path: Path) -> None:
-    missing = pytest_at(tmp_path, "tests/report/test_browser.py", "-x", CI="true")
+    missing = pytest_at(tmp_path, "tests/reporting/test_browser.py", "-x", CI="true")
     assert missing.returncode == 1 and "no Chromium on PATH" in missing.stdout
     test = tmp_path / "test_skips.py"
     test.write_text("import pytest\n\ndef test_one():\n    pytest.skip('why not')\n")
