@@ -23,7 +23,7 @@ from labelmass.scores.scores import Estimates, Scores
 from labelmass.scores.signature import Signature
 from labelmass.scores.table import RowReader
 from labelmass.scores.writers import load_results
-from labelmass.task.values import read_id
+from labelmass.task.values import plain_row, read_id
 
 Row = dict[str, Any]
 SIDES = ("p", "low", "high")
@@ -58,7 +58,8 @@ def read_frame(frame: Any, labels: Sequence[str] | None = None) -> Scores:
     rows = rows_of(frame)
     if not all(isinstance(row, Mapping) for row in rows):
         raise LabelMassError("not a table of scores: its rows have no columns")
-    columns = list(dict.fromkeys(str(name) for row in rows for name in row))
+    rows = [plain_row(row) for row in rows]
+    columns = list(dict.fromkeys(name for row in rows for name in row))
     reader = RowReader.of(columns, labels, "the table")
     named = [
         _named(reader.read(dict.fromkeys(columns) | row), f"row {at} of the table")

@@ -214,8 +214,12 @@ class Scores(Sequence[Outcome]):
         return read_scores(path, labels, ids)
 
     @classmethod
-    def from_frame(cls, frame: Any, labels: Sequence[str] | None = None) -> Scores:
-        """From a table of pandas, polars or Arrow, its columns as those of a file."""
+    def from_frame(
+        cls,
+        frame: pandas.DataFrame | polars.DataFrame | Iterable[Mapping[str, object]],
+        labels: Sequence[str] | None = None,
+    ) -> Scores:
+        """From a table of pandas, polars or Arrow, or its rows; columns as those of a file."""
         from labelmass.scores.read import read_frame
 
         return read_frame(frame, labels)
