@@ -309,3 +309,23 @@ def test_no_input_stops_the_reader(noise: bytes) -> None:
     lines = [line for line in noise.split(b"\n") if line.removeprefix(b"\xef\xbb\xbf").strip()]
     assert len(list(read_records("-", io.BytesIO(noise)))) <= len(lines)
     assert len(list(read_records("-", io.BytesIO(b'{"text":"a"}\n' + noise)))) >= 1
+
+
+@pytest.mark.parametrize(
+    ("header", "fields"),
+    [
+        ("id,text\n1,We won!\n", Fields()),
+        ('\ufeff"id";"text";"labels"\n1;x;joy\n', Fields()),
+        ("ticket\tbody\n1\tx\n", Fields("body", "ticket")),
+    ],
+)
+def test_a_table_on_standard_input_is_no_text(header: str, fields: Fields) -> None:
+    stream = io.BytesIO(header.encode())
+    with pytest.raises(LabelMassError, match="begins with the header of a table"):
+        list(read_records("-", stream, fields=fields))
+
+
+def test_a_text_with_commas_on_standard_input_is_a_text() -> None:
+    stream = io.BytesIO(b"The text, as I said, was long.\nid, text and more\n")
+    found = [item for _, item in read_records("-", stream)]
+    assert [one.text for one in found] == ["The text, as I said, was long.", "id, text and more"]

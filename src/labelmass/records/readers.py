@@ -78,7 +78,7 @@ def read_records(
     """
     fields = fields or Fields()
     if str(source) == "-":
-        return _items(_read_stream(stdin or sys.stdin.buffer), StreamNames(), fields)
+        return _items(_read_stream(stdin or sys.stdin.buffer, fields), StreamNames(), fields)
     path = Path(source)
     read = _reader(path)
     names = RowNames(lambda: (row for _, row in read(path, fields, True)), fields.id or "id")
@@ -199,14 +199,27 @@ def _read_parquet(path: Path, fields: Fields, only_ids: bool) -> Rows:
                 yield number, {name: value for name, value in row.items() if value is not None}
 
 
-def _read_stream(stream: BinaryIO) -> Rows:
+def _read_stream(stream: BinaryIO, fields: Fields) -> Rows:
     lines = read_lines(stream)
     for number, line in lines:
         rest = chain([(number, line)], lines)
+        _check_no_table(line, fields)
         if isinstance(line, str) and line.lstrip().startswith("{"):
             yield from ((at, _parsed(one)) for at, one in rest)
         else:
             yield from map(_as_text, rest)
+
+
+def _check_no_table(line: str | RecordError, fields: Fields) -> None:
+    """LabelMassError for the header of a table, which would be scored as a text."""
+    for separator in SEPARATORS:
+        cells = {cell.strip().strip('"') for cell in str(line).split(separator)}
+        if len(cells) > 1 and cells & {fields.text or "text", "messages", "response"}:
+            if all(cell.replace("_", "").isalnum() for cell in cells):
+                raise LabelMassError(
+                    f"standard input begins with the header of a table ({str(line)[:80]!r}): JSONL "
+                    "or lines of text are read from it; write the table to a file that ends in .csv"
+                )
 
 
 def _as_text(line: tuple[int, str | RecordError]) -> tuple[int, Any]:
