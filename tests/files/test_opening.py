@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from labelmass.errors import LabelMassError
+from labelmass.errors import LabelMassError, RecordError
 from labelmass.files import ending, open_file, open_parquet
 
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 12345\n"
@@ -100,3 +100,30 @@ def test_a_broken_parquet_file_is_named(tmp_path: Path) -> None:
     file.write_bytes(content)
     with pytest.raises(LabelMassError, match="not a Parquet file"), open_parquet(file) as table:
         list(table.rows())
+
+
+def test_columns_that_are_not_utf8_are_named(tmp_path: Path) -> None:
+    import pyarrow
+    from pyarrow import parquet
+
+    file = tmp_path / "x.parquet"
+    parquet.write_table(pyarrow.table({"text": ["a"]}), file)
+    file.write_bytes(file.read_bytes().replace(b"text", b"te\xd4t"))
+    with pytest.raises(LabelMassError, match="or a damaged one"), open_parquet(file) as table:
+        list(table.rows())
+
+
+def test_values_that_python_cannot_hold_are_texts_or_errors_in_their_place(tmp_path: Path) -> None:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    file, long = tmp_path / "x.parquet", pa.duration("s")
+    columns = {
+        "length": pa.array([2**62, 60], long),
+        "lengths": pa.array([[60], [2**62]], pa.list_(long)),
+    }
+    parquet.write_table(pa.table(columns), file)
+    with open_parquet(file) as table:
+        (_, first), (_, second) = table.rows()
+    assert first["length"] == str(2**62) and isinstance(second, RecordError)
+    assert "lengths: a list<element: duration[s]> that cannot be read" in str(second)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Generator, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -49,7 +49,12 @@ class ParquetTable:
         """
         number = 0
         kept = None if columns is None else [name for name in self.columns if name in columns]
-        for batch in self._file.iter_batches(batch_size=BATCH, columns=kept):
+        batches = self._file.iter_batches(batch_size=BATCH, columns=kept)
+        while True:
+            with _refusing(self.name):
+                batch = next(batches, None)
+            if batch is None:
+                return
             for index in range(batch.num_rows):
                 number += 1
                 yield number, _row(batch, index)
@@ -62,19 +67,27 @@ def open_parquet(path: str | Path) -> Generator[ParquetTable]:
     Raises LabelMassError, also later while it is read, for what is none or is broken, and for a
     table in which two columns have one name.
     """
-    pyarrow, parquet = import_pyarrow()
-    with open_file(path) as stream:
-        try:
-            with parquet.ParquetFile(stream) as file:
-                names = file.schema_arrow.names
-                if twice := [name for name, count in Counter(names).items() if count > 1]:
-                    raise LabelMassError(
-                        f"{path}: two columns are called {twice[0]!r}: give each its own name"
-                    )
-                metadata = file.schema_arrow.metadata or {}
-                yield ParquetTable(str(path), tuple(names), metadata, file.metadata.num_rows, file)
-        except (pyarrow.ArrowException, OSError) as error:
-            raise LabelMassError(f"{path}: not a Parquet file ({error})") from None
+    _, parquet = import_pyarrow()
+    with open_file(path) as stream, ExitStack() as stack:
+        with _refusing(str(path)):
+            file = stack.enter_context(parquet.ParquetFile(stream))
+            names = tuple(file.schema_arrow.names)
+            metadata = file.schema_arrow.metadata or {}
+            count = file.metadata.num_rows
+        if twice := [name for name, often in Counter(names).items() if often > 1]:
+            raise LabelMassError(
+                f"{path}: two columns are called {twice[0]!r}: give each its own name"
+            )
+        yield ParquetTable(str(path), names, metadata, count, file)
+
+
+@contextmanager
+def _refusing(name: str) -> Generator[None]:
+    """Whatever pyarrow makes of damaged bytes, in words: its own errors, and some of Python's."""
+    try:
+        yield
+    except (import_pyarrow()[0].ArrowException, OSError, ValueError, OverflowError) as error:
+        raise LabelMassError(f"{name}: not a Parquet file, or a damaged one ({error})") from None
 
 
 def _row(batch: Any, index: int) -> dict[str, Any] | RecordError:
@@ -84,15 +97,23 @@ def _row(batch: Any, index: int) -> dict[str, Any] | RecordError:
             row[name] = _value(column[index])
         except UnicodeDecodeError as error:
             return RecordError(f"{name}: {error.reason}, not UTF-8")
+        except RecordError as error:
+            return RecordError(f"{name}: {error}")
     return row
 
 
 def _value(cell: Any) -> Any:
-    """The Python value of a cell; a map is a dict, a time that Python cannot hold is its text."""
+    """The Python value of a cell; a map is a dict, a time that Python cannot hold is its text.
+
+    Raises RecordError for what has no text either.
+    """
     try:
         value = cell.as_py()
     except UnicodeDecodeError:
         raise
-    except ValueError:
-        return str(cell.cast("string"))
+    except (ValueError, OverflowError) as error:
+        try:
+            return str(cell.cast("string"))
+        except import_pyarrow()[0].ArrowException:
+            raise RecordError(f"a {cell.type} that cannot be read ({error})") from None
     return dict(value) if value is not None and str(cell.type).startswith("map<") else value

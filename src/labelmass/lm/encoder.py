@@ -6,8 +6,8 @@ Importing this module imports torch.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Self
@@ -16,7 +16,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from labelmass.errors import ModelError
+from labelmass.errors import LabelMassError, ModelError
+from labelmass.files import read_json, shaped
 from labelmass.lm.sources import quiet
 
 NAME = "minilm"
@@ -29,6 +30,11 @@ LENGTH = "sentence_bert_config.json"
 
 UNLIMITED = 1 << 20
 """Tokens of a text, where neither encoder nor tokenizer has a limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Length:
+    max_seq_length: int
 
 
 class TextEncoder:
@@ -82,7 +88,13 @@ class TextEncoder:
             )
         length = min(tokenizer.model_max_length, _places(model))
         if (file := folder / LENGTH).is_file():
-            length = min(length, json.loads(file.read_text())["max_seq_length"])
+            try:
+                length = min(length, shaped(_Length, read_json(file)).max_seq_length)
+            except LabelMassError as error:
+                raise ModelError(
+                    f"{file} does not say how long a text may be ({error}): put it right, or "
+                    "delete it to take the encoder's own limit"
+                ) from None
         return cls(model, tokenizer, _fingerprint(folder, weights), int(length))
 
     @torch.inference_mode()

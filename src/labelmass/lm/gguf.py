@@ -70,7 +70,8 @@ def end_ids(file: Path, folder: Path) -> tuple[int, ...]:
     folder: its converted folder, whose note keeps them: to read them takes a second or more.
     """
     note = json.loads((folder / SOURCE).read_text())
-    if "end_ids" not in note:
+    kept = note.get("end_ids")
+    if not isinstance(kept, list) or not all(isinstance(one, int) for one in kept):
         import gguf
 
         fields: dict[str, Any] = gguf.GGUFReader(file).fields

@@ -20,6 +20,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, cast
 
 from labelmass.calibration import CALIBRATED
+from labelmass.errors import RecordError
+from labelmass.files import parse_json
 
 SIDES = {"p": "", "low": ".low", "high": ".high"}
 """The sides of a probability with bounds, and how their columns end."""
@@ -111,8 +113,8 @@ def _is_utf8(text: str) -> bool:
 
 def _spelt_out(title: str) -> Column | None:
     try:
-        parts: Any = json.loads(title)
-    except ValueError:
+        parts: Any = parse_json(title)
+    except RecordError:
         return None
     if not isinstance(parts, list) or len(cast("list[Any]", parts)) != 4:
         return None

@@ -20,6 +20,7 @@ from textwrap import shorten
 from typing import Any, cast
 
 from labelmass.errors import LabelMassError
+from labelmass.files import read_json, shaped
 from labelmass.files.writing import write_json, write_records
 from labelmass.lm.adapted import NOTE, RECORDS, trained_on
 from labelmass.scoring.journal import differences
@@ -43,7 +44,13 @@ def begin(folder: Path, head: Mapping[str, Any], data: Dataset) -> dict[str, Any
         "base": sorted(trained_on(head["base"]["asked"])),
     }
     if path.is_file():
-        note: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        try:
+            note = shaped(dict[str, Any], read_json(path, infinite=True))
+        except LabelMassError as error:
+            raise LabelMassError(
+                f"{path} is damaged ({error}), so that the training cannot go on: choose another "
+                "folder"
+            ) from None
         wanted = json.loads(json.dumps(head))
         former = {key: note.get(key) for key in SAME}
         texts = _changed_texts(folder, digests) if former["data"] != wanted["data"] else []
@@ -71,12 +78,12 @@ def begin(folder: Path, head: Mapping[str, Any], data: Dataset) -> dict[str, Any
 def _changed_texts(folder: Path, digests: Mapping[str, Sequence[str]]) -> list[str]:
     """How the records differ from those of the training, in words."""
     try:
-        former = json.loads((folder / RECORDS).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        former = shaped(dict[str, list[str]], read_json(folder / RECORDS))
+    except LabelMassError:
         return ["its records have changed"]
     words: list[str] = []
     for part, name in (("train", "records learnt"), ("dev", "records validated on")):
-        before, now = Counter[str](former[part]), Counter(digests[part])
+        before, now = Counter[str](former.get(part, ())), Counter(digests[part])
         gone, new = (before - now).total(), (now - before).total()
         if gone or new:
             words.append(f"{name}: {gone} gone, {new} new")
