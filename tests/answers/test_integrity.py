@@ -66,6 +66,7 @@ def test_whatever_was_grown_is_read_back(
         (lambda data: data["tail"].pop("0"), "tail must be of the expanded nodes"),
         (lambda data: data["greedy"].reverse(), "greedy must be a path from the root"),
         (lambda data: data["top"].pop("0"), "top must say what was likeliest"),
+        (lambda data: data.pop("steps"), "steps must begin with the root"),
         (lambda data: data["steps"].append(-5), "steps names a node -5"),
         (lambda data: data["labels"].append("joy"), "labels must be some, each once"),
         (lambda data: data["texts"].update({"1": "xyz"}), "non-hexadecimal"),

@@ -179,6 +179,7 @@ def test_answers_take_names_codes_and_spellings() -> None:
         ({"labels": ["a", {"code": "S1"}]}, r"labels\[1\].name is missing"),
         ({"labels": ["a", "a"]}, r"labels\[1\].name is 'a'"),
         ({"labels": ["none"]}, "format.none"),
+        ({"examples": []}, r"^examples is unknown \(keys: "),
         ({"format": {"kind": "json", "kye": "x"}}, "format.kye is unknown: did you mean 'key'"),
         ({"format": {"kind": "jsn"}}, "format.kind is 'jsn'"),
         ({"format": {"key": "x"}}, "format.kind is missing"),

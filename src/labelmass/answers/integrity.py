@@ -48,6 +48,7 @@ def _check_nodes(tree: AnswerTree, n: int, k: int) -> None:
     for name in ("off", "tail", "after", "top", "stray_ends", "scale", "upcoming"):
         _check_among(getattr(tree, name), nodes, name)
     _check_among(tree.steps, nodes, "steps")
+    _require(tree.steps[:1] == [0], "steps", "must begin with the root")
     _check_among([tree.stem], nodes, "stem")
     _check_among((node for _, node in tree.completed), nodes, "completed")
     _require(all(0 <= out < k + 3 for out, _ in tree.completed), "completed", "is no output")

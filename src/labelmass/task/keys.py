@@ -33,7 +33,7 @@ def explain(error: ValidationError, tables: Mapping[tuple[str, ...], type[BaseMo
     found = error.errors(include_url=False)
     # A misspelt key also leaves the right one missing: name the misspelling.
     first = next((each for each in found if each["type"] == "extra_forbidden"), found[0])
-    places = [place for place in first["loc"] if place != "examples"]
+    places = [place for place in first["loc"] if place != "examples"] or [*first["loc"]]
     key = "".join(f"[{place}]" if isinstance(place, int) else f".{place}" for place in places)
     key = key.removeprefix(".")
     if first["type"] == "extra_forbidden":
