@@ -349,3 +349,24 @@ def test_greedy_numbers_of_an_answer_that_was_cut_are_not_exact(mood: Task) -> N
     assert (hard["fear"].p, hard["fear"].high) == (pytest.approx(1e-8), pytest.approx(1 - 1e-8))
     assert (token["joy"].low, token["joy"].high) == (0.0, 1.0)  # it may be written again
     assert placed["fear"].high == pytest.approx(placed["joy"].p)  # never rises with its place
+
+
+def test_labels_that_next_to_nothing_leads_to_do_not_take_all_rows(mood: Task) -> None:
+    """What every method may read later includes the labels' shares among themselves."""
+
+    def mostly_none(prompt: str, path: tuple[str, ...]) -> dict[str, float]:
+        if not path:
+            return {"none": 0.98, " ": 0.018, "joy": 0.001, "fear": 0.001}
+        if set(path) == {" "}:
+            return {" ": 0.9, "joy": 0.05, "fear": 0.05}
+        return {"\n\n": 0.9, ", ": 0.1} if "joy" in path or "fear" in path else {"\n\n": 1.0}
+
+    model = ScriptedLanguageModel(mostly_none, ["joy", "fear", "ful", "none", ", ", " ", "\n\n"])
+    methods = ["any-place", "max-over-generations", "first-step", "compare-to-none"]
+    few = Scorer(mood, model, methods=methods).score(["so happy"])[0]
+    every = Scorer(mood, model, methods=methods, every_method=True).score(["so happy"])[0]
+    assert isinstance(few, Result) and isinstance(every, Result)
+    assert not every.missed and every.summary is not None and every.summary.stopped != "nodes"
+    assert every.cost.tree_tokens <= few.cost.tree_tokens + 64
+    for method in methods:
+        assert every.methods[method].p == pytest.approx(few.methods[method].p, abs=0.01)

@@ -25,6 +25,8 @@ class StepSearch:
     Below it means: with no label, and no empty answer, written since.
     limits: from numbers to the widest intervals they may have. among: the outputs whose shares are
     narrowed, as a bit set; 0 for none. contrast: also narrow each label against the empty answer.
+    most: rows that are read for it at most, None for no such limit: where labels have next to
+    nothing of what comes next, their shares among themselves would take all there are.
     """
 
     def __init__(
@@ -35,7 +37,9 @@ class StepSearch:
         *,
         among: int,
         contrast: bool = False,
+        most: int | None = None,
     ) -> None:
+        self._most = most
         self.node, self._growth, self._limits = node, growth, limits
         self._among, self._contrast = among, contrast
         self._next = NextOutput(np.zeros(len(growth.tree.labels) + 1))
@@ -134,6 +138,9 @@ class StepSearch:
         if not self._relevant or self._growth.tree.status[self.node] == Status.FRONTIER:
             return []  # narrow once, narrow for good
         self._relevant, allowance = self._find_wide()
+        room = None if self._most is None else self._most - len(self._mass)
+        if room is not None and room <= 0:
+            self._relevant = 0
         if not self._relevant:
             return []
         pending = sum(self._pending(node) for node in forced)
@@ -148,7 +155,7 @@ class StepSearch:
             if node not in forced:
                 left -= mass
                 chosen.append(node)
-        return chosen
+        return chosen[:room]
 
     def _pending(self, node: int) -> float:
         """Mass of a node that is about to be read, if it is below the step and relevant."""

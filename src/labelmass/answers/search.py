@@ -31,6 +31,9 @@ from labelmass.lm.base import Row
 DRAWN = 4
 """What is drawn may take this many times the rows that the tree may."""
 
+STEM_ROWS = 64
+"""Rows that are read at most for the shares after the text that all labels begin with."""
+
 RARE = 1e-3
 """Below this probability a relative tolerance is measured against this value."""
 
@@ -79,7 +82,7 @@ class Needs:
         answer, is within the tolerance; None for every step.
     contrast: explore the first step until each label against the empty answer alone is.
     stem_shares: explore what follows the text that all labels begin with until the shares of the
-        labels there are.
+        labels there are, or `STEM_ROWS` rows are read: the rules that read them claim no interval.
     min_mass: expand every node at least this heavy.
     top: how many of the likeliest ids of each row to keep.
     sketch: grow the tree to some such number of rows where `tree` does not ask for more.
@@ -188,7 +191,9 @@ class Search:
         self._enter_step(ROOT)
         if wanted.stem_shares:
             among = (1 << tree.none) - 1
-            self._steps.append(StepSearch(self.growth, tree.stem, self.budget.limits, among=among))
+            self._steps.append(
+                StepSearch(self.growth, tree.stem, self.budget.limits, among=among, most=STEM_ROWS)
+            )
 
     # -- the two calls of a driver --------------------------------------------------------------
 
