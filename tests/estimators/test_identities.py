@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import labelmass
 from helpers.brute import enumerate_answers, random_script
 from helpers.growing import EVERYTHING, grow
 from helpers.proofs import proof
@@ -139,3 +140,21 @@ def test_there_is_no_step_where_no_label_can_follow() -> None:
     tree = grow(model, fmt, ["a", "b"], Budget(tolerance=0.0), EVERYTHING)
     assert [step.label for step in label_steps(tree)] == [0]
     assert max_over_generations(tree).p == pytest.approx([0.6, 0.4])
+
+
+def test_a_place_where_the_answer_ends_is_no_step(mood: Task) -> None:
+    """A line break may stand before another label; where none follows, none is generated there."""
+
+    def script(prompt: str, path: tuple[str, ...]) -> dict[str, float]:
+        if not path:
+            return {"joy": 0.8, "fear": 0.1, "none": 0.1}
+        if path[-1] == "\n":
+            return {"\n": 0.999, "fear": 0.0009, "joy": 0.0001}
+        return {"\n": 0.7, ", ": 0.3}
+
+    model = ScriptedLanguageModel(script, ["joy", "fear", "ful", "none", ", ", "\n"])
+    methods = ["first-step", "max-over-generations"]
+    (result,) = labelmass.score(["x"], mood, model, methods=methods)
+    first, most = (result.methods[name] for name in methods)
+    assert most.p == pytest.approx(first.p) and first["fear"].p < 0.15
+    assert not result.missed

@@ -25,6 +25,7 @@ from labelmass.answers.frontier import Frontier
 from labelmass.answers.grammar import TokenGrammar
 from labelmass.answers.growth import Growth
 from labelmass.answers.narrowing import StepSearch
+from labelmass.answers.steps import is_idle
 from labelmass.answers.tree import LEFT, ROOT, Ending, Normalisation, Status
 from labelmass.lm.base import Row
 
@@ -316,6 +317,9 @@ class Search:
             if tree.is_step(child):
                 self._enter_step(child)
         self._mark_completions()
+        if tree.greedy_end == Ending.COMPLETE:
+            idle = {node for node in tree.steps if is_idle(tree, node)}
+            self._steps = [step for step in self._steps if step.node not in idle]
 
     def _mark_completions(self) -> None:
         """Which token of the greedy path holds the last byte of each label it writes."""

@@ -131,6 +131,15 @@ def label_steps(tree: AnswerTree, most: int | None = None) -> list[Step]:
     return [Step(node, _next_label(tree, node), ways.after(node)) for node in tree.steps[:most]]
 
 
+def is_idle(tree: AnswerTree, node: int) -> bool:
+    """Whether a label could start at a node of the greedy path, and the answer ended instead.
+
+    Behind blanks or a line break, say: no label is generated there. Never so of the first step.
+    """
+    ended = tree.greedy_end in (Ending.COMPLETE, Ending.CUT)
+    return node != tree.steps[0] and ended and _next_label(tree, node) is None
+
+
 class NextLabel:
     """Which label, or the empty answer, comes next after a node of a tree.
 

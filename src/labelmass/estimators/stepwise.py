@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from labelmass.answers.search import Needs
-from labelmass.answers.steps import Interval, label_steps, more_steps, require_tries
+from labelmass.answers.steps import Interval, is_idle, label_steps, more_steps, require_tries
 from labelmass.answers.tree import AnswerTree, Normalisation
 from labelmass.errors import MethodError
 from labelmass.estimators.base import Estimator, LabelScores, bounds, of_answer
@@ -41,11 +41,13 @@ def max_over_generations(
 ) -> LabelScores:
     """The largest p_r(label) over the steps r of the greedy path. Never below first-step.
 
+    A step is where a label is written: a place where one could have begun, as behind a line break,
+    and the answer ended, is none (but for the first).
     A step where nothing was found is left out if nothing can come there, and may else be anything,
     as may the steps that a budget kept the greedy path from.
     """
     require_tries(tree, None, "max-over-generations")
-    steps = [step.next for step in label_steps(tree)]
+    steps = [step.next for step in label_steps(tree) if not is_idle(tree, step.node)]
     known = [step.shares() for step in steps if step.found.any() or step.unknown > 0]
     if not known:
         return _scores(tree, steps[0].shares())
