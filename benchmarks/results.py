@@ -68,7 +68,7 @@ class Judged:
         if isinstance(classifier.source, States):
             model = labelmass.load()
             models[model.fingerprint] = model
-        return self.run.beside([classifier], models).popitem()[1]
+        return self.run.scores_by([classifier], models).popitem()[1]
 
     def judge(
         self, metrics: Sequence[str], rows: Mapping[str, Scores] | None = None, **how: Any
