@@ -264,7 +264,7 @@ def test_no_probability_within_its_bounds_leaves_the_range(seed: int) -> None:
     s = random_sample(seed, failed=0.1)
     draw = np.random.default_rng(seed)
     low, high = np.sort(draw.random((2, *s.p.shape)), axis=0)
-    s = changed(s, low=low, high=high)
+    s = changed(s, p=np.where(np.isnan(s.p), np.nan, (low + high) / 2), low=low, high=high)
     for name, metric in METRICS.items():
         ends = metric.ends(s)
         if ends is None:
