@@ -15,6 +15,7 @@ FLOORS = (
     ("errors",),
     ("_math", "_ranges", "_text"),
     ("files", "provenance"),
+    ("artifacts",),
     ("task",),
     ("records", "targets"),
     ("lm",),

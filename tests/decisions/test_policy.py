@@ -18,8 +18,8 @@ from labelmass.calibration import fit
 from labelmass.decisions import Guarantee, Outcome, Policy, Reference, Rule, decide
 from labelmass.decisions.policy import STRADDLES
 from labelmass.decisions.rule import ACTIONS
-from labelmass.decisions.toml import dumps
 from labelmass.errors import FitError
+from labelmass.files.toml import dumps
 
 CERTAIN = Guarantee("rage", "precision", 0.9, 0.95, 0.7, 500, 60.0, 2.0, 0.01, 3)
 UNSURE = Guarantee("fear", "precision", 0.9, 0.95, None, 500, 9.0, 1.0, 0.3, 3, 1200)
@@ -154,7 +154,7 @@ def test_scores_of_another_kind_are_refused() -> None:
         (lambda: Policy({}), "decides nothing"),
         (lambda: replace(POLICY, straddle="maybe"), "straddle is one of review, point"),
         (lambda: POLICY.move("anger", 0.1), "no label is called 'anger'"),
-        (lambda: Policy.from_dict({"kind": "x"}), "not a policy this version reads: kind 'x'"),
+        (lambda: Policy.from_dict({"kind": "x"}), "not a policy of labelmass: kind is 'x'"),
         (lambda: Policy.from_dict({}), "not a policy of labelmass"),
         (lambda: Policy.load("no-such.toml"), "cannot read the policy 'no-such.toml'"),
         (lambda: Guarantee.from_dict({"x": 1}), "not a guarantee"),

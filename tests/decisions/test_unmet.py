@@ -28,9 +28,11 @@ from labelmass.decisions import (
     thresholds,
 )
 from labelmass.decisions.conformal_risk_control import RISKS
-from labelmass.decisions.policy import EARLIER, KIND
-from labelmass.decisions.toml import dumps
+from labelmass.decisions.policy import KIND as POLICY
 from labelmass.errors import FitError
+from labelmass.files.toml import dumps
+
+KIND, EARLIER = POLICY.mark, "labelmass policy 1"
 
 ANY = np.array([[0.0], [5e-324], [0.3], [1.0], [np.nan]])
 """Scores from end to end, and one that is not known."""

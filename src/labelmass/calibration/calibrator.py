@@ -12,15 +12,16 @@ from typing import Any
 
 import numpy as np
 
+from labelmass.artifacts import ArtifactKind
 from labelmass.calibration.base import Floats
 from labelmass.calibration.curves import Curve, apply_curves
 from labelmass.calibration.model_selection import Choice
 from labelmass.calibration.registry import find_calibrator
 from labelmass.errors import FitError, LabelMassError
-from labelmass.files import read_json, shaped
+from labelmass.files import shaped
 from labelmass.provenance import HoldOut, check, check_labels
 
-KIND = "labelmass calibrator 1"
+KIND = ArtifactKind("calibrator", error=FitError)
 
 CALIBRATED = "calibrated:"
 """Before a method's name: its scores after a calibrator."""
@@ -99,7 +100,7 @@ class Calibrator:
         names = ("*",) if self.shared else self.labels
         hold_out = self.hold_out
         return {
-            "kind": KIND,
+            "kind": KIND.mark,
             "method": self.method,
             "labels": list(self.labels),
             "shared": self.shared,
@@ -118,9 +119,8 @@ class Calibrator:
     def from_dict(cls, data: Mapping[str, Any]) -> Calibrator:
         """What `to_dict` wrote; FitError, which names the key, for anything else."""
         try:
+            KIND.version_of(data)
             stored = shaped(_Stored, data)
-            if stored.kind != KIND:
-                raise FitError(f"not a calibrator this version reads: kind {stored.kind!r}")
             return cls(
                 stored.labels,
                 stored.method,
@@ -137,16 +137,13 @@ class Calibrator:
             raise FitError(f"not a calibrator of labelmass: {error}") from None
 
     def save(self, path: str | Path) -> None:
-        text = json.dumps(self.to_dict(), ensure_ascii=False, indent=1, allow_nan=False)
-        Path(path).write_text(text + "\n", encoding="utf-8")
+        """As JSON, whole or not at all."""
+        KIND.save(path, self.to_dict())
 
     @classmethod
     def load(cls, path: str | Path) -> Calibrator:
         """FitError if the file is not there or holds no calibrator."""
-        try:
-            return cls.from_dict(read_json(path))
-        except LabelMassError as error:
-            raise FitError(f"cannot read the calibrator {str(path)!r}: {error}") from None
+        return KIND.load(path, cls.from_dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +157,6 @@ class _FittedOn:
 class _Stored:
     """What a calibrator's file holds."""
 
-    kind: str
     method: str
     labels: tuple[str, ...]
     shared: bool

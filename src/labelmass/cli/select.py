@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from pathlib import Path
 
 import click
 
@@ -46,20 +44,12 @@ def command(trees: str, rule: str, gold: str, most: int, out: str) -> None:
 
     warn_of_changes(trees)
     fitted = fit_rule(trees, rule, gold=gold, most=most)
-    Path(out).write_text(json.dumps(fitted.to_dict(), indent=1) + "\n")
+    fitted.save(out)
     click.echo(f"{fitted.name}, fitted on {len(fitted.fitted_on)} records -> {out}", err=True)
 
 
 def load_rules(paths: Sequence[str]):
-    """Fitted rules from their files; LabelMassError names the file that is none."""
-    from labelmass.errors import LabelMassError, MethodError
+    """Fitted rules from their files; MethodError names the file that is none."""
     from labelmass.estimators.selection import Selection
-    from labelmass.files import read_json
 
-    rules: list[Selection] = []
-    for path in paths:
-        try:
-            rules.append(Selection.from_dict(read_json(path, infinite=True)))
-        except LabelMassError as error:
-            raise MethodError(f"{path}: {error}") from None
-    return rules
+    return [Selection.load(path) for path in paths]

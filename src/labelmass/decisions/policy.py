@@ -10,16 +10,14 @@ from pathlib import Path
 from typing import Any, cast
 
 from labelmass._text import canonical, find
+from labelmass.artifacts import ArtifactKind
 from labelmass.decisions.drift import Reference
 from labelmass.decisions.rule import NEVER, Rule, check_keys, check_share
-from labelmass.decisions.toml import dumps
 from labelmass.errors import FitError, LabelMassError
-from labelmass.files import read_json, read_toml, shaped
+from labelmass.files import shaped
 
-KIND = "labelmass policy 2"
-
-EARLIER = "labelmass policy 1"
-"""Files in which a label without a threshold is never given, see `Rule.from_earlier`."""
+KIND = ArtifactKind("policy", 2, FitError)
+"""In version 1 a label without a threshold is never given, see `Rule.from_earlier`."""
 
 MIN_VERDICT = 0.5
 """A record of which less than this gives any verdict goes to review, unless a policy says else."""
@@ -118,7 +116,7 @@ class Policy:
     def to_dict(self) -> dict[str, Any]:
         """Plain data without null: a key that is missing is a None."""
         whole = {
-            "kind": KIND,
+            "kind": KIND.mark,
             "straddle": self.straddle,
             "min_verdict": self.min_verdict,
             "labels": {label: rule.to_dict() for label, rule in self.rules.items()},
@@ -132,17 +130,15 @@ class Policy:
     def from_dict(cls, data: Mapping[str, Any]) -> Policy:
         """What `to_dict` wrote, thresholds edited by hand included; FitError for anything else."""
         try:
-            kind = shaped(_Kind, data).kind
-            if kind not in (KIND, EARLIER):
-                raise FitError(f"not a policy this version reads: kind {kind!r}")
-            if kind == KIND:
+            earlier = KIND.version_of(data) == 1
+            if not earlier:
                 check_keys("a policy", data, ("kind", "straddle", "labels"), _FURTHER)
             stored = shaped(_Stored, data)
         except FitError:
             raise
         except LabelMassError as error:
             raise FitError(f"not a policy of labelmass: {error}") from None
-        read = Rule.from_dict if kind == KIND else Rule.from_earlier
+        read = Rule.from_earlier if earlier else Rule.from_dict
         calibrator = (stored.signature or {}).get("calibrator")
         if "calibrator" in data.get("data", {}):
             calibrator = stored.data.calibrator
@@ -159,26 +155,12 @@ class Policy:
 
     def save(self, path: str | Path) -> None:
         """As TOML where the name ends in .toml, else as JSON."""
-        data = self.to_dict()
-        if Path(path).suffix.lower() == ".toml":
-            text = dumps(data)
-        else:
-            text = json.dumps(data, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
-        Path(path).write_text(text, encoding="utf-8")
+        KIND.save(path, self.to_dict())
 
     @classmethod
     def load(cls, path: str | Path) -> Policy:
         """FitError if the file is not there or holds no policy."""
-        read = read_toml if Path(path).suffix.lower() == ".toml" else read_json
-        try:
-            return cls.from_dict(read(path))
-        except LabelMassError as error:
-            raise FitError(f"cannot read the policy {str(path)!r}: {error}") from None
-
-
-@dataclass(frozen=True, slots=True)
-class _Kind:
-    kind: str
+        return KIND.load(path, cls.from_dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from labelmass.answers.search import Needs
 from labelmass.answers.steps import NextLabel
 from labelmass.answers.tree import AnswerTree, Status
+from labelmass.artifacts import ArtifactKind
 from labelmass.errors import LabelMassError, MethodError, RecordError
 from labelmass.estimators.base import LabelScores
 from labelmass.estimators.greedy import EPS
@@ -92,6 +94,8 @@ SOURCE = "P2, after arXiv 2502.00290"
 COST = "the shares after the text all labels begin with; a threshold from `labelmass select`"
 NEEDS = Needs(tree=False, tries=1, stem_shares=True)
 
+KIND = ArtifactKind("fitted rule", error=MethodError, unmarked=True)
+
 
 @dataclass(frozen=True, slots=True)
 class Selection:
@@ -158,6 +162,7 @@ class Selection:
 
     def to_dict(self) -> dict[str, Any]:
         return {
+            "kind": KIND.mark,
             "rule": self.rule,
             "threshold": self.threshold,
             "most": self.most,
@@ -167,6 +172,7 @@ class Selection:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Selection:
         """The selection that `to_dict` wrote; MethodError if it is none."""
+        KIND.version_of(data)
         try:
             found = shaped(cls, data, infinite=True)
         except LabelMassError as error:
@@ -176,6 +182,15 @@ class Selection:
         if found.most < 2 or np.isnan(found.threshold):
             raise MethodError("not a fitted rule: most is at least 2, and the threshold a number")
         return found
+
+    def save(self, path: str | Path) -> None:
+        """As JSON, whole or not at all."""
+        KIND.save(path, self.to_dict())
+
+    @classmethod
+    def load(cls, path: str | Path) -> Selection:
+        """MethodError if the file is not there or holds no fitted rule."""
+        return KIND.load(path, cls.from_dict, infinite=True)
 
 
 def _best(scores: Floats, count: int) -> Sequence[int]:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from labelmass.artifacts import ArtifactKind
 from labelmass.evaluation import tables
 from labelmass.evaluation.metrics import HEADLINE, METRICS
 from labelmass.evaluation.threshold import Threshold
+from labelmass.files.writing import write_text
 
 if TYPE_CHECKING:
     from rich.table import Table
+
+
+KIND = ArtifactKind("evaluation", unmarked=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,15 +175,15 @@ class Evaluation:
         """Write NAME.json, .csv, .md and .tex to a folder. about: more for the JSON."""
         folder, found = Path(folder), dict(about or {}) | self.to_dict()
         folder.mkdir(parents=True, exist_ok=True)
+        KIND.save(folder / f"{name}.json", found)
         contents = {
-            ".json": json.dumps(found, ensure_ascii=False, allow_nan=False, indent=1) + "\n",
             ".csv": self.to_csv(),
             ".md": self.to_markdown(),
             ".tex": self.to_latex(),
         }
         for ending, content in contents.items():
-            (folder / f"{name}{ending}").write_text(content, encoding="utf-8")
-        return [folder / f"{name}{ending}" for ending in contents]
+            write_text(folder / f"{name}{ending}", content)
+        return [folder / f"{name}{ending}" for ending in (".json", *contents)]
 
     def to_csv(self) -> str:
         """A line for every method and metric, and one for each label where there is a value."""

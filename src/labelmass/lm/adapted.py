@@ -17,6 +17,8 @@ from labelmass.files import read_json, shaped
 from labelmass.lm import embedded
 
 NOTE, RECORDS = "labelmass.json", "records.json"
+VERSION = 1
+"""Of the note, its key `labelmass`; its `kind` is that of the weights."""
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
 
 
@@ -35,6 +37,7 @@ class _Base:
 class _Note:
     """What of the note is read back."""
 
+    labelmass: int
     kind: Literal["adapter", "full"]
     task: Mapping[str, Any]
     base: _Base
@@ -61,10 +64,15 @@ def read_note(folder: str | Path) -> dict[str, Any] | None:
         if not path.is_file():
             return None
         note = read_json(path, infinite=True)
-        finished = shaped(_Note, note, infinite=True).result is not None
+        read = shaped(_Note, note, infinite=True)
+        if read.labelmass > VERSION:
+            raise LabelMassError(
+                f"it is of version {read.labelmass}, written by a later labelmass; this one reads "
+                f"up to {VERSION}"
+            )
     except (OSError, LabelMassError) as error:
         raise ModelError(f"{path} is not of a model that labelmass trained ({error})") from None
-    if not finished:
+    if read.result is None:
         raise ModelError(
             f"the training in {folder} is not finished: run the same `labelmass train` again"
         )

@@ -17,7 +17,7 @@ from labelmass.answers.tree import Normalisation
 from labelmass.errors import LabelMassError, MethodError
 from labelmass.estimators import ESTIMATORS
 from labelmass.evaluation import METRICS, Sample, Threshold
-from labelmass.evaluation.results import MethodScores
+from labelmass.evaluation.results import KIND, MethodScores
 from labelmass.files import read_json, shaped
 from labelmass.reporting.cooccurrence import (
     Pairs,
@@ -160,6 +160,7 @@ def _comparison(folder: Path, task: Task) -> dict[str, Any]:
         raise LabelMassError(f"{folder}: no {COMPARISON}: judge its trees first with {again}")
     found = read_json(path)
     try:
+        KIND.version_of(found)
         stored = shaped(_Comparison, found)
         stored.check()
     except LabelMassError as error:

@@ -1,12 +1,11 @@
 """Writers: result records as JSONL, CSV or Parquet, and JSONL read back.
 
-A file appears whole or not at all: it is written beside its place and then moved there.
+A file appears whole or not at all.
 """
 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any, cast
 from labelmass.errors import LabelMassError, RecordError
 from labelmass.files import import_pyarrow, open_file, read_json_lines
 from labelmass.files.delimited import write_row
+from labelmass.files.writing import replacing
 from labelmass.scores.table import FlatTable
 from labelmass.task.values import kind, read_id
 
@@ -40,14 +40,8 @@ def write_scores(path: str | Path, records: Records, about: Mapping[str, Any]) -
     """
     path = Path(path)
     write = output_writer(path)
-    partial = path.with_name(f".{path.name}.partial")
-    try:
+    with replacing(path) as partial:
         write(partial, records, about)
-        with partial.open("rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def flat_table(records: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from labelmass.answers.tree import AnswerTree
+from labelmass.artifacts import ArtifactKind
 from labelmass.errors import LabelMassError
 from labelmass.files import read_json, shaped
-from labelmass.files.writing import write_json
 from labelmass.records import BadRecord, read_records
 from labelmass.scores import Cost, Failure
 from labelmass.scores.signature import Signature
@@ -29,6 +29,8 @@ from labelmass.task.questions import ANSWER
 from labelmass.task.record import Cut, Fields
 
 RUN, TREES = "run.json", "trees.journal"
+
+KIND = ArtifactKind("run", unmarked=True)
 
 Items = Iterable[tuple[int, Record | BadRecord]]
 
@@ -62,7 +64,7 @@ class TreeStore:
             head["input"] = _way(self.folder, source)
             if fields is not None and fields != Fields():
                 head["fields"] = asdict(fields)
-        write_json(self.folder / RUN, head)
+        KIND.save(self.folder / RUN, head)
 
     def resume(self, read: Callable[[], Items]) -> Changes | None:
         """Keep the trees of records that the input holds, see `Journal.resume`."""
@@ -109,7 +111,9 @@ class SavedTrees:
         if not is_saved(self.folder):
             raise LabelMassError(f"{folder}: no saved trees here (no {RUN}); see --keep-trees")
         try:
-            head = shaped(_Head, read_json(self.folder / RUN))
+            data = read_json(self.folder / RUN)
+            KIND.version_of(data)
+            head = shaped(_Head, data)
             self.signature = Signature.from_dict(head.signature)
             self.task = Task.from_dict(head.task)
         except LabelMassError as error:

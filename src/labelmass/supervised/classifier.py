@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from labelmass._text import canonical
+from labelmass.artifacts import ArtifactKind
 from labelmass.errors import FitError, LabelMassError, RecordError
 from labelmass.files import read_json, shaped
+from labelmass.files.writing import replacing, write_json
 from labelmass.supervised import sentences, states, tfidf
 from labelmass.supervised.heads import LabelHeads
 from labelmass.supervised.sentences import Sentences
@@ -25,7 +27,7 @@ from labelmass.supervised.states import States
 from labelmass.supervised.tfidf import Tfidf
 from labelmass.task import Record, Task
 
-KIND = "labelmass classifier 1"
+KIND = ArtifactKind("classifier", error=FitError)
 HEAD, FEATURES, ARRAYS = "classifier.json", "features.json", "heads.safetensors"
 
 Source = Tfidf | Sentences | States
@@ -104,7 +106,7 @@ class Classifier:
 
     def to_dict(self) -> dict[str, Any]:
         return {
-            "kind": KIND,
+            "kind": KIND.mark,
             "method": self.method,
             "task": self.task,
             "task_hash": self.task_hash,
@@ -120,10 +122,10 @@ class Classifier:
 
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        for name, data in ((HEAD, self.to_dict()), (FEATURES, self.source.to_dict())):
-            text = json.dumps(data, ensure_ascii=False, indent=1, allow_nan=False)
-            (folder / name).write_text(text + "\n", encoding="utf-8")
-        save_file(self.heads.arrays(), folder / ARRAYS)
+        with replacing(folder / ARRAYS) as partial:
+            save_file(self.heads.arrays(), partial)
+        write_json(folder / FEATURES, self.source.to_dict())
+        KIND.save(folder / HEAD, self.to_dict())
 
     @classmethod
     def load(cls, folder: str | Path) -> Classifier:
@@ -133,10 +135,11 @@ class Classifier:
 
         try:
             data, features = (read_json(Path(folder) / name) for name in (HEAD, FEATURES))
+            KIND.version_of(data)
             head, kind = shaped(_Stored, data), shaped(_Kind, features).kind
             arrays = load_file(Path(folder) / ARRAYS)
-            if head.kind != KIND or kind not in SOURCES:
-                raise FitError(f"{folder}: not a classifier this version reads ({head.kind!r})")
+            if kind not in SOURCES:
+                raise FitError(f"{folder}: not features this version reads: kind is {kind!r}")
             return cls(
                 SOURCES[kind].from_dict(features),
                 LabelHeads.from_dict(data, arrays),
@@ -162,7 +165,6 @@ class _Kind:
 class _Stored:
     """What HEAD holds besides the heads."""
 
-    kind: str
     task: str
     task_hash: str
     fitted_on: frozenset[str]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,19 +12,14 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from labelmass.errors import LabelMassError
+from labelmass.files.writing import replacing
 
 
 def save(path: Path, tensors: Mapping[str, torch.Tensor], facts: Mapping[str, Any]) -> None:
     """Put the file in place of an earlier one; a kill leaves one of the two."""
-    partial = path.with_name(f".{path.name}.partial")
     kept = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    try:
+    with replacing(path) as partial:
         save_file(kept, partial, metadata={"facts": json.dumps(facts, allow_nan=False)})
-        with partial.open("rb") as file:
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def load(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:

@@ -21,13 +21,12 @@ from typing import Any, cast
 
 from labelmass.errors import LabelMassError
 from labelmass.files import read_json, shaped
-from labelmass.files.writing import write_json, write_records
-from labelmass.lm.adapted import NOTE, RECORDS, trained_on
+from labelmass.files.writing import write_json, write_records, write_text
+from labelmass.lm.adapted import NOTE, RECORDS, VERSION, trained_on
 from labelmass.scoring.journal import differences
 from labelmass.training.dataset import Dataset
 from labelmass.training.progress import Progress
 
-VERSION = 1
 SAME = ("kind", "task", "base", "settings", "data")
 """What must agree for a training to go on."""
 
@@ -102,7 +101,7 @@ def draw_curve(folder: Path, progress: Progress, metric: str | None) -> bool:
         "metric": metric,
         "epochs": [one.to_dict() for one in progress.epochs],
     }
-    (folder / "curve.json").write_text(json.dumps(found) + "\n", encoding="utf-8")
+    write_text(folder / "curve.json", json.dumps(found) + "\n")
     try:
         import matplotlib
         from matplotlib.figure import Figure

@@ -8,10 +8,11 @@ from pathlib import Path
 
 from labelmass.answers.search import Budget
 from labelmass.answers.tree import AnswerTree, Normalisation
+from labelmass.artifacts import ArtifactKind
 from labelmass.errors import FitError, LabelMassError, RecordError
 from labelmass.estimators import LabelScores
 from labelmass.estimators.selection import Selection
-from labelmass.files.writing import write_json, write_records
+from labelmass.files.writing import write_records
 from labelmass.lm.base import LanguageModel
 from labelmass.lm.load import load
 from labelmass.provenance import HoldOut
@@ -29,6 +30,8 @@ from labelmass.workflows.probing import Stated, Study, explore_greedily, keep_st
 from labelmass.workflows.training_set import Fitting, Labelled, Skipped, text_fitting
 
 STUDY, JOURNAL, SKIPPED = "study.json", "states.journal", "skipped.jsonl"
+
+STUDY_KIND = ArtifactKind("probe study", unmarked=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +77,7 @@ class Fitted:
             )
         (folder / STUDY).unlink(missing_ok=True)
         if self.study is not None:
-            write_json(folder / STUDY, self.study.to_dict())
+            STUDY_KIND.save(folder / STUDY, self.study.to_dict())
 
 
 def fit_encoder(
