@@ -13,7 +13,7 @@ import numpy as np
 
 import labelmass
 from benchmarks.asked import parser, records_of, task_of
-from labelmass.answers.tree import Normalisation
+from labelmass._types import Normalisation
 from labelmass.estimators.breakdown import binary_scores, pairs
 from labelmass.scores import Result
 from labelmass.task import Task

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import labelmass
-from labelmass.answers.tree import Normalisation
+from labelmass._types import Normalisation
 from labelmass.estimators import ESTIMATORS
 from labelmass.evaluation import Threshold, evaluate
 from labelmass.evaluation.results import MethodScores

@@ -13,9 +13,10 @@ ROOT = Path(labelmass.__file__).parent
 
 FLOORS = (
     ("errors",),
+    ("_types",),
     ("_math", "_ranges", "_text"),
-    ("files", "provenance"),
-    ("artifacts",),
+    ("files",),
+    ("artifacts", "provenance"),
     ("task",),
     ("records", "targets"),
     ("lm",),

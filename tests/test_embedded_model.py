@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 import labelmass
+from labelmass._types import Normalisation
 from labelmass.answers.boundary import Joint
 from labelmass.answers.search import Budget, Needs
-from labelmass.answers.tree import AnswerTree, Normalisation, Status
+from labelmass.answers.tree import AnswerTree, Status
 from labelmass.lm.base import PROMPT, Ask, LanguageModel, Row, Usage
 from labelmass.scoring.explorer import Explored, Explorer
 from labelmass.task import Record, Task

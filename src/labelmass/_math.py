@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from labelmass._types import Floats
 
 EPS = 1e-8
 """Probabilities are kept this far from 0 and 1 before a logarithm is taken."""

@@ -1,43 +1,143 @@
-"""Where fitted things come from: which records, which kind of score, which were held out."""
+"""Where a number comes from: its signature, the records it was fitted on, and those held out."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from hashlib import sha256
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from labelmass._text import canonical
-from labelmass.errors import FitError
+from labelmass._types import Normalisation
+from labelmass.errors import FitError, LabelMassError
+from labelmass.files import shaped
 
 Ids = Sequence[str | int]
 
-COMPARED = (
-    "fingerprint",
-    "tokenizer",
-    "dtype",
-    "task_hash",
-    "format",
-    "methods",
-    "normalisation",
-    "off_format",
-    "orders",
-    "max_text_tokens",
-    "prior",
-    "rate",
-    "calibrator",
-    "samples",
-    "point",
-    "fitted",
-)
-"""Fields of a signature that change a number. A model's name does not, its fingerprint does."""
+Compared = Literal["same", "as fine", "never"]
+"""How a field of two signatures is compared: for being the same, for being the same or finer (of
+tolerances; None is coarsest), or never."""
 
-COARSER = ("tolerance", "relative")
-"""Fields that may only be as fine or finer; None is coarsest for `relative`."""
+
+def _compared(how: Compared, default: Any = MISSING, *, factory: Any = MISSING) -> Any:
+    """A field of a signature, and how it is compared."""
+    if factory is not MISSING:
+        return field(default_factory=factory, metadata={"compared": how})
+    return field(default=default, metadata={"compared": how})
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """What a score is, in fields that each say how two are compared; `str()` gives it in one line.
+
+    A model's name is never compared, for its fingerprint is; a budget changes no number but by the
+    tolerance, and what a run fell short of its results say; `points` is the `point` of each method
+    alone (`of_method`).
+
+    format: its name, and by which rules answers in it are read (`AnswerFormat.reading`).
+    off_format: "not-written" or "unknown", see `Readings`. samples: how many answers or paths were
+    drawn, 0 if none. orders: label orders averaged over. prior, rate: what was taken away, and what
+    a text without content then gets. calibrator: the digest of what `calibrated:` scores went
+    through. point: the rule behind `p`; points: that of the methods that have another. fitted:
+    method@digest of the classifiers read beside. max_text_tokens: how many tokens of a text its
+    prompt shows; None for all.
+    """
+
+    model: str = _compared("never")
+    fingerprint: str = _compared("same")
+    tokenizer: str = _compared("same")
+    engine: str = _compared("never")
+    dtype: str = _compared("same")
+    task: str = _compared("never")
+    task_hash: str = _compared("same")
+    format: str = _compared("same")
+    methods: tuple[str, ...] = _compared("same")
+    normalisation: Normalisation = _compared("same")  # noqa: RUF009 (a field)
+    tolerance: float = _compared("as fine")
+    relative: float | None = _compared("as fine")
+    nodes: int = _compared("never")
+    depth: int = _compared("never")
+    seconds: float | None = _compared("never")
+    off_format: str = _compared("same", "not-written")
+    samples: int = _compared("same", 0)
+    orders: int = _compared("same", 1)
+    prior: str | None = _compared("same", None)
+    rate: float | None = _compared("same", None)
+    calibrator: str | None = _compared("same", None)
+    point: str = _compared("same", "mid")
+    points: Mapping[str, str] = _compared("never", factory=dict)
+    version: str = _compared("never", "")
+    fitted: tuple[str, ...] = _compared("same", ())
+    max_text_tokens: int | None = _compared("same", None)
+
+    def to_dict(self) -> dict[str, Any]:
+        found = asdict(self) | {
+            "methods": list(self.methods),
+            "normalisation": str(self.normalisation),
+            "fitted": list(self.fitted),
+        }
+        for key in ("fitted", "points", "max_text_tokens"):
+            if not found[key]:
+                del found[key]
+        return found
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Signature:
+        """The signature that `to_dict` wrote; LabelMassError for anything else."""
+        try:
+            if unknown := set(data) - {field.name for field in fields(cls)}:
+                raise LabelMassError(f"{min(unknown)} is unknown: a later labelmass may have it")
+            return shaped(cls, data)
+        except LabelMassError as error:
+            raise LabelMassError(f"not a signature of labelmass: {error}") from None
+
+    @classmethod
+    def read(cls, data: Mapping[str, Any] | None) -> Signature | None:
+        """The signature in a file of scores, of an older version too; None where it has none."""
+        if not data or "methods" not in data:
+            return None
+        named = {one.name for one in fields(cls)}
+        blank: dict[str, Any] = {
+            one.name: "" for one in fields(cls) if one.default is MISSING and one.name != "points"
+        }
+        blank |= {"normalisation": "raw", "tolerance": 0.0, "relative": None}
+        blank |= {"nodes": 0, "depth": 0, "seconds": None}
+        return cls.from_dict(blank | {key: one for key, one in data.items() if key in named})
+
+    def __str__(self) -> str:
+        shown = {
+            "model": f"{self.model}@{self.fingerprint}",
+            "task": f"{self.task}@{self.task_hash}",
+            "format": self.format,
+            "method": "+".join(self.methods),
+            "norm": self.normalisation,
+            "tol": self.tolerance,
+            "dtype": self.dtype,
+            "version": self.version,
+        }
+        if self.relative is not None:
+            shown["relative"] = self.relative
+        if self.seconds is not None:
+            shown["seconds"] = self.seconds
+        if self.samples:
+            shown["samples"] = self.samples
+        if self.orders > 1:
+            shown["orders"] = self.orders
+        if self.max_text_tokens is not None:
+            shown["text"] = self.max_text_tokens
+        if self.prior is not None:
+            shown["prior"] = f"{self.prior}@{self.rate:g}"
+        if self.calibrator is not None:
+            shown["calibrator"] = self.calibrator
+        if self.fitted:
+            shown["fitted"] = "+".join(self.fitted)
+        if not self.model:
+            shown = {key: shown[key] for key in ("task", "fitted", "version")}
+        return "|".join(f"{key}:{value}" for key, value in shown.items())
 
 
 def fingerprint(ids: Ids) -> str:
@@ -59,14 +159,13 @@ def differences(
     if fitted is None or given is None:
         return {}
     found: dict[str, tuple[Any, Any]] = {}
-    for field in COMPARED:
-        pair = _plain(fitted.get(field)), _plain(given.get(field))
-        if pair[0] != pair[1]:
-            found[field] = pair
-    for field in COARSER:
-        one, other = fitted.get(field), given.get(field)
-        if one is not None and (other is None or other > one):
-            found[field] = one, other
+    for one in fields(Signature):
+        how: Compared = one.metadata["compared"]
+        before, now = fitted.get(one.name), given.get(one.name)
+        if how == "same" and _plain(before) != _plain(now):
+            found[one.name] = _plain(before), _plain(now)
+        if how == "as fine" and before is not None and (now is None or now > before):
+            found[one.name] = before, now
     return found
 
 

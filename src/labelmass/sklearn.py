@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
+from labelmass._types import Floats
 from labelmass.answers.search import Budget
 from labelmass.calibration import Calibrator
 from labelmass.calibration import fit as fit_calibrator
@@ -28,8 +29,6 @@ from labelmass.scoring.plan import Plan
 from labelmass.scoring.scorer import Scorer
 from labelmass.scoring.warnings import scoring_warnings
 from labelmass.task import Record, Task
-
-Floats = NDArray[np.float64]
 
 _SCORED: WeakKeyDictionary[LanguageModel, dict[tuple[Any, ...], Floats]] = WeakKeyDictionary()
 """Of each model that is alive, (k,) probabilities by the way of scoring and the record's digest."""

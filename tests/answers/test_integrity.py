@@ -14,8 +14,9 @@ from conftest import mood_model
 from helpers.brute import random_script
 from helpers.growing import EVERYTHING, grow
 from helpers.proofs import proof
+from labelmass._types import Normalisation
 from labelmass.answers.search import Budget, Needs
-from labelmass.answers.tree import AnswerTree, Normalisation
+from labelmass.answers.tree import AnswerTree
 from labelmass.errors import LabelMassError
 from labelmass.lm.scripted import ScriptedLanguageModel
 from labelmass.task.formats import comma_list, guard

@@ -7,9 +7,10 @@ import json
 import pytest
 
 from helpers.growing import grow
+from labelmass._types import Normalisation
 from labelmass.answers.readings import Readings
 from labelmass.answers.search import Budget
-from labelmass.answers.tree import AnswerTree, Normalisation
+from labelmass.answers.tree import AnswerTree
 from labelmass.lm.scripted import ScriptedLanguageModel
 from labelmass.task.formats import comma_list, json_list
 

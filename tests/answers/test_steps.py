@@ -14,11 +14,12 @@ from answers.test_bounds import CASES
 from helpers.brute import next_written, random_script
 from helpers.growing import EVERYTHING, grow
 from helpers.proofs import proof
+from labelmass._types import Normalisation
 from labelmass.answers.automaton import ByteAutomaton
 from labelmass.answers.grammar import TokenGrammar, Vocabulary
 from labelmass.answers.search import Budget, Needs, Search
 from labelmass.answers.steps import NextOutput, label_steps
-from labelmass.answers.tree import AnswerTree, Ending, Normalisation
+from labelmass.answers.tree import AnswerTree, Ending
 from labelmass.answers.upcoming import Upcoming
 from labelmass.estimators import ESTIMATORS, needs_of
 from labelmass.estimators.base import LabelScores, no_questions

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from helpers.brute import random_script
 from helpers.growing import grow
 from helpers.proofs import proof
+from labelmass._types import Normalisation
 from labelmass.answers.automaton import ByteAutomaton
 from labelmass.answers.readings import Readings
 from labelmass.answers.search import Budget, Needs
-from labelmass.answers.tree import AnswerTree, Ending, Normalisation
+from labelmass.answers.tree import AnswerTree, Ending
 from labelmass.errors import LabelMassError
 from labelmass.estimators.greedy import fixed_place, hard, token
 from labelmass.estimators.sampling import sampling

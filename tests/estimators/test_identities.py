@@ -11,9 +11,10 @@ import labelmass
 from helpers.brute import enumerate_answers, random_script
 from helpers.growing import EVERYTHING, grow
 from helpers.proofs import proof
+from labelmass._types import Normalisation
 from labelmass.answers.search import Budget
 from labelmass.answers.steps import label_steps
-from labelmass.answers.tree import Ending, Normalisation
+from labelmass.answers.tree import Ending
 from labelmass.errors import MethodError
 from labelmass.estimators import ESTIMATORS, find_estimators, needs_of
 from labelmass.estimators.base import no_questions

@@ -14,9 +14,10 @@ import labelmass
 from helpers.brute import enumerate_answers, random_script
 from helpers.growing import grow
 from helpers.proofs import proof
+from labelmass._types import Normalisation
 from labelmass.answers.readings import Readings
 from labelmass.answers.search import Budget, Needs
-from labelmass.answers.tree import AnswerTree, Landing, Normalisation
+from labelmass.answers.tree import AnswerTree, Landing
 from labelmass.errors import MethodError
 from labelmass.estimators.sampling import (
     any_place_completed,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from labelmass._types import Normalisation
 from labelmass.answers.automaton import ByteAutomaton
 from labelmass.answers.grammar import TokenGrammar, Vocabulary
 from labelmass.answers.search import Budget, Needs, Search
-from labelmass.answers.tree import AnswerTree, Normalisation
+from labelmass.answers.tree import AnswerTree
 from labelmass.lm.base import Ask
 from labelmass.lm.scripted import ScriptedLanguageModel
 from labelmass.task.formats import AnswerFormat

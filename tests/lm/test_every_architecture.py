@@ -16,9 +16,10 @@ import pytest
 import torch
 
 from helpers.proofs import LONG
+from labelmass._types import Normalisation
 from labelmass.answers.readings import Readings
 from labelmass.answers.search import Budget
-from labelmass.answers.tree import Normalisation, Status
+from labelmass.answers.tree import Status
 from labelmass.errors import ModelError
 from labelmass.lm import reading_modes
 from labelmass.lm.base import PROMPT, Ask, Row, Usage

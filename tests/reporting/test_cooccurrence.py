@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from helpers.brute import enumerate_answers, random_script
 from helpers.growing import grow
 from helpers.proofs import proof
+from labelmass._types import Normalisation
 from labelmass.answers.readings import Readings
 from labelmass.answers.search import Budget
-from labelmass.answers.tree import Normalisation
 from labelmass.lm.scripted import ScriptedLanguageModel
 from labelmass.reporting.cooccurrence import Pairs, known_labels, model_pairs, people_pairs
 from labelmass.targets import Targets

@@ -12,9 +12,9 @@ import pytest
 from rich.console import Console
 
 import labelmass
+from labelmass._types import Normalisation
 from labelmass.answers.automaton import ByteAutomaton
 from labelmass.answers.boundary import Joint
-from labelmass.answers.tree import Normalisation
 from labelmass.cli.drawing import drawing
 from labelmass.errors import FitError, LabelMassError
 from labelmass.estimators.breakdown import unary_scores

@@ -13,10 +13,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline, make_union
 
 from labelmass.errors import FitError, ModelError, RecordError
-from labelmass.provenance import folds
+from labelmass.provenance import Signature, folds
 from labelmass.records import BadRecord
 from labelmass.scores import Failure
-from labelmass.scores.signature import Signature, of_method
+from labelmass.scores.signature import of_method, signature_of_texts
 from labelmass.scoring.classifiers import texts_through
 from labelmass.scoring.texts import score_texts
 from labelmass.supervised import Classifier, Tfidf
@@ -176,7 +176,7 @@ def test_a_group_takes_in_what_says_the_same() -> None:
 
 
 def test_its_signature_is_its_own_whatever_stands_beside_it(fitted: Classifier) -> None:
-    alone = Signature.of_texts(TASK, [fitted.mark])
+    alone = signature_of_texts(TASK, [fitted.mark])
     beside = Signature(
         "model", "abc", "def", "engine", "float32", TASK.name, TASK.hash, "comma",
         ("any-place", "tfidf"), alone.normalisation, 0.01, None, 9, 9, None,

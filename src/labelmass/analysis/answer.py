@@ -10,13 +10,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
-from numpy.typing import NDArray
 
+from labelmass._types import Floats
 from labelmass.answers.steps import NextLabel
 from labelmass.answers.tree import AnswerTree, Ending, Status
 from labelmass.errors import MethodError
-
-Floats = NDArray[np.float64]
 
 WIDE = 0.1
 """A step whose p_r is an interval wider than this is counted as wide."""

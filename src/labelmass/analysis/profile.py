@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labelmass.analysis.answer import Answer, Floats
+from labelmass._types import Floats
+from labelmass.analysis.answer import Answer
 from labelmass.analysis.counts import Spread
 
 LEAST = 0.3

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labelmass.analysis.answer import WIDE, Answer, Floats, Kind, Place
+from labelmass._types import Floats
+from labelmass.analysis.answer import WIDE, Answer, Kind, Place
 from labelmass.analysis.counts import Spread
 
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labelmass.analysis.answer import Answer, Floats, Kind, Place
+from labelmass._types import Floats
+from labelmass.analysis.answer import Answer, Kind, Place
 from labelmass.analysis.counts import Spread
 from labelmass.analysis.spikiness import entropy
 

@@ -11,8 +11,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from labelmass._types import Normalisation
 from labelmass.answers.growth import Growth
-from labelmass.answers.tree import LUMP, ROOT, Draws, Landing, Normalisation, Path, Status
+from labelmass.answers.tree import LUMP, ROOT, Draws, Landing, Path, Status
 
 LEAST = 2e-3
 """Where hazards are wanted, ways to a next label this likely, given the step, are all read.

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from labelmass._types import Normalisation
 from labelmass.answers.automaton import DONE, Outputs
 from labelmass.answers.grammar import Moves, TokenGrammar
 from labelmass.answers.ledger import Ledger
-from labelmass.answers.tree import LEFT, LUMP, ROOT, AnswerTree, Normalisation, Status
+from labelmass.answers.tree import LEFT, LUMP, ROOT, AnswerTree, Status
 from labelmass.lm.base import Row
 
 

@@ -7,11 +7,8 @@ finished tree are summed afresh (`answers/readings.py`). Formulae: METHODS A.3 a
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from labelmass.answers.tree import Normalisation
-
-Floats = NDArray[np.float64]
+from labelmass._types import Floats, Normalisation
 
 
 class Ledger:

@@ -8,12 +8,11 @@ from collections.abc import Callable, Collection
 import numpy as np
 from numpy.typing import NDArray
 
+from labelmass._types import Floats
 from labelmass.answers.frontier import Frontier
 from labelmass.answers.growth import Growth
 from labelmass.answers.steps import Interval, NextOutput, members
 from labelmass.answers.tree import Status
-
-Floats = NDArray[np.float64]
 
 ROUNDING = 1e-12
 """By how much an interval may exceed its limit for no other reason than arithmetic."""

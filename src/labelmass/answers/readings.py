@@ -12,10 +12,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from labelmass.answers.tree import AnswerTree, Normalisation, Status
-
-Bools = NDArray[np.bool_]
-Floats = NDArray[np.float64]
+from labelmass._types import Bools, Floats, Normalisation
+from labelmass.answers.tree import AnswerTree, Status
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,13 +20,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labelmass._ranges import COUNT, NOT_NEGATIVE, POSITIVE
+from labelmass._types import Normalisation
 from labelmass.answers.draws import Sampler
 from labelmass.answers.frontier import Frontier
 from labelmass.answers.grammar import TokenGrammar
 from labelmass.answers.growth import Growth
 from labelmass.answers.narrowing import StepSearch
 from labelmass.answers.steps import is_idle
-from labelmass.answers.tree import LEFT, ROOT, Ending, Normalisation, Status
+from labelmass.answers.tree import LEFT, ROOT, Ending, Status
 from labelmass.lm.base import Row
 
 DRAWN = 4

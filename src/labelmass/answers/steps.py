@@ -15,10 +15,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from labelmass.answers.tree import AnswerTree, Ending, Normalisation, Status
+from labelmass._types import Floats, Normalisation
+from labelmass.answers.tree import AnswerTree, Ending, Status
 from labelmass.errors import MethodError
-
-Floats = NDArray[np.float64]
 
 
 class Interval(NamedTuple):

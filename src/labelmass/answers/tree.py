@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from labelmass._types import Normalisation
 from labelmass.answers.integrity import check_tree
 from labelmass.errors import LabelMassError
 from labelmass.files import shaped
@@ -40,14 +41,6 @@ class Status(IntEnum):
     FRONTIER = 0  # admissible, its row not read
     EXPANDED = 1  # its row was read, its children are nodes
     ENDED = 2  # the answer is complete, or what follows its risk verdict cannot be read
-
-
-class Normalisation(StrEnum):
-    """Which probability is meant (METHODS A.4)."""
-
-    RAW = "raw"  # as the model generates
-    ON_FORMAT = "on-format"  # given that the answer parses
-    MASKED = "masked"  # as constrained decoding samples
 
 
 class Ending(StrEnum):

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from labelmass._types import Floats
 from labelmass.errors import LabelMassError
 from labelmass.files import shaped
 
-Floats = NDArray[np.float64]
 Parameters = Mapping[str, Any]
 """Numbers and lists of numbers by name: what is written to JSON, exactly."""
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from labelmass._types import Floats
 from labelmass.artifacts import ArtifactKind
-from labelmass.calibration.base import Floats
 from labelmass.calibration.curves import Curve, apply_curves
 from labelmass.calibration.model_selection import Choice
 from labelmass.calibration.registry import find_calibrator

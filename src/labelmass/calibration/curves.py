@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from labelmass.calibration.base import Floats, Method, Parameters
+from labelmass._types import Floats
+from labelmass.calibration.base import Method, Parameters
 from labelmass.errors import FitError
 
 FEW = 20

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from labelmass.calibration.base import Floats
+from labelmass._types import Floats
 from labelmass.calibration.calibrator import Calibrator
 from labelmass.calibration.curves import fit_curves
 from labelmass.calibration.model_selection import choose

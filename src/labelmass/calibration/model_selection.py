@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from labelmass._math import EPS, log_loss
-from labelmass.calibration.base import Floats
+from labelmass._types import Floats
 from labelmass.calibration.curves import apply_curves, fit_curves
 from labelmass.calibration.registry import CALIBRATORS, find_calibrator
 from labelmass.provenance import Ids, folds

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from labelmass._math import EDGE, log_odds
-from labelmass.calibration.base import Floats, Method, Parameters
+from labelmass._types import Floats
+from labelmass.calibration.base import Method, Parameters
 
 RIDGE = 1e-6
 """Pull towards the identity, in units of the summed loss: finite parameters on separable data."""

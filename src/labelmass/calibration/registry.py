@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from labelmass.calibration.base import Floats, Method, Parameters
+from labelmass._types import Floats
+from labelmass.calibration.base import Method, Parameters
 from labelmass.calibration.parametric import BETA, PLATT, TEMPERATURE
 from labelmass.calibration.steps import ISOTONIC, VENN_ABERS
 from labelmass.errors import FitError

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from labelmass.calibration.base import Floats, Method, Parameters
+from labelmass._types import Floats
+from labelmass.calibration.base import Method, Parameters
 
 
 def _fit_isotonic(p: Floats, target: Floats, weight: Floats) -> Parameters:

@@ -9,9 +9,10 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
+from labelmass._types import Normalisation
 from labelmass.answers.readings import Readings
 from labelmass.answers.steps import Step, label_steps
-from labelmass.answers.tree import LEFT, LUMP, ROOT, AnswerTree, Normalisation, Status
+from labelmass.answers.tree import LEFT, LUMP, ROOT, AnswerTree, Status
 from labelmass.scoring.explorer import Explored
 from labelmass.task import Record
 

@@ -55,7 +55,7 @@ def command(text: str, task: str | None, least: float, svg: str | None, **option
 
 def _explored(text: str, name: str | None, options: dict[str, Any]):
     """The tree to draw: one just grown, or one that was saved."""
-    from labelmass.answers.tree import Normalisation
+    from labelmass._types import Normalisation
     from labelmass.scoring.saved_trees import is_saved
     from labelmass.workflows.explanation import explain, saved_explanation
 

@@ -298,7 +298,7 @@ def _texts_alone(source: str, options: dict[str, Any]) -> bool:
 def _score_texts(source: str, name: str | None, options: dict[str, Any]) -> Shortfall:
     from labelmass.cli.progress import say, watched
     from labelmass.records import count_records
-    from labelmass.scores.signature import Signature
+    from labelmass.scores.signature import signature_of_texts
     from labelmass.scores.writers import output_writer
     from labelmass.scoring.resuming import Input
     from labelmass.scoring.texts import score_texts
@@ -312,7 +312,7 @@ def _score_texts(source: str, name: str | None, options: dict[str, Any]) -> Shor
         return _show((result for _, result in found), options, total)
     out = Path(options["out"])
     output_writer(out)
-    signature = Signature.of_texts(task, [one.mark for one in classifiers])
+    signature = signature_of_texts(task, [one.mark for one in classifiers])
     note_source(source, options)
     with Input(source, fields_of(options)) as records:
         summary = write_results(

@@ -8,8 +8,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from labelmass._types import Normalisation
 from labelmass.answers.readings import Bounds, Readings
-from labelmass.answers.tree import Normalisation
 from labelmass.scores import Failure, Outcome, Result
 
 MOST = 5

@@ -13,12 +13,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from labelmass._types import Floats
 from labelmass.decisions.guarantee import Guarantee
 from labelmass.errors import FitError
-
-Floats = NDArray[np.float64]
 
 RISKS = ("miss-rate", "fpr", "record-miss-rate")
 

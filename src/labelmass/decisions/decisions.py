@@ -11,12 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from labelmass._types import Floats
 from labelmass.decisions.policy import Policy
 from labelmass.decisions.rule import ACTIONS
 from labelmass.errors import FitError
 from labelmass.provenance import check
-
-Floats = NDArray[np.float64]
 
 
 class Outcome(IntEnum):

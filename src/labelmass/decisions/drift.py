@@ -8,13 +8,11 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from labelmass._types import Floats
 from labelmass.errors import FitError, LabelMassError
 from labelmass.files import shaped
 from labelmass.provenance import check_labels, differences
-
-Floats = NDArray[np.float64]
 
 POINTS = 200
 """Order statistics of each label's scores that are kept: a distance is exact to 1 / (2 POINTS)."""

@@ -11,15 +11,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from labelmass._types import Floats
 from labelmass.decisions.fwer import FAMILIES, reject
 from labelmass.decisions.guarantee import Guarantee
 from labelmass.decisions.pvalues import binomial, hoeffding_bentkus
 from labelmass.decisions.thresholds import Goal
 from labelmass.errors import FitError
-
-Floats = NDArray[np.float64]
 
 GRID: Floats = np.round(1 / (1 + np.exp(-np.arange(-6.9, 6.95, 0.1))), 4)
 """Thresholds tested unless others are given: evenly spaced log-odds, .001 to .999."""

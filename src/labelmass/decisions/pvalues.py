@@ -6,9 +6,8 @@ Small means: it is not. Source: Angelopoulos et al. 2021, Learn then Test, arXiv
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from labelmass._types import Floats
 
 
 def binomial(errors: Floats, n: Floats, alpha: float) -> Floats:

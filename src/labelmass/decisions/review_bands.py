@@ -7,12 +7,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from labelmass._types import Floats
 from labelmass.decisions.thresholds import Sweep
 from labelmass.errors import FitError
-
-Floats = NDArray[np.float64]
 
 CUTS = 300
 """Ends that a band may have; more distinct scores than this are thinned to quantiles."""

@@ -17,10 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labelmass._ranges import NOT_NEGATIVE
+from labelmass._types import Floats
 from labelmass.decisions.unmet import KEPT_BY_ALL
 from labelmass.errors import FitError
-
-Floats = NDArray[np.float64]
 
 MAJORITY = 0.5
 """Shares from here on count as the label given."""

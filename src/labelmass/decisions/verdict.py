@@ -10,9 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from labelmass._types import Floats
 
 RAW = "raw"
 """The normalisation under which mass is what the model generates."""

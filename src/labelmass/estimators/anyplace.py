@@ -6,9 +6,10 @@ import math
 
 import numpy as np
 
+from labelmass._types import Normalisation
 from labelmass.answers.readings import Readings
 from labelmass.answers.search import Needs
-from labelmass.answers.tree import LEFT, ROOT, AnswerTree, Normalisation, Status
+from labelmass.answers.tree import LEFT, ROOT, AnswerTree, Status
 from labelmass.errors import MethodError
 from labelmass.estimators.base import Estimator, LabelScores, of_answer
 

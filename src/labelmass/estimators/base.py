@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labelmass._text import find
+from labelmass._types import Normalisation
 from labelmass.answers.readings import Bounds
 from labelmass.answers.search import Needs
-from labelmass.answers.tree import AnswerTree, Normalisation
+from labelmass.answers.tree import AnswerTree
 from labelmass.errors import MethodError
 from labelmass.task import Task
 from labelmass.task.questions import ANSWER, Name, Question

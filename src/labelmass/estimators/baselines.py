@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from labelmass._types import Normalisation
 from labelmass.answers.search import Needs
-from labelmass.answers.tree import Normalisation
 from labelmass.estimators.base import Estimator, LabelScores, Trees
 from labelmass.task import Task
 

@@ -7,17 +7,16 @@ from collections.abc import Callable
 from itertools import permutations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from labelmass._types import Floats, Normalisation
 from labelmass.answers.readings import Readings
 from labelmass.answers.search import Needs
-from labelmass.answers.tree import AnswerTree, Normalisation
+from labelmass.answers.tree import AnswerTree
 from labelmass.estimators.base import Estimator, LabelScores, Trees
 from labelmass.estimators.bradley_terry import strengths
 from labelmass.task import Task
 from labelmass.task.questions import NONE, Question, binary, unary
 
-Floats = NDArray[np.float64]
 GREEDY = Needs(tree=False)
 """Of the task's own answer, only what the model would write."""
 

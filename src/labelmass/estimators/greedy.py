@@ -9,9 +9,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from labelmass._types import Normalisation
 from labelmass.answers.search import Needs
 from labelmass.answers.steps import members
-from labelmass.answers.tree import AnswerTree, Ending, Normalisation
+from labelmass.answers.tree import AnswerTree, Ending
 from labelmass.estimators.base import Estimator, LabelScores, of_answer
 
 EPS = 1e-8

@@ -12,15 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labelmass._math import wilson
+from labelmass._types import Floats, Normalisation
 from labelmass.answers.draws import LEAST
 from labelmass.answers.readings import Readings
 from labelmass.answers.search import Needs
 from labelmass.answers.steps import NextLabel, members
-from labelmass.answers.tree import AnswerTree, Draws, Landing, Normalisation
+from labelmass.answers.tree import AnswerTree, Draws, Landing
 from labelmass.errors import MethodError
 from labelmass.estimators.base import Estimator, LabelScores, of_answer
-
-Floats = NDArray[np.float64]
 
 Z = 1.96
 """Standard normal quantile of the 95 % intervals."""

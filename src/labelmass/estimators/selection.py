@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from labelmass._types import Floats
 from labelmass.answers.search import Needs
 from labelmass.answers.steps import NextLabel
 from labelmass.answers.tree import AnswerTree, Status
@@ -23,8 +23,6 @@ from labelmass.errors import LabelMassError, MethodError, RecordError
 from labelmass.estimators.base import LabelScores
 from labelmass.estimators.greedy import EPS
 from labelmass.files import shaped
-
-Floats = NDArray[np.float64]
 
 
 def raw_scores(tree: AnswerTree, rule: str = "logtoku") -> Floats:

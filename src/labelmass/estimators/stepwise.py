@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from labelmass._types import Normalisation
 from labelmass.answers.search import Needs
 from labelmass.answers.steps import Interval, is_idle, label_steps, more_steps, require_tries
-from labelmass.answers.tree import AnswerTree, Normalisation
+from labelmass.answers.tree import AnswerTree
 from labelmass.errors import MethodError
 from labelmass.estimators.base import Estimator, LabelScores, bounds, of_answer
 from labelmass.task import Task

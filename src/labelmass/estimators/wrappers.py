@@ -8,13 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from labelmass._math import expit, log_odds
+from labelmass._types import Floats
 from labelmass.answers.readings import Bounds
 from labelmass.estimators.base import LabelScores, bounds
-
-Floats = NDArray[np.float64]
 
 CONTENT_FREE = ("N/A", "[MASK]", "...")
 """Texts without content; what a label gets for them is the prompt's doing."""

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 
 from labelmass._math import EPS
+from labelmass._types import Bools, Floats
 from labelmass.evaluation.sample import Sample
 from labelmass.evaluation.statistic import (
     Statistic,
@@ -21,8 +21,6 @@ from labelmass.evaluation.statistic import (
     label_mean,
 )
 
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
 Loss = Callable[[Floats, Floats], Floats]
 Reduce = Callable[[Floats, Bools, Floats | None], Sums]
 Ends = tuple[float, float]

@@ -7,14 +7,11 @@ gets the shares of the others.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from labelmass.evaluation.bootstrap import Bootstrap
 from labelmass.evaluation.statistic import column_means, mean_defined
 from labelmass.scores import Scores
 from labelmass.targets import Targets
-
-Floats = NDArray[np.float64]
 
 FOLDS = 5
 

@@ -12,9 +12,9 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from labelmass._types import Floats
 from labelmass.evaluation.statistic import Statistic
 
-Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Key = TypeVar("Key")
 

@@ -13,11 +13,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from labelmass._types import Bools, Floats
 from labelmass.evaluation.sample import Sample
 from labelmass.evaluation.statistic import Statistic, Sums, divide, label_mean
 
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
 Integers = NDArray[np.int64]
 Binning = Callable[[Floats], Integers]
 

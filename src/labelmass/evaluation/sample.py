@@ -6,13 +6,11 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from labelmass._types import Bools, Floats
 from labelmass.scores import Scores
 from labelmass.targets import Targets
 
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
 Needs = Literal["shares", "gold"]
 
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from labelmass._math import EPS
 from labelmass._ranges import DRAWS, WHOLE
+from labelmass._types import Floats
 from labelmass.errors import LabelMassError
 from labelmass.evaluation.baselines import cross_fitted
 from labelmass.evaluation.bootstrap import Bootstrap, interval
@@ -21,7 +22,6 @@ from labelmass.evaluation.threshold import Threshold
 from labelmass.scores import Scores
 from labelmass.targets import Targets
 
-Floats = NDArray[np.float64]
 Key = tuple[str, str, bytes]
 """Method, metric, and the records that count."""
 

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from labelmass._types import Bools, Floats
 from labelmass.evaluation.sample import Sample
 from labelmass.evaluation.statistic import (
     Statistic,
@@ -22,8 +22,6 @@ from labelmass.evaluation.statistic import (
     label_mean,
 )
 
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
 Which = Literal["precision", "recall", "f1"]
 
 

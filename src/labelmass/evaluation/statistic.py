@@ -12,10 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
+from labelmass._types import Bools, Floats
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

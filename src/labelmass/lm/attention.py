@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from labelmass._types import Floats
 from labelmass.errors import ModelError
 from labelmass.lm.forward import Forward
-
-Floats = NDArray[np.float64]
 
 
 @torch.inference_mode()

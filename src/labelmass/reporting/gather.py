@@ -19,6 +19,7 @@ from labelmass.estimators import ESTIMATORS
 from labelmass.evaluation import METRICS, Sample, Threshold
 from labelmass.evaluation.results import KIND, MethodScores
 from labelmass.files import read_json, shaped
+from labelmass.provenance import Signature
 from labelmass.reporting.cooccurrence import (
     Pairs,
     Together,
@@ -27,7 +28,6 @@ from labelmass.reporting.cooccurrence import (
     people_pairs,
 )
 from labelmass.scores import Failure, Outcome, Result, Scores
-from labelmass.scores.signature import Signature
 from labelmass.scoring.explorer import Explored
 from labelmass.scoring.plan import Plan
 from labelmass.scoring.saved_trees import SavedTrees

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from labelmass.provenance import Signature
 from labelmass.reporting.gather import Gathered, Model
 from labelmass.reporting.html import Markup, definitions, fold, join, number, table, tag
-from labelmass.scores.signature import Signature
 
 
 def asked(run: Gathered) -> Markup:

@@ -16,11 +16,11 @@ from labelmass._text import find, nearest
 from labelmass.calibration import CALIBRATED
 from labelmass.errors import LabelMassError, RecordError
 from labelmass.files import bad_byte, ending, open_file, open_parquet, parse_json, read_table
+from labelmass.provenance import Signature
 from labelmass.records.readers import rows_of
 from labelmass.scores.columns import VALUES
 from labelmass.scores.result import Failure
 from labelmass.scores.scores import Estimates, Scores
-from labelmass.scores.signature import Signature
 from labelmass.scores.table import RowReader
 from labelmass.scores.writers import load_results
 from labelmass.task.values import plain_row, read_id

@@ -11,12 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labelmass._text import canonical
+from labelmass._types import Normalisation
 from labelmass.answers.readings import Bounds, Readings
-from labelmass.answers.tree import AnswerTree, Ending, Normalisation
+from labelmass.answers.tree import AnswerTree, Ending
 from labelmass.errors import LabelMassError
 from labelmass.estimators import ESTIMATORS, LabelScores
+from labelmass.provenance import Signature
 from labelmass.records import BadRecord
-from labelmass.scores.signature import Signature
 from labelmass.scores.summary import AnswerSummary
 from labelmass.task import Record
 from labelmass.task.questions import ANSWER, Name

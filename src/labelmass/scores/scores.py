@@ -11,21 +11,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labelmass._text import canonical
+from labelmass._types import Bools, Floats
 from labelmass.calibration import CALIBRATED, Calibrator
 from labelmass.decisions import Decisions, Policy, ceiling, decide
 from labelmass.decisions.drift import MASSES
 from labelmass.errors import LabelMassError, MethodError
 from labelmass.estimators import LabelScores
+from labelmass.provenance import Signature
 from labelmass.scores.result import Cost, Failure, Outcome, Result, verdict_masses
-from labelmass.scores.signature import Signature, of_method, reads_answer
+from labelmass.scores.signature import of_method, reads_answer
 from labelmass.targets import Targets
 
 if TYPE_CHECKING:
     import pandas
     import polars
 
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
 Ids = Sequence[str | int]
 
 _SLACK = 1e-6

@@ -1,177 +1,70 @@
-"""The signature of a number: everything that must agree before two scores may be compared."""
+"""Signatures of runs and of their methods, and which method a fitted artefact is for."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, asdict, dataclass, field, fields
+from dataclasses import asdict
 from importlib.metadata import version
 from typing import Any
 
+from labelmass._types import Normalisation
 from labelmass.answers.search import Budget
-from labelmass.answers.tree import Normalisation
 from labelmass.calibration import CALIBRATED
-from labelmass.errors import FitError, LabelMassError
+from labelmass.errors import FitError
 from labelmass.estimators import ESTIMATORS
 from labelmass.estimators.base import no_questions
-from labelmass.files import shaped
 from labelmass.lm.base import LanguageModel
+from labelmass.provenance import Signature
 from labelmass.task import Task
 
 
-@dataclass(frozen=True, slots=True)
-class Signature:
-    """What a score is, in fields; `str()` gives it in one line.
+def signature_of(
+    model: LanguageModel,
+    task: Task,
+    methods: Sequence[str],
+    normalisation: Normalisation,
+    budget: Budget,
+    off_format: str = "not-written",
+    **further: Any,
+) -> Signature:
+    """The signature of a run; `further` fields by name."""
+    return Signature(
+        model.name,
+        model.fingerprint,
+        model.tokenizer.fingerprint,
+        model.engine,
+        model.dtype,
+        task.name,
+        task.hash,
+        task.format.reading,
+        tuple(methods),
+        normalisation,
+        off_format=off_format,
+        points=points_of(methods),
+        version=version("labelmass"),
+        **asdict(budget),
+        **further,
+    )
 
-    format: its name, and by which rules answers in it are read (`AnswerFormat.reading`).
-    off_format: "not-written" or "unknown", see `Readings`. samples: how many answers or paths were
-    drawn, 0 if none. orders: label orders averaged over. prior, rate: what was taken away, and what
-    a text without content then gets. calibrator: the digest of what `calibrated:` scores went
-    through. point: the rule behind `p`; points: that of the methods that have another. fitted:
-    method@digest of the classifiers read beside. max_text_tokens: how many tokens of a text its
-    prompt shows; None for all.
-    """
 
-    model: str
-    fingerprint: str
-    tokenizer: str
-    engine: str
-    dtype: str
-    task: str
-    task_hash: str
-    format: str
-    methods: tuple[str, ...]
-    normalisation: Normalisation
-    tolerance: float
-    relative: float | None
-    nodes: int
-    depth: int
-    seconds: float | None
-    off_format: str = "not-written"
-    samples: int = 0
-    orders: int = 1
-    prior: str | None = None
-    rate: float | None = None
-    calibrator: str | None = None
-    point: str = "mid"
-    points: Mapping[str, str] = field(default_factory=dict[str, str])
-    version: str = ""
-    fitted: tuple[str, ...] = ()
-    max_text_tokens: int | None = None
-
-    @classmethod
-    def of(
-        cls,
-        model: LanguageModel,
-        task: Task,
-        methods: Sequence[str],
-        normalisation: Normalisation,
-        budget: Budget,
-        off_format: str = "not-written",
-        **further: Any,
-    ) -> Signature:
-        """The signature of a run; `further` fields by name."""
-        return cls(
-            model.name,
-            model.fingerprint,
-            model.tokenizer.fingerprint,
-            model.engine,
-            model.dtype,
-            task.name,
-            task.hash,
-            task.format.reading,
-            tuple(methods),
-            normalisation,
-            off_format=off_format,
-            points=points_of(methods),
-            version=version("labelmass"),
-            **asdict(budget),
-            **further,
-        )
-
-    @classmethod
-    def of_texts(cls, task: Task, fitted: Sequence[str]) -> Signature:
-        """Of classifiers that read texts alone, without a language model."""
-        names = tuple(mark.partition("@")[0] for mark in fitted)
-        return cls(
-            *("", "", "", "texts", "float64"),
-            task=task.name,
-            task_hash=task.hash,
-            format=task.format.name,
-            methods=names,
-            normalisation=Normalisation.RAW,
-            tolerance=0.0,
-            relative=None,
-            nodes=0,
-            depth=0,
-            seconds=None,
-            version=version("labelmass"),
-            fitted=tuple(fitted),
-        )
-
-    def to_dict(self) -> dict[str, Any]:
-        found = asdict(self) | {
-            "methods": list(self.methods),
-            "normalisation": str(self.normalisation),
-            "fitted": list(self.fitted),
-        }
-        for key in ("fitted", "points", "max_text_tokens"):
-            if not found[key]:
-                del found[key]
-        return found
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Signature:
-        """The signature that `to_dict` wrote; LabelMassError for anything else."""
-        try:
-            if unknown := set(data) - {field.name for field in fields(cls)}:
-                raise LabelMassError(f"{min(unknown)} is unknown: a later labelmass may have it")
-            return shaped(cls, data)
-        except LabelMassError as error:
-            raise LabelMassError(f"not a signature of labelmass: {error}") from None
-
-    @classmethod
-    def read(cls, data: Mapping[str, Any] | None) -> Signature | None:
-        """The signature in a file of scores, of an older version too; None where it has none."""
-        if not data or "methods" not in data:
-            return None
-        named = {one.name for one in fields(cls)}
-        blank: dict[str, Any] = {
-            one.name: "" for one in fields(cls) if one.default is MISSING and one.name != "points"
-        }
-        blank |= {"normalisation": "raw", "tolerance": 0.0, "relative": None}
-        blank |= {"nodes": 0, "depth": 0, "seconds": None}
-        return cls.from_dict(blank | {key: one for key, one in data.items() if key in named})
-
-    def __str__(self) -> str:
-        shown = {
-            "model": f"{self.model}@{self.fingerprint}",
-            "task": f"{self.task}@{self.task_hash}",
-            "format": self.format,
-            "method": "+".join(self.methods),
-            "norm": self.normalisation,
-            "tol": self.tolerance,
-            "dtype": self.dtype,
-            "version": self.version,
-        }
-        if self.relative is not None:
-            shown["relative"] = self.relative
-        if self.seconds is not None:
-            shown["seconds"] = self.seconds
-        if self.samples:
-            shown["samples"] = self.samples
-        if self.orders > 1:
-            shown["orders"] = self.orders
-        if self.max_text_tokens is not None:
-            shown["text"] = self.max_text_tokens
-        if self.prior is not None:
-            shown["prior"] = f"{self.prior}@{self.rate:g}"
-        if self.calibrator is not None:
-            shown["calibrator"] = self.calibrator
-        if self.fitted:
-            shown["fitted"] = "+".join(self.fitted)
-        if not self.model:
-            shown = {key: shown[key] for key in ("task", "fitted", "version")}
-        return "|".join(f"{key}:{value}" for key, value in shown.items())
+def signature_of_texts(task: Task, fitted: Sequence[str]) -> Signature:
+    """Of classifiers that read texts alone, without a language model."""
+    names = tuple(mark.partition("@")[0] for mark in fitted)
+    return Signature(
+        *("", "", "", "texts", "float64"),
+        task=task.name,
+        task_hash=task.hash,
+        format=task.format.name,
+        methods=names,
+        normalisation=Normalisation.RAW,
+        tolerance=0.0,
+        relative=None,
+        nodes=0,
+        depth=0,
+        seconds=None,
+        version=version("labelmass"),
+        fitted=tuple(fitted),
+    )
 
 
 _OF_TEXTS = ("task", "task_hash", "format", "methods", "calibrator", "point", "version")

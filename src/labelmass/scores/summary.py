@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from labelmass._types import Normalisation
 from labelmass.answers.readings import Bounds, Readings
-from labelmass.answers.tree import AnswerTree, Normalisation
+from labelmass.answers.tree import AnswerTree
 from labelmass.task.questions import ANSWER, Name
 
 

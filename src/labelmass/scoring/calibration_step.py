@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 from labelmass.calibration import CALIBRATED, Calibrator
 from labelmass.estimators import LabelScores
-from labelmass.provenance import check, check_labels
+from labelmass.provenance import Signature, check, check_labels
 from labelmass.scores import Result
-from labelmass.scores.signature import Signature, method_for, of_method
+from labelmass.scores.signature import method_for, of_method
 
 
 @dataclass(frozen=True)

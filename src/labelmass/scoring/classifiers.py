@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from labelmass._types import Floats
 from labelmass.errors import FitError, LabelMassError, MethodError, ModelError, RecordError
 from labelmass.estimators import LabelScores
 from labelmass.lm.base import LanguageModel
@@ -17,7 +18,6 @@ from labelmass.scoring.explorer import Explored
 from labelmass.scoring.hidden_states import StateReader
 from labelmass.scoring.isolation import PLAIN, apply_together
 from labelmass.supervised import Classifier, States
-from labelmass.supervised.logistic import Floats
 from labelmass.task import Record, Task
 
 BATCH = 8

@@ -7,20 +7,18 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from labelmass._types import Floats
 from labelmass.answers.search import Budget
 from labelmass.decisions import Policy, ceiling, decide
 from labelmass.decisions.decisions import check_policy
-from labelmass.provenance import check_labels
+from labelmass.provenance import Signature, check_labels
 from labelmass.records import BadRecord
 from labelmass.scores import Cost, Failure, Result
 from labelmass.scores.result import verdict_masses
-from labelmass.scores.signature import Signature, method_for, of_method, reads_answer
+from labelmass.scores.signature import method_for, of_method, reads_answer
 from labelmass.scoring.calibration_step import Calibrating
 from labelmass.task import Record
-
-Floats = NDArray[np.float64]
 
 FINER, LARGER = 4, 2
 """By how much each further exploration divides the tolerance, and multiplies the nodes."""

@@ -16,9 +16,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from labelmass._ranges import COUNT
+from labelmass._types import Normalisation
 from labelmass.answers.boundary import Joint, Start
 from labelmass.answers.search import Budget, Needs, NodeAsk, Search
-from labelmass.answers.tree import AnswerTree, Normalisation
+from labelmass.answers.tree import AnswerTree
 from labelmass.errors import ModelError, RecordError
 from labelmass.lm.base import Ask, LanguageModel, Usage, common_length
 from labelmass.lm.checks import check_count, flaw

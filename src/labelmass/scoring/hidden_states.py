@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from labelmass._types import Floats
 from labelmass.answers.boundary import Joint
 from labelmass.answers.token_positions import label_places
 from labelmass.errors import ModelError, RecordError
@@ -14,7 +15,6 @@ from labelmass.lm.base import LanguageModel
 from labelmass.scoring.explorer import Explored
 from labelmass.scoring.isolation import PLAIN
 from labelmass.supervised import States
-from labelmass.supervised.logistic import Floats
 from labelmass.task import Record, Task
 
 

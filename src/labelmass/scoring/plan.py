@@ -6,17 +6,18 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from labelmass._ranges import BETWEEN, COUNT, ORDERS, SAMPLES
+from labelmass._types import Normalisation
 from labelmass.answers.search import Budget
-from labelmass.answers.tree import Normalisation
 from labelmass.calibration import Calibrator
 from labelmass.decisions import Policy
 from labelmass.errors import LabelMassError, RecordError
 from labelmass.estimators import ESTIMATORS, find_estimators, needs_of, selection
 from labelmass.estimators.selection import Selection
 from labelmass.lm.base import LanguageModel
+from labelmass.provenance import Signature
 from labelmass.records import BadRecord
 from labelmass.scores import Failure, Result
-from labelmass.scores.signature import Signature, points_of
+from labelmass.scores.signature import points_of, signature_of
 from labelmass.scoring.calibration_step import Calibrating
 from labelmass.scoring.classifiers import Beside, check_beside
 from labelmass.scoring.decision_step import Deciding
@@ -134,7 +135,7 @@ class Plan:
 
         FitError if the calibrator, or the policy, is for other scores.
         """
-        raw = Signature.of(
+        raw = signature_of(
             model,
             self.task,
             self._names,

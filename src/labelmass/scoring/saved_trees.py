@@ -17,9 +17,9 @@ from labelmass.answers.tree import AnswerTree
 from labelmass.artifacts import ArtifactKind
 from labelmass.errors import LabelMassError
 from labelmass.files import read_json, shaped
+from labelmass.provenance import Signature
 from labelmass.records import BadRecord, read_records
 from labelmass.scores import Cost, Failure
-from labelmass.scores.signature import Signature
 from labelmass.scoring.explorer import Explored
 from labelmass.scoring.journal import Journal
 from labelmass.scoring.journal_lines import read_journal, read_stamps, read_version

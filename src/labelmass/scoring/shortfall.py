@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from labelmass._types import Normalisation
 from labelmass.answers.readings import Readings
 from labelmass.answers.search import Budget
-from labelmass.answers.tree import AnswerTree, Draws, Ending, Landing, Normalisation, Status
+from labelmass.answers.tree import AnswerTree, Draws, Ending, Landing, Status
 from labelmass.estimators import Estimator, LabelScores
 from labelmass.estimators.base import no_questions
 from labelmass.scores.result import ROUNDING, Missed

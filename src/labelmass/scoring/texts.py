@@ -6,15 +6,15 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
+from labelmass._types import Floats
 from labelmass.errors import RecordError
 from labelmass.estimators import LabelScores
 from labelmass.records import BadRecord
 from labelmass.scores import Cost, Failure, Outcome, Result
-from labelmass.scores.signature import Signature
+from labelmass.scores.signature import signature_of_texts
 from labelmass.scoring.classifiers import check_beside, texts_each
 from labelmass.scoring.plan import Item
 from labelmass.supervised import Classifier
-from labelmass.supervised.logistic import Floats
 from labelmass.task import Record, Task
 
 BATCH = 64
@@ -28,7 +28,7 @@ def score_texts(
     FitError for classifiers of other labels than the task's.
     """
     check_beside(classifiers, task)
-    signature = Signature.of_texts(task, [one.mark for one in classifiers])
+    signature = signature_of_texts(task, [one.mark for one in classifiers])
     waiting = iter(items)
     while some := list(islice(waiting, BATCH)):
         began = time.perf_counter()

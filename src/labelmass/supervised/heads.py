@@ -15,19 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labelmass._math import log_loss
+from labelmass._types import Floats
 from labelmass.calibration.curves import FEW
 from labelmass.errors import FitError, LabelMassError
 from labelmass.files import shaped
 from labelmass.provenance import Ids, folds
-from labelmass.supervised.logistic import (
-    Features,
-    Floats,
-    Line,
-    base_rate,
-    fit_lines,
-    flat,
-    one_thread,
-)
+from labelmass.supervised.logistic import Features, Line, base_rate, fit_lines, flat, one_thread
 
 FOLDS = 5
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
+
+from labelmass._types import Floats
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-Floats = NDArray[np.float64]
 Features = Any
 """(n, d) float64: an array, or a sparse matrix of scipy in CSR form."""
 

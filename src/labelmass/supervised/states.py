@@ -9,11 +9,11 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from labelmass._types import Floats
 from labelmass.errors import FitError
 from labelmass.files import shaped
 from labelmass.lm.base import LanguageModel
 from labelmass.supervised.heads import STRENGTHS
-from labelmass.supervised.logistic import Floats
 
 KIND = "states 1"
 Steps = Literal["first", "each"]

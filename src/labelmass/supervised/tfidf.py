@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from labelmass._types import Floats
 from labelmass.errors import FitError, LabelMassError
 from labelmass.files import shaped
-from labelmass.supervised.logistic import Features, Floats
+from labelmass.supervised.logistic import Features
 
 KIND = "tfidf 1"
 

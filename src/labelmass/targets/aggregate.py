@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from labelmass._types import Floats
+
 Integers = NDArray[np.int64]
 
 _LEAST = 1e-10

@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from labelmass._text import canonical, nearest, quoted
+from labelmass._types import Floats
 from labelmass.errors import LabelMassError, RecordError
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)

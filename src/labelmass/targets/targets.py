@@ -10,12 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labelmass._text import find
+from labelmass._types import Floats
 from labelmass.errors import LabelMassError, RecordError
 from labelmass.targets.aggregate import Votes, dawid_skene, majority, shares
 from labelmass.targets.names import Columns
 from labelmass.task.values import plain_row, read_id
-
-Floats = NDArray[np.float64]
 
 GOLD = {
     "given": "the labels given",

@@ -12,8 +12,8 @@ from labelmass.analysis import Diagnosis, Item, diagnose
 from labelmass.analysis.attention import attention_shares
 from labelmass.errors import LabelMassError, MethodError, RecordError, TaskError
 from labelmass.lm.base import LanguageModel
+from labelmass.provenance import Signature
 from labelmass.scores import Failure
-from labelmass.scores.signature import Signature
 from labelmass.scoring.explorer import Explored
 from labelmass.scoring.saved_trees import SavedTrees, find_saved
 from labelmass.task import Record, Task

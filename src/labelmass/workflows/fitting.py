@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from labelmass._types import Normalisation
 from labelmass.answers.search import Budget
-from labelmass.answers.tree import AnswerTree, Normalisation
+from labelmass.answers.tree import AnswerTree
 from labelmass.artifacts import ArtifactKind
 from labelmass.errors import FitError, LabelMassError, RecordError
 from labelmass.estimators import LabelScores
@@ -18,6 +19,7 @@ from labelmass.lm.load import load
 from labelmass.provenance import HoldOut
 from labelmass.records import BadRecord, read_records
 from labelmass.scores import Cost, Failure, Result, Scores, Signature
+from labelmass.scores.signature import signature_of, signature_of_texts
 from labelmass.scoring.explorer import Explored
 from labelmass.scoring.hidden_states import StateReader
 from labelmass.scoring.journal import Journal
@@ -103,7 +105,7 @@ def fit_encoder(
     data = Labelled.of(items, asked, gold, group)
     fitting = text_fitting(features, asked, data.records, data.targets, soft=soft, seed=seed)
     classifier = fitting.classifier({"input": str(source)})
-    signature = Signature.of_texts(asked, [classifier.mark])
+    signature = signature_of_texts(asked, [classifier.mark])
     return Fitted(classifier, fitting, data.skipped, signature)
 
 
@@ -168,7 +170,7 @@ def fit_probe(
     targets = data.targets.at([record.id for record in stated.records])
     fitting = Fitting(states, stated.x, asked, stated.records, targets, soft, seed=seed)
     classifier = fitting.classifier({"input": str(source)})
-    signature = Signature.of(
+    signature = signature_of(
         model, asked, ("probe",), Normalisation.RAW, Budget(), fitted=(classifier.mark,)
     )
     study, note = None, ""

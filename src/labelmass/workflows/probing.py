@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from labelmass._types import Floats
 from labelmass.answers.search import Needs
 from labelmass.errors import FitError, RecordError
 from labelmass.estimators.greedy import EPS, hard
@@ -26,7 +27,7 @@ from labelmass.scoring.hidden_states import StateReader
 from labelmass.scoring.isolation import apply_together
 from labelmass.scoring.journal import Journal
 from labelmass.supervised import States, fit_heads
-from labelmass.supervised.logistic import Floats, base_rate
+from labelmass.supervised.logistic import base_rate
 from labelmass.targets import Targets
 from labelmass.task import Record, Task
 from labelmass.workflows.training_set import groups_of

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from labelmass._types import Floats
 from labelmass.datasets.clusters import joined, numbered
 from labelmass.errors import FitError, RecordError
 from labelmass.records import BadRecord
@@ -16,7 +17,7 @@ from labelmass.scores import Failure
 from labelmass.supervised import Classifier, Sentences, Tfidf, cross_fit_heads, fit_heads
 from labelmass.supervised.classifier import Source
 from labelmass.supervised.heads import FOLDS
-from labelmass.supervised.logistic import Features, Floats
+from labelmass.supervised.logistic import Features
 from labelmass.targets import Targets, targets_of
 from labelmass.task import Record, Task
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labelmass._ranges import BETWEEN, SHARE
+from labelmass._types import Floats
 from labelmass.calibration import Calibrator
 from labelmass.decisions import (
     Goal,
@@ -31,8 +32,6 @@ from labelmass.errors import FitError
 from labelmass.provenance import fingerprint
 from labelmass.scores import Scores
 from labelmass.targets import Targets
-
-Floats = NDArray[np.float64]
 
 GUARANTEES = ("none", "ltt", "crc")
 

@@ -1,0 +1,24 @@
+"""Types that every room shares."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+
+class Normalisation(StrEnum):
+    """Which probability of a label is meant. Source: METHODS A.4."""
+
+    RAW = "raw"
+    """As the model generates."""
+
+    ON_FORMAT = "on-format"
+    """Given that the answer parses."""
+
+    MASKED = "masked"
+    """As constrained decoding samples."""
