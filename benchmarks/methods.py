@@ -1,6 +1,7 @@
 """What every method costs on the same records: counts, and seconds as ratios to `hard`.
 
-    python -m benchmarks.methods RECORDS --task T [--demonstrations FILE -k 10] [--no-chat]
+    python -m benchmarks.methods RECORDS --task T [--demonstrations FILE -k 10] [--no-chat] \
+        [--methods NAME,...]
 
 Methods that read the same trees are run once. The others take turns, some records each, so that a
 noisy machine is as noisy for all of them; the file is written after every turn.
@@ -12,6 +13,7 @@ import itertools
 import json
 import sys
 from collections import defaultdict
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -29,10 +31,10 @@ TURN = 20
 """Records a method is given at a time."""
 
 
-def plans(task: Task) -> dict[str, Plan]:
+def plans(task: Task, methods: Collection[str] = ESTIMATORS) -> dict[str, Plan]:
     """By the names of the methods that read the same trees, `hard` first, a plan for them."""
     alike: dict[tuple[Any, ...], list[str]] = {}
-    for name in sorted(ESTIMATORS, key=lambda name: name != "hard"):
+    for name in sorted({"hard", *methods}, key=lambda name: (name != "hard", name)):
         try:
             plan = Plan(task, [name])
         except MethodError as error:
@@ -43,42 +45,45 @@ def plans(task: Task) -> dict[str, Plan]:
 
 
 def summary(
-    task: Task, costs: dict[str, list[dict[str, float]]], off: list[float]
+    task: Task, plans: dict[str, Plan], costs: dict[str, list[dict[str, float]]], off: list[float]
 ) -> dict[str, Any]:
     """Means a record of each group of methods, and seconds relative to the first."""
     rows = {
         names: {key: float(np.mean([cost[key] for cost in spent])) for key in spent[0]}
         | {"prompts": plan.forecast.prompts}
-        for (names, spent), plan in zip(costs.items(), plans(task).values(), strict=True)
+        for (names, spent), plan in zip(costs.items(), plans.values(), strict=True)
     }
     base = next(iter(rows.values()))["seconds"]
     return {
         "task": task.name,
         "labels": len(task.labels),
-        "records": len(off),
-        "off_format": float(np.mean(off)),
+        "records": len(next(iter(costs.values()))),
+        "off_format": float(np.mean(off)) if off else None,
         "methods": {n: row | {"relative": row["seconds"] / base} for n, row in rows.items()},
     }
 
 
 def main() -> None:
-    args = parser(__doc__, most=200, out="methods.json").parse_args()
+    options = parser(__doc__, most=200, out="methods.json")
+    options.add_argument("--methods", help="Only these, and hard; default: all that the task has.")
+    args = options.parse_args()
     task = task_of(args)
+    asked = plans(task, args.methods.split(",") if args.methods else ESTIMATORS)
     model = labelmass.load(device="cpu", dtype="float32")
     costs: dict[str, list[dict[str, float]]] = defaultdict(list)
     off: list[float] = []
     items = iter(records_of(args))
     while turn := list(itertools.islice(items, TURN)):
-        for names, plan in plans(task).items():
+        for names, plan in asked.items():
             for result in Scorer.of_plan(plan, model).run_in_order(iter(turn)):
                 if not isinstance(result, Result):
                     raise SystemExit(f"{result.id}: {result.error}")
                 costs[names].append(result.cost.to_dict())
                 if plan.estimators[0].name == "any-place":
                     off.append(result.off_format)
-        found = summary(task, costs, off)
+        found = summary(task, asked, costs, off)
         args.out.write_text(json.dumps(found, indent=1) + "\n")
-    print(f"{found['records']} records, {found['labels']} labels, off-format {np.mean(off):.3f}")
+    print(f"{found['records']} records, {found['labels']} labels, off-format {found['off_format']}")
     for names, row in found["methods"].items():
         print(
             f"{names:40}{row['prompts']:4.0f} prompts {row['prompt_tokens']:8.1f} prompt tokens "
