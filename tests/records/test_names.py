@@ -7,10 +7,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from labelmass.errors import RecordError
 from labelmass.records import BadRecord, read_records
+from labelmass.records.names import StreamNames
 from labelmass.records.readers import each_record
 from labelmass.task import Record
 
@@ -77,3 +80,21 @@ def test_standard_input_refuses_the_second_of_a_name() -> None:
     assert [item.id for item in items] == [1, 2, 4, "line 4"]
     assert isinstance(items[1], BadRecord)
     assert "the record on line 1 has no id and is called 1 by its line" in items[1].error
+
+
+@settings(deadline=None)
+@given(st.lists(st.none() | st.integers(-2, 12) | st.sampled_from(["1", "01", "line 3", "x"])))
+def test_a_stream_is_named_as_a_slow_reference_names_it(ids: list[Any]) -> None:
+    names, taken, called = StreamNames(), set[str](), dict[str, int]()
+    for line, own in enumerate(ids, start=1):
+        if own is None:
+            name = names.of(line)
+            assert str(name) not in taken | set(called)
+            assert name == line or str(line) in taken
+            called[str(name)] = line
+        elif str(own) in called:
+            with pytest.raises(RecordError, match=rf"on line {called[str(own)]} "):
+                names.given(own, line)
+        else:
+            assert names.given(own, line) == own
+            taken.add(str(own))

@@ -235,8 +235,8 @@ def test_text_and_id_may_have_other_names(tmp_path: Path) -> None:
 def test_one_text_and_one_mapping_are_one_record() -> None:
     row = {"id": "a", "text": "so happy"}
     for texts in (row, [row], Record.from_dict(row, 1), (one for one in [row])):
-        assert each_record(texts) == [(1, Record("a", text="so happy"))]
-    assert each_record("so") == [(1, Record(1, text="so"))]
+        assert list(each_record(texts)) == [(1, Record("a", text="so happy"))]
+    assert list(each_record("so")) == [(1, Record(1, text="so"))]
     assert [item.text for _, item in each_record(np.array(["a", "b"])) if isinstance(item, Record)]
     (wrong,) = (item for _, item in each_record({"id": ["a"], "text": ["so"]}))
     assert isinstance(wrong, BadRecord) and "id is a list" in wrong.error
@@ -261,7 +261,7 @@ def test_tables_in_python_are_rows() -> None:
     )
     import pyarrow
 
-    assert each_record(pyarrow.table({"text": ["a"]})) == [(1, Record(1, text="a"))]
+    assert list(each_record(pyarrow.table({"text": ["a"]}))) == [(1, Record(1, text="a"))]
     texts = [item.text for _, item in each_record(frame["text"][:1]) if isinstance(item, Record)]
     assert texts == ["a"]
 

@@ -6,6 +6,7 @@ record has the number 7 for its id, the one on line 7 that has none is called "l
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from itertools import count
@@ -53,18 +54,20 @@ class RowNames:
 class StreamNames:
     """Names where rows come once: whoever comes first has the name.
 
-    A record whose id was given to an earlier one without is refused.
+    A record whose id was given to an earlier one without is refused. Memory is flat however many
+    rows have no id, or ids that are no numbers.
     """
 
     def __init__(self) -> None:
         self._taken: set[str] = set()
-        self._called: dict[str, int] = {}
+        self._called = _Runs()
+        self._otherwise: dict[str, int] = {}
 
     def given(self, value: Any, line: int) -> str | int | None:
         name = read_id(value)
         if name is None:
             return None
-        if (other := self._called.get(str(name))) is not None:
+        if (other := self._line_of(str(name))) is not None:
             raise RecordError(
                 f"the record on line {other} has no id and is called {name!r} by its line, as this "
                 "one is: give every record an id"
@@ -75,8 +78,37 @@ class StreamNames:
 
     def of(self, line: int) -> str | int:
         name = free(line, self._taken)
-        self._called[str(name)] = line
+        if name == line:
+            self._called.add(line)
+        else:
+            self._otherwise[str(name)] = line
         return name
+
+    def _line_of(self, name: str) -> int | None:
+        """The line of the record without an id that is called so."""
+        if name in self._otherwise:
+            return self._otherwise[name]
+        line = int(name) if name.isascii() and name.isdecimal() and len(name) < 19 else 0
+        return line if str(line) == name and line in self._called else None
+
+
+class _Runs:
+    """A set of whole numbers that are added in rising order, as runs of neighbours."""
+
+    def __init__(self) -> None:
+        self._starts: list[int] = []
+        self._ends: list[int] = []
+
+    def add(self, number: int) -> None:
+        if self._ends and self._ends[-1] == number:
+            self._ends[-1] += 1
+        else:
+            self._starts.append(number)
+            self._ends.append(number + 1)
+
+    def __contains__(self, number: int) -> bool:
+        at = bisect_right(self._starts, number) - 1
+        return at >= 0 and number < self._ends[at]
 
 
 def free(line: int, taken: Iterable[str]) -> str | int:

@@ -85,22 +85,27 @@ def read_records(
     return _items(read(path, fields, False), names, fields)
 
 
-def each_record(texts: Any) -> list[Item]:
+def each_record(texts: Any, *, lazy: bool = False) -> Iterator[Item]:
     """Records given in Python, numbered from 1.
 
     texts: a text, a record, a mapping as a line of JSONL holds one, or any number of these; or a
         table of pandas, polars or Arrow, a row a record. One text, or one mapping, is one record.
+    lazy: read an iterator as it is needed. What a record without an id is called cannot heed later
+        ones then: one whose id was given away is refused.
     """
-    rows = rows_of(texts)
-    names = RowNames(lambda: iter(rows), "id")
-    items: list[Item] = []
+    streamed = lazy and isinstance(texts, Iterator)
+    rows: Iterable[Any] = cast("Iterator[Any]", texts) if streamed else rows_of(texts)
+    names = StreamNames() if streamed else RowNames(lambda: rows, "id")
+    return _each(rows, names)
+
+
+def _each(rows: Iterable[Any], names: Names) -> Iterator[Item]:
     for number, row in enumerate(rows, start=1):
         if isinstance(row, Record):
-            items.append((number, row))
+            yield number, row
         else:
             row = {"text": row} if isinstance(row, str) else row
-            items.append((number, _item(number, row, names, Fields())))
-    return items
+            yield number, _item(number, row, names, Fields())
 
 
 def count_records(source: str | Path) -> int | None:

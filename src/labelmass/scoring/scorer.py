@@ -142,14 +142,14 @@ class Scorer:
     def stream(self, texts: Text | Iterable[Text]) -> Iterator[Outcome]:
         """Results as they finish, in an order that the searches give; each has its record's id.
 
-        texts: as `score` takes them; they are read as they are needed.
+        texts: as `score` takes them; an iterator is read as it is needed, see `each_record`.
         LabelMassError with the prior "batch", which is known only at the end.
         """
         if self.plan.prior == "batch":
             raise LabelMassError(
                 "the prior 'batch' is known when all records are scored: call score"
             )
-        return (result for _, result in self.run(each_record(texts)))
+        return (result for _, result in self.run(each_record(texts, lazy=True)))
 
     def score_file(
         self,

@@ -125,9 +125,9 @@ class Tuning:
 
 
 def tune(
-    scored: Scores,
+    scores: Scores,
     targets: Targets,
-    promise: ThresholdObjective,
+    objective: ThresholdObjective,
     *,
     soft: bool = False,
     action: str = "flag",
@@ -140,50 +140,50 @@ def tune(
     thresholds are tested. calibrator: what the scores went through; the records it was fitted on
     are left out, as far as it held some of these out.
     """
-    every = scored
-    scored, targets = scored.align(targets)
+    every = scores
+    scores, targets = scores.align(targets)
     notes: list[str] = []
     if calibrator is not None:
-        targets, note = unseen(calibrator, targets, certain=promise.guarantee != "none")
-        scored, targets = scored.align(targets)
+        targets, note = unseen(calibrator, targets, certain=objective.guarantee != "none")
+        scores, targets = scores.align(targets)
         notes += [note] if note else []
-    elif scored.calibrated_by is not None and promise.guarantee != "none":
+    elif scores.calibrated_by is not None and objective.guarantee != "none":
         notes.append(
             "the promise holds if the calibrator was fitted on other records: give --calibrator, "
             "and those it was fitted on are left out"
         )
-    if promise.guarantee != "none" and targets.groups is not None:
+    if objective.guarantee != "none" and targets.groups is not None:
         groups, records = len(set(targets.groups)), len(targets)
         if groups < records:
             notes.append(
                 f"{records} records stand in {groups} groups: the promise takes them as "
                 "independent; give one record a group to be sure"
             )
-    target = promise.target(targets, soft)
+    target = objective.target(targets, soft)
     tested = None
     if order is not None:
-        tested = _order(every, order, targets, promise, soft)
-    rules, unmet = _rules(scored, target, promise, action, tested)
-    notes += _further_notes(promise, rules, unmet, target)
+        tested = _order(every, order, targets, objective, soft)
+    rules, unmet = _rules(scores, target, objective, action, tested)
+    notes += _further_notes(objective, rules, unmet, target)
     policy = Policy(
         rules,
         records=len(targets),
         ids=fingerprint(targets.ids),
-        signature=scored.method_signature,
-        calibrator=scored.calibrated_by,
+        signature=scores.method_signature,
+        calibrator=scores.calibrated_by,
         reference=Reference.of(
-            scored.labels,
-            scored.p,
+            scores.labels,
+            scores.p,
             [rule.threshold for rule in rules.values()],
-            scored.masses,
+            scores.masses,
             float(np.isnan(every.p).any(axis=1).mean()),
         ),
     )
-    done = scored.decide(policy, force=True)
+    done = scores.decide(policy, force=True)
     given, review = done.outcomes == Outcome.ABOVE, done.outcomes == Outcome.REVIEW
     rows = tuple(
         _achieved(label, given[:, at], review[:, at], target[:, at])
-        for at, label in enumerate(scored.labels)
+        for at, label in enumerate(scores.labels)
     )
     return Tuning(policy, rows, float(review.any(axis=1).mean()), tuple(notes), unmet)
 
@@ -279,7 +279,7 @@ def _with_bands(
 
 
 def _further_notes(
-    promise: ThresholdObjective, rules: Mapping[str, Rule], unmet: Sequence[str], target: Floats
+    objective: ThresholdObjective, rules: Mapping[str, Rule], unmet: Sequence[str], target: Floats
 ) -> list[str]:
     """What the rules leave open: labels nobody has, a budget that full review cannot keep."""
     notes: list[str] = []
@@ -290,7 +290,7 @@ def _further_notes(
             f"no record here has {', '.join(unseen_labels)}: what their rules miss is not known"
         )
     full = [label for label in unmet if rules[label].everywhere]
-    if full and promise.reviews:
+    if full and objective.reviews:
         notes.append(
             f"the review asked for is sized without {', '.join(full)}: the fallback takes every "
             "record"
