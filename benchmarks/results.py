@@ -9,8 +9,8 @@ beside calibrated scores. `change` sets the methods of a run beside those of ano
 records of both, as of one model before and after it is trained.
 
 The calibrated scores of a record come from a fit on the folds it is not in. With --encoders DIR,
-what `labelmass encoder` and `labelmass probe` left in DIR/RUN/ has a row too; no model is needed,
-but for a probe the embedded one.
+what `labelmass fit encoder` and `labelmass fit probe` left in DIR/RUN/ has a row too; no model is
+needed, but for a probe the embedded one.
 """
 
 from __future__ import annotations

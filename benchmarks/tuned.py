@@ -3,10 +3,10 @@
     python -m benchmarks.tuned guard guard-3.jsonl goemotions.jsonl --out guard
     python -m benchmarks.tuned emotions brighter-deu.jsonl --out emotions
 
-The files are those that `labelmass import` writes. Every step is a command of labelmass, printed
-before it runs, so that it can be run by hand; a stopped run goes on where it was. The guard's set
-has no safe text: comments that raters of the second file found neutral stand in, are trained on
-with the unsafe ones, and are judged apart.
+The files are those that `labelmass data import` writes. Every step is a command of labelmass,
+printed before it runs, so that it can be run by hand; a stopped run goes on where it was. The
+guard's set has no safe text: comments that raters of the second file found neutral stand in, are
+trained on with the unsafe ones, and are judged apart.
 """
 
 from __future__ import annotations
@@ -58,7 +58,9 @@ def safe_texts(source: Path, out: Path) -> Path:
 
 def split(source: Path, near: float, out: Path) -> None:
     """Clusters of near duplicates are dealt whole."""
-    labelmass("split", source, "--parts", PARTS, "--near-duplicates", f"{near}", "--out", out)
+    labelmass(
+        "data", "split", source, "--parts", PARTS, "--near-duplicates", f"{near}", "--out", out
+    )
 
 
 def train(out: Path, task: Path, settings: Sequence[str]) -> None:
@@ -67,7 +69,7 @@ def train(out: Path, task: Path, settings: Sequence[str]) -> None:
 
 
 def judge(test: Path, model: Path, out: Path) -> None:
-    labelmass("compare", test, "--model", model, "--methods", READINGS, "--out", out)
+    labelmass("compare", test, "--model", model, "--method", READINGS, "--out", out)
 
 
 def guard(files: list[Path], out: Path) -> None:

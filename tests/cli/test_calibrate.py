@@ -54,7 +54,7 @@ def test_it_is_fitted_on_annotator_shares_and_says_whether_it_helps() -> None:
 
 
 def test_scores_come_calibrated_with_the_raw_beside_and_in_order() -> None:
-    run("calibrate", "scores.jsonl", *ON, "--calibrator", "venn-abers", "--out", "cal.json")
+    run("calibrate", "scores.jsonl", *ON, "--calibration-method", "venn-abers", "--out", "cal.json")
     write_lines("new.jsonl", people(30, seed=1, first=500))
     scored("--calibrator", "cal.json", texts="new.jsonl", out="new-scores.jsonl")
     scored(texts="new.jsonl", out="raw.jsonl")
@@ -92,7 +92,7 @@ def test_flat_files_hold_both(ending: str) -> None:
 def test_saved_trees_are_fitted_on_and_read_through_it(monkeypatch: pytest.MonkeyPatch) -> None:
     scored("--keep-trees", "trees")
     monkeypatch.setattr("helpers.commands.loader", lambda *a, **k: pytest.fail("no model"))
-    run("calibrate", "trees", "--targets", "dev.jsonl", "--method", "max-over-generations",
+    run("calibrate", "trees", "--targets", "dev.jsonl", "--scores-by", "max-over-generations",
         "--shared", "--out", "cal.json")  # fmt: skip
     cal = Calibrator.load("cal.json")
     assert cal.shared
@@ -108,14 +108,14 @@ def test_saved_trees_are_fitted_on_and_read_through_it(monkeypatch: pytest.Monke
         "trees",
         "--calibrator",
         "cal.json",
-        "--prior",
+        "--contextual-calibration",
         "batch",
         "--force",
         "--out",
         "x.csv",
     )
     assert "prior: None, now 'batch'" in refused(
-        "score", "trees", "--calibrator", "cal.json", "--prior", "batch"
+        "score", "trees", "--calibrator", "cal.json", "--contextual-calibration", "batch"
     )
 
 
@@ -151,8 +151,8 @@ def test_what_is_calibrated_already_is_not_calibrated_again() -> None:
     run("calibrate", "scores.jsonl", *ON, "--out", "cal.json")
     scored("--calibrator", "cal.json", out="both.jsonl")
     said = refused("calibrate", "both.jsonl", *ON, "--out", "again.json")
-    assert "take --method any-place" in said
-    run("calibrate", "both.jsonl", *ON, "--method", "any-place", "--out", "again.json")
+    assert "take --scores-by any-place" in said
+    run("calibrate", "both.jsonl", *ON, "--scores-by", "any-place", "--out", "again.json")
     assert Calibrator.load("again.json") == Calibrator.load("cal.json")
 
 
@@ -161,7 +161,7 @@ def test_a_method_is_known_by_what_it_needs_itself() -> None:
     signature = records("two.jsonl")[0]["signature"]
     assert of_method(signature, "sampling")["samples"] == 100
     assert of_method(signature, "any-place")["samples"] == 0
-    run("calibrate", "two.jsonl", *ON, "--method", "any-place", "--out", "cal.json")
+    run("calibrate", "two.jsonl", *ON, "--scores-by", "any-place", "--out", "cal.json")
     scored("--calibrator", "cal.json", out="after.jsonl")
 
 
@@ -169,8 +169,9 @@ def test_hold_out_choice_and_rare_labels_are_recorded() -> None:
     rows = [row | {"talk": f"t{i // 2}"} for i, row in enumerate(people())]
     write_lines("dev.jsonl", rows)
     scored()
-    printed = run("calibrate", "scores.jsonl", *ON, "--calibrator", "auto", "--hold-out", "0.4",
-                  "--group", "talk", "--seed", "3", "--out", "cal.json").output  # fmt: skip
+    printed = run("calibrate", "scores.jsonl", *ON, "--calibration-method", "auto",
+                  "--hold-out", "0.4", "--group", "talk", "--seed", "3",
+                  "--out", "cal.json").output  # fmt: skip
     cal = Calibrator.load("cal.json")
     groups = [f"talk:{row['talk']}" for row in rows]
     out = HoldOut(0.4, 3).out(groups)
@@ -195,7 +196,7 @@ def test_what_cannot_be_fitted_is_named() -> None:
     out = ("--out", "cal.json")
     asked = "calibrate", "scores.jsonl", "--targets"
     assert "--task" in run(*asked, "dev.jsonl", *out, code=2).output
-    assert "there are any-place" in refused(*asked, *ON[1:], "--method", "hard", *out)
+    assert "there are any-place" in refused(*asked, *ON[1:], "--scores-by", "hard", *out)
     write_lines("other.jsonl", people(5, first=900))
     said = refused(*asked, "other.jsonl", *ON[2:], *out)
     assert "no record has both scores by any-place and targets" in said

@@ -68,7 +68,7 @@ def test_a_run_is_gone_on_with_and_judged_again_without_a_model(
     run(*asked)
     assert found() == first
     monkeypatch.setattr("helpers.commands.loader", lambda *a, **k: pytest.fail("no model"))
-    run("compare", "run", "--methods", "any-place,hard", "--baseline", "hard", "--out", "again")
+    run("compare", "run", "--method", "any-place,hard", "--baseline", "hard", "--out", "again")
     again = found("again/comparison.json")
     assert row(again, "any-place")["scores"]["l1"] == row(first, "any-place")["scores"]["l1"]
     assert row(again, "any-place")["differences"]["l1"]["value"] is not None
@@ -86,8 +86,8 @@ def test_saved_trees_are_not_asked_another_task() -> None:
 
 def test_each_method_stands_beside_itself_calibrated_by_folds_without_the_record() -> None:
     judged()
-    asked = ("compare", "dev.jsonl", "-t", "mood.toml", "--methods", "any-place,hard")
-    run(*asked, "--calibrator", "platt", "--out", "run")
+    asked = ("compare", "dev.jsonl", "-t", "mood.toml", "--method", "any-place,hard")
+    run(*asked, "--calibration-method", "platt", "--out", "run")
     names = [method["name"] for method in found()["methods"]]
     assert names[:4] == ["any-place", "calibrated:any-place", "hard", "calibrated:hard"]
     # the mean a fold predicts is that of the other folds, whatever `hard` says of its records
@@ -97,7 +97,7 @@ def test_each_method_stands_beside_itself_calibrated_by_folds_without_the_record
     )
     assert "fit on 4 of 5 folds" in row(found(), "calibrated:any-place")["note"]
     raw = row(found(), "any-place")["scores"]
-    run("compare", "run", "--methods", "any-place,hard", "--out", "again")
+    run("compare", "run", "--method", "any-place,hard", "--out", "again")
     assert row(found("again/comparison.json"), "any-place")["scores"] == raw
 
 
@@ -112,7 +112,7 @@ def test_several_models_stand_side_by_side(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr("helpers.commands.loader", load)
     run(
         "compare", "dev.jsonl", "-t", "mood.toml", "-m", "org/one", "-m", "two",
-        "--methods", "any-place", "--gold", "majority", "--out", "run",
+        "--method", "any-place", "--gold", "majority", "--out", "run",
     )  # fmt: skip
     names = [method["name"] for method in found()["methods"]]
     assert names == ["org-one/any-place", "two/any-place", "constant", "base-rate"]
@@ -126,7 +126,7 @@ def test_score_files_are_judged_as_the_run_is() -> None:
         "dev.jsonl",
         "-t",
         "mood.toml",
-        "--methods",
+        "--method",
         methods,
         "--gold",
         "majority",
@@ -158,7 +158,7 @@ def test_what_cannot_be_judged_is_named() -> None:
         assert isinstance(result.exception, LabelMassError)
         return str(result.exception)
 
-    asked = ("compare", "dev.jsonl", "-t", "mood.toml", "--methods", "any-place", "--out", "run")
+    asked = ("compare", "dev.jsonl", "-t", "mood.toml", "--method", "any-place", "--out", "run")
     judged([{"id": "z", "text": "rain", "labels": ["glee"]}])
     assert "record 'z': label 'glee' is not in the task" in message(*asked)
     judged([{"id": "z", "text": "rain"}])

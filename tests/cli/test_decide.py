@@ -144,7 +144,7 @@ def test_recall_that_cannot_be_promised_goes_to_review_on_every_record() -> None
 def test_what_is_not_met_is_done_as_asked_and_counts_when_strict(way: str) -> None:
     y = guarded()
     p = read_scores("scores.jsonl", LABELS).each["scores"]
-    last = run(*TUNE, *RECALL, "--unmet", way, "--strict", code=4).stderr.splitlines()[-1]
+    last = run(*TUNE, *RECALL, "--unmet", way, "--strict", code=2).stderr.splitlines()[-1]
     rule = Policy.load("policy.toml").rules["joyful"]
     best = thresholds(LABELS, p.p, y, Goal.parse("recall>=0.8"))[2].value
     cuts = {"review": (None, 0), "best": (best, None), "always": (0, None), "never": (None, None)}
@@ -171,7 +171,7 @@ def test_a_label_that_nobody_has_is_said() -> None:
         ("precision>=0.1", "never given"),
         ("f1", "never given"),
     ):
-        said = run(*TUNE, "--goal", goal, "--strict", "--out", "policy.toml", code=4).stderr
+        said = run(*TUNE, "--goal", goal, "--strict", "--out", "policy.toml", code=2).stderr
         assert said.splitlines()[-1] == f"goal not reached for joyful ({done})"
         assert "no record here has joyful: what their rules miss is not known" in said
         assert "no record here has the label" in Policy.load("policy.toml").rules["joyful"].why
@@ -196,7 +196,7 @@ def test_a_budget_is_sized_without_what_goes_to_review_anyway() -> None:
 
 def test_one_promise_for_all_labels_falls_back_for_all_labels() -> None:
     guarded(n=4, positives=1)
-    said = run(*TUNE, *RECALL, "--guarantee", "crc", "--shared", "--strict", code=4).stderr
+    said = run(*TUNE, *RECALL, "--guarantee", "crc", "--shared", "--strict", code=2).stderr
     policy = Policy.load("policy.toml")
     assert all(rule.everywhere for rule in policy.rules.values())
     assert said.splitlines()[-1].startswith("no promise for joy (review on every record), fear (")
@@ -442,7 +442,7 @@ def test_drift_warns_of_other_texts_and_not_of_more_of_the_same() -> None:
     scored("same.jsonl", "same-scores.jsonl")
     scored("sad.jsonl", "sad-scores.jsonl")
     assert "no change beyond chance" in run("drift", "same-scores.jsonl", *asked).stdout
-    said = run("drift", "sad-scores.jsonl", *asked, code=3).stdout
+    said = run("drift", "sad-scores.jsonl", *asked, code=2).stdout
     for words in ("warning: joy: given to", "Kolmogorov-Smirnov distance 0.", "off-format mass 0."):
         assert words in said
     assert "warning" in run("drift", "sad-scores.jsonl", *asked[:2]).stdout
@@ -450,7 +450,7 @@ def test_drift_warns_of_other_texts_and_not_of_more_of_the_same() -> None:
     for row in rows:
         row["signature"]["fingerprint"] = "other"
     write_lines("other.jsonl", rows)
-    assert "fingerprint is 'other', was" in run("drift", "other.jsonl", *asked, code=3).stdout
+    assert "fingerprint is 'other', was" in run("drift", "other.jsonl", *asked, code=2).stdout
 
 
 def test_what_cannot_be_tuned_is_said() -> None:

@@ -1,4 +1,4 @@
-"""`labelmass diagnose`, end to end on saved trees."""
+"""`labelmass analyse`, end to end on saved trees."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ def test_runs_stand_side_by_side_with_every_number_in_the_json(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("helpers.commands.loader", lambda *a, **k: pytest.fail("no model"))
-    shown = run("diagnose", "sweep", "--json", "d.json", "--markdown", "d.md")
+    shown, printed = run("analyse", "sweep"), run("analyse", "sweep", "--json")
     for word in ("run-0.0", "run-0.5", "never predicted", "P(stop)", "as in the prompt"):
         assert word in shown.stdout
     assert "gold labels that the task does not know are ignored: glee (8)" in shown.stderr
     assert "7 records have no 'labels'" in shown.stderr
-    data = json.loads(Path("d.json").read_text())
+    data = json.loads(printed.stdout)
     first, second = data["runs"]
     assert (first["name"], second["name"]) == ("run-0.0", "run-0.5")
     assert first["gold"] == {"field": "labels", "known": 23, "ignored": {"glee": 8}}
@@ -63,7 +63,7 @@ def test_runs_stand_side_by_side_with_every_number_in_the_json(
     assert last["top"]["n"] == 30
     assert last["top"]["mean"] == pytest.approx((0.49 / 0.89 + 0.5 / 0.86) / 2, abs=0.01)
     assert first["stopping"]["boundary"]["last"]["mean"] == pytest.approx((5 / 7 + 0.9) / 2)
-    lines = Path("d.md").read_text().splitlines()
+    lines = run("analyse", "sweep", "--markdown").stdout.splitlines()
     assert lines[0] == "|  | run-0.0 | run-0.5 |"
     assert all(line.count("|") == 4 for line in lines if line.startswith("|"))
 
@@ -73,7 +73,7 @@ def test_a_table_is_as_wide_as_the_terminal_and_names_tell_runs_apart(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("COLUMNS", "60")
-    out = run("diagnose", "sweep/run-0.5", "other/run-0.5").stdout
+    out = run("analyse", "sweep/run-0.5", "other/run-0.5").stdout
     assert "sweep/run-0.5" in out and "other/run-0.5" in out
     assert max(map(len, out.splitlines())) <= 60
     assert out.count("never predicted") == 2
@@ -82,7 +82,7 @@ def test_a_table_is_as_wide_as_the_terminal_and_names_tell_runs_apart(
 @pytest.mark.usefixtures("saved")
 def test_figures_are_drawn_the_same_every_time() -> None:
     for folder in ("one", "two"):
-        run("diagnose", "sweep", "--figures", folder)
+        run("analyse", "sweep", "--figures", folder)
     names = sorted(path.name for path in Path("one").iterdir())
     assert {"spikiness.svg", "spikiness.png", "profile.svg", "demo_sweep.png"} <= set(names)
     assert all((Path("one") / n).read_bytes() == (Path("two") / n).read_bytes() for n in names)
@@ -93,12 +93,12 @@ def test_figures_are_drawn_the_same_every_time() -> None:
 @pytest.mark.usefixtures("saved")
 def test_another_field_may_hold_gold_labels() -> None:
     grow("noted", 0.0, [text | {"noted": ["joy", "fear"]} for text in TEXTS])
-    run("diagnose", "noted", "--gold", "noted", "--json", "d.json")
-    (found,) = json.loads(Path("d.json").read_text())["runs"]
+    printed = run("analyse", "noted", "--gold-field", "noted", "--json").stdout
+    (found,) = json.loads(printed)["runs"]
     assert found["gold"]["known"] == 30
-    shown = run("diagnose", "noted", "--json", "d.json")
+    shown = run("analyse", "noted", "--json")
     assert "no record has 'labels'" in shown.stderr
-    (found,) = json.loads(Path("d.json").read_text())["runs"]
+    (found,) = json.loads(shown.stdout)["runs"]
     assert found["order_accuracy"]["value"] is None
 
 
@@ -106,7 +106,7 @@ def test_another_field_may_hold_gold_labels() -> None:
 def test_what_cannot_be_diagnosed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     def error(*args: str) -> Exception:
         with pytest.raises(LabelMassError) as caught:
-            run("diagnose", *args)
+            run("analyse", *args)
         return caught.value
 
     Path("empty").mkdir()
@@ -130,4 +130,4 @@ def test_trees_of_one_method_alone_are_refused() -> None:
         store.add(key, kept)
     store.close()
     with pytest.raises(MethodError, match=r"bare: .*--keep-trees"):
-        run("diagnose", "bare")
+        run("analyse", "bare")

@@ -34,7 +34,7 @@ def labelled(n: int = 90, seed: int = 0, name: str = "r") -> list[dict[str, Any]
 def fitted() -> str:
     write_lines("train.jsonl", labelled())
     write_lines("dev.jsonl", labelled(30, 1, "d"))
-    run("encoder", "train.jsonl", "-t", "mood.toml", "--out", "tfidf")
+    run("fit", "encoder", "train.jsonl", "-t", "mood.toml", "--out", "tfidf")
     return "tfidf"
 
 
@@ -88,13 +88,13 @@ def test_it_stands_beside_the_methods_of_the_tree(fitted: str) -> None:
 
 def test_compare_judges_it_and_leaves_out_what_it_was_fitted_on(fitted: str) -> None:
     write_lines("mixed.jsonl", labelled(30, 1, "d") + labelled()[:4])
-    asked = ("compare", "mixed.jsonl", "-t", "mood.toml", "--gold", "majority", "--methods", "hard")
+    asked = ("compare", "mixed.jsonl", "-t", "mood.toml", "--gold", "majority", "--method", "hard")
     run(*asked, "--encoder", fitted, "--out", "run")
     rows = json.loads(Path("run/comparison.json").read_text())["methods"]
     assert [row["name"] for row in rows] == ["hard", "tfidf", "constant", "base-rate"]
     assert (rows[1]["items"], rows[1]["failed"]) == (30, 4)
     assert "4 records it was fitted on" in rows[1]["note"]
-    run("compare", "run", "--methods", "hard", "--gold", "majority", "--encoder", fitted,
+    run("compare", "run", "--method", "hard", "--gold", "majority", "--encoder", fitted,
         "--out", "again")  # fmt: skip
     again = json.loads(Path("again/comparison.json").read_text())["methods"]
     assert again[1]["scores"] == rows[1]["scores"]
@@ -117,7 +117,7 @@ def test_records_it_was_fitted_on_are_refused(fitted: str) -> None:
 def test_an_encoder_in_a_folder() -> None:
     save_bert(Path("bert"))
     write_lines("train.jsonl", labelled(40))
-    run("encoder", "train.jsonl", "-t", "mood.toml", "--features", "bert", "--out", "enc")
+    run("fit", "encoder", "train.jsonl", "-t", "mood.toml", "--features", "bert", "--out", "enc")
     classifier = Classifier.load("enc")
     assert classifier.method == "encoder"
     run("score", "texts.jsonl", "-t", "mood.toml", "--encoder", "enc", "--out", "s.jsonl")
@@ -128,7 +128,17 @@ def test_an_encoder_in_a_folder() -> None:
 
 
 def test_a_calibrator_is_fitted_on_cross_fitted_scores_of_the_same_records(fitted: str) -> None:
-    run("encoder", "train.jsonl", "-t", "mood.toml", "--cross-fit", "cross.jsonl", "--out", "again")
+    run(
+        "fit",
+        "encoder",
+        "train.jsonl",
+        "-t",
+        "mood.toml",
+        "--cross-fit",
+        "cross.jsonl",
+        "--out",
+        "again",
+    )
     assert Classifier.load("again").digest == Classifier.load(fitted).digest
     fit = ("calibrate", "cross.jsonl", "--targets", "train.jsonl", "-t", "mood.toml")
     run(*fit, "--out", "cal.json")
@@ -143,7 +153,7 @@ def test_bad_records_are_left_out_and_listed() -> None:
     del rows[1]["annotators"]
     rows[2]["text"] = ""
     write_lines("train.jsonl", rows)
-    shown = run("encoder", "train.jsonl", "-t", "mood.toml", "--out", "tfidf").output
+    shown = run("fit", "encoder", "train.jsonl", "-t", "mood.toml", "--out", "tfidf").output
     assert "left out 'r1': record 'r1' has no labels, annotators or distribution" in shown
     assert "2 records left out, see tfidf/skipped.jsonl" in shown
     assert [row["id"] for row in records("tfidf/skipped.jsonl")] == ["r1", "r2"]

@@ -49,7 +49,7 @@ def test_saved_trees_and_comparisons_say_it() -> None:
     for shown in (("--json",), ("--out", "read.jsonl")):
         assert SAID in run("score", "trees", *shown).stderr
         run("score", "trees", *shown, "--strict", code=2)
-    asked = ("compare", "dev.jsonl", "-t", "mood.toml", "--methods", "any-place,hard", "--draws")
+    asked = ("compare", "dev.jsonl", "-t", "mood.toml", "--method", "any-place,hard", "--draws")
     asked = (*asked, "50", "--out", "run")
     found = run(*asked, "--nodes", "4")
     assert SAID in found.stderr

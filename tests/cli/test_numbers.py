@@ -8,13 +8,13 @@ import click
 import pytest
 
 from helpers.commands import run
-from labelmass.cli import COMMANDS, cli
+from labelmass.cli import cli, walk
 from labelmass.cli.numbers import Real
 
 VALUES = ("nan", "-1", "0", "inf", "-inf", "ten")
 ZERO = (
     *("--seed", "--demonstrations", "--draws", "--weight-decay"),
-    *("--multi-share", "--threshold", "--least", "--review-budget", "--review-risk"),
+    *("--multi-share", "--threshold", "--min-mass", "--review-budget", "--review-risk"),
     *("--dev-share", "--dropout", "--warm-up"),
 )
 ALLOWED = {"--layer": {"-1", "0"}} | {option: {"0"} for option in ZERO}
@@ -22,17 +22,12 @@ ALLOWED = {"--layer": {"-1", "0"}} | {option: {"0"} for option in ZERO}
 
 
 def numeric() -> list[tuple[str, click.Parameter]]:
-    context = click.Context(cli)
-    found: list[tuple[str, click.Parameter]] = []
-    for name in COMMANDS:
-        command = cli.get_command(context, name)
-        assert command is not None
-        found += [
-            (name, param)
-            for param in command.params
-            if isinstance(param.type, click.types.FloatParamType | click.types.IntParamType)
-        ]
-    return found
+    return [
+        (" ".join(words), param)
+        for words, command in walk(cli)
+        for param in command.params
+        if isinstance(param.type, click.types.FloatParamType | click.types.IntParamType)
+    ]
 
 
 OPTIONS = numeric()
@@ -53,7 +48,7 @@ def test_what_is_no_such_number_is_refused_by_name(command: str, param: click.Pa
                 assert param.type_cast_value(context, value) == float(value)
             continue
         # It is the first to be read, so what else is missing is not said.
-        found = run(command, option, value, code=2)
+        found = run(*command.split(), option, value, code=2)
         assert f"Invalid value for '{option}'" in found.stderr
         assert "Traceback" not in found.output
 
@@ -61,5 +56,5 @@ def test_what_is_no_such_number_is_refused_by_name(command: str, param: click.Pa
 @pytest.mark.usefixtures("folder")
 @pytest.mark.parametrize("part", ["a=nan", "a=inf", "a=-1", "a=0"])
 def test_shares_of_a_split(part: str) -> None:
-    found = run("split", "texts.jsonl", "--parts", part, "b=1", "--out", "parts", code=1)
+    found = run("data", "split", "texts.jsonl", "--parts", part, "b=1", "--out", "parts", code=1)
     assert "parts are" in str(found.exception) and not Path("parts").exists()

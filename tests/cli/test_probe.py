@@ -84,7 +84,9 @@ SINGLE = TASK.replace('format = "comma"', 'format = {kind = "comma", single = tr
 
 
 def probe(*further: str, out: str = "probe", source: str = "train.jsonl") -> Result:
-    return run("probe", source, "-t", "mood.toml", "--hold-out", "0.3", "--out", out, *further)
+    return run(
+        "fit", "probe", source, "-t", "mood.toml", "--hold-out", "0.3", "--out", out, *further
+    )
 
 
 def study(out: str = "probe") -> dict[str, dict[str, Any]]:
@@ -147,7 +149,9 @@ def test_a_stopped_run_goes_on_and_reads_no_state_twice(
     assert sum(seen) == 81
     probe(out="fresh")
     assert Classifier.load("probe").digest == Classifier.load("fresh").digest
-    again = run("probe", "train.jsonl", "-t", "mood.toml", "--layer", "2", "--out", "probe", code=1)
+    again = run(
+        "fit", "probe", "train.jsonl", "-t", "mood.toml", "--layer", "2", "--out", "probe", code=1
+    )
     assert "begun by another run" in str(again.exception)
     probe("--layer", "2", "--overwrite")
 
@@ -190,14 +194,14 @@ def test_a_journal_that_went_by_lines_is_refused() -> None:
     head["signature"] = {"input": "train.jsonl", "states": head["signature"]["states"]}
     rows = [line | {"key": key} for key, line in enumerate(lines, start=1)]
     write_lines("probe/states.journal", [head, *rows])
-    refused = run("probe", "train.jsonl", "-t", "mood.toml", "--out", "probe", code=1)
+    refused = run("fit", "probe", "train.jsonl", "-t", "mood.toml", "--out", "probe", code=1)
     assert "give --overwrite to begin anew" in str(refused.exception)
 
 
 def test_saved_trees_give_the_same_probe() -> None:
     probe()
     run("score", "train.jsonl", "-t", "mood.toml", "--keep-trees", "trees", "--out", "s.jsonl")
-    run("probe", "trees", "--hold-out", "0.3", "--out", "same")
+    run("fit", "probe", "trees", "--hold-out", "0.3", "--out", "same")
     one, other = Classifier.load("probe"), Classifier.load("same")
     assert np.array_equal(one.heads.weights, other.heads.weights)
     assert one.fitted_on == other.fitted_on
@@ -205,7 +209,7 @@ def test_saved_trees_give_the_same_probe() -> None:
 
 def test_its_scores_stand_beside_the_tree_in_score_and_compare(model: Stating) -> None:
     probe("--steps", "each")
-    run("encoder", "train.jsonl", "-t", "mood.toml", "--out", "tfidf")
+    run("fit", "encoder", "train.jsonl", "-t", "mood.toml", "--out", "tfidf")
     asked = ("-t", "mood.toml", "--probe", "probe", "--encoder", "tfidf")
     run("score", "dev.jsonl", *asked, "--keep-trees", "trees", "--out", "s.jsonl")
     rows = records("s.jsonl")
@@ -213,14 +217,14 @@ def test_its_scores_stand_beside_the_tree_in_score_and_compare(model: Stating) -
     run("score", "trees", "--probe", "probe", "--out", "again.jsonl")
     for one, other in zip(rows, records("again.jsonl"), strict=True):
         assert other["methods"]["probe"] == one["methods"]["probe"]
-    run("compare", "dev.jsonl", *asked, "--methods", "any-place", "--out", "run")
+    run("compare", "dev.jsonl", *asked, "--method", "any-place", "--out", "run")
     methods = json.loads(Path("run/comparison.json").read_text())["methods"]
     assert [m["name"] for m in methods][:3] == ["any-place", "probe", "tfidf"]
     p = np.array([[row["methods"]["probe"][x]["p"] for x in LABELS] for row in rows])
     gold = np.array([[label in row["labels"] for label in LABELS] for row in texts(40, 1, "d")])
     nll = -np.where(gold, np.log(p), np.log(1 - p)).mean()
     assert methods[1]["scores"]["nll-cell"]["value"] == pytest.approx(nll)
-    run("compare", "run", "--probe", "probe", "--methods", "hard", "--out", "judged")
+    run("compare", "run", "--probe", "probe", "--method", "hard", "--out", "judged")
     again = json.loads(Path("judged/comparison.json").read_text())["methods"]
     assert again[1]["scores"]["nll-cell"] == methods[1]["scores"]["nll-cell"]
 
@@ -240,14 +244,14 @@ def test_it_refuses_its_records_and_other_models(
     assert f"fingerprint {model.fingerprint}, now another" in str(refused.exception)
     refused = run("compare", "dev.jsonl", *asked[2:], "--out", "run", code=1)
     assert "no model of this run" in str(refused.exception)
-    trees = run("probe", "trees", "--out", "p2", code=1)
+    trees = run("fit", "probe", "trees", "--out", "p2", code=1)
     assert f"name the model that did, {model.name}" in str(trees.exception)
     wrong = run("score", "dev.jsonl", "-t", "mood.toml", "--encoder", "probe", code=2)
     assert "name it with --probe" in wrong.output
     monkeypatch.setattr(
         "helpers.commands.loader", lambda *a, **k: ScriptedLanguageModel(script, TOKENS)
     )
-    without = run("probe", "train.jsonl", "-t", "mood.toml", "--out", "p2", code=1)
+    without = run("fit", "probe", "train.jsonl", "-t", "mood.toml", "--out", "p2", code=1)
     assert "does not give hidden states" in str(without.exception)
 
 
@@ -325,7 +329,7 @@ def test_few_records_have_a_probe_and_no_study() -> None:
 def test_what_saved_trees_were_asked_stays_as_it_is() -> None:
     run("score", "train.jsonl", "-t", "mood.toml", "--keep-trees", "trees", "--out", "s.jsonl")
     asked = ("-t", "nonsense", "-k", "7", "--no-chat")
-    shown = run("probe", "trees", *asked, "--out", "p", code=2).output
+    shown = run("fit", "probe", "trees", *asked, "--out", "p", code=2).output
     assert "leave out --task, --demonstrations, --chat" in " ".join(shown.split())
     assert not Path("p").exists()
 
@@ -351,11 +355,11 @@ def test_bad_records_are_left_out_and_listed(model: Stating) -> None:
     asked = ("score", "some.jsonl", "-t", "mood.toml", "--keep-trees", "trees", "--out", "s.jsonl")
     write_lines("some.jsonl", rows[:-1])
     run(*asked)
-    probe_of_trees = run("probe", "trees", "--out", "same").output
+    probe_of_trees = run("fit", "probe", "trees", "--out", "same").output
     assert "4 records left out" in probe_of_trees
     write_lines("some.jsonl", rows[5:-1])
     probe(source="some.jsonl")
     assert not Path("probe/skipped.jsonl").exists()
     write_lines("some.jsonl", rows[1:4])
-    none = run("probe", "some.jsonl", "-t", "mood.toml", "--out", "none", code=1)
+    none = run("fit", "probe", "some.jsonl", "-t", "mood.toml", "--out", "none", code=1)
     assert "no record is left to fit on ('f1': record 'f1' has no labels" in str(none.exception)

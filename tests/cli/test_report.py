@@ -19,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("levels")
 def compared(levels: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run in `run`; from here on there is no model."""
     run(
-        "compare", "dev.jsonl", "-t", "mood.toml", "--methods", "any-place,hard",
+        "compare", "dev.jsonl", "-t", "mood.toml", "--method", "any-place,hard",
         "--gold", "majority", "--draws", "50", "--out", "run",
     )  # fmt: skip
     monkeypatch.setattr("helpers.commands.loader", lambda *a, **k: pytest.fail("no model"))
@@ -53,8 +53,8 @@ def test_a_page_and_its_figures_as_files() -> None:
 
 def test_another_method_and_several_runs() -> None:
     run("compare", "run", "--normalise", "on-format", "--gold", "majority", "--draws", "50",
-        "--methods", "any-place,hard", "--out", "run")  # fmt: skip
-    run("report", "run", "--method", "hard", "--out", "hard.html")
+        "--method", "any-place,hard", "--out", "run")  # fmt: skip
+    run("report", "run", "--scores-by", "hard", "--out", "hard.html")
     (model,) = data("hard.html")["runs"][0]["models"]
     assert model["method"] == "hard" and model["figures"]["risk-coverage"]["method"] == "hard"
     Path("other").symlink_to("run")

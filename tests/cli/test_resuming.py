@@ -194,13 +194,13 @@ def test_trees_of_a_finished_run_are_read_and_only_changes_are_grown(model: Coun
 
 
 def test_a_prior_of_the_batch_is_that_of_the_input_as_it_is(model: Counting) -> None:
-    asked = ("--prior", "batch", "--keep-trees", "trees")
+    asked = ("--contextual-calibration", "batch", "--keep-trees", "trees")
     stop(model, *asked)
     rows = [*TEXTS[10:], {"id": "new", "text": "happy new"}]
     write_lines("in.jsonl", rows)
     told = "resumed, trees in trees: 22 kept, 0 changed, 10 gone, 9 new"
     assert resumed(score(*asked)) == [told]
-    run("score", "in.jsonl", "-t", "mood.toml", "--prior", "batch", "--keep-trees", "other",
+    run("score", "in.jsonl", "-t", "mood.toml", *asked[:2], "--keep-trees", "other",
         "--out", "other.jsonl")  # fmt: skip
     assert written() == written("other.jsonl")
 
@@ -240,7 +240,7 @@ def test_a_comparison_reads_what_changed_and_judges_by_the_labels_of_today(
 ) -> None:
     rows = [{**row, "labels": ["joy"] if n % 2 else []} for n, row in enumerate(TEXTS)]
     write_lines("in.jsonl", rows)
-    asked = ("compare", "in.jsonl", "-t", "mood.toml", "--methods", "any-place", "--draws", "20")
+    asked = ("compare", "in.jsonl", "-t", "mood.toml", "--method", "any-place", "--draws", "20")
     run(*asked, "--out", "run")
     model.seen.clear()
     rows = [{**row, "labels": ["fear"]} for row in rows[2:]]
@@ -267,7 +267,7 @@ def test_classifiers_of_texts_go_on(folder: Path, monkeypatch: pytest.MonkeyPatc
     labelled = [{**row, "labels": ["joy"] if n % 2 else ["fear"]} for n, row in enumerate(TEXTS)]
     write_lines("train.jsonl", [{**row, "text": f"{row['text']} t"} for row in labelled])
     write_lines("in.jsonl", TEXTS)
-    run("encoder", "train.jsonl", "-t", "mood.toml", "--out", "tfidf")
+    run("fit", "encoder", "train.jsonl", "-t", "mood.toml", "--out", "tfidf")
     asked = ("score", "in.jsonl", "-t", "mood.toml", "--encoder", "tfidf", "--out", "out.jsonl")
     run(*asked)
     whole = written()

@@ -13,7 +13,7 @@ import pytest
 from helpers.commands import records, run, write_lines
 from training.tiny import TASK, people, save_base
 
-SHORT = ("--epochs", "2", "--batch-size", "4", "--rate", "0.01", "--dev-share", "0.25")
+SHORT = ("--epochs", "2", "--batch-size", "4", "--learning-rate", "0.01", "--dev-share", "0.25")
 
 
 @pytest.fixture(scope="module")
@@ -60,14 +60,16 @@ def test_a_log_gets_a_line_from_time_to_time(
 
 def test_another_task_is_warned_of(folder: Path, base: str) -> None:
     train(base)
-    same = run("prompt", "people.jsonl", "-m", "tuned", "-t", "mood.toml", "-k", "0")
+    same = run("show", "prompt", "people.jsonl", "-m", "tuned", "-t", "mood.toml", "-k", "0")
     assert "warning" not in same.stderr
     Path("other.toml").write_text(TASK.replace("Moods", "Feelings"))
-    told = run("prompt", "people.jsonl", "-m", "tuned", "-t", "other.toml", "-k", "0").stderr
+    told = run(
+        "show", "prompt", "people.jsonl", "-m", "tuned", "-t", "other.toml", "-k", "0"
+    ).stderr
     assert "warning: tuned was trained on mood@" in told and ": instruction differ" in told
-    told = run("prompt", "people.jsonl", "-m", "tuned", "--no-chat").stderr
+    told = run("show", "prompt", "people.jsonl", "-m", "tuned", "--no-chat").stderr
     assert ": chat differ" in told
-    assert "name a task" in run("prompt", "people.jsonl", "-m", base, code=2).output
+    assert "name a task" in run("show", "prompt", "people.jsonl", "-m", base, code=2).output
 
 
 @pytest.mark.parametrize(
@@ -76,8 +78,8 @@ def test_another_task_is_warned_of(folder: Path, base: str) -> None:
         (("--full", "--rank", "4"), "--full trains no adapter: leave out --rank"),
         (("--dev", "people.jsonl"), "--dev sets nothing aside: leave out --dev-share"),
         (
-            ("--dev-share", "0", "--patience", "3", "--nodes", "9"),
-            "--dev-share 0 validates on nothing: leave out --patience, --nodes",
+            ("--dev-share", "0", "--patience", "3", "--validation-nodes", "9"),
+            "--dev-share 0 validates on nothing: leave out --patience, --validation-nodes",
         ),
     ],
 )
@@ -94,7 +96,7 @@ def test_scores_of_records_it_was_trained_on_are_warned_of(folder: Path, base: s
     assert "warning: tuned was trained or validated on 16 of the records of people.jsonl" in told
     write_lines("new.jsonl", [{"id": "n", "text": "happy 99"}])
     assert "warning" not in run("score", "new.jsonl", "--model", "tuned").stderr
-    told = run("probe", "people.jsonl", "--model", "tuned", "--out", "probe").stderr
+    told = run("fit", "probe", "people.jsonl", "--model", "tuned", "--out", "probe").stderr
     assert "warning: tuned was trained or validated on 16 of the records of people.jsonl" in told
 
 
@@ -138,7 +140,7 @@ def test_time_is_a_limit_too(folder: Path, base: str) -> None:
 def test_what_is_left_out_is_told(folder: Path, base: str) -> None:
     rows = [*people(), {"id": "odd", "text": "sad", "labels": ["anger"]}]
     write_lines("people.jsonl", rows)
-    told = train(base, "--balance", "inverse-frequency", "--order", "shuffled", "--autocast")
+    told = train(base, "--balance", "inverse-frequency", "--answer-order", "shuffled", "--autocast")
     assert "left out 'odd': record 'odd': label 'anger' is not in the task" in told
     assert "1 records left out, see tuned/skipped.jsonl" in told
 
@@ -147,7 +149,7 @@ def test_demonstrations_are_shown_only_if_asked_for(folder: Path, base: str) -> 
     shown = [{"text": "happy", "labels": ["joy"]}]
     write_lines("demos.jsonl", shown)
     train(base, "--demonstrations-file", "demos.jsonl", "-k", "1")
-    told = run("prompt", "people.jsonl", "-m", "tuned", "--json")
+    told = run("show", "prompt", "people.jsonl", "-m", "tuned", "--json")
     assert json.loads(told.stdout.splitlines()[0])["text"].count("happy") == 2
 
 

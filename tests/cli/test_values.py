@@ -22,7 +22,8 @@ from fuzz.sources import FILES
 from helpers.commands import run, write_lines
 from helpers.levels import level_model, people
 from helpers.proofs import LONG
-from labelmass.cli import COMMANDS, cli
+from labelmass.cli import cli, walk
+from labelmass.cli.exits import Exit
 from labelmass.cli.options import ModelLoader
 from labelmass.errors import ModelError
 
@@ -37,24 +38,33 @@ WORKING: dict[str, tuple[str, ...]] = {
     "tune": ("scores.jsonl", *JUDGED, "--goal", "f1", "--out", "out.toml"),
     "decide": ("scores.jsonl", "--policy", "policy.toml"),
     "drift": ("scores.jsonl", "--policy", "policy.toml"),
-    "diagnose": ("compared",),
+    "analyse": ("compared",),
     "report": ("compared",),
-    "encoder": ("dev.jsonl", *MOOD, "--out", "fitted"),
-    "select": ("trees", "--rule", "entropy", "--gold", "chosen", "--out", "out.json"),
+    "fit encoder": ("dev.jsonl", *MOOD, "--out", "fitted"),
+    "fit rule": (
+        "trees",
+        "--uncertainty",
+        "entropy",
+        "--gold-field",
+        "chosen",
+        "--out",
+        "out.json",
+    ),
     "explain": ("level 7", *MOOD),
-    "prompt": ("dev.jsonl", *MOOD),
-    "import": ("wide-csv", "rows.csv", "--out", "out.jsonl"),
-    "split": ("dev.jsonl", "--parts", "a=0.5", "b=0.5", "--out", "parts"),
-    "sources": (),
-    "tasks": (),
-    "methods": (),
-    "models": (),
+    "show prompt": ("dev.jsonl", *MOOD),
+    "data import": ("wide-csv", "rows.csv", "--out", "out.jsonl"),
+    "data split": ("dev.jsonl", "--parts", "a=0.5", "b=0.5", "--out", "parts"),
+    "data sources": (),
+    "list tasks": (),
+    "show task": ("emotions",),
+    "list methods": (),
+    "list models": (),
 }
 """By command, arguments and options that work."""
 
 NOT_WORKING = {
     "train": ("dev.jsonl", *MOOD, "--out", "model"),
-    "probe": ("dev.jsonl", *MOOD, "--out", "fitted"),
+    "fit probe": ("dev.jsonl", *MOOD, "--out", "fitted"),
 }
 """What needs a model whose weights and states can be read, which the scripted one has not."""
 
@@ -77,8 +87,7 @@ VALUES = (
 )
 """Values of every kind: numbers that are none, names too long, a folder for a file and so on."""
 
-ENDS = (0, 1, 2, 3, 4)
-"""Exit statuses that the documentation names."""
+ENDS = (Exit.DONE, Exit.FAILED, Exit.FELL_SHORT)
 
 FITTING = ("-", "1e-400", "0", "1", "texts.txt", "dev.jsonl", "rows.csv", "latin.csv")
 """Values that may be well taken where they stand, so that an error may be of something else."""
@@ -87,10 +96,12 @@ SAMPLE = 12
 """Values tried of each command where not all are."""
 
 
+BY_WORDS = {" ".join(words): one for words, one in walk(cli) if not isinstance(one, click.Group)}
+"""Commands by the words that call them."""
+
+
 def parameters(command: str) -> list[click.Parameter]:
-    found = cli.get_command(click.Context(cli), command)
-    assert found is not None
-    return [param for param in found.params if not getattr(param, "is_flag", False)]
+    return [param for param in BY_WORDS[command].params if not getattr(param, "is_flag", False)]
 
 
 def lines(command: str) -> Iterator[tuple[click.Parameter, str, list[str]]]:
@@ -124,7 +135,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
         run("score", "dev.jsonl", *MOOD, "--keep-trees", "trees", "--out", "scores.jsonl")
         run("tune", "scores.jsonl", *JUDGED, "--goal", "f1", "--out", "policy.toml")
         shutil.copytree("trees", "compared/model")
-        methods = ("--methods", "any-place,hard", "--gold", "majority", "--draws", "2")
+        methods = ("--method", "any-place,hard", "--gold", "majority", "--draws", "2")
         run("compare", "compared", *methods, "--out", "compared")
     return folder
 
@@ -140,11 +151,11 @@ def invoke(prepared: Path, command: str, words: list[str], load: Callable[..., A
     for old in Path().iterdir():
         shutil.rmtree(old) if old.is_dir() else old.unlink()
     shutil.copytree(prepared, ".", dirs_exist_ok=True)
-    return CliRunner().invoke(cli, [command, *words], input="", obj=ModelLoader(load))
+    return CliRunner().invoke(cli, [*command.split(), *words], input="", obj=ModelLoader(load))
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", BY_WORDS)
 def test_values_work_or_are_told_for_what_they_are(command: str, here: Path) -> None:
     def load(*args: Any, **options: Any) -> Any:
         if command in NOT_WORKING:

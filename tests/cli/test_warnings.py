@@ -30,7 +30,7 @@ def bare(folder: Path) -> None:
     [
         ["score", "one.jsonl"],
         ["explain", "happy"],
-        ["prompt", "one.jsonl"],
+        ["show", "prompt", "one.jsonl"],
         ["compare", "one.jsonl", "--out", "run", "--draws", "10"],
     ],
 )
@@ -46,8 +46,8 @@ def test_a_prompt_that_says_enough_is_not_warned_of() -> None:
 
 
 def test_tasks_shows_the_warnings_of_a_task() -> None:
-    assert LABELS in run("tasks", "bare.toml").stderr
-    assert run("tasks", "emotions").stderr == ""
+    assert LABELS in run("show", "task", "bare.toml").stderr
+    assert run("show", "task", "emotions").stderr == ""
 
 
 def test_options_count() -> None:

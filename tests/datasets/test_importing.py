@@ -42,7 +42,7 @@ def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.usefixtures("table")
 def test_records_and_where_they_came_from() -> None:
-    result = run("import", "wide-csv", "mine.csv", "--out", "mine.jsonl")
+    result = run("data", "import", "wide-csv", "mine.csv", "--out", "mine.jsonl")
     lines = [line.split() for line in result.stdout.splitlines()]
     assert ["food", "1"] in lines and ["price", "1"] in lines
     assert ["service", "1", "unknown", "for", "1"] in lines
@@ -73,7 +73,7 @@ def test_a_map_of_ones_own() -> None:
         'targets = ["staff", "kitchen", "view"]\n'
         '[labels]\nfood = ["kitchen"]\nservice = ["staff", "kitchen"]\nprice = []\n'
     )
-    run("import", "wide-csv", "mine.csv", "--map", "map.toml", "--out", "mine.jsonl")
+    run("data", "import", "wide-csv", "mine.csv", "--map", "map.toml", "--out", "mine.jsonl")
     found = [json.loads(line) for line in Path("mine.jsonl").read_text().splitlines()]
     assert [record["labels"] for record in found] == [["kitchen"], ["staff", "kitchen"], []]
     assert [record["unknown"] for record in found] == [["staff", "view"], ["view"], ["view"]]
@@ -105,7 +105,7 @@ def test_a_wrong_map_is_named(toml: str, word: str) -> None:
 @pytest.mark.usefixtures("table")
 def test_what_cannot_be_is_named() -> None:
     def message(*args: str) -> str:
-        result = CliRunner().invoke(cli, ["import", *args])
+        result = CliRunner().invoke(cli, ["data", "import", *args])
         assert isinstance(result.exception, LabelMassError | SystemExit)
         return str(result.exception) + result.output
 
@@ -123,7 +123,7 @@ def test_shipped_maps_fit_their_tasks() -> None:
         assert label_map.targets == tuple(label.code for label in task.labels)
         assert label_map.unjudged == unjudged.split()
         assert len(label_map.labels) == 14 and all(map(len, label_map.labels.values()))
-        text = run("sources", f"beavertails-llama-guard-{version}").stdout
+        text = run("data", "sources", f"beavertails-llama-guard-{version}").stdout
         assert tomllib.loads(text)["labels"].keys() == label_map.labels.keys()
 
 
@@ -155,24 +155,26 @@ def test_a_map_says_no_more_than_the_data(
 
 
 def test_sources_are_listed_and_shown() -> None:
-    listed = run("sources").stdout
+    listed = run("data", "sources").stdout
     assert all(name in listed for name in SOURCES)
-    assert "more than half" in run("sources", "mfrc").stdout
-    told = json.loads(run("sources", "--json").stdout)
+    assert "more than half" in run("data", "sources", "mfrc").stdout
+    told = json.loads(run("data", "sources", "--json").stdout)
     assert [each["name"] for each in told] == list(SOURCES)
-    assert isinstance(CliRunner().invoke(cli, ["sources", "x"]).exception, LabelMassError)
+    assert isinstance(CliRunner().invoke(cli, ["data", "sources", "x"]).exception, LabelMassError)
 
 
 def test_help_has_examples() -> None:
     for name in ("import", "sources"):
-        text = run(name, "--help").stdout
-        assert "Example" in text and f"labelmass {name}" in text
-        assert f"\n  {name} " in run("--help").stdout
+        text = run("data", name, "--help").stdout
+        assert "Example" in text and f"labelmass data {name}" in text
+        assert f"\n  {name} " in run("data", "--help").stdout
 
 
 def test_the_page_names_every_source_and_no_other() -> None:
     page = (Path(__file__).parents[2] / "docs" / "data.md").read_text()
-    named = {line.split()[2] for line in page.splitlines() if line.startswith("labelmass import")}
+    named = {
+        line.split()[3] for line in page.splitlines() if line.startswith("labelmass data import")
+    }
     assert named == set(SOURCES)
     for source in SOURCES.values():
         assert f"`{source.name}`" in page

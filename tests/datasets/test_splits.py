@@ -251,7 +251,7 @@ def test_ids_must_differ() -> None:
 
 
 def run(*args: str, code: int = 0) -> Any:
-    result = CliRunner().invoke(cli, ["split", *args])
+    result = CliRunner().invoke(cli, ["data", "split", *args])
     assert result.exit_code == code, result.output + repr(result.exception)
     return result
 
@@ -288,7 +288,7 @@ def test_the_command_says_what_is_wrong(tmp_path: Path, monkeypatch: pytest.Monk
     Path("in.jsonl").write_text('{"text": "a", "split": "../up"}\n{"id": 2}\n')
 
     def message(*args: str) -> str:
-        result = CliRunner().invoke(cli, ["split", "in.jsonl", *args, "--out", "parts"])
+        result = CliRunner().invoke(cli, ["data", "split", "in.jsonl", *args, "--out", "parts"])
         assert isinstance(result.exception, LabelMassError | SystemExit)
         return str(result.exception) + result.output
 
@@ -300,7 +300,7 @@ def test_the_command_says_what_is_wrong(tmp_path: Path, monkeypatch: pytest.Monk
     Path("in.jsonl").write_text('{"text": "a", "split": "../up"}\n')
     assert "cannot be called '../up'" in message("--by", "split")
     assert not Path("parts").exists()
-    assert "labelmass split" in run("--help").stdout and "Example" in run("--help").stdout
+    assert "labelmass data split" in run("--help").stdout and "Example" in run("--help").stdout
 
 
 def test_numbers_follow_first_places() -> None:

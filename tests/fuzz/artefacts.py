@@ -25,8 +25,8 @@ from fuzz.sources import FILES
 from helpers.commands import run, write_lines
 from helpers.levels import LABELS, level_model, people
 from labelmass.calibration import CALIBRATORS, Calibrator, fit
+from labelmass.cli.classifiers import load_rules
 from labelmass.cli.judging import GOLD, read_targets
-from labelmass.cli.select import load_rules
 from labelmass.datasets.importing import import_files
 from labelmass.decisions import Policy, compare, decide
 from labelmass.errors import LabelMassError
@@ -244,7 +244,7 @@ def compared() -> Files:
         (folder / "model").mkdir()
         for file, content in trees().items():
             (folder / "model" / file).write_bytes(content)
-        methods = ("--methods", "any-place,hard")
+        methods = ("--method", "any-place,hard")
         run("compare", name, *methods, "--gold", "majority", "--draws", "0", "--out", name)
         return trees() | {"comparison.json": (folder / "comparison.json").read_bytes()}
 
@@ -255,7 +255,15 @@ def classifier() -> Files:
         folder = Path(name)
         write_lines(str(folder / "dev.jsonl"), people(40))
         (folder / "mood.toml").write_text(TASK)
-        run("encoder", f"{folder}/dev.jsonl", "-t", f"{folder}/mood.toml", "--out", f"{folder}/out")
+        run(
+            "fit",
+            "encoder",
+            f"{folder}/dev.jsonl",
+            "-t",
+            f"{folder}/mood.toml",
+            "--out",
+            f"{folder}/out",
+        )
         return contents(folder / "out")
 
 

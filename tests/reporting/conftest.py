@@ -20,7 +20,7 @@ METHODS = "any-place,max-over-generations,hard"
 def levels_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """120 records with annotators, one model."""
     folder = tmp_path_factory.mktemp("levels")
-    asked = ("--methods", METHODS, "--gold", "majority", "--baseline", "hard")
+    asked = ("--method", METHODS, "--gold", "majority", "--baseline", "hard")
     return make_run(folder, TASK, people(), [level_model(name="m")], *asked)
 
 

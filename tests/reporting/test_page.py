@@ -50,7 +50,7 @@ def nasty_model() -> ScriptedLanguageModel:
 @pytest.fixture(scope="module")
 def nasty(tmp_path_factory: pytest.TempPathFactory) -> Gathered:
     folder = tmp_path_factory.mktemp("nasty")
-    asked = ("--methods", "any-place,hard", "--gold", "majority")
+    asked = ("--method", "any-place,hard", "--gold", "majority")
     made = make_run(folder, NASTY, nasty_rows(), [nasty_model()], *asked)
     return gather(made.rename(folder / "a<b>&amp;"))
 
@@ -228,7 +228,7 @@ def test_several_models_each_have_figures_and_their_own_failures(tmp_path: Path)
     for row in rows:
         row["annotators"] = [[one for one in vote if one not in row.get("unknown", ())]
                              for vote in row["annotators"]]  # fmt: skip
-    asked = ("--methods", "any-place,hard", "--gold", "majority")
+    asked = ("--method", "any-place,hard", "--gold", "majority")
     for order in (("a-short", "b-long"), ("b-short", "a-long")):
         short, long = (name for name in order)
         models = [named(short, context=100), named(long)]

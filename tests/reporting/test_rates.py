@@ -188,7 +188,7 @@ def test_scores_go_through_the_calibrator_of_the_policy(
 
 def test_a_policy_is_tried_on_the_model_it_is_for(tmp_path: Path) -> None:
     models = [named("one"), named("two")]
-    made = make_run(tmp_path, TASK, people(40), models, "--methods", "any-place")
+    made = make_run(tmp_path, TASK, people(40), models, "--method", "any-place")
     made_run = gather(made)
     policy = explorers([made_run])[0]["two"].policy
     assert set(explorers([made_run])[0]) == {"one", "two"}
@@ -200,7 +200,7 @@ def test_a_guards_verdicts_count_as_in_decide(normalise: str, tmp_path: Path) ->
     rows = [*judged(60), guards.record("silent", safe=100, one=20, lost=0, labels=[])]
     made = make_run(
         tmp_path, guards.TASK, rows, [guards.guard_model()],
-        "--methods", "any-place,hard", "--normalise", normalise,
+        "--method", "any-place,hard", "--normalise", normalise,
     )  # fmt: skip
     made_run = gather(made)
     ((one,),) = (found.values() for found in explorers([made_run]))

@@ -32,7 +32,7 @@ def test_a_loss_that_is_no_number_ends_it(
         return answer_nll(network, batch) * loss
 
     monkeypatch.setattr(loop, "answer_nll", broken)
-    with pytest.raises(LabelMassError, match=r"the loss of step 1 is \w+: lower --rate"):
+    with pytest.raises(LabelMassError, match=r"the loss of step 1 is \w+: lower --learning-rate"):
         train(people(), task(), base, out=tmp_path / "out", settings=ONCE)
 
 

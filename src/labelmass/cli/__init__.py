@@ -6,38 +6,47 @@ import importlib
 import sys
 from collections.abc import Callable
 from functools import cache
-from keyword import iskeyword
 from typing import Any
 
 import click
 
+from labelmass.cli.exits import Exit
 from labelmass.errors import LabelMassError
 
 Callback = Callable[[click.Context, click.Parameter, Any], Any]
 
-COMMANDS = {
-    "score": "Probabilities with bounds for every label of every record.",
-    "compare": "All methods side by side, judged by what people said.",
-    "evaluate": "Judge score files, ours or another system's, by what people said.",
-    "calibrate": "Fit the map from scores to what people say.",
-    "tune": "Thresholds for a goal, with a promise, as a policy file.",
-    "decide": "Apply a policy to scores.",
-    "drift": "Compare new scores with those a policy was made on.",
-    "diagnose": "How a model goes about writing several labels, from saved trees.",
-    "report": "A run as one HTML page that a person opens.",
-    "train": "Teach a model to write a task's answers, as people gave them.",
-    "encoder": "Fit a classifier of texts, the row to compare with.",
-    "probe": "Fit a classifier on a model's hidden states, and study what they know.",
-    "select": "Fit the threshold of an uncertainty rule on saved trees.",
-    "explain": "Draw the tree of answers behind one text's probabilities.",
-    "prompt": "Print exactly what a model reads for each record.",
-    "import": "Turn the files of a public dataset into records.",
-    "split": "Split records into parts, near duplicates kept together.",
-    "sources": "List the public datasets that can be imported.",
-    "tasks": "List the tasks that come with labelmass, or show one.",
-    "methods": "List the methods, with their sources and costs.",
-    "models": "List the models that need no download, and what else can be named.",
+SECTIONS = {
+    "Score and judge": {
+        "score": "Probabilities with bounds for every label of every record.",
+        "compare": "All methods side by side, judged by human labels.",
+        "evaluate": "Judgement of score files, ours or another system's, by human labels.",
+        "analyse": "Analysis of how a model writes several labels, from saved trees.",
+        "explain": "The tree of answers behind one text's probabilities.",
+        "report": "A run as one HTML page.",
+    },
+    "Calibrate and decide": {
+        "calibrate": "Fit a map from scores to human labels.",
+        "tune": "Fit thresholds for a goal, with a guarantee, as a policy file.",
+        "decide": "Apply a policy to scores.",
+        "drift": "Compare new scores with those that a policy was made on.",
+    },
+    "Train and fit": {
+        "train": "Train a model to write a task's answers.",
+        "fit": "Fit an encoder, a probe or a rule.",
+    },
+    "Look up and prepare": {
+        "data": "Import, split and list the sources of data.",
+        "list": "List tasks, methods and models.",
+        "show": "Show a task, or the exact prompt.",
+    },
 }
+"""By section of the help, each word that a command line may begin with. All else is an option."""
+
+COMMANDS = {name: about for section in SECTIONS.values() for name, about in section.items()}
+
+
+_MODULES = {"list": "lists"}
+"""Modules not called as their command is: one called `list` would hide the type here."""
 
 
 class Commands(click.Group):
@@ -50,17 +59,33 @@ class Commands(click.Group):
         return _command(cmd_name) if cmd_name in COMMANDS else None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+        for title, commands in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl(list(commands.items()))
 
 
 @cache
 def _command(name: str) -> click.Command:
-    module = f"{name}_" if iskeyword(name) else name
-    command: click.Command = importlib.import_module(f"labelmass.cli.{module}").command
-    for param in command.params:
-        param.callback = _not_empty(param.callback)
+    module = importlib.import_module(f"labelmass.cli.{_MODULES.get(name, name)}")
+    command: click.Command = module.command
+    for _, one in walk(command, (name,)):
+        for param in one.params:
+            param.callback = _not_empty(param.callback)
     return command
+
+
+def walk(
+    command: click.Command, path: tuple[str, ...] = ()
+) -> list[tuple[tuple[str, ...], click.Command]]:
+    """Every command below, itself too, with the words that call it; groups among them."""
+    found = [(path, command)]
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            below = command.get_command(context, name)
+            assert below is not None
+            found += walk(below, (*path, name))
+    return found
 
 
 def _not_empty(further: Callback | None) -> Callback:
@@ -86,7 +111,7 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Run the command line; what goes wrong on purpose is one line on stderr and exit code 1."""
+    """Run the command line; what goes wrong on purpose is one line on stderr and an `Exit`."""
     try:
         cli(standalone_mode=False)
     except click.ClickException as error:
@@ -94,12 +119,9 @@ def main() -> None:
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         click.echo("stopped; run the same command again to go on", err=True)
-        sys.exit(130)
-    except LabelMassError as error:
-        click.echo(f"labelmass: {error}", err=True)
-        sys.exit(1)
+        sys.exit(Exit.STOPPED)
     except BrokenPipeError:
-        sys.exit(141)
-    except OSError as error:
+        sys.exit(Exit.CLOSED_PIPE)
+    except (LabelMassError, OSError) as error:
         click.echo(f"labelmass: {error}", err=True)
-        sys.exit(1)
+        sys.exit(Exit.FAILED)

@@ -17,7 +17,7 @@ from labelmass.cli.numbers import number
 @click.argument("scores", type=click.Path(exists=True))
 @fitting_options(soft=True)
 @click.option(
-    "--calibrator",
+    "--calibration-method",
     type=click.Choice(CALIBRATORS),
     default="platt",
     show_default=True,
@@ -48,7 +48,7 @@ def command(scores: str, out: str, **options: Any) -> None:
     \b
     Examples:
       labelmass calibrate scores.jsonl --targets dev.jsonl --task emotions --out cal.json
-      labelmass calibrate trees/ --targets dev.jsonl --calibrator auto --hold-out 0.5 --out cal.json
+      labelmass calibrate trees/ --targets dev.jsonl --calibration-method auto --out cal.json
       labelmass score texts.jsonl --task emotions --calibrator cal.json --out calibrated.jsonl
     """
     from rich.console import Console
@@ -62,7 +62,7 @@ def command(scores: str, out: str, **options: Any) -> None:
         found = calibrate(
             scored,
             targets,
-            method=options["calibrator"],
+            method=options["calibration_method"],
             shared=options["shared"],
             hold_out=None if share is None else HoldOut(share, options["seed"]),
             soft=options["soft"],

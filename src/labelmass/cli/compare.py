@@ -10,6 +10,8 @@ from typing import Any
 import click
 
 from labelmass._ranges import COUNT, ORDERS, POSITIVE, SAMPLES
+from labelmass.cli.classifiers import classifier_options, load_classifiers, load_rules
+from labelmass.cli.exits import Exit
 from labelmass.cli.judging import CALIBRATORS, judging_options
 from labelmass.cli.numbers import number
 from labelmass.cli.options import (
@@ -18,6 +20,7 @@ from labelmass.cli.options import (
     device_options,
     load_model,
     load_task,
+    method_option,
     prompt_options,
     refuse_asked,
     task_option,
@@ -25,8 +28,6 @@ from labelmass.cli.options import (
     warn_of_training,
 )
 from labelmass.cli.records import cutting_option, fields_of, note_source, records_options
-from labelmass.cli.select import load_rules
-from labelmass.cli.training import classifier_options, load_classifiers
 from labelmass.lm.base import LanguageModel
 
 
@@ -42,24 +43,35 @@ from labelmass.lm.base import LanguageModel
     help="May be repeated. Default: the embedded SmolLM2-135M-Instruct.",
 )
 @device_options
-@click.option(
-    "--methods",
-    metavar="A,B,...",
-    help="Default: every method that reads the one tree, without further prompts or draws.",
-)
+@method_option
 @click.option("--tolerance", type=number(POSITIVE), default=0.01, show_default=True)
 @click.option(
     "--nodes", type=number(COUNT), default=2048, show_default=True, help="Most rows per record."
 )
 @click.option("--normalise", type=click.Choice(NORMALISATIONS), default="raw", show_default=True)
 @click.option("--samples", type=number(SAMPLES), help="Answers drawn, where some are.")
-@click.option("--orders", type=number(ORDERS), default=1, help="Label orders averaged over.")
-@click.option("--prior", type=click.Choice(["batch"]), help="Take away what all records share.")
 @click.option(
-    "--rule", "rules", multiple=True, type=click.Path(exists=True), help="From `labelmass select`."
+    "--label-permutations",
+    "orders",
+    type=number(ORDERS),
+    default=1,
+    help="Label orders averaged over.",
 )
 @click.option(
-    "--calibrator",
+    "--contextual-calibration",
+    "prior",
+    type=click.Choice(["batch"]),
+    help="Take away what all records share.",
+)
+@click.option(
+    "--rule",
+    "rules",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False),
+    help="From `labelmass fit rule`.",
+)
+@click.option(
+    "--calibration-method",
     type=click.Choice(CALIBRATORS),
     help="Also each method calibrated, every record by a fit that has not seen it.",
 )
@@ -80,14 +92,14 @@ def command(source: str, task: str | None, run: str, strict: bool, **options: An
 
     INPUT holds records with `labels`, `annotators` (a list of labels each) or `distribution`. Every
     model explores every record once; its trees are kept in the folder RUN, which a stopped run goes
-    on with and `labelmass diagnose` reads. A RUN given as INPUT is judged again, without a model.
+    on with and `labelmass analyse` reads. A RUN given as INPUT is judged again, without a model.
 
     \b
     Examples:
       labelmass compare dev.jsonl --task emotions --out run
-      labelmass compare dev.jsonl -t emotions --methods any-place,unary --baseline unary --out run
+      labelmass compare dev.jsonl -t emotions --method any-place,unary --baseline unary --out run
       labelmass compare run --normalise on-format --gold majority --out run-on-format
-      labelmass compare run --calibrator platt --out run-calibrated
+      labelmass compare run --calibration-method platt --out run-calibrated
     """
     from rich.console import Console
 
@@ -106,7 +118,7 @@ def command(source: str, task: str | None, run: str, strict: bool, **options: An
         asked,
         out=run,
         models=_Models(options, asked),
-        methods=[name for name in (options["methods"] or "").split(",") if name],
+        methods=options["methods"],
         tolerance=options["tolerance"],
         nodes=options["nodes"],
         normalise=options["normalise"],
@@ -114,7 +126,7 @@ def command(source: str, task: str | None, run: str, strict: bool, **options: An
         orders=options["orders"],
         prior=options["prior"],
         rules=load_rules(options["rules"]),
-        calibration_method=options["calibrator"],
+        calibration_method=options["calibration_method"],
         classifiers=load_classifiers(options),
         gold=options["gold"],
         threshold=options["threshold"],
@@ -135,7 +147,7 @@ def command(source: str, task: str | None, run: str, strict: bool, **options: An
     for line in found.short.lines():
         click.echo(line, err=True)
     if found.short and strict:
-        sys.exit(2)
+        sys.exit(Exit.FELL_SHORT)
 
 
 class _Models:

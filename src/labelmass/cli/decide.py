@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from labelmass.cli.fitting import calibrator_options, method_option, read_for_policy
+from labelmass.cli.fitting import calibrator_options, read_for_policy, scores_by_option
 
 ENDINGS = (".jsonl", ".csv")
 
@@ -17,7 +17,7 @@ ENDINGS = (".jsonl", ".csv")
 @click.command("decide")
 @click.argument("scores", type=click.Path(exists=True))
 @click.option("--policy", "path", required=True, type=click.Path(exists=True, dir_okay=False))
-@method_option
+@scores_by_option
 @calibrator_options
 @click.option("--out", type=click.Path(dir_okay=False), help="A .jsonl or .csv file.")
 def command(scores: str, path: str, out: str | None, **options: Any) -> None:

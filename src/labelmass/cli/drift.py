@@ -7,15 +7,16 @@ from typing import Any
 
 import click
 
-from labelmass.cli.fitting import calibrator_options, method_option, read_for_policy
+from labelmass.cli.exits import Exit
+from labelmass.cli.fitting import calibrator_options, read_for_policy, scores_by_option
 
 
 @click.command("drift")
 @click.argument("scores", type=click.Path(exists=True))
 @click.option("--policy", "path", required=True, type=click.Path(exists=True, dir_okay=False))
-@method_option
+@scores_by_option
 @calibrator_options
-@click.option("--strict", is_flag=True, help="Exit with 3 if there is a warning.")
+@click.option("--strict", is_flag=True, help="Exit with 2 if there is a warning.")
 def command(scores: str, path: str, strict: bool, **options: Any) -> None:
     """Warn, with numbers, where the scores in SCORES differ from those a policy was made on.
 
@@ -43,7 +44,7 @@ def command(scores: str, path: str, strict: bool, **options: Any) -> None:
     if not found.warnings:
         click.echo("no change beyond chance")
     elif strict:
-        sys.exit(3)
+        sys.exit(Exit.FELL_SHORT)
 
 
 def _show(found: Any, then: int) -> None:

@@ -39,7 +39,7 @@ def command(scores: tuple[str, ...], source: str, task: str | None, **options: A
     from labelmass.task import Task
 
     if task is None:
-        raise click.UsageError("name a task: --task emotions (see `labelmass tasks`)")
+        raise click.UsageError("name a task: --task emotions (see `labelmass list tasks`)")
     asked = Task.load(task)
     targets = read_targets(source, asked, options)
     found: dict[str, Any] = {}

@@ -27,7 +27,12 @@ from labelmass.cli.options import (
 @click.option("--tolerance", type=number(POSITIVE), default=0.01, show_default=True)
 @click.option("--normalise", type=click.Choice(NORMALISATIONS), default="raw", show_default=True)
 @click.option(
-    "--least", type=number(SHARE), default=0.01, show_default=True, help="Smallest mass drawn."
+    "--min-mass",
+    "least",
+    type=number(SHARE),
+    default=0.01,
+    show_default=True,
+    help="Smallest mass drawn.",
 )
 @click.option("--svg", type=click.Path(dir_okay=False), help="Save the drawing.")
 @prompt_options

@@ -15,12 +15,12 @@ from labelmass.cli.records import records_options
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def method_option(command: F) -> F:
-    """--method: whose scores."""
+def scores_by_option(command: F) -> F:
+    """--scores-by: whose scores."""
     return click.option(
-        "--method",
-        metavar="NAME",
-        help="Whose scores, where SCORES has several; how trees are read. Default: the first.",
+        "--scores-by",
+        metavar="METHOD",
+        help="Method whose scores are taken, where there are several. Default: the first.",
     )(command)
 
 
@@ -67,14 +67,14 @@ def people_options(soft: bool) -> Callable[[F], F]:
 
 
 def fitting_options(soft: bool) -> Callable[[F], F]:
-    """--targets, --task, --method, --gold, --soft/--gold-targets (by default as given), --group;
+    """--targets, --task, --scores-by, --gold, --soft/--gold-targets (by default as given), --group;
     --text-column, --id-column."""
 
     def decorate(command: F) -> F:
         for option in (
             records_options,
             people_options(soft),
-            method_option,
+            scores_by_option,
             task_option,
             click.option(
                 "--targets",
@@ -98,7 +98,7 @@ def task_of(scores: str, name: str | None):
         return Task.load(name)
     if Path(scores).is_dir():
         return SavedTrees(scores).task
-    raise click.UsageError("name a task: --task emotions (see `labelmass tasks`)")
+    raise click.UsageError("name a task: --task emotions (see `labelmass list tasks`)")
 
 
 def read_fitting(scores: str, options: dict[str, Any]):
@@ -108,7 +108,7 @@ def read_fitting(scores: str, options: dict[str, Any]):
     warn_of_changes(scores)
     task = task_of(scores, options["task"])
     targets = read_targets(options["targets"], task, options)
-    scored = load_scores(scores, task.label_names, options["method"], ids=targets.ids)
+    scored = load_scores(scores, task.label_names, options["scores_by"], ids=targets.ids)
     note_unsigned(scores, scored)
     return scored, targets, task
 
@@ -130,7 +130,7 @@ def read_for_policy(scores: str, policy: Any, options: dict[str, Any]):
 
     warn_of_changes(scores)
     likely = methods_for(policy.signature)
-    scored = load_scores(scores, policy.labels, options["method"], likely=likely)
+    scored = load_scores(scores, policy.labels, options["scores_by"], likely=likely)
     note_unsigned(scores, scored)
     return read_through(scored, options)[0]
 

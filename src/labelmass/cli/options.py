@@ -28,8 +28,25 @@ NORMALISATIONS = ("raw", "on-format", "masked")
 def task_option(command: F) -> F:
     """--task: a preset or a file."""
     return click.option(
-        "--task", "-t", metavar="TASK", help="A preset (see `labelmass tasks`) or a TOML file."
+        "--task", "-t", metavar="TASK", help="A preset (see `labelmass list tasks`) or a TOML file."
     )(command)
+
+
+def method_option(command: F) -> F:
+    """--method: what reads the trees, as `methods`."""
+    return click.option(
+        "--method",
+        "methods",
+        multiple=True,
+        metavar="NAME",
+        callback=_names,
+        help="Method that reads the tree (see `labelmass list methods`). May be repeated, or name "
+        "several with commas. Default: any-place; all that read one tree in compare.",
+    )(command)
+
+
+def _names(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> list[str]:
+    return [name for word in value for name in word.split(",") if name]
 
 
 def device_options(command: F) -> F:
@@ -207,7 +224,7 @@ def _trained(options: dict[str, Any]) -> dict[str, Task]:
 
 def _shared_task(trained: dict[str, Task]) -> Task:
     if not trained:
-        raise click.UsageError("name a task: --task emotions (see `labelmass tasks`)")
+        raise click.UsageError("name a task: --task emotions (see `labelmass list tasks`)")
     if len({own.hash for own in trained.values()}) > 1:
         raise click.UsageError("the models were trained on different tasks: name one with --task")
     model, task = next(iter(trained.items()))

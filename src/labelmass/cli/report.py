@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from labelmass.cli.fitting import calibrator_options
+from labelmass.cli.fitting import calibrator_options, scores_by_option
 from labelmass.cli.options import warn_of_changes
 
 
@@ -13,7 +13,7 @@ from labelmass.cli.options import warn_of_changes
     "runs", metavar="RUN...", nargs=-1, required=True, type=click.Path(exists=True, file_okay=False)
 )
 @click.option("--out", type=click.Path(dir_okay=False), default="report.html", show_default=True)
-@click.option("--method", metavar="NAME", help="Whose figures are drawn. Default: the first.")
+@scores_by_option
 @click.option(
     "--policy",
     "policy_file",
@@ -31,7 +31,7 @@ from labelmass.cli.options import warn_of_changes
 def command(
     runs: tuple[str, ...],
     out: str,
-    method: str | None,
+    scores_by: str | None,
     figures: str | None,
     policy_file: str | None,
     calibrator: str | None,
@@ -46,7 +46,7 @@ def command(
     \b
     Examples:
       labelmass report run
-      labelmass report run --method max-over-generations --out report.html --figures figures
+      labelmass report run --scores-by max-over-generations --out report.html --figures figures
       labelmass report run --policy policy.toml
       labelmass report run-small run-large --out sizes.html
     """
@@ -63,7 +63,7 @@ def command(
     written = report(
         runs,
         out,
-        method=method,
+        method=scores_by,
         policy=policy,
         calibrator=through,
         force=force,

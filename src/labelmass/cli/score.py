@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from labelmass._ranges import BETWEEN, COUNT, ORDERS, POSITIVE, SAMPLES
+from labelmass.cli.classifiers import classifier_options, load_classifiers, load_rules
+from labelmass.cli.exits import Exit
 from labelmass.cli.numbers import number
 from labelmass.cli.options import (
     NORMALISATIONS,
     announce,
     load_model,
     load_task,
+    method_option,
     model_options,
     prompt_options,
     refuse_asked,
@@ -32,8 +35,6 @@ from labelmass.cli.records import (
     read_source,
     records_options,
 )
-from labelmass.cli.select import load_rules
-from labelmass.cli.training import classifier_options, load_classifiers
 
 if TYPE_CHECKING:
     from labelmass.scoring.shortfall import Shortfall
@@ -43,9 +44,7 @@ if TYPE_CHECKING:
 @click.argument("source", metavar="INPUT")
 @task_option
 @model_options
-@click.option(
-    "--method", "methods", multiple=True, metavar="NAME", help="Default any-place. May be repeated."
-)
+@method_option
 @click.option(
     "--tolerance", type=number(POSITIVE), default=0.01, show_default=True, help="Widest high - low."
 )
@@ -71,24 +70,27 @@ if TYPE_CHECKING:
     "--samples", type=number(SAMPLES), help="Answers drawn, by the methods that draw some."
 )
 @click.option(
-    "--orders",
+    "--label-permutations",
+    "orders",
     type=number(ORDERS),
     default=1,
     show_default=True,
     help="Average over this many orders of the labels in the prompt.",
 )
 @click.option(
-    "--prior",
+    "--contextual-calibration",
+    "prior",
     type=click.Choice(["content-free", "batch"]),
     help="Take away what labels get for texts without content, or over all records of INPUT "
     "(contextual calibration).",
 )
 @click.option(
-    "--rate",
+    "--target-rate",
+    "rate",
     type=number(BETWEEN),
     default=0.5,
     show_default=True,
-    help="What a label gets there instead.",
+    help="Probability that a text without content gets after the correction.",
 )
 @click.option(
     "--rule",
@@ -96,7 +98,7 @@ if TYPE_CHECKING:
     multiple=True,
     type=click.Path(exists=True, dir_okay=False),
     metavar="FILE",
-    help="Also select labels by an uncertainty rule that `labelmass select` fitted.",
+    help="Also select labels by an uncertainty rule that `labelmass fit rule` fitted.",
 )
 @classifier_options
 @click.option(
@@ -160,7 +162,7 @@ def command(source: str, task: str | None, strict: bool, **options: Any) -> None
     for line in short.lines():
         click.echo(line, err=True)
     if short and strict:
-        sys.exit(2)
+        sys.exit(Exit.FELL_SHORT)
 
 
 def _reread(folder: str, options: dict[str, Any]) -> Shortfall:
@@ -234,7 +236,8 @@ def _score(source: str, name: str | None, options: dict[str, Any]) -> Shortfall:
     )
     if options["prior"] == "batch" and folder is None:
         raise click.UsageError(
-            "--prior batch reads all records before it scores one: give --keep-trees DIR for them"
+            "--contextual-calibration batch reads all records before it scores one: give "
+            "--keep-trees DIR for them"
         )
     total = count_records(source)
     note_source(source, options)

@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from labelmass._ranges import COUNT, POSITIVE
+from labelmass.cli.exits import Exit
 from labelmass.cli.numbers import number
 from labelmass.cli.options import device_options, load_task, prompt_options, task_option
 from labelmass.cli.records import fields_of, note_source, records_options
@@ -21,18 +22,25 @@ from labelmass.training.settings import CHOICES, RANGES, Settings
 _USUAL = Settings()
 
 
+def _key(name: str) -> str:
+    """The setting that an option is."""
+    return name.removeprefix("validation-").removeprefix("answer-").replace("-", "_")
+
+
 def _choice(name: str, about: str) -> Any:
-    kind = click.Choice(CHOICES[name])
+    key = _key(name)
+    kind = click.Choice(CHOICES[key])
     return click.option(
-        f"--{name}", type=kind, default=getattr(_USUAL, name), show_default=True, help=about
+        f"--{name}", key, type=kind, default=getattr(_USUAL, key), show_default=True, help=about
     )
 
 
 def _number(name: str, about: str) -> Any:
-    usual = getattr(_USUAL, name)
+    key = _key(name)
+    usual = getattr(_USUAL, key)
     flag = f"--{name.replace('_', '-')}"
-    kind = number(RANGES[name]) if name in RANGES else str
-    return click.option(flag, type=kind, default=usual, show_default=True, help=about)
+    kind = number(RANGES[key]) if key in RANGES else str
+    return click.option(flag, key, type=kind, default=usual, show_default=True, help=about)
 
 
 @click.command("train")
@@ -47,12 +55,15 @@ def _number(name: str, about: str) -> Any:
 @_number("alpha", "Of the LoRA adapter: how strongly it counts, over its rank.")
 @_number("dropout", "Of the LoRA adapter.")
 @_choice("answers", "One annotator's answer an epoch, or the gold labels.")
-@_choice("order", "Labels in an answer: as the task has them, or shuffled every epoch.")
+@_choice("answer-order", "Labels in an answer: as the task has them, or shuffled every epoch.")
 @_choice("balance", "Weigh records with rare labels more.")
 @_number("epochs", "The most.")
 @_number("batch_size", "Records a step.")
 @click.option(
-    "--rate", type=number(POSITIVE), help="Highest learning rate. [default: 1e-3, 5e-5 with --full]"
+    "--learning-rate",
+    "rate",
+    type=number(POSITIVE),
+    help="Highest learning rate. [default: 1e-3, 5e-5 with --full]",
 )
 @_number("warm_up", "Share of the steps over which the rate rises.")
 @_choice("schedule", "How the rate goes on.")
@@ -60,9 +71,9 @@ def _number(name: str, about: str) -> Any:
 @_number("clip", "Largest norm of a gradient.")
 @click.option("--autocast", is_flag=True, help="Multiply in bfloat16, weights kept as they are.")
 @_number("patience", "Epochs without a better validation until it ends.")
-@_number("method", "How validation scores.")
-@_number("tolerance", "Of validation: widest high - low.")
-@_number("nodes", "Of validation: most rows per record.")
+@_number("validation-method", "Method that validation scores by.")
+@_number("validation-tolerance", "Of validation: widest high - low.")
+@_number("validation-nodes", "Of validation: most rows per record.")
 @click.option(
     "--minutes", type=number(POSITIVE), help="Stop after so long; the same command goes on."
 )
@@ -86,7 +97,7 @@ def command(source: str, task: str | None, out: str, **options: Any) -> None:
     from labelmass.training import train
 
     if task is None:
-        raise click.UsageError("name a task: --task emotions (see `labelmass tasks`)")
+        raise click.UsageError("name a task: --task emotions (see `labelmass list tasks`)")
     _refuse_idle(options)
     seed, shown = options["seed"], options["demonstrations"]
     asked = load_task(task, {**options, "model": None}, warn=False)  # the model will learn it
@@ -117,7 +128,7 @@ def command(source: str, task: str | None, out: str, **options: Any) -> None:
     click.echo(str(result), err=True)
     if not result.finished:
         click.echo("run the same command again to go on", err=True)
-        sys.exit(130)
+        sys.exit(Exit.STOPPED)
     click.echo(f"labelmass score texts.jsonl --model {out}", err=True)
 
 
@@ -137,7 +148,10 @@ def _refuse_idle(options: dict[str, Any]) -> None:
     for so, why, names in idle:
         given = [name for name in names if source(name) is click.core.ParameterSource.COMMANDLINE]
         if so and given:
-            flags = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+            options_of = {
+                one.name: one.opts[0] for one in click.get_current_context().command.params
+            }
+            flags = ", ".join(options_of[name] for name in given)
             raise click.UsageError(f"{why}: leave out {flags}")
 
 

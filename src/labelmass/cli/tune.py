@@ -8,12 +8,10 @@ from typing import Any
 import click
 
 from labelmass._ranges import BETWEEN, SHARE
+from labelmass.cli.exits import Exit
 from labelmass.cli.fitting import calibrator_options, fitting_options, read_fitting, read_through
 from labelmass.cli.judging import read_targets
 from labelmass.cli.numbers import number
-
-NOT_MET = 4
-"""The exit status of --strict."""
 
 
 def _policy_file(ctx: click.Context, param: click.Parameter, value: str) -> str:
@@ -67,9 +65,7 @@ def _policy_file(ctx: click.Context, param: click.Parameter, value: str) -> str:
     metavar="DATA",
     help="Other records that SCORES holds: ltt tests thresholds in the order they suggest.",
 )
-@click.option(
-    "--strict", is_flag=True, help=f"Exit with {NOT_MET} if a label's goal or promise is not met."
-)
+@click.option("--strict", is_flag=True, help="Exit with 2 if a label's goal or promise is not met.")
 @click.option(
     "--out", required=True, callback=_policy_file, type=click.Path(dir_okay=False), metavar="POLICY"
 )
@@ -121,7 +117,7 @@ def command(scores: str, out: str, strict: bool, **options: Any) -> None:
     if found.unmet:
         click.echo(_unmet(found, promise), err=True)
         if strict:
-            sys.exit(NOT_MET)
+            sys.exit(Exit.FELL_SHORT)
 
 
 def _show(found: Any) -> None:

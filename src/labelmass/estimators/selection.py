@@ -89,7 +89,7 @@ ABOUT = {
 """A line about each rule."""
 
 SOURCE = "P2, after arXiv 2502.00290"
-COST = "the shares after the text all labels begin with; a threshold from `labelmass select`"
+COST = "the shares after the text all labels begin with; a threshold from `labelmass fit rule`"
 NEEDS = Needs(tree=False, tries=1, stem_shares=True)
 
 KIND = ArtifactKind("fitted rule", error=MethodError, unmarked=True)

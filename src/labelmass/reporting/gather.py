@@ -138,7 +138,8 @@ def gather(folder: str | Path, method: str | None = None) -> Gathered:
     if len(targets) != comparison["items"]:
         raise LabelMassError(
             f"{folder}: {COMPARISON} judges {comparison['items']} records and the trees hold "
-            f"{len(targets)}: judge again with `labelmass compare {folder} --out {folder}`"
+            f"{len(targets)}: judge again with "
+            f"`labelmass compare {folder} --out {folder}`"
         )
     models: list[Model] = []
     for one in readers:
@@ -246,7 +247,8 @@ def _check(
     if not np.isclose(value, written["value"], rtol=0, atol=1e-9):
         raise LabelMassError(
             f"{folder}: the trees give {name} a brier of {value:.6f}, {COMPARISON} has "
-            f"{written['value']:.6f}; a report reads scores without --prior: judge again with "
+            f"{written['value']:.6f}; a report reads scores without "
+            "--contextual-calibration: judge again with "
             f"`labelmass compare {folder} --out {folder}`"
         )
 

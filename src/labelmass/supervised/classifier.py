@@ -42,9 +42,9 @@ CLASSIFIERS = frozenset(source.method for source in SOURCES.values())
 """What their scores are called."""
 
 ABOUT = {
-    States.method: ("logistic regression on the model's hidden states", "P1", "probe"),
-    Sentences.method: ("logistic regression on sentence embeddings", "baseline", "encoder"),
-    Tfidf.method: ("logistic regression on TF-IDF", "baseline", "encoder"),
+    States.method: ("logistic regression on the model's hidden states", "P1", "fit probe"),
+    Sentences.method: ("logistic regression on sentence embeddings", "baseline", "fit encoder"),
+    Tfidf.method: ("logistic regression on TF-IDF", "baseline", "fit encoder"),
 }
 """By method: a line about it, its source, and the command that fits it."""
 

@@ -163,8 +163,8 @@ class Loop:
         found = losses.detach()
         if not bool(torch.isfinite(loss)):
             raise LabelMassError(
-                f"the loss of step {progress.step + 1} is {loss.item()}: lower --rate, or train in "
-                "float32"
+                f"the loss of step {progress.step + 1} is {loss.item()}: lower "
+                "--learning-rate, or train in float32"
             )
         optimizer.zero_grad(set_to_none=True)
         loss.backward()

@@ -73,7 +73,7 @@ def calibrate(
     if scored.calibrated_by is not None:
         raise FitError(
             f"the scores by {scored.method} went through the calibrator {scored.calibrated_by}: "
-            f"take --method {scored.method.removeprefix(CALIBRATED)}"
+            f"take --scores-by {scored.method.removeprefix(CALIBRATED)}"
         )
     scored, targets = scored.align(targets)
     if not soft:

@@ -1,4 +1,4 @@
-"""`labelmass prompt`: exactly what a model reads."""
+"""`labelmass show`: a task, or the prompts that a model reads."""
 
 from __future__ import annotations
 
@@ -7,11 +7,57 @@ from typing import Any
 
 import click
 
-from labelmass.cli.options import load_model, load_task, model_options, prompt_options, task_option
+from labelmass.cli.options import (
+    load_model,
+    load_task,
+    model_options,
+    prompt_options,
+    say_warnings,
+    task_option,
+)
 from labelmass.cli.records import cutting_option, read_source, records_options
 
 
-@click.command("prompt")
+@click.group("show")
+def command() -> None:
+    """Show a task, or the exact prompts that a model reads.
+
+    \b
+    Example:
+      labelmass show task llama-guard-3
+    """
+
+
+@command.command("task")
+@click.argument("name")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def task(name: str, as_json: bool) -> None:
+    """Show a task: its labels, and how answers are written. NAME is a preset or a TOML file.
+
+    \b
+    Example:
+      labelmass show task llama-guard-3
+    """
+    from labelmass.scoring.warnings import task_warnings
+    from labelmass.task import Task
+
+    shown = Task.load(name)
+    say_warnings(task_warnings(shown))
+    if as_json:
+        click.echo(json.dumps(shown.to_dict(), ensure_ascii=False, indent=1))
+        return
+    click.secho(f"{shown.name}: {shown.description}", bold=True)
+    for label in shown.labels:
+        code = f"{label.code}  " if label.code else ""
+        about = f": {label.description}" if label.description else ""
+        click.echo(f"  {code}{label.name}{about}")
+    click.echo(f"answer, two labels   {shown.answer(shown.label_names[:2])!r}")
+    if shown.format.none is not None:
+        click.echo(f"answer, no label     {shown.answer([])!r}")
+    click.echo(f"hash                 {shown.hash}")
+
+
+@command.command("prompt")
 @click.argument("source", metavar="INPUT")
 @task_option
 @model_options
@@ -19,14 +65,14 @@ from labelmass.cli.records import cutting_option, read_source, records_options
 @records_options
 @cutting_option
 @prompt_options
-def command(source: str, task: str | None, as_json: bool, **options: Any) -> None:
+def prompt(source: str, task: str | None, as_json: bool, **options: Any) -> None:
     """Print the exact prompt text and token ids that each record of INPUT is scored with.
 
     Last, how many tokens all prompts begin with: those are computed once.
 
     \b
     Example:
-      labelmass prompt texts.jsonl --task llama-guard-3 --json
+      labelmass show prompt texts.jsonl --task llama-guard-3 --json
     """
     from labelmass.answers.boundary import Joint
     from labelmass.errors import RecordError

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -48,7 +48,7 @@ def classifier_options(command: F) -> F:
             multiple=True,
             type=click.Path(exists=True, file_okay=False),
             metavar="DIR",
-            help="Also score by a classifier of texts that `labelmass encoder` fitted.",
+            help="Also score by a classifier of texts that `labelmass fit encoder` fitted.",
         ),
         click.option(
             "--probe",
@@ -56,7 +56,7 @@ def classifier_options(command: F) -> F:
             multiple=True,
             type=click.Path(exists=True, file_okay=False),
             metavar="DIR",
-            help="Also score by a probe of this model that `labelmass probe` fitted.",
+            help="Also score by a probe of this model that `labelmass fit probe` fitted.",
         ),
     ):
         command = option(command)
@@ -76,6 +76,13 @@ def load_classifiers(options: dict[str, Any]) -> list[Any]:
                 raise click.UsageError(f"{folder} holds a {one.method}: name it with {right}")
             found.append(one)
     return found
+
+
+def load_rules(paths: Sequence[str]):
+    """Fitted rules from their files; MethodError names the file that is none."""
+    from labelmass.estimators.selection import Selection
+
+    return [Selection.load(path) for path in paths]
 
 
 def keep_fitted(fitted: Any, folder: str, cross_fit: str | None) -> None:

@@ -1,4 +1,4 @@
-"""`labelmass probe`: a classifier on a model's own hidden states."""
+"""`labelmass fit`: what is fitted on labelled records, to score or to select labels with."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from labelmass._ranges import BETWEEN, COUNT
+from labelmass._ranges import BETWEEN, COUNT, SEED, Range
+from labelmass.cli.classifiers import keep_fitted, training_options
 from labelmass.cli.numbers import number
 from labelmass.cli.options import (
     load_model,
@@ -19,13 +20,72 @@ from labelmass.cli.options import (
     warn_of_training,
 )
 from labelmass.cli.records import fields_of, note_source, records_options
-from labelmass.cli.training import keep_fitted, training_options
 
 if TYPE_CHECKING:
     from labelmass.workflows.probing import Study
 
 
-@click.command("probe")
+@click.group("fit")
+def command() -> None:
+    """Fit a text classifier, a probe of hidden states, or an uncertainty rule.
+
+    \b
+    Example:
+      labelmass fit encoder train.jsonl --task emotions --out tfidf
+    """
+
+
+@command.command("encoder")
+@click.argument("source", metavar="TRAIN")
+@task_option
+@click.option(
+    "--features",
+    default="tfidf",
+    show_default=True,
+    metavar="NAME",
+    help="tfidf; minilm (all-MiniLM-L6-v2); or the folder of a transformers encoder.",
+)
+@training_options
+@records_options
+@click.option("--seed", type=number(SEED), default=0, show_default=True, help="Of the folds.")
+def encoder(source: str, task: str | None, folder: str, **options: Any) -> None:
+    """Fit a logistic regression a label on the texts of TRAIN, and what people said of them.
+
+    TRAIN holds records with `labels`, `annotators` or `distribution`. The strength C of every label
+    is cross-validated; the table sets its log-loss (NLL) on folds it has not seen beside that of
+    the base rate. Records it was fitted on are refused when it is used. Bad records are left out
+    and listed in DIR/skipped.jsonl.
+
+    \b
+    Examples:
+      labelmass fit encoder train.jsonl --task emotions --out tfidf
+      labelmass fit encoder train.jsonl --task emotions --features minilm --out minilm
+      labelmass score texts.jsonl --task emotions --encoder tfidf --out scores.jsonl
+      labelmass compare dev.jsonl --task emotions --encoder minilm --out run
+    """
+    from rich.console import Console
+
+    from labelmass.task import Task
+    from labelmass.workflows.fitting import fit_encoder
+
+    if task is None:
+        raise click.UsageError("name a task: --task emotions (see `labelmass list tasks`)")
+    note_source(source, options)
+    with Console(stderr=True).status("fitting"):
+        fitted = fit_encoder(
+            source,
+            Task.load(task),
+            features=options["features"],
+            gold=options["gold"],
+            group=options["group"],
+            soft=options["soft"],
+            fields=fields_of(options),
+            seed=options["seed"],
+        )
+    keep_fitted(fitted, folder, options["cross_fit"])
+
+
+@command.command("probe")
 @click.argument("source", metavar="TRAIN")
 @task_option
 @model_options
@@ -56,7 +116,7 @@ if TYPE_CHECKING:
 @training_options
 @records_options
 @prompt_options
-def command(source: str, task: str | None, folder: str, **options: Any) -> None:
+def probe(source: str, task: str | None, folder: str, **options: Any) -> None:
     """Fit a logistic regression a label on the model's hidden states where it answers.
 
     TRAIN holds records with `labels`, `annotators` or `distribution`, or is a folder that
@@ -68,8 +128,8 @@ def command(source: str, task: str | None, folder: str, **options: Any) -> None:
 
     \b
     Examples:
-      labelmass probe train.jsonl --task emotions --out probe
-      labelmass probe trees/ --steps each --layer 20 --out probe-20
+      labelmass fit probe train.jsonl --task emotions --out probe
+      labelmass fit probe trees/ --steps each --layer 20 --out probe-20
       labelmass score texts.jsonl --task emotions --probe probe --out scores.jsonl
       labelmass compare dev.jsonl --task emotions --probe probe --encoder tfidf --out run
     """
@@ -131,3 +191,46 @@ def _show_study(study: Study) -> None:
     console.print()
     console.print(table)
     click.echo(f"fitted on {study.fitted} records, judged on {study.judged} held out")
+
+
+@command.command("rule")
+@click.argument("trees", type=click.Path(exists=True, file_okay=False))
+@click.option(
+    "--uncertainty",
+    required=True,
+    type=click.Choice(["probability", "entropy", "logtoku"]),
+    help="Measure of uncertainty that the rule sets a threshold on.",
+)
+@click.option(
+    "--gold-field",
+    default="labels",
+    show_default=True,
+    metavar="FIELD",
+    help="Field of the true labels.",
+)
+@click.option(
+    "--max-labels",
+    type=number(Range(2, whole=True)),
+    default=2,
+    show_default=True,
+    help="Labels of a sure record.",
+)
+@click.option("--out", required=True, type=click.Path(dir_okay=False), help="A .json file.")
+def rule(trees: str, uncertainty: str, gold_field: str, max_labels: int, out: str) -> None:
+    """Fit the threshold of an uncertainty rule (probability, entropy or logtoku).
+
+    TREES is a folder that --keep-trees wrote, of records with their true labels. Records the
+    threshold was fitted on are refused when it is used: score others with it.
+
+    \b
+    Example:
+      labelmass score train.jsonl --task llama-guard-3 --keep-trees train --out train-scores.jsonl
+      labelmass fit rule train --uncertainty logtoku --out logtoku.json
+      labelmass score test.jsonl --task llama-guard-3 --rule logtoku.json
+    """
+    from labelmass.workflows.fitting import fit_rule
+
+    warn_of_changes(trees)
+    fitted = fit_rule(trees, uncertainty, gold=gold_field, most=max_labels)
+    fitted.save(out)
+    click.echo(f"{fitted.name}, fitted on {len(fitted.fitted_on)} records -> {out}", err=True)

@@ -1,4 +1,4 @@
-"""`labelmass diagnose`: how a model goes about writing several labels."""
+"""`labelmass analyse`: how a model goes about writing several labels."""
 
 from __future__ import annotations
 
@@ -11,15 +11,18 @@ import click
 from labelmass.cli.options import load_model, model_options, warn_of_changes
 
 
-@click.command("diagnose")
+@click.command("analyse")
 @click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=click.Path(exists=True))
 @click.option(
-    "--gold", default="labels", show_default=True, metavar="FIELD", help="Holds gold labels."
+    "--gold-field",
+    "gold",
+    default="labels",
+    show_default=True,
+    metavar="FIELD",
+    help="Holds gold labels.",
 )
-@click.option(
-    "--json", "as_json", type=click.Path(dir_okay=False), metavar="FILE", help="Every number."
-)
-@click.option("--markdown", type=click.Path(dir_okay=False), metavar="FILE", help="The table.")
+@click.option("--json", "as_json", is_flag=True, help="Every number as JSON, instead of tables.")
+@click.option("--markdown", is_flag=True, help="One table as Markdown, instead of tables.")
 @click.option(
     "--figures", type=click.Path(file_okay=False), metavar="DIR", help="Figures, SVG and PNG."
 )
@@ -30,8 +33,8 @@ from labelmass.cli.options import load_model, model_options, warn_of_changes
 def command(
     runs: tuple[str, ...],
     gold: str,
-    as_json: str | None,
-    markdown: str | None,
+    as_json: bool,
+    markdown: bool,
     figures: str | None,
     attention: bool,
     **options: Any,
@@ -43,16 +46,18 @@ def command(
 
     \b
     Examples:
-      labelmass diagnose trees/
-      labelmass diagnose base/ instruct/ --json diagnosis.json --figures figures/
-      labelmass diagnose run-0.0 run-0.2 run-0.4 --markdown sweep.md
-      labelmass diagnose trees/ --attention --model smollm2
+      labelmass analyse trees/
+      labelmass analyse base/ instruct/ --figures figures/
+      labelmass analyse run-0.0 run-0.2 run-0.4 --markdown > sweep.md
+      labelmass analyse trees/ --attention --model smollm2
     """
     from rich.console import Console
 
     from labelmass.analysis import demo_sweep, plain, table
     from labelmass.workflows.analysis import analyse
 
+    if as_json and markdown:
+        raise click.UsageError("--json and --markdown are two formats: choose one")
     for folder in runs:
         warn_of_changes(folder)
     model = None
@@ -60,19 +65,19 @@ def command(
         model = load_model(options["model"], options["device"], options["dtype"])
     found = analyse(runs, gold, model)
     columns = {one.name: one.diagnosis for one in found}
-    console = Console()
-    for one in table.rich_tables(columns, console.width):
-        console.print(one)
+    if as_json:
+        sweep = plain(demo_sweep(columns))
+        whole = {"runs": [one.to_dict() for one in found], "demo_sweep": sweep}
+        click.echo(json.dumps(whole, ensure_ascii=False, allow_nan=False, indent=1))
+    elif markdown:
+        click.echo(table.markdown(columns), nl=False)
+    else:
+        console = Console()
+        for one in table.rich_tables(columns, console.width):
+            console.print(one)
     for one in found:
         for note in one.notes():
             click.echo(f"{one.name}: {note}", err=True)
-    if as_json is not None:
-        sweep = plain(demo_sweep(columns))
-        whole = {"runs": [one.to_dict() for one in found], "demo_sweep": sweep}
-        text = json.dumps(whole, ensure_ascii=False, allow_nan=False, indent=1)
-        Path(as_json).write_text(text + "\n", encoding="utf-8")
-    if markdown is not None:
-        Path(markdown).write_text(table.markdown(columns), encoding="utf-8")
     if figures is not None:
         from labelmass.analysis.figures import save_figures
 

@@ -1,4 +1,4 @@
-"""`labelmass methods`: what can be read off a tree."""
+"""`labelmass list`: the tasks, methods and models that can be named."""
 
 from __future__ import annotations
 
@@ -11,10 +11,38 @@ import click
 from labelmass.cli.options import task_option
 
 
-@click.command("methods")
+@click.group("list")
+def command() -> None:
+    """List the tasks, methods and models that can be named.
+
+    \b
+    Example:
+      labelmass list tasks
+    """
+
+
+@command.command("tasks")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def tasks(as_json: bool) -> None:
+    """List the tasks that come with labelmass.
+
+    \b
+    Example:
+      labelmass list tasks
+    """
+    from labelmass.task import Task, presets
+
+    if as_json:
+        click.echo(json.dumps(presets(), ensure_ascii=False))
+        return
+    for preset, about in presets().items():
+        click.echo(f"{preset:<20}{len(Task.load(preset).labels):>4} labels  {about}")
+
+
+@command.command("methods")
 @task_option
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
-def command(task: str | None, as_json: bool) -> None:
+def methods(task: str | None, as_json: bool) -> None:
     """List the methods, with their sources and costs.
 
     With --task also what each takes for a record of it: prompts exactly, rows at most; or why the
@@ -22,7 +50,7 @@ def command(task: str | None, as_json: bool) -> None:
 
     \b
     Example:
-      labelmass methods --task llama-guard-3
+      labelmass list methods --task llama-guard-3
     """
     from labelmass.estimators import ESTIMATORS, selection
     from labelmass.scoring.forecast import Forecast
@@ -59,3 +87,20 @@ def command(task: str | None, as_json: bool) -> None:
             click.echo(f"    takes {Forecast(**row['forecast'])}")
         if row.get("unavailable"):
             click.secho(f"    not for this task: {row['unavailable']}", fg="yellow")
+
+
+@command.command("models")
+def models() -> None:
+    """List the models that need no download, and what else can be named.
+
+    \b
+    Example:
+      labelmass list models
+    """
+    from labelmass.lm.load import MODELS
+
+    for name, about in MODELS.items():
+        click.echo(f"{name:<12}{about}")
+    click.echo("a hub id    for example meta-llama/Llama-Guard-3-8B, if it is in the hub cache")
+    click.echo("a folder    that holds a transformers model, or what `labelmass train` wrote")
+    click.echo("a file      model.gguf, converted once and cached")

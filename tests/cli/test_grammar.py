@@ -1,0 +1,109 @@
+"""The words of the command line: where they stand, and that each means one thing."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from pathlib import Path
+
+import click
+import pytest
+
+from helpers.commands import run
+from labelmass.cli import COMMANDS, cli, walk
+from labelmass.cli.exits import ABOUT, Exit
+
+DOCS = Path(__file__).parents[2] / "docs"
+LEAVES = {" ".join(words): one for words, one in walk(cli) if not isinstance(one, click.Group)}
+VERBS = {
+    *("score", "compare", "evaluate", "analyse", "calibrate", "tune", "decide", "drift"),
+    *("explain", "report", "train"),
+}
+GROUPS = {
+    "fit": {"encoder", "probe", "rule"},
+    "data": {"import", "split", "sources"},
+    "list": {"tasks", "methods", "models"},
+    "show": {"task", "prompt"},
+}
+
+MAY_REPEAT = {"--model"}
+"""Options that some commands take once and others several times."""
+
+
+def uses() -> dict[str, dict[str, click.Option]]:
+    """By long option, the commands that have it."""
+    found: dict[str, dict[str, click.Option]] = defaultdict(dict)
+    for name, command in LEAVES.items():
+        for param in command.params:
+            if isinstance(param, click.Option):
+                for flag in (*param.opts, *param.secondary_opts):
+                    if flag.startswith("--"):
+                        found[flag][name] = param
+    return found
+
+
+USES = uses()
+
+
+def test_the_words_are_those_of_the_grammar() -> None:
+    assert set(COMMANDS) == VERBS | set(GROUPS)
+    below = {f"{group} {word}" for group, words in GROUPS.items() for word in words}
+    assert set(LEAVES) == VERBS | below
+
+
+@pytest.mark.parametrize("flag", sorted(USES))
+def test_an_option_is_of_one_kind(flag: str) -> None:
+    options = USES[flag].values()
+    assert len({type(one.type) for one in options}) == 1
+    assert len({one.is_flag for one in options}) == 1
+    assert len({one.multiple for one in options}) == 1 or flag in MAY_REPEAT
+
+
+def test_words_that_once_meant_two_things() -> None:
+    def every(flag: str, **wanted: object) -> None:
+        for name, one in USES[flag].items():
+            assert {key: getattr(one, key) for key in wanted} == wanted, (flag, name)
+
+    every("--method", multiple=True)
+    every("--json", is_flag=True)
+    every("--strict", is_flag=True)
+    for flag in ("--calibrator", "--rule", "--policy"):
+        for one in USES[flag].values():
+            assert isinstance(one.type, click.Path) and not one.type.dir_okay
+    for one in USES["--strict"].values():
+        assert f"Exit with {Exit.FELL_SHORT:d}" in str(one.help)
+    for flag in ("--gold", "--calibration-method"):
+        assert len({tuple(one.type.choices) for one in USES[flag].values()}) == 1  # type: ignore[attr-defined]
+
+
+def test_methods_are_named_apart_or_together() -> None:
+    command = LEAVES["score"]
+    for given in (["--method", "hard", "--method", "unary"], ["--method", "hard,unary"]):
+        context = command.make_context("score", ["x.jsonl", *given])
+        assert list(context.params["methods"]) == ["hard", "unary"]
+
+
+def test_the_documentation_has_the_exit_statuses() -> None:
+    table = re.findall(r"^\| (\d+) \| (.*) \|$", (DOCS / "commands.md").read_text(), re.M)
+    assert table == [(str(status.value), about) for status, about in ABOUT.items()]
+    assert set(ABOUT) == set(Exit)
+
+
+def test_no_page_names_a_command_that_is_none() -> None:
+    pages = [DOCS.parent / "README.md", *DOCS.glob("*.md")]
+    named = {
+        tuple(words.split())
+        for page in pages
+        for block in re.findall(r"^```sh\n(.*?)^```", page.read_text(), re.M | re.DOTALL)
+        for words in re.findall(r"^ *labelmass ([a-z]+(?: [a-z]+)?)\b", block, re.M)
+    }
+    assert len(named) > 15
+    for first, *second in named:
+        assert first in VERBS or GROUPS[first] >= set(second), (first, second)
+
+
+@pytest.mark.parametrize(
+    "old", ["diagnose", "encoder", "probe", "select", "import", "tasks", "methods", "prompt"]
+)
+def test_former_words_are_no_commands(old: str) -> None:
+    assert f"No such command '{old}'" in run(old, code=2).stderr
