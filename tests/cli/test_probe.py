@@ -318,7 +318,7 @@ def test_an_answer_without_the_one_label_is_wrong_and_says_nothing_of_which() ->
 def test_few_records_have_a_probe_and_no_study() -> None:
     probe()
     write_lines("few.jsonl", texts(6, 2, "f"))
-    few = ("probe", "few.jsonl", "-t", "mood.toml", "--hold-out", "0.001", "--out", "probe")
+    few = ("fit", "probe", "few.jsonl", "-t", "mood.toml", "--hold-out", "0.001", "--out", "probe")
     assert "none of them is in few.jsonl" in str(run(*few, code=1).exception)
     shown = run(*few, "--overwrite", "--cross-fit", "c.jsonl").output
     assert "the study is left out: 0 of 6 records are held out" in shown

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from labelmass.cli.exits import Exit
+from labelmass.cli.options_file import add_options_file
 from labelmass.errors import LabelMassError
 
 Callback = Callable[[click.Context, click.Parameter, Any], Any]
@@ -69,6 +70,7 @@ def _command(name: str) -> click.Command:
     module = importlib.import_module(f"labelmass.cli.{_MODULES.get(name, name)}")
     command: click.Command = module.command
     for _, one in walk(command, (name,)):
+        add_options_file(one)
         for param in one.params:
             param.callback = _not_empty(param.callback)
     return command
