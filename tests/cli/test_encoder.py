@@ -163,6 +163,6 @@ def test_bad_records_are_left_out_and_listed() -> None:
 @pytest.mark.parametrize("command", ["encoder", "probe"])
 def test_a_missing_folder_is_named_before_the_work(command: str) -> None:
     write_lines("train.jsonl", labelled(20))
-    asked = (command, "train.jsonl", "-t", "mood.toml", "--cross-fit", "there/c.jsonl")
+    asked = ("fit", command, "train.jsonl", "-t", "mood.toml", "--cross-fit", "there/c.jsonl")
     assert "no folder there" in run(*asked, "--out", "out", code=2).output
     assert not Path("out").exists()

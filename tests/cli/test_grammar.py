@@ -107,3 +107,24 @@ def test_no_page_names_a_command_that_is_none() -> None:
 )
 def test_former_words_are_no_commands(old: str) -> None:
     assert f"No such command '{old}'" in run(old, code=2).stderr
+
+
+def test_choices_are_those_of_the_registries() -> None:
+    from labelmass._types import Normalisation
+    from labelmass.calibration.registry import CALIBRATORS
+    from labelmass.decisions import UNMET
+    from labelmass.estimators.selection import RULES
+    from labelmass.targets import GOLD
+    from labelmass.task.labels import ORDERS
+
+    registries = {
+        "--calibration-method": {*CALIBRATORS, "auto"},
+        "--gold": set(GOLD),
+        "--label-order": set(ORDERS),
+        "--normalise": {one.value for one in Normalisation},
+        "--uncertainty": set(RULES),
+        "--unmet": set(UNMET),
+    }
+    for flag, names in registries.items():
+        for one in USES[flag].values():
+            assert isinstance(one.type, click.Choice) and set(one.type.choices) == names

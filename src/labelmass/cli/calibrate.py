@@ -9,20 +9,14 @@ import click
 
 from labelmass._ranges import BETWEEN, SEED
 from labelmass.cli.fitting import fitting_options, read_fitting
-from labelmass.cli.judging import CALIBRATORS
+from labelmass.cli.judging import calibration_method_option
 from labelmass.cli.numbers import number
 
 
 @click.command("calibrate")
 @click.argument("scores", type=click.Path(exists=True))
 @fitting_options(soft=True)
-@click.option(
-    "--calibration-method",
-    type=click.Choice(CALIBRATORS),
-    default="platt",
-    show_default=True,
-    help="auto: the best on 5 folds.",
-)
+@calibration_method_option
 @click.option(
     "--shared/--per-label",
     default=None,
@@ -62,7 +56,7 @@ def command(scores: str, out: str, **options: Any) -> None:
         found = calibrate(
             scored,
             targets,
-            method=options["calibration_method"],
+            method=options["calibration_method"] or "platt",
             shared=options["shared"],
             hold_out=None if share is None else HoldOut(share, options["seed"]),
             soft=options["soft"],

@@ -12,7 +12,7 @@ import click
 from labelmass._ranges import COUNT, ORDERS, POSITIVE, SAMPLES
 from labelmass.cli.classifiers import classifier_options, load_classifiers, load_rules
 from labelmass.cli.exits import Exit
-from labelmass.cli.judging import CALIBRATORS, judging_options
+from labelmass.cli.judging import calibration_method_option, judging_options
 from labelmass.cli.numbers import number
 from labelmass.cli.options import (
     NORMALISATIONS,
@@ -70,11 +70,7 @@ from labelmass.lm.base import LanguageModel
     type=click.Path(exists=True, dir_okay=False),
     help="From `labelmass fit rule`.",
 )
-@click.option(
-    "--calibration-method",
-    type=click.Choice(CALIBRATORS),
-    help="Also each method calibrated, every record by a fit that has not seen it.",
-)
+@calibration_method_option
 @classifier_options
 @click.option("--limit", type=number(COUNT), help="Refuse to ask more prompts than this in all.")
 @click.option("--batch-size", type=number(COUNT), default=16, show_default=True)

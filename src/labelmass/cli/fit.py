@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
@@ -20,6 +20,8 @@ from labelmass.cli.options import (
     warn_of_training,
 )
 from labelmass.cli.records import fields_of, note_source, records_options
+from labelmass.estimators.selection import RULES
+from labelmass.supervised.states import Steps
 
 if TYPE_CHECKING:
     from labelmass.workflows.probing import Study
@@ -98,7 +100,7 @@ def encoder(source: str, task: str | None, folder: str, **options: Any) -> None:
 )
 @click.option(
     "--steps",
-    type=click.Choice(["first", "each"]),
+    type=click.Choice(get_args(Steps)),
     default="first",
     show_default=True,
     help="The state that predicts the answer's first label, or the mean over all of its labels.",
@@ -198,7 +200,7 @@ def _show_study(study: Study) -> None:
 @click.option(
     "--uncertainty",
     required=True,
-    type=click.Choice(["probability", "entropy", "logtoku"]),
+    type=click.Choice(list(RULES)),
     help="Measure of uncertainty that the rule sets a threshold on.",
 )
 @click.option(

@@ -8,19 +8,31 @@ from typing import Any, TypeVar
 import click
 
 from labelmass._ranges import DRAWS, SHARE
+from labelmass.calibration.registry import CALIBRATORS
 from labelmass.cli.numbers import number
+from labelmass.targets import GOLD
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-GOLD = ("given", "majority", "more-than-half", "dawid-skene")
-CALIBRATORS = ("platt", "temperature", "beta", "isotonic", "venn-abers", "identity", "auto")
+CALIBRATION_METHODS = (*CALIBRATORS, "auto")
+
+
+def calibration_method_option(command: F) -> F:
+    """--calibration-method."""
+    return click.option(
+        "--calibration-method",
+        type=click.Choice(CALIBRATION_METHODS),
+        metavar="KIND",
+        help=f"Kind of calibrator: {', '.join(CALIBRATORS)}; auto for the best on 5 folds, each "
+        "record by a fit that has not seen it. [default of calibrate: platt]",
+    )(command)
 
 
 def gold_option(command: F) -> F:
     """--gold."""
     return click.option(
         "--gold",
-        type=click.Choice(GOLD),
+        type=click.Choice(list(GOLD)),
         default="given",
         show_default=True,
         help="What makes a gold set: the record's `labels`, or its annotators.",

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from labelmass._ranges import SEED, SHARE, WHOLE
+from labelmass._types import Normalisation
 from labelmass.cli.numbers import number
 from labelmass.lm.base import LanguageModel
+from labelmass.task.labels import ORDERS
 
 if TYPE_CHECKING:
     from labelmass.task import Task
@@ -22,7 +24,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 _AS_NAMED = ("label_order", "seed", "chat", "opening", "multi_share", "choice")
 _OF_RECORDS = ("text_column", "id_column", "max_text_tokens")
 
-NORMALISATIONS = ("raw", "on-format", "masked")
+NORMALISATIONS = tuple(one.value for one in Normalisation)
 
 
 def task_option(command: F) -> F:
@@ -88,7 +90,7 @@ def prompt_options(command: F) -> F:
         ),
         click.option(
             "--label-order",
-            type=click.Choice(["given", "alphabetical", "reversed", "shuffled"]),
+            type=click.Choice(ORDERS),
             help="Order of the labels in the prompt.",
         ),
         click.option(

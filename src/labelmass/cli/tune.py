@@ -12,6 +12,9 @@ from labelmass.cli.exits import Exit
 from labelmass.cli.fitting import calibrator_options, fitting_options, read_fitting, read_through
 from labelmass.cli.judging import read_targets
 from labelmass.cli.numbers import number
+from labelmass.decisions import UNMET
+from labelmass.decisions.rule import ACTIONS
+from labelmass.workflows.tuning import GUARANTEES
 
 
 def _policy_file(ctx: click.Context, param: click.Parameter, value: str) -> str:
@@ -32,7 +35,7 @@ def _policy_file(ctx: click.Context, param: click.Parameter, value: str) -> str:
 )
 @click.option(
     "--guarantee",
-    type=click.Choice(["none", "ltt", "crc"]),
+    type=click.Choice(GUARANTEES),
     default="none",
     show_default=True,
     help="ltt: with confidence, all labels at once. crc: in expectation, each by itself.",
@@ -40,7 +43,7 @@ def _policy_file(ctx: click.Context, param: click.Parameter, value: str) -> str:
 @click.option("--confidence", type=number(BETWEEN), default=0.95, show_default=True, help="Of ltt.")
 @click.option(
     "--unmet",
-    type=click.Choice(["review", "best", "always", "never"]),
+    type=click.Choice(UNMET),
     help="What becomes of a label whose goal no threshold reaches, or that nothing can be promised "
     "of: review every record, the best threshold without a promise, always give it, never give it. "
     "Default: review for recall, never for other goals.",
@@ -55,7 +58,7 @@ def _policy_file(ctx: click.Context, param: click.Parameter, value: str) -> str:
 )
 @click.option(
     "--action",
-    type=click.Choice(["flag", "review", "block", "allow"]),
+    type=click.Choice(ACTIONS),
     default="flag",
     show_default=True,
     help="What a label at or above its threshold brings.",
