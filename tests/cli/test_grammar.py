@@ -78,8 +78,11 @@ def test_words_that_once_meant_two_things() -> None:
 
 def test_methods_are_named_apart_or_together() -> None:
     command = LEAVES["score"]
+    above = click.Context(
+        cli, **cli.context_settings
+    )  # a command keeps the help option it is given
     for given in (["--method", "hard", "--method", "unary"], ["--method", "hard,unary"]):
-        context = command.make_context("score", ["x.jsonl", *given])
+        context = command.make_context("score", ["x.jsonl", *given], parent=above)
         assert list(context.params["methods"]) == ["hard", "unary"]
 
 
