@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TypeVar
 
 from labelmass.answers.automaton import ByteAutomaton
 from labelmass.answers.grammar import TokenGrammar, Vocabulary
@@ -21,8 +22,13 @@ from labelmass.task import Record
 from labelmass.task.prompt import Prompt
 from labelmass.task.questions import Askable
 
+K, V = TypeVar("K"), TypeVar("V")
+
 TAIL = 12
 """Tokens at the end of a prompt that decide how an answer joins it."""
+
+MAX_KEPT_TAILS, MAX_KEPT_GRAMMARS = 256, 16
+"""Ends of prompts whose cut is remembered, and grammars: more come where prompts end in a text."""
 
 PROBES = ("x", " x", "\nx", "1", "(x", "é", '"x"')
 """Texts that begin unlike one another, to find what all prompts of a task share."""
@@ -101,7 +107,7 @@ class Joint:
                     "the answer changes how the control tokens at the end of the prompt are read "
                     f"(ids {ids[-cut:]}): check the chat template, or set chat = false"
                 )
-            self._cuts[tail] = cut
+            _keep(self._cuts, tail, cut, MAX_KEPT_TAILS)
         return self._cuts[tail]
 
     def _grammar(self, loose: bytes) -> TokenGrammar:
@@ -111,5 +117,13 @@ class Joint:
             before = loose[: max(len(loose) - len(given), 0)]  # bytes of the prompt itself
             kept = b"" if before else given[: len(given) - len(loose)]
             automaton = ByteAutomaton(fmt, self._spelling.labels, before=before, given=given)
-            self._grammars[loose] = TokenGrammar(automaton, self.vocabulary, kept)
+            made = TokenGrammar(automaton, self.vocabulary, kept)
+            _keep(self._grammars, loose, made, MAX_KEPT_GRAMMARS)
         return self._grammars[loose]
+
+
+def _keep(kept: dict[K, V], key: K, value: V, most: int) -> None:
+    """Remember a value, and forget the oldest where there are more."""
+    kept[key] = value
+    if len(kept) > most:
+        del kept[next(iter(kept))]
