@@ -79,7 +79,7 @@ def guard(files: list[Path], out: Path) -> None:
     split(safe_texts(neutral, out / "safe.jsonl"), 0.8, out / "safe")
     for part in ("train", "dev"):
         join(out / f"{part}.jsonl", *(out / kind / f"{part}.jsonl" for kind in ("unsafe", "safe")))
-    train(out, EXAMPLES / "guard.toml", ("--epochs", "2", "--autocast"))
+    train(out, EXAMPLES / "guard.toml", ("--epochs", "2"))
     for kind in ("unsafe", "safe"):
         judge(out / kind / "test.jsonl", out / "model", out / "run" / kind)
 
@@ -88,7 +88,7 @@ def emotions(files: list[Path], out: Path) -> None:
     """Writes what one annotator would: each epoch shows one annotator's answer to each text."""
     (annotated,) = files
     split(annotated, 0.8, out)
-    settings = ("--answers", "annotators", "--epochs", "3", "--autocast")
+    settings = ("--answers", "annotators", "--epochs", "3")
     train(out, EXAMPLES / "emotions-de.toml", settings)
     judge(out / "test.jsonl", out / "model", out / "run")
 

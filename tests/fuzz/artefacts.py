@@ -83,7 +83,7 @@ def use_targets(path: Path) -> None:
         try:
             read_targets(str(path), MOOD, options)
         except OURS:
-            if rule == GOLD[-1]:
+            if rule == list(GOLD)[-1]:
                 raise
 
 
