@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -103,6 +105,36 @@ def test_no_page_names_a_command_that_is_none() -> None:
     assert len(named) > 15
     for first, *second in named:
         assert first in VERBS or GROUPS[first] >= set(second), (first, second)
+
+
+def commands_of(page: Path) -> Iterator[list[str]]:
+    """The words of every command of ours in a page's blocks, those in loops too."""
+    for block in re.findall(r"^```sh\n(.*?)^```", page.read_text(), re.M | re.DOTALL):
+        words = shlex.shlex(block.replace("\\\n", " "), posix=True, punctuation_chars="|;&>")
+        words.whitespace, words.commenters, words.wordchars = (
+            " \t",
+            "",
+            words.wordchars + "{}[]$,:@",
+        )
+        line: list[str] = []
+        for word in [*words, "\n"]:
+            if word == "\n" or set(word) <= set("|;&>#"):
+                if "labelmass" in line:
+                    yield line[line.index("labelmass") + 1 :]
+                line = []
+            else:
+                line.append(word)
+
+
+@pytest.mark.parametrize("page", [DOCS.parent / "README.md", *sorted(DOCS.glob("*.md"))])
+def test_every_option_in_the_documentation_is_one_of_its_command(page: Path) -> None:
+    for words in commands_of(page):
+        name = " ".join(words[:2]) if words[0] in GROUPS else words[0]
+        known = {
+            flag for param in LEAVES[name].params for flag in (*param.opts, *param.secondary_opts)
+        }
+        given = {word.partition("=")[0] for word in words if re.match(r"--?[a-z]", word)}
+        assert given <= known, (name, given - known)
 
 
 @pytest.mark.parametrize(

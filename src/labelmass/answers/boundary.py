@@ -22,7 +22,8 @@ from labelmass.task import Record
 from labelmass.task.prompt import Prompt
 from labelmass.task.questions import Askable
 
-K, V = TypeVar("K"), TypeVar("V")
+K = TypeVar("K")
+V = TypeVar("V")
 
 TAIL = 12
 """Tokens at the end of a prompt that decide how an answer joins it."""
