@@ -474,3 +474,12 @@ def test_groups_are_not_independent_and_that_is_said() -> None:
     said = run(*TUNE, *SURE, "--out", "policy.toml").stderr
     assert "120 records stand in 40 groups" in said
     assert json.loads(json.dumps(Policy.load("policy.toml").to_dict()))["data"]["records"] == 120
+
+
+@pytest.mark.parametrize("out", ["decided.jsonl", "decided.csv"])
+def test_an_id_that_utf8_cannot_hold_stops_no_decision(out: str) -> None:
+    labels = dict.fromkeys(LABELS, 0.5)
+    Path("odd.jsonl").write_text(json.dumps({"id": "\ud800", "labels": labels}) + "\n")
+    Policy({label: Rule("flag", 0.4) for label in LABELS}).save("odd.toml")
+    run("decide", "odd.jsonl", "--policy", "odd.toml", "--out", out)
+    assert r"\ud800" in Path(out).read_text(encoding="utf-8")

@@ -39,6 +39,18 @@ def training_options(command: F) -> F:
     return command
 
 
+def rule_option(command: F) -> F:
+    """--rule."""
+    return click.option(
+        "--rule",
+        "rules",
+        multiple=True,
+        type=click.Path(exists=True, dir_okay=False),
+        metavar="FILE",
+        help="Also select labels by an uncertainty rule that `labelmass fit rule` fitted.",
+    )(command)
+
+
 def classifier_options(command: F) -> F:
     """--probe, --encoder."""
     for option in (

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from labelmass._ranges import COUNT, ORDERS, POSITIVE, SAMPLES
-from labelmass.cli.classifiers import classifier_options, load_classifiers, load_rules
+from labelmass.cli.classifiers import classifier_options, load_classifiers, load_rules, rule_option
 from labelmass.cli.exits import Exit
 from labelmass.cli.judging import calibration_method_option, judging_options
 from labelmass.cli.numbers import number
@@ -63,13 +63,7 @@ from labelmass.lm.base import LanguageModel
     type=click.Choice(["batch"]),
     help="Take away what all records share.",
 )
-@click.option(
-    "--rule",
-    "rules",
-    multiple=True,
-    type=click.Path(exists=True, dir_okay=False),
-    help="From `labelmass fit rule`.",
-)
+@rule_option
 @calibration_method_option
 @classifier_options
 @click.option("--limit", type=number(COUNT), help="Refuse to ask more prompts than this in all.")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import csv
-import json
 from pathlib import Path
 from typing import Any
 
 import click
 
 from labelmass.cli.fitting import calibrator_options, read_for_policy, scores_by_option
+from labelmass.files.writing import replacing, write_records
 
 ENDINGS = (".jsonl", ".csv")
 
@@ -44,7 +44,7 @@ def command(scores: str, path: str, out: str | None, **options: Any) -> None:
     if out is None:
         return
     rows = [{"id": name, **row} for name, row in zip(scored.ids, found.to_rows(), strict=True)]
-    (_write_jsonl if out.lower().endswith(".jsonl") else _write_csv)(Path(out), rows)
+    (write_records if out.lower().endswith(".jsonl") else _write_csv)(Path(out), rows)
     click.echo(f"{len(rows)} records -> {out}", err=True)
 
 
@@ -83,18 +83,16 @@ def _show(found: Any) -> None:
         click.echo(f"{silent} records give too little of a verdict: what they pass is in review")
 
 
-def _write_jsonl(path: Path, rows: list[dict[str, Any]]) -> None:
-    lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-    path.write_text("".join(lines), encoding="utf-8")
-
-
 def _write_csv(path: Path, rows: list[dict[str, Any]]) -> None:
     """`id`, `action`, and a column a label with its own; `label:NAME` if the name is taken."""
     labels = {
         label: f"label:{label}" if label in ("id", "action") else label
         for label in rows[0]["labels"]
     }
-    with path.open("w", encoding="utf-8", newline="") as file:
+    with (
+        replacing(path) as partial,
+        partial.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file,
+    ):
         writer = csv.DictWriter(file, ["id", "action", *labels.values()], lineterminator="\n")
         writer.writeheader()
         for row in rows:

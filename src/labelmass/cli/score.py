@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from labelmass._ranges import BETWEEN, COUNT, ORDERS, POSITIVE, SAMPLES
-from labelmass.cli.classifiers import classifier_options, load_classifiers, load_rules
+from labelmass.cli.classifiers import classifier_options, load_classifiers, load_rules, rule_option
 from labelmass.cli.exits import Exit
 from labelmass.cli.numbers import number
 from labelmass.cli.options import (
@@ -92,14 +92,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Probability that a text without content gets after the correction.",
 )
-@click.option(
-    "--rule",
-    "rules",
-    multiple=True,
-    type=click.Path(exists=True, dir_okay=False),
-    metavar="FILE",
-    help="Also select labels by an uncertainty rule that `labelmass fit rule` fitted.",
-)
+@rule_option
 @classifier_options
 @click.option(
     "--calibrator",

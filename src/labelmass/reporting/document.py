@@ -8,6 +8,7 @@ from pathlib import Path
 from labelmass.calibration import Calibrator
 from labelmass.decisions import Policy
 from labelmass.errors import LabelMassError
+from labelmass.files.writing import write_text
 from labelmass.reporting.explorer import explorers
 from labelmass.reporting.gather import gather
 from labelmass.reporting.page import draw, page
@@ -38,7 +39,7 @@ def report(
     drawn = [draw(run) for run in gathered]
     tried = explorers(gathered, policy, calibrator, force=force)
     written = [Path(out)]
-    written[0].write_text(page(gathered, drawn, tried), encoding="utf-8")
+    write_text(written[0], page(gathered, drawn, tried))
     if figures is not None:
         for run, one in zip(gathered, drawn, strict=True):
             folder = Path(figures) / run.name if len(folders) > 1 else Path(figures)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from labelmass.files.writing import write_json, write_text
 from labelmass.reporting.chart import Figure
 from labelmass.reporting.png import save_png
 from labelmass.reporting.svg import standalone
@@ -23,8 +23,7 @@ def save_figures(drawn: Mapping[str, Mapping[str, Figure]], folder: Path) -> lis
         for name, figure in figures.items():
             paths = [target / f"{name}.{ending}" for ending in ("svg", "png", "json")]
             save_png(figure, paths[1])
-            paths[0].write_text(standalone(figure) + "\n", encoding="utf-8")
-            text = json.dumps(figure.numbers, ensure_ascii=False, allow_nan=False, indent=1)
-            paths[2].write_text(text + "\n", encoding="utf-8")
+            write_text(paths[0], standalone(figure) + "\n")
+            write_json(paths[2], figure.numbers)
             saved += paths
     return saved

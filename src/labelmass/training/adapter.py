@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from labelmass.errors import ModelError
+from labelmass.files.writing import replacing
 from labelmass.lm.sources import quiet
 from labelmass.training.settings import Settings
 
@@ -46,4 +47,5 @@ def write(adapted: Any, base: str, folder: Path) -> None:
     config.save_pretrained(folder)
     weights = peft.get_peft_model_state_dict(adapted, save_embedding_layers=False)
     kept = {name: weight.detach().cpu().contiguous() for name, weight in weights.items()}
-    (folder / "adapter_model.safetensors").write_bytes(save(kept, {"format": "pt"}))
+    with replacing(folder / "adapter_model.safetensors") as partial:
+        partial.write_bytes(save(kept, {"format": "pt"}))
