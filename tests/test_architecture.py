@@ -16,7 +16,7 @@ FLOORS = (
     ("_types",),
     ("_math", "_ranges", "_text"),
     ("files",),
-    ("artifacts", "provenance"),
+    ("artifacts", "present", "provenance"),
     ("task",),
     ("records", "targets"),
     ("lm",),

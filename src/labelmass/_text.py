@@ -52,3 +52,16 @@ def _loose(text: str) -> str:
     plain = unicodedata.normalize("NFKC", text).casefold()
     seen = "".join(char for char in plain if unicodedata.category(char) != "Cf")
     return " ".join(seen.split())
+
+
+_PICTURES = {
+    **{code: 0x2400 + code for code in range(32) if chr(code) not in "\t\n\r"},
+    127: 0x2421,
+    0xFFFE: 0xFFFD,
+    0xFFFF: 0xFFFD,
+}
+
+
+def printable(text: str) -> str:
+    """The text with the characters that neither HTML nor SVG can hold shown by their pictures."""
+    return text.translate(_PICTURES)

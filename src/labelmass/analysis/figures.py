@@ -1,263 +1,278 @@
-"""Figures of diagnoses, as SVG and PNG. Needs matplotlib (`pip install labelmass[figures]`).
+"""Figures of diagnoses, drawn by `labelmass.present`.
 
-Every figure is named after the entry of the JSON that holds its numbers. The same numbers give the
-same files.
+Every figure is named after the entry of the JSON that holds its numbers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
 
 from labelmass.analysis.answer import Kind
-from labelmass.analysis.counts import Share, Spread
+from labelmass.analysis.counts import Share, Spread, plain
 from labelmass.analysis.diagnosis import Diagnosis
 from labelmass.analysis.sweep import demo_sweep
-from labelmass.errors import LabelMassError
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+from labelmass.present.drawing import save_figure
+from labelmass.present.figures import (
+    MARKERS,
+    SOFT,
+    Axis,
+    Bars,
+    Dots,
+    Figure,
+    Line,
+    Mark,
+    Notes,
+    Panel,
+    Spans,
+)
+from labelmass.present.tables import number
 
 Runs = Mapping[str, Diagnosis]
-
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#F0E442")
-"""Okabe and Ito's palette, told apart by colour-blind people too."""
-MARKERS = "osD^vPX*"
-SOFT = "#666666"
+"""By the title of the run's panel."""
 STEPS, RANKS, POSITIONS, LINES = 6, 10, 6, 4
 """The most steps, ranks, positions and lines that are drawn; the JSON holds all of them."""
-
-STYLE: dict[str, Any] = {
-    "svg.hashsalt": "labelmass",
-    "svg.fonttype": "none",
-    "font.family": "DejaVu Sans",
-    "font.size": 9,
-    "text.parse_math": False,
-    "axes.titlesize": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.grid.axis": "y",
-    "grid.color": "#DDDDDD",
-    "axes.axisbelow": True,
-    "legend.frameon": False,
-    "figure.dpi": 100,
-}
+WIDTH, HEIGHT = 420, 280
+"""Pixels of a figure with one panel for all runs."""
+QUANTILES = ("5 %", "25 %", "50 %", "75 %", "95 %")
 
 
 def save_figures(runs: Runs, folder: Path) -> list[Path]:
-    """Draw what there is to draw; NAME.svg and NAME.png in the folder, which is made if need be."""
-    try:
-        import matplotlib
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise LabelMassError("figures need matplotlib: pip install 'labelmass[figures]'") from None
+    """Write NAME.svg and NAME.png of every figure that has something to show.
+
+    The folder is made if need be. LabelMassError without matplotlib.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    saved: list[Path] = []
-    with matplotlib.rc_context(cast("Any", STYLE)):
-        for name, draw in FIGURES.items():
-            figure = Figure(layout="constrained")
-            if not draw(figure, runs):
-                continue
-            for ending, about in (("svg", {"Date": None}), ("png", {"Software": None})):
-                path = folder / f"{name}.{ending}"
-                figure.savefig(path, metadata=about, dpi=160)
-                saved.append(path)
-    return saved
+    drawn = [draw(runs) for draw in FIGURES]
+    return [path for one in drawn if one.panels for path in save_figure(one, folder)]
 
 
-def spikiness(figure: Figure, runs: Runs) -> bool:
-    """The largest p_r by step, intermediate beside last: median, quartiles, number of steps."""
-    panels = _panels(figure, runs, "largest p_r")
-    steps = min(max(r for one in runs.values() for r in one.spikiness.numbers), STEPS)
-    for axes, one in zip(panels, runs.values(), strict=True):
-        for shift, up, colour, marker, kind in (
-            (-0.13, 1.10, COLOURS[0], "o", Kind.INTERMEDIATE),
-            (0.13, 1.03, COLOURS[1], "s", Kind.LAST),
-        ):
-            numbers = one.spikiness.numbers.items()
-            spreads = {r + shift: kinds[kind].top for r, kinds in numbers if r <= STEPS}
-            _quartiles(axes, spreads, colour, marker, str(kind))
-            for x, spread in spreads.items():
-                text = str(spread.n or "")
-                axes.text(x - shift, up, text, ha="center", fontsize=7, color=colour)
-        axes.set(xlabel="label step r", xticks=range(1, steps + 1), xlim=(0.5, steps + 0.5))
-    _legend(figure, panels, 2)
-    figure.suptitle("Spikiness of label steps: median, quartiles, number of steps")
-    return True
-
-
-def profile(figure: Figure, runs: Runs) -> bool:
-    """p_1 of the labels by rank: median, quartiles, number of records."""
-    panels = _panels(figure, runs, "p_1")
-    for axes, one in zip(panels, runs.values(), strict=True):
-        ranks = one.profile.ranks[:RANKS]
-        middle = {float(at): spread for at, spread in enumerate(ranks, start=1)}
-        _quartiles(axes, middle, COLOURS[0], "o")
-        for at, spread in middle.items():
-            axes.plot([at] * 2, [spread.quantiles[0], spread.quantiles[-1]], "_", color=SOFT)
-        n = ranks[0].n if ranks else 0
-        axes.set(
-            xlabel=f"rank among the labels (n = {n} records)",
-            xticks=range(1, len(ranks) + 1),
-            xlim=(0.5, max(len(ranks), 1) + 0.5),
-        )
-    figure.suptitle("Sorted p_1 of the labels: median, quartiles, 5 to 95 %")
-    return True
-
-
-def second_label(figure: Figure, runs: Runs) -> bool:
-    """Where the runner-up of step 1 stands in the answer, a group of bars a position."""
-    found = {name: one.second_label.positions for name, one in runs.items()}
-    found = {name: positions for name, positions in found.items() if positions}
-    if not found:
-        return False
-    axes = _single(figure)
-    last = min(max(at for positions in found.values() for at in positions), POSITIONS)
-    width = min(0.8 / len(found), 0.4)
-    for index, (name, positions) in enumerate(found.items()):
-        n = sum(share.hits for share in positions.values())
-        shift = (index - (len(found) - 1) / 2) * width
-        bars = axes.bar(
-            [at + shift for at in range(2, last + 1)],
-            [_height(positions.get(at)) for at in range(2, last + 1)],
-            width * 0.92,
-            color=COLOURS[index % len(COLOURS)],
-            label=f"{name} (n = {n})",
-        )
-        hits = [positions[at].hits if at in positions else 0 for at in range(2, last + 1)]
-        axes.bar_label(bars, [str(hit) for hit in hits], padding=2, fontsize=7, color=SOFT)
-    axes.set(
-        xlabel="position in the answer",
-        ylabel="share of answers that hold it",
-        xticks=range(2, last + 1),
-        ylim=(0, 1.05),
+def spikiness(runs: Runs) -> Figure:
+    """The largest p_r by step, a panel a run: intermediate beside last."""
+    last = min(max((r for one in runs.values() for r in one.spikiness.numbers), default=0), STEPS)
+    head = ["step", "kind", "steps", "mean", *QUANTILES, "entropy, bits"]
+    rows = [
+        (name, [str(r), str(kind), *_spread(kinds[kind].top), number(kinds[kind].entropy.mean)])
+        for name, one in runs.items()
+        for r, kinds in one.spikiness.numbers.items()
+        for kind in Kind
+        if kinds[kind].top.n
+    ]
+    return _by_run(
+        "spikiness",
+        "Spikiness: last and intermediate label steps",
+        "While the model writes its labels one after another: how much of the probability of the "
+        "next label lies on one label. Near 1, its distribution names one label and hardly "
+        "ranks the others. Steps after which the answer went on are intermediate. Numbers above: "
+        "steps.",
+        {name: _spikiness_panel(name, one, last) for name, one in runs.items()},
+        {name: one.spikiness for name, one in runs.items()},
+        head,
+        rows,
     )
-    _legend(figure, [axes], 3)
-    figure.suptitle("Where the second-ranked label of step 1 ends up")
-    return True
 
 
-def order_accuracy(figure: Figure, runs: Runs) -> bool:
+def _spikiness_panel(name: str, one: Diagnosis, last: int) -> Panel:
+    marks: list[Mark] = []
+    for kind, shift, colour in ((Kind.INTERMEDIATE, -0.14, 0), (Kind.LAST, 0.14, 1)):
+        tops = {r: kinds[kind].top for r, kinds in one.spikiness.numbers.items() if r <= STEPS}
+        at = [(r + shift, top) for r, top in tops.items() if top.n]
+        marks += [
+            Spans("", [(x, top.quantiles[1], top.quantiles[3]) for x, top in at], colour),
+            Dots(
+                f"{kind} steps: median and quartiles",
+                [(x, top.median or 0.0) for x, top in at],
+                colour,
+                MARKERS[colour],
+            ),
+            Notes([(x, 1.03 + 0.09 * (colour == 0), str(top.n)) for x, top in at], colour),
+        ]
+    kinds = (Kind.INTERMEDIATE, Kind.LAST)
+    steps = sum(each[kind].top.n for each in one.spikiness.numbers.values() for kind in kinds)
+    return Panel(
+        name,
+        f"{steps} steps, up to step {last}",
+        Axis("label step r", 0.5, max(last, 1) + 0.5, _counted(range(1, last + 1))),
+        Axis("largest p_r", 0, 1.2),
+        marks,
+    )
+
+
+def profile(runs: Runs) -> Figure:
+    """p_1 of the labels by rank, a panel a run."""
+    return _by_run(
+        "profile",
+        "Sorted label probabilities of the first step",
+        "At the first label step, the probabilities of the labels from the largest down, without "
+        "`none`. A steep fall after rank 1 says that the model has one answer in mind, "
+        "however many labels people give.",
+        {name: _profile_panel(name, one.profile.ranks) for name, one in runs.items()},
+        {name: one.profile for name, one in runs.items()},
+        ["rank", "records", "mean", *QUANTILES],
+        [
+            (name, [str(at), *_spread(rank)])
+            for name, one in runs.items()
+            for at, rank in enumerate(one.profile.ranks, start=1)
+        ],
+    )
+
+
+def _profile_panel(name: str, ranks: Sequence[Spread]) -> Panel:
+    drawn = list(enumerate(ranks[:RANKS], start=1))
+    ends = [(at, one.quantiles[end]) for at, one in drawn for end in (0, -1)]
+    return Panel(
+        name,
+        f"{ranks[0].n if ranks else 0} records",
+        Axis("rank", 0.5, max(len(drawn), 1) + 0.5, _counted(at for at, _ in drawn)),
+        Axis("p_1"),
+        [
+            Spans("quartiles", [(at, one.quantiles[1], one.quantiles[3]) for at, one in drawn]),
+            Dots("median", [(at, one.median or 0.0) for at, one in drawn]),
+            Dots("5 % and 95 %", ends, SOFT, "D", hollow=[True] * len(ends)),
+        ],
+    )
+
+
+def second_label(runs: Runs) -> Figure:
+    """Where the runner-up of step 1 stands in the answer, a group of bars a position."""
+    known = {name: one.second_label.positions for name, one in runs.items()}
+    known = {name: positions for name, positions in known.items() if positions}
+    last = min(max((at for each in known.values() for at in each), default=0), POSITIONS)
+    width = min(0.8 / max(len(known), 1), 0.4)
+    marks: list[Mark] = []
+    for index, (name, positions) in enumerate(known.items()):
+        n = sum(share.hits for share in positions.values())
+        left = (index - len(known) / 2) * width
+        heights = {at: _height(positions.get(at)) for at in range(2, last + 1)}
+        hits = {at: positions[at].hits if at in positions else 0 for at in heights}
+        marks += [
+            Bars(
+                f"{name} (n = {n})",
+                [(at + left, at + left + width, height) for at, height in heights.items()],
+                index,
+            ),
+            Notes([(at + left + width / 2, heights[at] + 0.02, str(n)) for at, n in hits.items()]),
+        ]
+    return _single(
+        "second_label",
+        "Where the second-ranked label of step 1 ends up",
+        "Of the answers that hold the runner-up of step 1, the share that has it at each "
+        "position. Numbers above: answers.",
+        Axis("position in the answer", 1.5, last + 0.5, _counted(range(2, last + 1))),
+        Axis("share of answers that hold it", 0, 1.1),
+        marks,
+    )
+
+
+def order_accuracy(runs: Runs) -> Figure:
     """Share of j-th labels that are gold, over the same answers, and over all with j labels."""
-    found = {name: one.order_accuracy for name, one in runs.items() if one.order_accuracy}
-    found = {name: each for name, each in found.items() if each.answers}
-    if not found:
-        return False
-    panels = _panels(figure, found, "share of j-th labels that are gold")
-    for axes, each in zip(panels, found.values(), strict=True):
-        every = {j: share for j, share in each.all.items() if j <= LINES}
-        x, y = list(every), [_height(share) for share in every.values()]
-        axes.plot(x, y, color=SOFT, ls=":", label="all answers with j labels or more")
-        for least, shares in each.paired.items():
+    panels: dict[str, Panel] = {}
+    for name, one in runs.items():
+        if not one.order_accuracy or not one.order_accuracy.answers:
+            continue
+        every = {j: share for j, share in one.order_accuracy.all.items() if j <= LINES}
+        points = [(j, _height(share)) for j, share in every.items()]
+        marks: list[Mark] = [Line("all answers with j labels or more", points, SOFT, "dotted")]
+        for least, shares in one.order_accuracy.paired.items():
             if least > LINES:
                 break
-            x, y = range(1, least + 1), [_height(share) for share in shares]
-            colour, marker = COLOURS[least - 2], MARKERS[least - 2]
+            colour = least - 2
+            points = [(j, _height(share)) for j, share in enumerate(shares, start=1)]
             label = f"the same answers: {least} labels or more"
-            axes.plot(x, y, color=colour, marker=marker, label=label)
-            _note(axes, f"n = {shares[-1].of}", x[-1], y[-1], colour)
-        axes.set(xlabel="j", xticks=range(1, len(every) + 1), xlim=(0.7, len(every) + 0.7))
-    _legend(figure, panels, min(len(found), 2))
-    figure.suptitle("Label-order accuracy: is the j-th label gold?")
-    return True
+            marks += [
+                Line("", points, colour),
+                Dots(label, points, colour, MARKERS[colour]),
+                Notes([(*points[-1], f"n = {shares[-1].of}")], colour, beside=True),
+            ]
+        panels[name] = Panel(
+            name,
+            f"{one.order_accuracy.answers} answers",
+            Axis("j", 0.7, len(every) + 1.0, _counted(range(1, len(every) + 1))),
+            Axis("share of j-th labels that are gold", 0, 1.1),
+            marks,
+            240,
+            220,
+        )
+    return Figure(
+        "order_accuracy",
+        "Label-order accuracy: is the j-th label gold?",
+        "The share of j-th labels that are gold: among all answers with j labels, and among the "
+        "same answers at every j.",
+        list(panels.values()),
+    )
 
 
-def sweep(figure: Figure, runs: Runs) -> bool:
+def sweep(runs: Runs) -> Figure:
     """Answers with several labels against demonstrations with several, a point a run."""
     points = demo_sweep(runs)
-    if not points:
-        return False
-    axes = _single(figure)
-    axes.plot([0, 1], [0, 1], color=SOFT, ls=":", lw=1, label="one to one")
+    marks: list[Mark] = [Line("one to one", [(0, 0), (1, 1)], SOFT, "dotted")] if points else []
     for index, model in enumerate(dict.fromkeys(point.model for point in points)):
-        colour, marker = COLOURS[index % len(COLOURS)], MARKERS[index % len(MARKERS)]
-        means: dict[float, list[float]] = {}
-        for point in points:
-            if point.model == model:
-                x, y = point.demonstrations, _height(point.answers)
-                means.setdefault(x, []).append(y)
-                _note(axes, f"n = {point.answers.of}", x, y, colour)
-        x = [share for share, heights in means.items() for _ in heights]
-        y = [height for heights in means.values() for height in heights]
-        axes.plot(x, y, color=colour, marker=marker, ls="", label=model)
-        if len(means) > 1:
-            y = [sum(heights) / len(heights) for heights in means.values()]
-            axes.plot(list(means), y, color=colour, lw=1)
-    axes.set(
-        xlabel="share of demonstrations with two labels or more",
-        ylabel="share of answers with two or more",
-        xlim=(-0.03, 1.12),
-        ylim=(-0.03, 1.06),
-    )
-    _legend(figure, [axes], 3)
-    figure.suptitle("Two labels or more: demonstrations and answers")
-    return True
-
-
-FIGURES: Mapping[str, Callable[[Any, Runs], bool]] = {
-    "spikiness": spikiness,
-    "profile": profile,
-    "second_label": second_label,
-    "order_accuracy": order_accuracy,
-    "demo_sweep": sweep,
-}
-"""Each draws on an empty figure, and says whether there was anything to draw."""
-
-
-def _panels(figure: Figure, runs: Mapping[str, object], ylabel: str) -> list[Axes]:
-    """A panel a run, at most three in a row, all from 0 to 1."""
-    across = min(len(runs), 3)
-    down = -(-len(runs) // across)
-    grid = figure.subplots(down, across, sharey=True, squeeze=False)
-    figure.set_size_inches(max(2.7 * across, 4.6) + 0.4, 2.5 * down + 1.0)
-    panels: list[Axes] = list(grid.flat)
-    for axes, name in zip(panels, runs, strict=False):
-        axes.set(title=name, ylim=(0, 1.17), yticks=[0, 0.2, 0.4, 0.6, 0.8, 1])
-    for axes in panels[len(runs) :]:
-        axes.set_axis_off()
-    for row in grid:
-        row[0].set_ylabel(ylabel)
-    return panels[: len(runs)]
-
-
-def _single(figure: Figure) -> Axes:
-    figure.set_size_inches(5.8, 3.8)
-    return figure.subplots()
-
-
-def _quartiles(
-    axes: Axes, spreads: Mapping[float, Spread], colour: str, marker: str, label: str = ""
-) -> None:
-    """Median and quartiles at each x, where there are values."""
-    there = {x: spread for x, spread in spreads.items() if spread.n}
-    for x, spread in there.items():
-        axes.plot(
-            [x, x],
-            [spread.quantiles[1], spread.quantiles[3]],
-            color=colour,
-            lw=4,
-            alpha=0.4,
-            solid_capstyle="butt",
+        own = sorted(
+            (point.demonstrations, _height(point.answers), point.answers.of)
+            for point in points
+            if point.model == model
         )
-    middle = [spread.quantiles[2] for spread in there.values()]
-    axes.plot(list(there), middle, color=colour, marker=marker, ms=5, ls="", label=label)
+        heights: dict[float, list[float]] = {}
+        for x, y, _ in own:
+            heights.setdefault(x, []).append(y)
+        means = [(x, sum(each) / len(each)) for x, each in heights.items()]
+        marks += [
+            Dots(model, [(x, y) for x, y, _ in own], index, MARKERS[index % len(MARKERS)]),
+            Line("", means, index, width=1),
+            Notes([(x, y, f"n = {n}") for x, y, n in own], index, beside=True),
+        ]
+    return _single(
+        "demo_sweep",
+        "Two labels or more: demonstrations and answers",
+        "The share of answers with two labels or more against the share of demonstrations that "
+        "have two or more, a point a run.",
+        Axis("share of demonstrations with two labels or more", -0.03, 1.15),
+        Axis("share of answers with two or more", -0.03, 1.06),
+        marks,
+    )
 
 
-def _note(axes: Axes, text: str, x: float, y: float, colour: str) -> None:
-    axes.annotate(text, (x, y), (6, -3), textcoords="offset points", fontsize=7, color=colour)
+FIGURES: tuple[Callable[[Runs], Figure], ...] = (
+    spikiness,
+    profile,
+    second_label,
+    order_accuracy,
+    sweep,
+)
+
+
+def _by_run(
+    name: str,
+    title: str,
+    about: str,
+    panels: Mapping[str, Panel],
+    numbers: Mapping[str, object],
+    head: list[str],
+    rows: list[tuple[str, list[str]]],
+) -> Figure:
+    """A figure with a panel a run; with several runs the table says whose each row is."""
+    if len(panels) == 1:
+        (only,) = numbers.values()
+        own = [row for _, row in rows]
+        return Figure(name, title, about, list(panels.values()), plain(only), head, own)
+    every = {run: plain(each) for run, each in numbers.items()}
+    named = [[run, *row] for run, row in rows]
+    return Figure(name, title, about, list(panels.values()), every, ["run", *head], named)
+
+
+def _single(name: str, title: str, about: str, x: Axis, y: Axis, marks: list[Mark]) -> Figure:
+    """A figure with one panel for all runs, or with none where there are no marks."""
+    panels = [Panel("", about, x, y, marks, WIDTH, HEIGHT)] if marks else []
+    return Figure(name, title, about, panels)
+
+
+def _counted(values: Iterable[int]) -> list[tuple[float, str]]:
+    return [(value, str(value)) for value in values]
+
+
+def _spread(one: Spread) -> list[str]:
+    return [str(one.n), number(one.mean), *(number(value) for value in one.quantiles)]
 
 
 def _height(share: Share | None) -> float:
     return 0.0 if share is None or share.value is None else share.value
-
-
-def _legend(figure: Figure, panels: Sequence[Axes], columns: int) -> None:
-    """Below all panels, each entry once."""
-    entries: dict[str, Any] = {}
-    for axes in panels:
-        handles, labels = axes.get_legend_handles_labels()
-        entries |= dict(zip(labels, handles, strict=True))
-    figure.legend(list(entries.values()), list(entries), loc="outside lower center", ncols=columns)

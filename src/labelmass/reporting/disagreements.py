@@ -7,9 +7,10 @@ from collections.abc import Iterator
 
 from labelmass.answers.readings import Readings
 from labelmass.answers.tree import Normalisation
+from labelmass.present.tables import number
 from labelmass.reporting.branches import LEAST, Branch, StepShares, branches, step_shares
 from labelmass.reporting.gather import Disagreement, Floats, Gathered, Model
-from labelmass.reporting.html import Markup, fold, join, number, table, tag
+from labelmass.reporting.html import Markup, fold, join, table, tag
 
 
 def apart(run: Gathered, model: Model, heading: str) -> Markup:

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from labelmass.analysis import Diagnosis, Spread, plain
-from labelmass.analysis.answer import Kind
-from labelmass.reporting.chart import (
+from labelmass.analysis import Diagnosis, plain
+from labelmass.analysis.figures import profile, spikiness
+from labelmass.present.figures import (
     SOFT,
     Axis,
     Bars,
@@ -18,11 +18,9 @@ from labelmass.reporting.chart import (
     Heat,
     Line,
     Mark,
-    Marker,
-    Notes,
     Panel,
-    Spans,
 )
+from labelmass.present.tables import number
 from labelmass.reporting.cooccurrence import Together
 from labelmass.reporting.curves import (
     PrecisionRecall,
@@ -35,13 +33,10 @@ from labelmass.reporting.curves import (
     set_loss,
 )
 from labelmass.reporting.gather import Gathered, Model
-from labelmass.reporting.html import number
 from labelmass.targets import Targets
 
 FEW = 10
 """A dot that stands for fewer cells than this is hollow."""
-STEPS, RANKS = 6, 10
-"""The most steps and ranks that are drawn; the JSON holds all of them."""
 
 PERCENT = ((0.0, "0"), (0.5, "50"), (1.0, "100"))
 
@@ -56,10 +51,13 @@ def figures(run: Gathered, model: Model) -> dict[str, Figure]:
         recall(model, run.targets),
     ]
     if isinstance(model.diagnosis, Diagnosis):
-        found += [spikiness(model.diagnosis), profile(model.diagnosis)]
+        found += [
+            spikiness({"largest p_r by label step": model.diagnosis}),
+            profile({"p_1 by rank": model.diagnosis}),
+        ]
     if not single and len(run.task.labels) > 1:
         found.append(pairs(model.together))
-    return {figure.name: figure for figure in found if figure.panels}
+    return {figure.name: figure for figure in found if figure.rows}
 
 
 def methods_reliability(model: Model, targets: Targets) -> Figure:
@@ -235,103 +233,6 @@ def _recall_panel(one: PrecisionRecall) -> Panel:
         "have it"
     )
     return Panel(f"{one.label} ({one.positives})", about, Axis("recall"), Axis("precision"), marks)
-
-
-def spikiness(diagnosis: Diagnosis) -> Figure:
-    """The largest p_r by step, intermediate beside last."""
-    numbers = diagnosis.spikiness.numbers
-    marks: list[Mark] = []
-    looks: tuple[tuple[Kind, float, int, Marker], ...] = (
-        (Kind.INTERMEDIATE, -0.14, 0, "o"),
-        (Kind.LAST, 0.14, 1, "s"),
-    )
-    for kind, shift, colour, marker in looks:
-        tops = {r: kinds[kind].top for r, kinds in numbers.items() if r <= STEPS}
-        tops = {r: top for r, top in tops.items() if top.n}
-        name = f"{kind} steps: median and quartiles"
-        at = [(r + shift, top) for r, top in tops.items()]
-        marks += [
-            Spans("", [(x, top.quantiles[1], top.quantiles[3]) for x, top in at], colour),
-            Dots(name, [(x, top.median or 0.0) for x, top in at], colour, marker),
-            Notes([(x, 1.03 + 0.09 * (colour == 0), str(top.n)) for x, top in at], colour),
-        ]
-    rows = [
-        [str(r), str(kind), *_spread(kinds[kind].top), number(kinds[kind].entropy.mean)]
-        for r, kinds in numbers.items()
-        for kind in Kind
-        if kinds[kind].top.n
-    ]
-    last = min(max(numbers, default=0), STEPS)
-    about = (
-        "While the model writes its labels one after another: how much of the probability of the "
-        "next label lies on one label. Near 1, its distribution names one label and hardly "
-        "ranks the others. Steps after which the answer went on are intermediate. Numbers above: "
-        "steps."
-    )
-    panel = Panel(
-        "largest p_r by label step",
-        f"{sum(top.n for _, top in _tops(diagnosis))} steps, up to step {last}",
-        Axis("label step r", 0.5, last + 0.5, [(r, str(r)) for r in range(1, last + 1)]),
-        Axis("largest p_r", 0, 1.2),
-        marks,
-    )
-    return Figure(
-        "spikiness",
-        "Spikiness: last and intermediate label steps",
-        about,
-        [panel] if rows else [],
-        plain(diagnosis.spikiness),
-        ["step", "kind", "steps", "mean", "5 %", "25 %", "50 %", "75 %", "95 %", "entropy, bits"],
-        rows,
-    )
-
-
-def _tops(diagnosis: Diagnosis) -> list[tuple[int, Spread]]:
-    numbers = diagnosis.spikiness.numbers.items()
-    return [(r, kinds[kind].top) for r, kinds in numbers for kind in (Kind.INTERMEDIATE, Kind.LAST)]
-
-
-def profile(diagnosis: Diagnosis) -> Figure:
-    """p_1 of the labels by rank."""
-    ranks = diagnosis.profile.ranks
-    drawn = list(enumerate(ranks[:RANKS], start=1))
-    marks: list[Mark] = [
-        Spans("quartiles", [(at, one.quantiles[1], one.quantiles[3]) for at, one in drawn]),
-        Dots("median", [(at, one.median or 0.0) for at, one in drawn]),
-        Dots(
-            "5 % and 95 %",
-            [(at, one.quantiles[end]) for at, one in drawn for end in (0, 4)],
-            SOFT,
-            "D",
-            hollow=[True] * (2 * len(drawn)),
-        ),
-    ]
-    about = (
-        "At the first label step, the probabilities of the labels from the largest down, without "
-        "`none`. A steep fall after rank 1 says that the model has one answer in mind, "
-        "however many labels people give."
-    )
-    records = ranks[0].n if ranks else 0
-    panel = Panel(
-        "p_1 by rank",
-        f"{records} records",
-        Axis("rank", 0.5, len(drawn) + 0.5, [(at, str(at)) for at, _ in drawn]),
-        Axis("p_1"),
-        marks,
-    )
-    return Figure(
-        "profile",
-        "Sorted label probabilities of the first step",
-        about,
-        [panel] if ranks else [],
-        plain(diagnosis.profile),
-        ["rank", "records", "mean", "5 %", "25 %", "50 %", "75 %", "95 %"],
-        [[str(at), *_spread(one)] for at, one in enumerate(ranks, start=1)],
-    )
-
-
-def _spread(one: Spread) -> list[str]:
-    return [str(one.n), number(one.mean), *(number(value) for value in one.quantiles)]
 
 
 def pairs(together: Together) -> Figure:

@@ -9,8 +9,9 @@ import numpy as np
 
 from labelmass.estimators import ESTIMATORS
 from labelmass.evaluation import HEADLINE
+from labelmass.present.tables import number
 from labelmass.reporting.gather import BASELINES, Gathered, Model
-from labelmass.reporting.html import Markup, fold, join, number, table, tag
+from labelmass.reporting.html import Markup, fold, join, table, tag
 from labelmass.reporting.scores import best
 from labelmass.scores.result import MUCH_OFF_FORMAT
 

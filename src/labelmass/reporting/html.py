@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from html import escape
 
+from labelmass._text import printable
+
 VOID = frozenset({"meta", "br", "hr"})
 """Elements of HTML without an end tag."""
 
@@ -69,13 +71,6 @@ def definitions(pairs: Iterable[tuple[str, str]]) -> Markup:
     return tag("dl", *(tag("div", tag("dt", name), tag("dd", what)) for name, what in pairs))
 
 
-def number(value: float | None, digits: int = 3) -> str:
-    """As a reader wants it; n/a where there is none."""
-    if value is None or value != value:
-        return "n/a"
-    return f"{value:.{digits}f}" if abs(value) < 10 else f"{value:.{max(digits - 1, 0)}f}"
-
-
 def _attribute(name: str) -> str:
     return name.rstrip("_").replace("_", "-")
 
@@ -86,10 +81,5 @@ def _value(value: str | int | float) -> str:
     return _text(str(value))
 
 
-_PICTURES = {code: 0x2400 + code for code in range(32) if chr(code) not in "\t\n\r"}
-_PICTURES[127] = 0x2421
-"""Control characters, which neither HTML nor SVG can hold, as their pictures."""
-
-
 def _text(text: str) -> str:
-    return escape(text.translate(_PICTURES))
+    return escape(printable(text))

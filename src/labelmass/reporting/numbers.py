@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
-from labelmass.reporting.chart import Figure
+from labelmass.present.figures import Figure
 from labelmass.reporting.explorer import Explorer, Explorers
 from labelmass.reporting.footnotes import warnings
 from labelmass.reporting.gather import Gathered, Model

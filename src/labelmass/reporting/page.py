@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from importlib import resources
 from importlib.metadata import version
 
+from labelmass.present.drawing import panel_svg, swatch_svg
+from labelmass.present.figures import Figure
 from labelmass.reporting import thresholds
-from labelmass.reporting.chart import Figure
 from labelmass.reporting.disagreements import apart
 from labelmass.reporting.explorer import Explorers
 from labelmass.reporting.figures import figures
@@ -17,7 +18,6 @@ from labelmass.reporting.html import Markup, fold, join, table, tag
 from labelmass.reporting.numbers import Drawn, data, numbers
 from labelmass.reporting.scores import scores
 from labelmass.reporting.setup import asked
-from labelmass.reporting.svg import legend, panel_svg
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 """The browser is told to load and run nothing, but for the page's own script if it has one."""
@@ -171,12 +171,8 @@ _FIGURES = (
 
 def _figure(figure: Figure, name: str) -> Markup:
     swatches = [
-        tag(
-            "li",
-            tag("svg", swatch, viewBox="0 0 24 12", width=24, height=12, aria_hidden="true"),
-            text,
-        )
-        for text, swatch in legend(figure)
+        tag("li", Markup(swatch_svg(mark, f"{name}-s{at}")), text)
+        for at, (text, mark) in enumerate(figure.legend.items(), 1)
     ]
     return tag(
         "figure",
@@ -185,7 +181,7 @@ def _figure(figure: Figure, name: str) -> Markup:
         tag(
             "div",
             *(
-                tag("div", panel_svg(panel, f"{name}-{at}"))
+                tag("div", Markup(panel_svg(panel, f"{name}-{at}")))
                 for at, panel in enumerate(figure.panels, 1)
             ),
             class_=f"panels {figure.name}",

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from labelmass.files.writing import write_json, write_text
-from labelmass.reporting.chart import Figure
-from labelmass.reporting.png import save_png
-from labelmass.reporting.svg import standalone
+from labelmass.files.writing import write_json
+from labelmass.present.drawing import save_figure
+from labelmass.present.figures import Figure
 
 
 def save_figures(drawn: Mapping[str, Mapping[str, Figure]], folder: Path) -> list[Path]:
@@ -21,9 +20,7 @@ def save_figures(drawn: Mapping[str, Mapping[str, Figure]], folder: Path) -> lis
         target = folder / model if len(drawn) > 1 else folder
         target.mkdir(parents=True, exist_ok=True)
         for name, figure in figures.items():
-            paths = [target / f"{name}.{ending}" for ending in ("svg", "png", "json")]
-            save_png(figure, paths[1])
-            write_text(paths[0], standalone(figure) + "\n")
-            write_json(paths[2], figure.numbers)
-            saved += paths
+            numbers = target / f"{name}.json"
+            write_json(numbers, figure.numbers)
+            saved += [*save_figure(figure, target), numbers]
     return saved

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from labelmass.evaluation import HEADLINE
-from labelmass.reporting.html import Markup, definitions, fold, join, number, table, tag
+from labelmass.present.tables import number
+from labelmass.reporting.html import Markup, definitions, fold, join, table, tag
 
 ARROWS = {"higher": "↑", "lower": "↓", None: ""}
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from labelmass.present.tables import number
 from labelmass.provenance import Signature
 from labelmass.reporting.gather import Gathered, Model
-from labelmass.reporting.html import Markup, definitions, fold, join, number, table, tag
+from labelmass.reporting.html import Markup, definitions, fold, join, table, tag
 
 
 def asked(run: Gathered) -> Markup:

@@ -8,8 +8,9 @@ from importlib import resources
 
 from labelmass.decisions import Policy, Rule
 from labelmass.decisions.policy import STRADDLES
+from labelmass.present.tables import number
 from labelmass.reporting.explorer import Explorer
-from labelmass.reporting.html import Markup, join, number, table, tag
+from labelmass.reporting.html import Markup, join, table, tag
 from labelmass.reporting.rates import LabelRates, Share
 
 

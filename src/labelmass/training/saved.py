@@ -15,14 +15,17 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from textwrap import shorten
-from typing import Any, cast
+from typing import Any
 
 from labelmass.errors import LabelMassError
 from labelmass.files import read_json, shaped
 from labelmass.files.writing import write_json, write_records, write_text
 from labelmass.lm.adapted import NOTE, RECORDS, VERSION, trained_on
+from labelmass.present.drawing import save_figure
+from labelmass.present.figures import SOFT, Axis, Dots, Figure, Line, Mark, Panel
 from labelmass.scoring.journal import differences
 from labelmass.training.dataset import Dataset
 from labelmass.training.progress import Progress
@@ -102,28 +105,36 @@ def draw_curve(folder: Path, progress: Progress, metric: str | None) -> bool:
         "epochs": [one.to_dict() for one in progress.epochs],
     }
     write_text(folder / "curve.json", json.dumps(found) + "\n")
-    try:
-        import matplotlib
-        from matplotlib.figure import Figure
-    except ImportError:
+    if find_spec("matplotlib") is None:
         return False
-    from labelmass.analysis.figures import COLOURS, SOFT, STYLE
-
-    ends = [progress.step * (n + 1) / len(progress.epochs) for n in range(len(progress.epochs))]
-    with matplotlib.rc_context(cast("Any", STYLE)):
-        figure = Figure(figsize=(6, 3), layout="constrained")
-        axes = figure.subplots()
-        steps = range(1, len(progress.losses) + 1)
-        axes.plot(steps, progress.losses, color=SOFT, linewidth=0.5, alpha=0.5)
-        axes.plot(steps, smoothed(progress.losses), color=COLOURS[0], label="loss, an answer")
-        if metric is not None and progress.validations:
-            axes.plot(ends, progress.validations, "o-", color=COLOURS[1], label=f"dev {metric}")
-        axes.set_xlabel("step")
-        axes.set_ylabel("nats")
-        axes.set_ylim(bottom=0)
-        axes.legend()
-        figure.savefig(folder / "curve.svg", metadata={"Date": None})
+    save_figure(_curve(progress, metric), folder, endings=("svg",))
     return True
+
+
+def _curve(progress: Progress, metric: str | None) -> Figure:
+    count = len(progress.epochs)
+    ends = [progress.step * (at + 1) / count for at in range(count)]
+    losses, dev = progress.losses, progress.validations if metric is not None else []
+    steps = range(1, len(losses) + 1)
+    marks: list[Mark] = [
+        Line("", list(zip(steps, losses, strict=True)), SOFT, width=0.5),
+        Line("loss, an answer", list(zip(steps, smoothed(losses), strict=True))),
+    ]
+    if dev:
+        points = list(zip(ends, dev, strict=False))
+        marks += [Line("", points, 1), Dots(f"dev {metric}", points, 1)]
+    last, top = max(len(losses), 1), max([*losses, *dev, 0.0]) or 1.0
+    panel = Panel(
+        "",
+        f"{len(losses)} steps, {count} epochs",
+        Axis("step", 0, last, [(at, f"{at:g}") for at in (0, last / 2, last)]),
+        Axis("nats", 0, top, [(at, f"{at:.2g}") for at in (0, top / 2, top)]),
+        marks,
+        440,
+        240,
+    )
+    about = "Loss of every step, its running mean, and the validation of every epoch."
+    return Figure("curve", "Loss of the training", about, [panel])
 
 
 def smoothed(values: Sequence[float], keep: float = 0.95) -> list[float]:

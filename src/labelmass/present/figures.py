@@ -1,16 +1,17 @@
-"""Charts as values: what is drawn, said once, for the page (`svg`) and for files (`png`)."""
+"""Figures as values: panels, the marks on them, and the numbers that they show."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Point = tuple[float, float]
 Dash = Literal["solid", "dashed", "dotted"]
-Marker = Literal["o", "s", "D"]
+Marker = Literal["o", "s", "D", "^", "v", "P"]
+MARKERS: tuple[Marker, ...] = ("o", "s", "D", "^", "v", "P")
 SOFT = -1
-"""The colour of what is there to compare with."""
+"""The colour of marks that are there for comparison."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +22,12 @@ class Line:
     points: Sequence[Point]
     colour: int = 0
     dash: Dash = "solid"
+    width: float = 1.8
 
 
 @dataclass(frozen=True, slots=True)
 class Dots:
-    """points: (x, y). hollow: those that stand for little."""
+    """points: (x, y). hollow: which of them stand for few cases."""
 
     name: str
     points: Sequence[Point]
@@ -36,15 +38,16 @@ class Dots:
 
 @dataclass(frozen=True, slots=True)
 class Bars:
-    """bars: (from, to, height)."""
+    """bars: (left, right, height)."""
 
     name: str
     bars: Sequence[tuple[float, float, float]]
+    colour: int = SOFT
 
 
 @dataclass(frozen=True, slots=True)
 class Spans:
-    """spans: (x, from, to), drawn wide."""
+    """spans: (x, low, high), drawn wide."""
 
     name: str
     spans: Sequence[tuple[float, float, float]]
@@ -53,10 +56,14 @@ class Spans:
 
 @dataclass(frozen=True, slots=True)
 class Notes:
-    """notes: (x, y, text), in the colour of what they are about."""
+    """notes: (x, y, text), in the colour of the marks they belong to.
+
+    beside: Right of the point, instead of above it and centred.
+    """
 
     notes: Sequence[tuple[float, float, str]]
     colour: int = SOFT
+    beside: bool = False
 
 
 Mark = Line | Dots | Bars | Spans | Notes
@@ -74,23 +81,25 @@ class Axis:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """Axes and what is drawn on them. about: what it shows, in words."""
+    """Axes and the marks on them.
+
+    about: Description in words. width, height: Pixels.
+    """
 
     title: str
     about: str
     x: Axis
     y: Axis
     marks: Sequence[Mark]
-
-    width, height = 200, 200
-    """In pixels, unless scaled."""
+    width: int = 200
+    height: int = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Heat:
     """A map of k x k shares; the diagonal holds the shares of one label and is not coloured.
 
-    values: rows of shares, None where nothing is known. most: the share of the fullest colour.
+    values: Rows of shares, None where nothing is known. most: The share of the fullest colour.
     """
 
     title: str
@@ -104,47 +113,30 @@ class Heat:
 class Figure:
     """One or several panels, with their numbers.
 
-    name: of its files and of its entry in the JSON. about: how to read it. numbers: strict JSON.
-    head, rows: the same as a table. notes: what is left out, or must be known.
+    Args:
+        name: Name of its files and of its entry in the JSON.
+        about: How to read it.
+        numbers: Strict JSON.
+        head: Column names of `rows`.
+        rows: The numbers as a table.
+        notes: Omissions and caveats.
     """
 
     name: str
     title: str
     about: str
     panels: Sequence[Panel | Heat]
-    numbers: Mapping[str, Any]
-    head: Sequence[str]
-    rows: Sequence[Sequence[str]]
+    numbers: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    head: Sequence[str] = ()
+    rows: Sequence[Sequence[str]] = ()
     notes: Sequence[str] = ()
 
     @property
-    def marks(self) -> dict[str, Mark]:
-        """One mark of every name, for a legend."""
-        found: dict[str, Mark] = {}
+    def legend(self) -> dict[str, Mark]:
+        """The first mark of each name."""
+        marks: dict[str, Mark] = {}
         for panel in self.panels:
             for mark in panel.marks if isinstance(panel, Panel) else ():
                 if not isinstance(mark, Notes) and mark.name:
-                    found.setdefault(mark.name, mark)
-        return found
-
-
-LIGHT = ("#0060a8", "#a84300", "#00684a", "#8a3a78")
-DARK = ("#6cb6ff", "#ff9b5e", "#4fd1a5", "#e39bd0")
-"""Lines and dots, on white and on black; each with a dash or a marker of its own as well."""
-SOFT_LIGHT, SOFT_DARK = "#57606a", "#a3adb8"
-HEAT_LIGHT, HEAT_DARK = "#8ec5f0", "#1f5f96"
-TEXT_LIGHT, TEXT_DARK = "#1b1f24", "#e6e9ec"
-PAGE_LIGHT, PAGE_DARK = "#ffffff", "#14171a"
-LINE_LIGHT, LINE_DARK = "#d0d7de", "#39424b"
-
-
-def shade(value: float | None, most: float) -> float:
-    """How full the colour of a cell is, from 0 to 1."""
-    return 0.0 if value is None or most <= 0 else min(value / most, 1.0)
-
-
-def share(value: float) -> str:
-    """A share in a small cell: .07, and "·" below half a hundredth."""
-    if value < 0.005:
-        return "·"
-    return f"{value:.2f}".removeprefix("0") if value < 0.995 else "1"
+                    marks.setdefault(mark.name, mark)
+        return marks
