@@ -15,6 +15,7 @@ FLOORS = (
     ("errors",),
     ("_types",),
     ("_math", "_ranges", "_text"),
+    ("_settings",),
     ("files",),
     ("artifacts", "present", "provenance"),
     ("task",),

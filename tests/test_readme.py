@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from labelmass.cli import cli
-from labelmass.cli.options import ModelLoader
+from labelmass.cli.models import ModelLoader
 from labelmass.lm.base import LanguageModel
 
 ROOT = Path(__file__).parents[1]

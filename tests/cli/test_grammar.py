@@ -85,7 +85,7 @@ def test_methods_are_named_apart_or_together() -> None:
     )  # a command keeps the help option it is given
     for given in (["--method", "hard", "--method", "unary"], ["--method", "hard,unary"]):
         context = command.make_context("score", ["x.jsonl", *given], parent=above)
-        assert list(context.params["methods"]) == ["hard", "unary"]
+        assert list(context.params["method"]) == ["hard", "unary"]
 
 
 def test_the_documentation_has_the_exit_statuses() -> None:

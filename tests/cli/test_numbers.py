@@ -13,7 +13,7 @@ from labelmass.cli.numbers import Real
 
 VALUES = ("nan", "-1", "0", "inf", "-inf", "ten")
 ZERO = (
-    *("--seed", "--demonstrations", "--draws", "--weight-decay"),
+    *("--seed", "--demonstrations", "--draws", "--weight-decay", "--tolerance"),
     *("--multi-share", "--threshold", "--min-mass", "--review-budget", "--review-risk"),
     *("--dev-share", "--dropout", "--warm-up"),
 )

@@ -24,7 +24,7 @@ from helpers.levels import level_model, people
 from helpers.proofs import LONG
 from labelmass.cli import cli, walk
 from labelmass.cli.exits import Exit
-from labelmass.cli.options import ModelLoader
+from labelmass.cli.models import ModelLoader
 from labelmass.errors import ModelError
 
 MOOD = ("-t", "mood.toml")

@@ -26,7 +26,7 @@ from helpers.commands import run, write_lines
 from helpers.levels import LABELS, level_model, people
 from labelmass.calibration import CALIBRATORS, Calibrator, fit
 from labelmass.cli.classifiers import load_rules
-from labelmass.cli.judging import GOLD, read_targets
+from labelmass.cli.records import read_targets
 from labelmass.datasets.importing import import_files
 from labelmass.decisions import Policy, compare, decide
 from labelmass.errors import LabelMassError
@@ -44,8 +44,10 @@ from labelmass.supervised import Classifier
 from labelmass.supervised.sentences import KIND as SENTENCES
 from labelmass.supervised.states import KIND as STATES
 from labelmass.supervised.tfidf import Tfidf
+from labelmass.targets import GOLD
 from labelmass.task import Record, Task
 from labelmass.task.demonstrations import read_demonstrations
+from labelmass.task.record import Fields
 
 OURS = (LabelMassError, click.ClickException, OSError)
 """Errors that the command line turns into one line on stderr."""
@@ -79,9 +81,8 @@ def use_records(path: Path) -> None:
 def use_targets(path: Path) -> None:
     """As it is said which rules can be used, that each fails is no error by itself."""
     for rule in GOLD:
-        options = {"gold": rule, "text_column": None, "id_column": None}
         try:
-            read_targets(str(path), MOOD, options)
+            read_targets(str(path), MOOD, Fields(), rule)
         except OURS:
             if rule == list(GOLD)[-1]:
                 raise

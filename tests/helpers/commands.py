@@ -10,7 +10,7 @@ from typing import Any
 from click.testing import CliRunner, Result
 
 from labelmass.cli import cli
-from labelmass.cli.options import ModelLoader
+from labelmass.cli.models import ModelLoader
 from labelmass.lm.base import LanguageModel
 
 TEXTS = [{"id": f"r{i}", "text": f"{'happy' if i % 2 else 'sad'} number {i}"} for i in range(30)]

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labelmass._ranges import COUNT, NOT_NEGATIVE, POSITIVE
+from labelmass._settings import check_settings, setting
 from labelmass._types import Normalisation
 from labelmass.answers.draws import Sampler
 from labelmass.answers.frontier import Frontier
@@ -52,19 +53,20 @@ class Budget:
     Raises LabelMassError naming the field and what it may be.
     """
 
-    tolerance: float = 0.01
-    relative: float | None = None
-    nodes: int = 2048
-    depth: int = 256
-    seconds: float | None = None
+    tolerance: float = setting(
+        0.01,
+        "Largest width of an interval; 0 explores until another limit is reached.",
+        within=NOT_NEGATIVE,
+    )
+    relative: float | None = setting(
+        None, "Largest width of an interval relative to its probability.", within=POSITIVE
+    )
+    nodes: int = setting(2048, "Largest number of rows read per record.", within=COUNT)
+    depth: int = setting(256, "Largest number of tokens of an answer.", within=COUNT)
+    seconds: float | None = setting(None, "Largest number of seconds per record.", within=POSITIVE)
 
     def __post_init__(self) -> None:
-        NOT_NEGATIVE.check("tolerance", self.tolerance)
-        for name in ("nodes", "depth"):
-            COUNT.check(name, getattr(self, name))
-        for name in ("relative", "seconds"):
-            if (value := getattr(self, name)) is not None:
-                POSITIVE.check(name, value)
+        check_settings(self)
 
     def limits(self, p: NDArray[np.float64]) -> NDArray[np.float64]:
         """The widest interval each of these probabilities may have."""

@@ -23,6 +23,9 @@ CALIBRATORS: dict[str, Method] = {
     method.name: method for method in (IDENTITY, TEMPERATURE, PLATT, BETA, ISOTONIC, VENN_ABERS)
 }
 
+CALIBRATION_METHODS = (*CALIBRATORS, "auto")
+"""What may be asked for: one of them, or the one that is best on folds."""
+
 
 def find_calibrator(name: str) -> Method:
     """The calibrator called so; FitError lists what there is."""

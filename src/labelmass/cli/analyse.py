@@ -3,42 +3,38 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import ClassVar
 
 import click
 
-from labelmass.cli.options import load_model, model_options, warn_of_changes
+from labelmass._settings import setting
+from labelmass.cli.declare import as_command
+from labelmass.cli.models import load_model, warn_of_changes
+from labelmass.cli.options import ModelOptions, gold_field_setting
+from labelmass.cli.progress import say
+from labelmass.workflows.analysis import analyse
 
 
-@click.command("analyse")
+@dataclass(frozen=True, kw_only=True)
+class Analysis:
+    gold_field: str = gold_field_setting()
+    attention: bool = setting(False, "Also measure attention; the model reads its answers again.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Output:
+    section: ClassVar[str] = "Output"
+
+    json: bool = setting(False, "Print JSON.")
+    markdown: bool = setting(False, "Print one Markdown table.")
+    figures: str | None = setting(None, "Folder for the figures, SVG and PNG.", path="new folder")
+
+
+@as_command("analyse")
 @click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=click.Path(exists=True))
-@click.option(
-    "--gold-field",
-    "gold",
-    default="labels",
-    show_default=True,
-    metavar="FIELD",
-    help="Holds gold labels.",
-)
-@click.option("--json", "as_json", is_flag=True, help="Every number as JSON, instead of tables.")
-@click.option("--markdown", is_flag=True, help="One table as Markdown, instead of tables.")
-@click.option(
-    "--figures", type=click.Path(file_okay=False), metavar="DIR", help="Figures, SVG and PNG."
-)
-@click.option(
-    "--attention", is_flag=True, help="Also where the model looks; it reads its answers again."
-)
-@model_options
-def command(
-    runs: tuple[str, ...],
-    gold: str,
-    as_json: bool,
-    markdown: bool,
-    figures: str | None,
-    attention: bool,
-    **options: Any,
-) -> None:
+def command(runs: tuple[str, ...], analysis: Analysis, model: ModelOptions, output: Output) -> None:
     """Spikiness, stopping, ranking and order of labels, from saved trees, a column a run.
 
     RUN is a folder that --keep-trees or `labelmass compare` wrote, or a folder of such folders.
@@ -54,22 +50,19 @@ def command(
     from rich.console import Console
 
     from labelmass.analysis import demo_sweep, plain, table
-    from labelmass.workflows.analysis import analyse
 
-    if as_json and markdown:
+    if output.json and output.markdown:
         raise click.UsageError("--json and --markdown are two formats: choose one")
     for folder in runs:
         warn_of_changes(folder)
-    model = None
-    if attention:
-        model = load_model(options["model"], options["device"], options["dtype"])
-    found = analyse(runs, gold, model)
+    loaded = load_model(model.model, model) if analysis.attention else None
+    found = analyse(runs, analysis.gold_field, loaded)
     columns = {one.name: one.diagnosis for one in found}
-    if as_json:
+    if output.json:
         sweep = plain(demo_sweep(columns))
         whole = {"runs": [one.to_dict() for one in found], "demo_sweep": sweep}
         click.echo(json.dumps(whole, ensure_ascii=False, allow_nan=False, indent=1))
-    elif markdown:
+    elif output.markdown:
         click.echo(table.markdown(columns), nl=False)
     else:
         console = Console()
@@ -77,9 +70,9 @@ def command(
             console.print(one)
     for one in found:
         for note in one.notes():
-            click.echo(f"{one.name}: {note}", err=True)
-    if figures is not None:
+            say(f"{one.name}: {note}")
+    if output.figures is not None:
         from labelmass.analysis.figures import save_figures
 
-        for path in save_figures(columns, Path(figures)):
-            click.echo(f"saved {path}", err=True)
+        for path in save_figures(columns, Path(output.figures)):
+            say(f"saved {path}")

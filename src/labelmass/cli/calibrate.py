@@ -2,37 +2,63 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import ClassVar
 
 import click
 
 from labelmass._ranges import BETWEEN, SEED
-from labelmass.cli.fitting import fitting_options, read_fitting
-from labelmass.cli.judging import calibration_method_option
-from labelmass.cli.numbers import number
+from labelmass._settings import REQUIRED, setting
+from labelmass.calibration import HoldOut
+from labelmass.cli.declare import as_command
+from labelmass.cli.fitting import read_fitting
+from labelmass.cli.options import (
+    ScoresByOptions,
+    TargetsOptions,
+    TaskOptions,
+    calibration_method_setting,
+)
+from labelmass.cli.progress import say
+from labelmass.task.record import Fields
+from labelmass.workflows.calibration import Calibration, calibrate
 
 
-@click.command("calibrate")
+@dataclass(frozen=True, kw_only=True)
+class Fit:
+    calibration_method: str | None = calibration_method_setting("platt")
+    shared: bool | None = setting(
+        None,
+        "One curve for all labels, or one per label (the default; auto takes the better).",
+        "--shared/--per-label",
+    )
+    hold_out: float | None = setting(
+        None,
+        "Share of the records kept out of the fit for `labelmass tune`.",
+        within=BETWEEN,
+        metavar="SHARE",
+    )
+    seed: int = setting(0, "Seed of folds and hold-out.", within=SEED)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Output:
+    section: ClassVar[str] = "Output"
+
+    out: str = setting(REQUIRED, "File of the calibrator, .json.", path="new file")
+
+
+@as_command("calibrate")
 @click.argument("scores", type=click.Path(exists=True))
-@fitting_options(soft=True)
-@calibration_method_option
-@click.option(
-    "--shared/--per-label",
-    default=None,
-    help="One curve for all labels, or one each (the default; auto takes what is better).",
-)
-@click.option(
-    "--hold-out",
-    type=number(BETWEEN),
-    metavar="SHARE",
-    help="Of the records, kept out of the fit for `labelmass tune`.",
-)
-@click.option(
-    "--seed", type=number(SEED), default=0, show_default=True, help="Of folds and hold-out."
-)
-@click.option("--out", required=True, type=click.Path(dir_okay=False), help="A .json file.")
-def command(scores: str, out: str, **options: Any) -> None:
+def command(
+    scores: str,
+    task: TaskOptions,
+    by: ScoresByOptions,
+    people: TargetsOptions,
+    records: Fields,
+    fit: Fit,
+    output: Output,
+) -> None:
     """Fit the map from the scores in SCORES to what people said in DATA.
 
     SCORES is a .jsonl, .csv or .parquet score file, ours or another system's, or a folder of saved
@@ -47,27 +73,23 @@ def command(scores: str, out: str, **options: Any) -> None:
     """
     from rich.console import Console
 
-    from labelmass.calibration import HoldOut
-    from labelmass.workflows.calibration import calibrate
-
-    scored, targets, _ = read_fitting(scores, options)
-    share = options["hold_out"]
+    scored, targets, _ = read_fitting(scores, task.task, by, people, records)
     with Console(stderr=True).status("fitting"):
         found = calibrate(
             scored,
             targets,
-            method=options["calibration_method"] or "platt",
-            shared=options["shared"],
-            hold_out=None if share is None else HoldOut(share, options["seed"]),
-            soft=options["soft"],
-            seed=options["seed"],
+            method=fit.calibration_method or "platt",
+            shared=fit.shared,
+            hold_out=None if fit.hold_out is None else HoldOut(fit.hold_out, fit.seed),
+            soft=people.soft,
+            seed=fit.seed,
         )
-    found.calibrator.save(Path(out))
+    found.calibrator.save(Path(output.out))
     _show(found)
-    click.echo(f"{scored.method} -> {out}  {found.calibrator.digest}", err=True)
+    say(f"{scored.method} -> {output.out}  {found.calibrator.digest}")
 
 
-def _show(found: Any) -> None:
+def _show(found: Calibration) -> None:
     from rich.console import Console
     from rich.table import Table
 

@@ -1,87 +1,24 @@
-"""Options, input and output of the commands that fit a classifier; and those of using one."""
+"""Classifiers and rules that a command line names, and the output of those that fit some."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
 
 import click
 
-from labelmass.cli.fitting import people_options
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-def _in_a_folder(context: click.Context, option: click.Parameter, file: str | None) -> str | None:
-    if file is not None and not Path(file).parent.is_dir():
-        raise click.BadParameter(f"there is no folder {Path(file).parent}: make it first")
-    return file
+from labelmass.cli.options import ReadingOptions
+from labelmass.cli.progress import say
+from labelmass.estimators.selection import Selection
+from labelmass.supervised import Classifier, States
+from labelmass.workflows.fitting import Fitted
 
 
-def training_options(command: F) -> F:
-    """--gold, --soft/--gold-targets, --group, --cross-fit, --out."""
-    for option in (
-        click.option(
-            "--out", "folder", required=True, type=click.Path(file_okay=False), metavar="DIR"
-        ),
-        click.option(
-            "--cross-fit",
-            type=click.Path(dir_okay=False),
-            callback=_in_a_folder,
-            metavar="FILE",
-            help="A .jsonl file of scores of TRAIN itself, each record's by a fit on the folds "
-            "that it is not in: for `labelmass calibrate`.",
-        ),
-        people_options(soft=True),
-    ):
-        command = option(command)
-    return command
-
-
-def rule_option(command: F) -> F:
-    """--rule."""
-    return click.option(
-        "--rule",
-        "rules",
-        multiple=True,
-        type=click.Path(exists=True, dir_okay=False),
-        metavar="FILE",
-        help="Also select labels by an uncertainty rule that `labelmass fit rule` fitted.",
-    )(command)
-
-
-def classifier_options(command: F) -> F:
-    """--probe, --encoder."""
-    for option in (
-        click.option(
-            "--encoder",
-            "encoders",
-            multiple=True,
-            type=click.Path(exists=True, file_okay=False),
-            metavar="DIR",
-            help="Also score by a classifier of texts that `labelmass fit encoder` fitted.",
-        ),
-        click.option(
-            "--probe",
-            "probes",
-            multiple=True,
-            type=click.Path(exists=True, file_okay=False),
-            metavar="DIR",
-            help="Also score by a probe of this model that `labelmass fit probe` fitted.",
-        ),
-    ):
-        command = option(command)
-    return command
-
-
-def load_classifiers(options: dict[str, Any]) -> list[Any]:
+def load_classifiers(options: ReadingOptions) -> list[Classifier]:
     """What --probe and --encoder name; FitError for a folder that holds no such thing."""
-    from labelmass.supervised import Classifier, States
-
-    found: list[Any] = []
-    for option, probes in (("probes", True), ("encoders", False)):
-        for folder in options[option]:
+    found: list[Classifier] = []
+    for folders, probes in ((options.probes, True), (options.encoders, False)):
+        for folder in folders:
             one = Classifier.load(folder)
             if isinstance(one.source, States) != probes:
                 right = "--encoder" if probes else "--probe"
@@ -90,27 +27,29 @@ def load_classifiers(options: dict[str, Any]) -> list[Any]:
     return found
 
 
-def load_rules(paths: Sequence[str]):
+def load_rules(paths: Sequence[str]) -> list[Selection]:
     """Fitted rules from their files; MethodError names the file that is none."""
-    from labelmass.estimators.selection import Selection
-
     return [Selection.load(path) for path in paths]
 
 
-def keep_fitted(fitted: Any, folder: str, cross_fit: str | None) -> None:
+def say_skipped(skipped: Sequence[tuple[str | int, str]], folder: str) -> None:
+    """The first records that were left out, and where all are listed."""
+    for name, error in skipped[:5]:
+        say(f"left out {name!r}: {error}")
+    if skipped:
+        say(f"{len(skipped)} records left out, see {Path(folder) / 'skipped.jsonl'}")
+
+
+def keep_fitted(fitted: Fitted, folder: str, cross_fit: str | None) -> None:
     """Write what was fitted, say which records were left out, and show the table of labels."""
     if cross_fit is not None:
         fitted.cross_fitted().save(cross_fit)
     fitted.save(folder)
-    for name, error in fitted.skipped[:5]:
-        click.echo(f"left out {name!r}: {error}", err=True)
-    if fitted.skipped:
-        file = Path(folder) / "skipped.jsonl"
-        click.echo(f"{len(fitted.skipped)} records left out, see {file}", err=True)
+    say_skipped(fitted.skipped, folder)
     show_fit(fitted.classifier, folder)
 
 
-def show_fit(classifier: Any, folder: str) -> None:
+def show_fit(classifier: Classifier, folder: str) -> None:
     """The table of labels, notes, and where it went."""
     from rich.console import Console
     from rich.table import Table
@@ -141,4 +80,4 @@ def show_fit(classifier: Any, folder: str) -> None:
         f"{classifier.method}, fitted on {told['records']} records, {told['targets']}; NLL a cell "
         f"in nats, on {told['folds']} folds it has not seen"
     )
-    click.echo(f"{classifier.mark} -> {Path(folder)}", err=True)
+    say(f"{classifier.mark} -> {Path(folder)}")

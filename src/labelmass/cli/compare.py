@@ -3,81 +3,72 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import click
 
-from labelmass._ranges import COUNT, ORDERS, POSITIVE, SAMPLES
-from labelmass.cli.classifiers import classifier_options, load_classifiers, load_rules, rule_option
+from labelmass._settings import REQUIRED, setting
+from labelmass.answers.search import Budget
+from labelmass.cli.classifiers import load_classifiers, load_rules
+from labelmass.cli.declare import as_command
 from labelmass.cli.exits import Exit
-from labelmass.cli.judging import calibration_method_option, judging_options
-from labelmass.cli.numbers import number
-from labelmass.cli.options import (
-    NORMALISATIONS,
+from labelmass.cli.models import (
+    Models,
     announce,
-    device_options,
     load_model,
     load_task,
-    method_option,
-    prompt_options,
-    refuse_asked,
-    task_option,
+    names_of,
+    refuse_prompt_options,
     warn_of_changes,
     warn_of_training,
 )
-from labelmass.cli.records import cutting_option, fields_of, note_source, records_options
-from labelmass.lm.base import LanguageModel
+from labelmass.cli.options import (
+    CuttingOptions,
+    JudgingOptions,
+    ModelsOptions,
+    PromptOptions,
+    ReadingOptions,
+    RunOptions,
+    calibration_method_setting,
+)
+from labelmass.cli.progress import say, watched
+from labelmass.cli.prompts import show_dry_run
+from labelmass.cli.records import note_source
+from labelmass.records import count_records
+from labelmass.task.record import Fields
+from labelmass.workflows.comparison import compare, comparison_plan
 
 
-@click.command("compare")
+@dataclass(frozen=True, kw_only=True)
+class Readings(ReadingOptions):
+    contextual_calibration: Literal["batch"] | None = setting(
+        None, "Remove the bias of each label, estimated on all records."
+    )
+    calibration_method: str | None = calibration_method_setting(None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run(RunOptions):
+    out: str = setting(
+        REQUIRED, "Folder for the trees and the tables.", path="new folder", metavar="RUN"
+    )
+
+
+@as_command("compare")
 @click.argument("source", metavar="INPUT")
-@task_option
-@click.option(
-    "--model",
-    "-m",
-    "models",
-    multiple=True,
-    metavar="MODEL",
-    help="May be repeated. Default: the embedded SmolLM2-135M-Instruct.",
-)
-@device_options
-@method_option
-@click.option("--tolerance", type=number(POSITIVE), default=0.01, show_default=True)
-@click.option(
-    "--nodes", type=number(COUNT), default=2048, show_default=True, help="Most rows per record."
-)
-@click.option("--normalise", type=click.Choice(NORMALISATIONS), default="raw", show_default=True)
-@click.option("--samples", type=number(SAMPLES), help="Answers drawn, where some are.")
-@click.option(
-    "--label-permutations",
-    "orders",
-    type=number(ORDERS),
-    default=1,
-    help="Label orders averaged over.",
-)
-@click.option(
-    "--contextual-calibration",
-    "prior",
-    type=click.Choice(["batch"]),
-    help="Take away what all records share.",
-)
-@rule_option
-@calibration_method_option
-@classifier_options
-@click.option("--limit", type=number(COUNT), help="Refuse to ask more prompts than this in all.")
-@click.option("--batch-size", type=number(COUNT), default=16, show_default=True)
-@click.option("--overwrite", is_flag=True, help="Begin anew where RUN holds other trees.")
-@click.option("--out", "run", required=True, type=click.Path(file_okay=False), metavar="RUN")
-@click.option(
-    "--strict", is_flag=True, help="Exit with 2 if any record failed or missed the tolerance."
-)
-@judging_options
-@records_options
-@cutting_option
-@prompt_options
-def command(source: str, task: str | None, run: str, strict: bool, **options: Any) -> None:
+def command(
+    source: str,
+    prompt: PromptOptions,
+    model: ModelsOptions,
+    readings: Readings,
+    budget: Budget,
+    judging: JudgingOptions,
+    records: Fields,
+    cutting: CuttingOptions,
+    run: Run,
+) -> None:
     """Score every record of INPUT by all methods, and judge them by its labels or annotators.
 
     INPUT holds records with `labels`, `annotators` (a list of labels each) or `distribution`. Every
@@ -93,63 +84,61 @@ def command(source: str, task: str | None, run: str, strict: bool, **options: An
     """
     from rich.console import Console
 
-    from labelmass.cli.progress import say, watched
-    from labelmass.workflows.comparison import compare
-
     if again := Path(source).is_dir():
-        refuse_asked(source, task, options)
+        refuse_prompt_options(source, prompt, records, cutting.max_text_tokens)
+        if run.dry_run:
+            raise click.UsageError("--dry-run is of prompts, and saved trees take none")
         warn_of_changes(source)
     else:
-        note_source(source, options)
-        warn_of_training(source, options)
-    asked = None if again else load_task(task, options)
+        note_source(source, records)
+        warn_of_training(source, names_of(model), records)
+    task = None if again else load_task(prompt, names_of(model))
+    if run.dry_run and task is not None:
+        plan = comparison_plan(
+            task,
+            readings.methods,
+            budget=budget,
+            normalise=readings.normalise,
+            samples=readings.samples,
+            orders=readings.label_permutations,
+        )
+        total = count_records(source)
+        plan.forecast.check(total, run.limit)
+        first = load_model(names_of(model)[0], model, task)
+        limit = cutting.max_text_tokens
+        show_dry_run(source, task, first, records, limit, plan.forecast, total)
+        return
     found = compare(
         source,
-        asked,
-        out=run,
-        models=_Models(options, asked),
-        methods=options["methods"],
-        tolerance=options["tolerance"],
-        nodes=options["nodes"],
-        normalise=options["normalise"],
-        samples=options["samples"],
-        orders=options["orders"],
-        prior=options["prior"],
-        rules=load_rules(options["rules"]),
-        calibration_method=options["calibration_method"],
-        classifiers=load_classifiers(options),
-        gold=options["gold"],
-        threshold=options["threshold"],
-        baseline=options["baseline"],
-        metrics=options["metrics"],
-        draws=options["draws"],
-        limit=options["limit"],
-        batch_size=options["batch_size"],
-        max_text_tokens=options["max_text_tokens"],
-        fields=fields_of(options),
-        overwrite=options["overwrite"],
+        task,
+        out=run.out,
+        models=Models(model, task),
+        methods=readings.methods,
+        budget=budget,
+        normalise=readings.normalise,
+        samples=readings.samples,
+        orders=readings.label_permutations,
+        prior=readings.contextual_calibration,
+        rules=load_rules(readings.rules),
+        calibration_method=readings.calibration_method,
+        classifiers=load_classifiers(readings),
+        gold=judging.gold,
+        threshold=judging.threshold,
+        baseline=judging.baseline,
+        metrics=judging.metrics,
+        draws=judging.draws,
+        limit=run.limit,
+        batch_size=run.batch_size,
+        max_text_tokens=cutting.max_text_tokens,
+        fields=records,
+        overwrite=run.overwrite,
         watch=watched,
         say=say,
         forecast=announce,
     )
     Console().print(found.evaluation)
-    click.echo(f"{run}/comparison.json, .csv, .md and .tex", err=True)
+    say(f"{run.out}/comparison.json, .csv, .md and .tex")
     for line in found.short.lines():
-        click.echo(line, err=True)
-    if found.short and strict:
+        say(line)
+    if found.short and run.strict:
         sys.exit(Exit.FELL_SHORT)
-
-
-class _Models:
-    """The models named, each loaded when it is its turn."""
-
-    def __init__(self, options: dict[str, Any], task: Any) -> None:
-        self._options, self._task = options, task
-        self._named: tuple[str | None, ...] = options["models"] or (None,)
-
-    def __len__(self) -> int:
-        return len(self._named)
-
-    def __iter__(self) -> Iterator[LanguageModel]:
-        for named in self._named:
-            yield load_model(named, self._options["device"], self._options["dtype"], self._task)

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from collections import Counter
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 
 from labelmass._ranges import SEED, Range
-from labelmass.cli.numbers import number
-from labelmass.cli.records import read_source, records_options
+from labelmass._settings import REQUIRED, setting
+from labelmass.cli.declare import as_command
+from labelmass.cli.options import JsonOptions
+from labelmass.cli.progress import say
+from labelmass.cli.records import read_source
+from labelmass.errors import LabelMassError
+from labelmass.records import BadRecord
+from labelmass.task import Record
+from labelmass.task.record import Fields
 
 
 @click.group("data")
@@ -24,19 +32,20 @@ def command() -> None:
     """
 
 
-@command.command("import")
+@dataclass(frozen=True, kw_only=True)
+class Import:
+    map: str | None = setting(
+        None,
+        "Map of labels: a .toml file, or one that `labelmass data sources` lists.",
+        metavar="MAP",
+    )
+    out: str = setting(REQUIRED, "File of records, .jsonl.", path="new file")
+
+
+@as_command("import", command)
 @click.argument("source", metavar="FORMAT")
 @click.argument("files", metavar="FILE...", nargs=-1, required=True)
-@click.option(
-    "--map",
-    "label_map",
-    metavar="MAP",
-    help="Where each label goes: a .toml file, or a map that `labelmass data sources` lists.",
-)
-@click.option(
-    "--out", required=True, type=click.Path(dir_okay=False), metavar="FILE", help="A .jsonl file."
-)
-def import_(source: str, files: tuple[str, ...], label_map: str | None, out: str) -> None:
+def import_(source: str, files: tuple[str, ...], importing: Import) -> None:
     """Turn the files of a public dataset into records; `labelmass data sources` lists the formats.
 
     Nothing is downloaded. Beside the records stands a .source.json file: hashes, licence, rules.
@@ -49,8 +58,8 @@ def import_(source: str, files: tuple[str, ...], label_map: str | None, out: str
     """
     from labelmass.datasets.importing import import_files
 
-    found = import_files(source, files, label_map)
-    beside = found.write(out)
+    found = import_files(source, files, importing.map)
+    beside = found.write(importing.out)
     counts = found.counts()
     width = max(map(len, counts), default=0)
     unknown = _unknown(found.records)
@@ -58,48 +67,39 @@ def import_(source: str, files: tuple[str, ...], label_map: str | None, out: str
         note = f"  unknown for {unknown[label]}" if label in unknown else ""
         click.echo(f"{label:<{width}}{count:>8}{note}")
     for reason, count in found.left_out.items():
-        click.echo(f"left out: {count} {reason}", err=True)
-    click.echo(f"{len(found.records)} records -> {out}, {beside}", err=True)
+        say(f"left out: {count} {reason}")
+    say(f"{len(found.records)} records -> {importing.out}, {beside}")
 
 
 def _unknown(records: list[dict[str, Any]]) -> dict[str, int]:
-    from collections import Counter
-
     return Counter(label for record in records for label in record.get("unknown", ()))
 
 
-@command.command("split")
+@dataclass(frozen=True, kw_only=True)
+class Split:
+    parts: tuple[str, ...] = setting(
+        (),
+        "Parts and their shares, `train=0.8 test=0.2`, quoted as one word or one at a time.",
+        metavar="NAME=SHARE",
+    )
+    by: str | None = setting(None, "Field that names the part of each record.", metavar="FIELD")
+    seed: int = setting(0, "Seed of the split.", within=SEED)
+    group: str | None = setting(
+        None, "Field whose equal values mark records that stay together.", metavar="FIELD"
+    )
+    near_duplicates: float | None = setting(
+        None,
+        "Cosine from which texts stay together, such as 0.8; with --by they are only counted.",
+        within=Range(0, 1, low_open=True),
+        metavar="COSINE",
+    )
+    out: str = setting(REQUIRED, "Folder for the parts.", path="new folder")
+
+
+@as_command("split", command)
 @click.argument("source", metavar="FILE")
-@click.option(
-    "--parts",
-    metavar="NAME=SHARE",
-    help="Parts and their shares, `train=0.8 test=0.2`, in one word with quotes or one at a time.",
-    multiple=True,
-)
 @click.argument("more", metavar="[NAME=SHARE]...", nargs=-1)
-@click.option("--by", metavar="FIELD", help="Keep the split that a field of the records names.")
-@click.option("--seed", type=number(SEED), default=0, show_default=True)
-@click.option("--group", metavar="FIELD", help="Records with one value stay together.")
-@click.option(
-    "--near-duplicates",
-    "threshold",
-    type=number(Range(0, 1, low_open=True)),
-    metavar="COSINE",
-    help="Texts at least this alike stay together: 0.8, say. With --by they are only counted.",
-)
-@click.option("--out", required=True, type=click.Path(file_okay=False), metavar="DIR")
-@records_options
-def split(
-    source: str,
-    parts: tuple[str, ...],
-    more: tuple[str, ...],
-    by: str | None,
-    seed: int,
-    group: str | None,
-    threshold: float | None,
-    out: str,
-    **options: Any,
-) -> None:
+def split(source: str, more: tuple[str, ...], split: Split, records: Fields) -> None:
     """Split the records of FILE into DIR/NAME.jsonl, and write down how in DIR/split.json.
 
     The same records and seed give the same split, whatever their order.
@@ -111,27 +111,27 @@ def split(
       labelmass data split goemotions.jsonl --by split --near-duplicates 0.8 --out parts
     """
     from labelmass.datasets.splits import kept_split, split_records
-    from labelmass.errors import LabelMassError
     from labelmass.files.writing import file_hash, write_json, write_records
-    from labelmass.records import BadRecord
-    from labelmass.task.record import Record
 
-    words = [word for option in (*parts, *more) for word in option.split()]
-    if bool(words) == bool(by):
+    words = [word for option in (*split.parts, *more) for word in option.split()]
+    if bool(words) == bool(split.by):
         raise click.UsageError("name parts (--parts train=0.8 test=0.2) or a field (--by split)")
-    if by and group:
+    if split.by and split.group:
         raise click.UsageError("--group has no say where --by keeps a split")
     shares = _shares(words)
-    records: list[Record] = []
-    for line, item in read_source(source, options):
+    whole: list[Record] = []
+    for line, item in read_source(source, records):
         if isinstance(item, BadRecord):
             raise LabelMassError(f"{source}, line {line}: {item.error}")
-        records.append(item)
-    if by:
-        found = kept_split(records, by, threshold=threshold)
+        whole.append(item)
+    threshold = split.near_duplicates
+    if split.by:
+        found = kept_split(whole, split.by, threshold=threshold)
     else:
-        found = split_records(records, shares, seed=seed, group=group, threshold=threshold)
-    folder = Path(out)
+        found = split_records(
+            whole, shares, seed=split.seed, group=split.group, threshold=threshold
+        )
+    folder = Path(split.out)
     for name in found.parts:
         if Path(name).name != name or name.startswith("."):
             raise LabelMassError(f"a part cannot be called {name!r}: it is to be a file name")
@@ -144,10 +144,10 @@ def split(
         click.echo(f"{name:<12}{len(part):>8}")
     for key in ("clusters_of_several", "largest_cluster", "clusters_in_several_parts"):
         if key in found.report:
-            click.echo(f"{key.replace('_', ' ')}: {found.report[key]}", err=True)
+            say(f"{key.replace('_', ' ')}: {found.report[key]}")
     if found.left_out:
-        click.echo(f"{found.left_out} records have no {by!r} and are in no part", err=True)
-    click.echo(f"-> {folder / 'split.json'}", err=True)
+        say(f"{found.left_out} records have no {split.by!r} and are in no part")
+    say(f"-> {folder / 'split.json'}")
 
 
 def _shares(words: list[str]) -> dict[str, float]:
@@ -163,10 +163,9 @@ def _shares(words: list[str]) -> dict[str, float]:
     return shares
 
 
-@command.command("sources")
+@as_command("sources", command)
 @click.argument("name", required=False)
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
-def sources(name: str | None, as_json: bool) -> None:
+def sources(name: str | None, output: JsonOptions) -> None:
     """List the datasets that `labelmass data import` reads, or show one, or a map of labels.
 
     \b
@@ -177,7 +176,6 @@ def sources(name: str | None, as_json: bool) -> None:
     """
     from labelmass.datasets.sources import SOURCES
     from labelmass.datasets.sources.maps import open_map, shipped_maps
-    from labelmass.errors import LabelMassError
 
     maps = shipped_maps()
     if name in maps:
@@ -186,7 +184,7 @@ def sources(name: str | None, as_json: bool) -> None:
     if name is not None and name not in SOURCES:
         raise LabelMassError(f"no source {name!r}: one of {', '.join([*SOURCES, *maps])}")
     shown = [SOURCES[name]] if name else list(SOURCES.values())
-    if as_json:
+    if output.json:
         told = [{k: v for k, v in asdict(source).items() if k != "read"} for source in shown]
         click.echo(json.dumps(told, ensure_ascii=False, indent=1))
         return

@@ -3,24 +3,43 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import click
 
-from labelmass.cli.fitting import calibrator_options, read_for_policy, scores_by_option
+from labelmass._settings import REQUIRED, setting
+from labelmass.cli.declare import as_command
+from labelmass.cli.fitting import read_for_policy
+from labelmass.cli.options import CalibratorOptions
+from labelmass.cli.progress import say
+from labelmass.decisions import Decisions, Policy
+from labelmass.errors import LabelMassError
 from labelmass.files.writing import replacing, write_records
 
 ENDINGS = (".jsonl", ".csv")
 
 
-@click.command("decide")
+def _out_file(name: str) -> str:
+    if Path(name).suffix.lower() not in ENDINGS:
+        raise LabelMassError(f"its name must end in {' or '.join(ENDINGS)}")
+    return name
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deciding:
+    section: ClassVar[str] = "Decisions"
+
+    policy: str = setting(REQUIRED, "Policy from `labelmass tune`.", path="file")
+    out: str | None = setting(
+        None, "File of decisions, .jsonl or .csv.", path="new file", parse=_out_file
+    )
+
+
+@as_command("decide")
 @click.argument("scores", type=click.Path(exists=True))
-@click.option("--policy", "path", required=True, type=click.Path(exists=True, dir_okay=False))
-@scores_by_option
-@calibrator_options
-@click.option("--out", type=click.Path(dir_okay=False), help="A .jsonl or .csv file.")
-def command(scores: str, path: str, out: str | None, **options: Any) -> None:
+def command(scores: str, by: CalibratorOptions, deciding: Deciding) -> None:
     """What a policy that `labelmass tune` wrote does with the records in SCORES.
 
     Each record gets an action for each label, and the strictest of them. A label whose interval
@@ -33,22 +52,19 @@ def command(scores: str, path: str, out: str | None, **options: Any) -> None:
       labelmass decide scores.jsonl --policy policy.toml --out decisions.jsonl
       labelmass decide scores.jsonl --policy policy.toml --calibrator cal.json
     """
-    from labelmass.decisions import Policy
-
-    if out is not None and Path(out).suffix.lower() not in ENDINGS:
-        raise click.UsageError(f"--out {out}: its name must end in {' or '.join(ENDINGS)}")
-    policy = Policy.load(path)
-    scored = read_for_policy(scores, policy, options)
-    found = scored.decide(policy, force=options["force"])
+    policy = Policy.load(deciding.policy)
+    scored = read_for_policy(scores, policy, by)
+    found = scored.decide(policy, force=by.force)
     _show(found)
-    if out is None:
+    if deciding.out is None:
         return
+    out = Path(deciding.out)
     rows = [{"id": name, **row} for name, row in zip(scored.ids, found.to_rows(), strict=True)]
-    (write_records if out.lower().endswith(".jsonl") else _write_csv)(Path(out), rows)
-    click.echo(f"{len(rows)} records -> {out}", err=True)
+    (write_records if out.suffix.lower() == ".jsonl" else _write_csv)(out, rows)
+    say(f"{len(rows)} records -> {out}")
 
 
-def _show(found: Any) -> None:
+def _show(found: Decisions) -> None:
     from rich.console import Console
     from rich.table import Table
 

@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from dataclasses import dataclass
+from typing import ClassVar
 
 import click
 
+from labelmass._settings import REQUIRED, setting
+from labelmass.cli.declare import as_command
 from labelmass.cli.exits import Exit
-from labelmass.cli.fitting import calibrator_options, read_for_policy, scores_by_option
+from labelmass.cli.fitting import read_for_policy
+from labelmass.cli.options import CalibratorOptions
+from labelmass.decisions import Policy
+from labelmass.decisions.drift import MASSES, Drift
+from labelmass.errors import FitError
+from labelmass.workflows.decision import drift
 
 
-@click.command("drift")
+@dataclass(frozen=True, kw_only=True)
+class Comparing:
+    section: ClassVar[str] = "Comparison"
+
+    policy: str = setting(REQUIRED, "Policy from `labelmass tune`.", path="file")
+    strict: bool = setting(False, "Exit with 2 if there is a warning.")
+
+
+@as_command("drift")
 @click.argument("scores", type=click.Path(exists=True))
-@click.option("--policy", "path", required=True, type=click.Path(exists=True, dir_okay=False))
-@scores_by_option
-@calibrator_options
-@click.option("--strict", is_flag=True, help="Exit with 2 if there is a warning.")
-def command(scores: str, path: str, strict: bool, **options: Any) -> None:
+def command(scores: str, by: CalibratorOptions, comparing: Comparing) -> None:
     """Warn, with numbers, where the scores in SCORES differ from those a policy was made on.
 
     It compares the share given each label, the distribution of its scores, off-format mass, what of
@@ -29,29 +41,24 @@ def command(scores: str, path: str, strict: bool, **options: Any) -> None:
     Example:
       labelmass drift today.jsonl --policy policy.toml --strict
     """
-    from labelmass.decisions import Policy
-    from labelmass.errors import FitError
-    from labelmass.workflows.decision import drift
-
+    path = comparing.policy
     policy = Policy.load(path)
     if policy.reference is None:
         raise FitError(f"{path} remembers no scores to compare with: make it with `labelmass tune`")
-    scored = read_for_policy(scores, policy, options)
-    found = drift(scored, policy, force=options["force"])
+    scored = read_for_policy(scores, policy, by)
+    found = drift(scored, policy, force=by.force)
     _show(found, policy.reference.records)
     for warning in found.warnings:
         click.echo(f"warning: {warning}")
     if not found.warnings:
         click.echo("no change beyond chance")
-    elif strict:
+    elif comparing.strict:
         sys.exit(Exit.FELL_SHORT)
 
 
-def _show(found: Any, then: int) -> None:
+def _show(found: Drift, then: int) -> None:
     from rich.console import Console
     from rich.table import Table
-
-    from labelmass.decisions.drift import MASSES
 
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     table.add_column("label", overflow="fold")

@@ -2,26 +2,40 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import ClassVar
 
 import click
 
-from labelmass.cli.judging import judge, judging_options, read_targets
-from labelmass.cli.options import task_option
-from labelmass.cli.records import records_options
+from labelmass._settings import REQUIRED, setting
+from labelmass.cli.declare import as_command
+from labelmass.cli.models import need_task
+from labelmass.cli.options import JudgingOptions, TaskOptions
+from labelmass.cli.progress import say
+from labelmass.cli.records import read_targets
+from labelmass.evaluation import Threshold, evaluate
+from labelmass.scores import Scores
+from labelmass.task.record import Fields
 
 
-@click.command("evaluate")
+@dataclass(frozen=True, kw_only=True)
+class Judging(JudgingOptions):
+    targets: str = setting(REQUIRED, "Records with human labels.", metavar="DATA")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Output:
+    section: ClassVar[str] = "Output"
+
+    out: str | None = setting(None, "Folder for the tables.", path="new folder")
+
+
+@as_command("evaluate")
 @click.argument("scores", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False))
-@click.option(
-    "--targets", "source", required=True, metavar="DATA", help="The records, with what people said."
-)
-@task_option
-@click.option("--out", type=click.Path(file_okay=False), help="Folder for the tables.")
-@judging_options
-@records_options
-def command(scores: tuple[str, ...], source: str, task: str | None, **options: Any) -> None:
+def command(
+    scores: tuple[str, ...], task: TaskOptions, judging: Judging, records: Fields, output: Output
+) -> None:
     """Judge the scores in files, ours or another system's, by the labels or annotators in DATA.
 
     A score file is JSONL (`id`, and `labels`: by name a number or {p, low, high}), CSV or Parquet
@@ -35,20 +49,29 @@ def command(scores: tuple[str, ...], source: str, task: str | None, **options: A
     """
     from rich.console import Console
 
-    from labelmass.scores import Scores
-    from labelmass.task import Task
-
-    if task is None:
-        raise click.UsageError("name a task: --task emotions (see `labelmass list tasks`)")
-    asked = Task.load(task)
-    targets = read_targets(source, asked, options)
-    found: dict[str, Any] = {}
+    asked = need_task(task.task)
+    targets = read_targets(judging.targets, asked, records, judging.gold)
+    found: dict[str, Scores] = {}
     for path in scores:
         for name, one in Scores.load(path, asked.label_names, ids=targets.ids).each.items():
             found[name if name not in found else f"{Path(path).stem}/{name}"] = one
-    evaluation = judge(found, targets, asked.format.single, options)
-    head = {"task": asked.name, "task_hash": asked.hash, "scores": list(scores), "input": source}
+    single = asked.format.single
+    evaluation = evaluate(
+        found,
+        targets,
+        judging.metrics or None,
+        threshold=None if single else Threshold(judging.threshold),
+        baseline=judging.baseline,
+        single=single,
+        draws=judging.draws,
+    )
+    head = {
+        "task": asked.name,
+        "task_hash": asked.hash,
+        "scores": list(scores),
+        "input": judging.targets,
+    }
     Console().print(evaluation)
-    if (out := options["out"]) is not None:
-        evaluation.save(out, "evaluation", head)
-        click.echo(f"{out}/evaluation.json, .csv, .md and .tex", err=True)
+    if output.out is not None:
+        evaluation.save(output.out, "evaluation", head)
+        say(f"{output.out}/evaluation.json, .csv, .md and .tex")

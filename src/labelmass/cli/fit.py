@@ -2,29 +2,42 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, get_args
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import ClassVar
 
 import click
 
-from labelmass._ranges import BETWEEN, COUNT, SEED, Range
-from labelmass.cli.classifiers import keep_fitted, training_options
-from labelmass.cli.numbers import number
-from labelmass.cli.options import (
+from labelmass._ranges import BETWEEN, SEED, Range
+from labelmass._settings import REQUIRED, setting
+from labelmass.cli.classifiers import keep_fitted
+from labelmass.cli.declare import as_command
+from labelmass.cli.models import (
     load_model,
     load_task,
-    model_options,
-    prompt_options,
-    refuse_asked,
-    task_option,
+    names_of,
+    need_task,
+    refuse_prompt_options,
     warn_of_changes,
     warn_of_training,
 )
-from labelmass.cli.records import fields_of, note_source, records_options
+from labelmass.cli.options import (
+    BatchOptions,
+    ModelOptions,
+    PeopleOptions,
+    PromptOptions,
+    TaskOptions,
+    gold_field_setting,
+)
+from labelmass.cli.progress import say, watched
+from labelmass.cli.records import note_source
+from labelmass.errors import LabelMassError
 from labelmass.estimators.selection import RULES
+from labelmass.scoring.saved_trees import is_saved
 from labelmass.supervised.states import Steps
-
-if TYPE_CHECKING:
-    from labelmass.workflows.probing import Study
+from labelmass.task.record import Fields
+from labelmass.workflows.fitting import fit_encoder, fit_probe, fit_rule
+from labelmass.workflows.probing import Study
 
 
 @click.group("fit")
@@ -37,20 +50,47 @@ def command() -> None:
     """
 
 
-@command.command("encoder")
+def _in_a_folder(file: str) -> str:
+    if not Path(file).parent.is_dir():
+        raise LabelMassError(f"there is no folder {Path(file).parent}: make it first")
+    return file
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitOutput:
+    section: ClassVar[str] = "Output"
+
+    out: str = setting(REQUIRED, "Folder for the classifier.", path="new folder")
+    cross_fit: str | None = setting(
+        None,
+        "File of scores of TRAIN itself, .jsonl, each record scored by a fit on the folds without "
+        "it: for `labelmass calibrate`.",
+        path="new file",
+        parse=_in_a_folder,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Encoder:
+    features: str = setting(
+        "tfidf",
+        "Features of a text: tfidf; minilm (all-MiniLM-L6-v2); or the folder of a transformers "
+        "encoder.",
+        metavar="NAME",
+    )
+    seed: int = setting(0, "Seed of the folds.", within=SEED)
+
+
+@as_command("encoder", command)
 @click.argument("source", metavar="TRAIN")
-@task_option
-@click.option(
-    "--features",
-    default="tfidf",
-    show_default=True,
-    metavar="NAME",
-    help="tfidf; minilm (all-MiniLM-L6-v2); or the folder of a transformers encoder.",
-)
-@training_options
-@records_options
-@click.option("--seed", type=number(SEED), default=0, show_default=True, help="Of the folds.")
-def encoder(source: str, task: str | None, folder: str, **options: Any) -> None:
+def encoder(
+    source: str,
+    task: TaskOptions,
+    encoder: Encoder,
+    people: PeopleOptions,
+    records: Fields,
+    output: FitOutput,
+) -> None:
     """Fit a logistic regression a label on the texts of TRAIN, and what people said of them.
 
     TRAIN holds records with `labels`, `annotators` or `distribution`. The strength C of every label
@@ -67,58 +107,53 @@ def encoder(source: str, task: str | None, folder: str, **options: Any) -> None:
     """
     from rich.console import Console
 
-    from labelmass.task import Task
-    from labelmass.workflows.fitting import fit_encoder
-
-    if task is None:
-        raise click.UsageError("name a task: --task emotions (see `labelmass list tasks`)")
-    note_source(source, options)
+    asked = need_task(task.task)
+    note_source(source, records)
     with Console(stderr=True).status("fitting"):
         fitted = fit_encoder(
             source,
-            Task.load(task),
-            features=options["features"],
-            gold=options["gold"],
-            group=options["group"],
-            soft=options["soft"],
-            fields=fields_of(options),
-            seed=options["seed"],
+            asked,
+            features=encoder.features,
+            gold=people.gold,
+            group=people.group,
+            soft=people.soft,
+            fields=records,
+            seed=encoder.seed,
         )
-    keep_fitted(fitted, folder, options["cross_fit"])
+    keep_fitted(fitted, output.out, output.cross_fit)
 
 
-@command.command("probe")
+@dataclass(frozen=True, kw_only=True)
+class Probe:
+    layer: int = setting(
+        -1,
+        "Layer of the states: 0 the embeddings, n the last of n layers, -1 the last after the "
+        "final norm.",
+    )
+    steps: Steps = setting(
+        "first",
+        "State that predicts the first label of the answer, or the mean over all its labels.",
+    )
+    hold_out: float = setting(
+        0.2,
+        "Share of the records held out for the study of the probes.",
+        within=BETWEEN,
+        metavar="SHARE",
+    )
+
+
+@as_command("probe", command)
 @click.argument("source", metavar="TRAIN")
-@task_option
-@model_options
-@click.option(
-    "--layer",
-    type=int,
-    default=-1,
-    show_default=True,
-    help="0 the embeddings, n the last of n layers; -1 the last, after the final norm.",
-)
-@click.option(
-    "--steps",
-    type=click.Choice(get_args(Steps)),
-    default="first",
-    show_default=True,
-    help="The state that predicts the answer's first label, or the mean over all of its labels.",
-)
-@click.option(
-    "--hold-out",
-    type=number(BETWEEN),
-    default=0.2,
-    show_default=True,
-    metavar="SHARE",
-    help="Of the records, judged in the study by probes fitted on the others.",
-)
-@click.option("--batch-size", type=number(COUNT), default=16, show_default=True)
-@click.option("--overwrite", is_flag=True, help="Begin anew where another run left a journal.")
-@training_options
-@records_options
-@prompt_options
-def probe(source: str, task: str | None, folder: str, **options: Any) -> None:
+def probe(
+    source: str,
+    prompt: PromptOptions,
+    model: ModelOptions,
+    probe: Probe,
+    people: PeopleOptions,
+    records: Fields,
+    run: BatchOptions,
+    output: FitOutput,
+) -> None:
     """Fit a logistic regression a label on the model's hidden states where it answers.
 
     TRAIN holds records with `labels`, `annotators` or `distribution`, or is a folder that
@@ -135,38 +170,33 @@ def probe(source: str, task: str | None, folder: str, **options: Any) -> None:
       labelmass score texts.jsonl --task emotions --probe probe --out scores.jsonl
       labelmass compare dev.jsonl --task emotions --probe probe --encoder tfidf --out run
     """
-    from labelmass.cli.progress import say, watched
-    from labelmass.scoring.saved_trees import is_saved
-    from labelmass.workflows.fitting import fit_probe
-
-    seed: int = options["seed"] or 0
     if again := is_saved(source):
-        refuse_asked(source, task, {**options, "seed": None})
+        refuse_prompt_options(source, replace(prompt, seed=None), records)
         warn_of_changes(source)
     else:
-        note_source(source, options)
-        warn_of_training(source, options)
-    asked = None if again else load_task(task, options)
-    model = load_model(options["model"], options["device"], options["dtype"], asked)
+        note_source(source, records)
+        warn_of_training(source, names_of(model), records)
+    asked = None if again else load_task(prompt, names_of(model))
+    loaded = load_model(model.model, model, asked)
     fitted = fit_probe(
         source,
-        folder,
+        output.out,
         asked,
-        model,
-        steps=options["steps"],
-        layer=options["layer"],
-        gold=options["gold"],
-        group=options["group"],
-        soft=options["soft"],
-        hold_out=options["hold_out"],
-        batch_size=options["batch_size"],
-        fields=fields_of(options),
-        overwrite=options["overwrite"],
-        seed=seed,
+        loaded,
+        steps=probe.steps,
+        layer=probe.layer,
+        gold=people.gold,
+        group=people.group,
+        soft=people.soft,
+        hold_out=probe.hold_out,
+        batch_size=run.batch_size,
+        fields=records,
+        overwrite=run.overwrite,
+        seed=prompt.seed or 0,
         watch=watched,
         say=say,
     )
-    keep_fitted(fitted, folder, options["cross_fit"])
+    keep_fitted(fitted, output.out, output.cross_fit)
     if fitted.note:
         say(f"note: {fitted.note}")
     if fitted.study is not None:
@@ -195,30 +225,23 @@ def _show_study(study: Study) -> None:
     click.echo(f"fitted on {study.fitted} records, judged on {study.judged} held out")
 
 
-@command.command("rule")
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    uncertainty: str = setting(
+        REQUIRED,
+        "Measure of uncertainty that the rule thresholds.",
+        choices=tuple(RULES),
+    )
+    gold_field: str = gold_field_setting()
+    max_labels: int = setting(
+        2, "Largest number of labels of a certain record.", within=Range(2, whole=True)
+    )
+    out: str = setting(REQUIRED, "File of the rule, .json.", path="new file")
+
+
+@as_command("rule", command)
 @click.argument("trees", type=click.Path(exists=True, file_okay=False))
-@click.option(
-    "--uncertainty",
-    required=True,
-    type=click.Choice(list(RULES)),
-    help="Measure of uncertainty that the rule sets a threshold on.",
-)
-@click.option(
-    "--gold-field",
-    default="labels",
-    show_default=True,
-    metavar="FIELD",
-    help="Field of the true labels.",
-)
-@click.option(
-    "--max-labels",
-    type=number(Range(2, whole=True)),
-    default=2,
-    show_default=True,
-    help="Labels of a sure record.",
-)
-@click.option("--out", required=True, type=click.Path(dir_okay=False), help="A .json file.")
-def rule(trees: str, uncertainty: str, gold_field: str, max_labels: int, out: str) -> None:
+def rule(trees: str, rule: Rule) -> None:
     """Fit the threshold of an uncertainty rule (probability, entropy or logtoku).
 
     TREES is a folder that --keep-trees wrote, of records with their true labels. Records the
@@ -230,9 +253,7 @@ def rule(trees: str, uncertainty: str, gold_field: str, max_labels: int, out: st
       labelmass fit rule train --uncertainty logtoku --out logtoku.json
       labelmass score test.jsonl --task llama-guard-3 --rule logtoku.json
     """
-    from labelmass.workflows.fitting import fit_rule
-
     warn_of_changes(trees)
-    fitted = fit_rule(trees, uncertainty, gold=gold_field, most=max_labels)
-    fitted.save(out)
-    click.echo(f"{fitted.name}, fitted on {len(fitted.fitted_on)} records -> {out}", err=True)
+    fitted = fit_rule(trees, rule.uncertainty, gold=rule.gold_field, most=rule.max_labels)
+    fitted.save(rule.out)
+    say(f"{fitted.name}, fitted on {len(fitted.fitted_on)} records -> {rule.out}")

@@ -1,144 +1,55 @@
-"""Options and input of the commands that fit something on scores and what people said."""
+"""Input of the commands that take scores and what people said of the same records."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
 
-import click
-
-from labelmass.cli.judging import gold_option, read_targets
-from labelmass.cli.options import task_option, warn_of_changes
-from labelmass.cli.records import records_options
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-def scores_by_option(command: F) -> F:
-    """--scores-by: whose scores."""
-    return click.option(
-        "--scores-by",
-        metavar="METHOD",
-        help="Method whose scores are taken, where there are several. Default: the first.",
-    )(command)
+from labelmass.calibration import Calibrator
+from labelmass.cli.models import need_task, warn_of_changes
+from labelmass.cli.options import CalibratorOptions, ScoresByOptions, TargetsOptions
+from labelmass.cli.progress import say
+from labelmass.cli.records import read_targets
+from labelmass.decisions import Policy
+from labelmass.scores import Scores
+from labelmass.scores.signature import methods_for
+from labelmass.scoring.saved_trees import SavedTrees
+from labelmass.scoring.score import load_scores
+from labelmass.targets import Targets
+from labelmass.task import Task
+from labelmass.task.record import Fields
 
 
-def calibrator_options(command: F) -> F:
-    """--calibrator, --force."""
-    for option in (
-        click.option("--force", is_flag=True, help="Take scores of another kind all the same."),
-        click.option(
-            "--calibrator",
-            type=click.Path(exists=True, dir_okay=False),
-            metavar="FILE",
-            help="Take the scores through it, unless they went through it already.",
-        ),
-    ):
-        command = option(command)
-    return command
-
-
-def people_options(soft: bool) -> Callable[[F], F]:
-    """--gold, --soft/--gold-targets (by default as given), --group."""
-
-    def decorate(command: F) -> F:
-        for option in (
-            click.option(
-                "--group",
-                default="group",
-                show_default=True,
-                metavar="FIELD",
-                help="Of the records: what belongs together and is never divided.",
-            ),
-            click.option(
-                "--soft/--gold-targets",
-                "soft",
-                default=soft,
-                show_default=True,
-                help="Annotator shares where there are any, or gold sets.",
-            ),
-            gold_option,
-        ):
-            command = option(command)
-        return command
-
-    return decorate
-
-
-def fitting_options(soft: bool) -> Callable[[F], F]:
-    """--targets, --task, --scores-by, --gold, --soft/--gold-targets (by default as given), --group;
-    --text-column, --id-column."""
-
-    def decorate(command: F) -> F:
-        for option in (
-            records_options,
-            people_options(soft),
-            scores_by_option,
-            task_option,
-            click.option(
-                "--targets",
-                required=True,
-                metavar="DATA",
-                help="The records, with what people said.",
-            ),
-        ):
-            command = option(command)
-        return command
-
-    return decorate
-
-
-def task_of(scores: str, name: str | None):
-    """The task named, or the one that saved trees were asked."""
-    from labelmass.scoring.saved_trees import SavedTrees
-    from labelmass.task import Task
-
-    if name is not None:
-        return Task.load(name)
-    if Path(scores).is_dir():
-        return SavedTrees(scores).task
-    raise click.UsageError("name a task: --task emotions (see `labelmass list tasks`)")
-
-
-def read_fitting(scores: str, options: dict[str, Any]):
-    """The scores, the targets and the task that the options name."""
-    from labelmass.scoring.score import load_scores
-
+def read_fitting(
+    scores: str, task: str | None, by: ScoresByOptions, people: TargetsOptions, records: Fields
+) -> tuple[Scores, Targets, Task]:
+    """The scores, the targets and the task that the options name; saved trees know their task."""
     warn_of_changes(scores)
-    task = task_of(scores, options["task"])
-    targets = read_targets(options["targets"], task, options)
-    scored = load_scores(scores, task.label_names, options["scores_by"], ids=targets.ids)
-    note_unsigned(scores, scored)
-    return scored, targets, task
+    of_trees = task is None and Path(scores).is_dir()
+    asked = SavedTrees(scores).task if of_trees else need_task(task)
+    targets = read_targets(people.targets, asked, records, people.gold, people.group)
+    found = load_scores(scores, asked.label_names, by.scores_by, ids=targets.ids)
+    note_unsigned(scores, found)
+    return found, targets, asked
 
 
-def read_through(scored: Any, options: dict[str, Any]):
+def read_through(scores: Scores, options: CalibratorOptions) -> tuple[Scores, Calibrator | None]:
     """The scores through the calibrator named, and it; as they are, and None, if there is none."""
-    from labelmass.calibration import Calibrator
-
-    if options["calibrator"] is None:
-        return scored, None
-    calibrator = Calibrator.load(options["calibrator"])
-    return scored.through(calibrator, force=options["force"]), calibrator
+    if options.calibrator is None:
+        return scores, None
+    calibrator = Calibrator.load(options.calibrator)
+    return scores.through(calibrator, force=options.force), calibrator
 
 
-def read_for_policy(scores: str, policy: Any, options: dict[str, Any]):
+def read_for_policy(scores: str, policy: Policy, options: CalibratorOptions) -> Scores:
     """The scores that a policy is for, if the file has them, through the calibrator named."""
-    from labelmass.scores.signature import methods_for
-    from labelmass.scoring.score import load_scores
-
     warn_of_changes(scores)
     likely = methods_for(policy.signature)
-    scored = load_scores(scores, policy.labels, options["scores_by"], likely=likely)
-    note_unsigned(scores, scored)
-    return read_through(scored, options)[0]
+    found = load_scores(scores, policy.labels, options.scores_by, likely=likely)
+    note_unsigned(scores, found)
+    return read_through(found, options)[0]
 
 
-def note_unsigned(source: str, scored: Any) -> None:
+def note_unsigned(source: str, scores: Scores) -> None:
     """Say that what kind of scores these are cannot be checked, where it cannot."""
-    if scored.signature is None:
-        click.echo(
-            f"note: {source} does not say what kind of scores it holds: that is not checked",
-            err=True,
-        )
+    if scores.signature is None:
+        say(f"note: {source} does not say what kind of scores it holds: that is not checked")

@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from labelmass.cli.options import task_option
+from labelmass.cli.declare import as_command
+from labelmass.cli.options import JsonOptions, TaskOptions
 
 
 @click.group("list")
@@ -21,9 +22,8 @@ def command() -> None:
     """
 
 
-@command.command("tasks")
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
-def tasks(as_json: bool) -> None:
+@as_command("tasks", command)
+def tasks(output: JsonOptions) -> None:
     """List the tasks that come with labelmass.
 
     \b
@@ -32,17 +32,15 @@ def tasks(as_json: bool) -> None:
     """
     from labelmass.task import Task, presets
 
-    if as_json:
+    if output.json:
         click.echo(json.dumps(presets(), ensure_ascii=False))
         return
     for preset, about in presets().items():
         click.echo(f"{preset:<20}{len(Task.load(preset).labels):>4} labels  {about}")
 
 
-@command.command("methods")
-@task_option
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
-def methods(task: str | None, as_json: bool) -> None:
+@as_command("methods", command)
+def methods(task: TaskOptions, output: JsonOptions) -> None:
     """List the methods, with their sources and costs.
 
     With --task also what each takes for a record of it: prompts exactly, rows at most; or why the
@@ -58,7 +56,7 @@ def methods(task: str | None, as_json: bool) -> None:
     from labelmass.supervised import ABOUT
     from labelmass.task import Task
 
-    asked = Task.load(task) if task else None
+    asked = Task.load(task.task) if task.task else None
     rows: list[dict[str, Any]] = []
     for e in ESTIMATORS.values():
         row: dict[str, Any] = {"name": e.name, "summary": e.summary}
@@ -76,7 +74,7 @@ def methods(task: str | None, as_json: bool) -> None:
         {"name": name, "summary": about, "source": source, "cost": f"`labelmass {command}` before"}
         for name, (about, source, command) in ABOUT.items()
     ]
-    if as_json:
+    if output.json:
         click.echo(json.dumps(rows, ensure_ascii=False))
         return
     for row in rows:
@@ -89,7 +87,7 @@ def methods(task: str | None, as_json: bool) -> None:
             click.secho(f"    not for this task: {row['unavailable']}", fg="yellow")
 
 
-@command.command("models")
+@as_command("models", command)
 def models() -> None:
     """List the models that need no download, and what else can be named.
 

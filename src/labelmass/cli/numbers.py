@@ -16,6 +16,8 @@ LARGEST = 2**63 - 1
 class Real(click.FloatRange):
     """A number in a range; unlike click's own type, never NaN or infinite."""
 
+    name = "number"
+
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
@@ -25,9 +27,18 @@ class Real(click.FloatRange):
         return number
 
 
+class Whole(click.IntRange):
+    """A whole number in a range."""
+
+    name = "integer"
+
+    def _describe_range(self) -> str:
+        return f"x>={self.min}" if self.max == LARGEST else super()._describe_range()
+
+
 def number(allowed: Range) -> click.FloatRange | click.IntRange:
     """The type of an option whose values lie in the range."""
     if not allowed.whole:
         return Real(allowed.low, allowed.high, allowed.low_open, allowed.high_open)
     high = LARGEST if allowed.high is None else int(allowed.high)
-    return click.IntRange(None if allowed.low is None else int(allowed.low), high)
+    return Whole(None if allowed.low is None else int(allowed.low), high)

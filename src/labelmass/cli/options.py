@@ -2,272 +2,333 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-import click
-
-from labelmass._ranges import SEED, SHARE, WHOLE
+from labelmass._ranges import COUNT, DRAWS, ORDERS, SAMPLES, SEED, SHARE, WHOLE
+from labelmass._settings import REQUIRED, setting
 from labelmass._types import Normalisation
-from labelmass.cli.numbers import number
-from labelmass.lm.base import LanguageModel
-from labelmass.task.labels import ORDERS
+from labelmass.calibration.registry import CALIBRATION_METHODS
+from labelmass.targets import GOLD
+from labelmass.task.labels import ORDERS as LABEL_ORDERS
 
 if TYPE_CHECKING:
     from labelmass.task import Task
 
-F = TypeVar("F", bound=Callable[..., Any])
 
-_AS_NAMED = ("label_order", "seed", "chat", "opening", "multi_share", "choice")
-_OF_RECORDS = ("text_column", "id_column", "max_text_tokens")
-
-NORMALISATIONS = tuple(one.value for one in Normalisation)
+def split_names(words: tuple[str, ...]) -> tuple[str, ...]:
+    """Names given one at a time, or several with commas."""
+    return tuple(name for word in words for name in word.split(",") if name)
 
 
-def task_option(command: F) -> F:
-    """--task: a preset or a file."""
-    return click.option(
-        "--task", "-t", metavar="TASK", help="A preset (see `labelmass list tasks`) or a TOML file."
-    )(command)
+@dataclass(frozen=True, kw_only=True)
+class TaskOptions:
+    section: ClassVar[str] = "Task and prompt"
+
+    task: str | None = setting(
+        None,
+        "Preset (see `labelmass list tasks`) or TOML file of the task.",
+        "--task",
+        "-t",
+        metavar="TASK",
+    )
 
 
-def method_option(command: F) -> F:
-    """--method: what reads the trees, as `methods`."""
-    return click.option(
-        "--method",
-        "methods",
-        multiple=True,
-        metavar="NAME",
-        callback=_names,
-        help="Method that reads the tree (see `labelmass list methods`). May be repeated, or name "
-        "several with commas. Default: any-place; all that read one tree in compare.",
-    )(command)
+@dataclass(frozen=True, kw_only=True)
+class PromptOptions(TaskOptions):
+    """How the task is put; None for what the task says itself."""
 
+    demonstrations: int | None = setting(
+        None,
+        "Number of demonstrations to show.",
+        "--demonstrations",
+        "-k",
+        within=WHOLE,
+        metavar="K",
+    )
+    demonstrations_file: str | None = setting(
+        None,
+        "JSONL file of records with `labels` to draw demonstrations from, in place of the "
+        "task's own.",
+        path="file",
+    )
+    multi_share: float | None = setting(
+        None,
+        "Share of demonstrations with two labels or more; the others have exactly one.",
+        within=SHARE,
+        metavar="SHARE",
+    )
+    choice: Literal["random", "similar"] | None = setting(
+        None,
+        "Demonstrations drawn at random, the same for all records, or those most similar to each.",
+    )
+    label_order: str | None = setting(
+        None, "Order of the labels in the prompt.", choices=LABEL_ORDERS
+    )
+    seed: int | None = setting(
+        None, "Seed of shuffled labels and drawn demonstrations.", within=SEED
+    )
+    chat: bool | None = setting(
+        None, "Prompt through the chat template, or as plain text.", "--chat/--no-chat"
+    )
+    opening: Literal["given", "written"] | None = setting(
+        None, "Give the model the fixed opening of the answer, or let it write the opening."
+    )
 
-def _names(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> list[str]:
-    return [name for word in value for name in word.split(",") if name]
-
-
-def device_options(command: F) -> F:
-    """--device, --dtype."""
-    for option in (
-        click.option(
-            "--dtype",
-            type=click.Choice(["float32", "bfloat16", "float16"]),
-            help="Default: float32 on a CPU, the model's own on a GPU. bfloat16 is some three "
-            "times faster on a CPU that has it, and moves likely labels by 0.02 to 0.03.",
-        ),
-        click.option("--device", metavar="DEVICE", help="cpu, cuda, cuda:1, or auto to shard."),
-    ):
-        command = option(command)
-    return command
-
-
-def model_options(command: F) -> F:
-    """--model, --device, --dtype."""
-    return click.option(
-        "--model",
-        "-m",
-        metavar="MODEL",
-        help="Hub id, folder or GGUF file. Default: the embedded SmolLM2-135M-Instruct.",
-    )(device_options(command))
-
-
-def prompt_options(command: F) -> F:
-    """How the task is put: demonstrations, label order, seed, chat template, opening."""
-    for option in (
-        click.option(
-            "--opening",
-            type=click.Choice(["given", "written"]),
-            help="Give the model the fixed opening of the answer, or leave it to write.",
-        ),
-        click.option("--chat/--no-chat", default=None, help="Chat template, or plain text."),
-        click.option(
-            "--seed", type=number(SEED), help="Seed of shuffled labels and drawn demonstrations."
-        ),
-        click.option(
-            "--label-order",
-            type=click.Choice(ORDERS),
-            help="Order of the labels in the prompt.",
-        ),
-        click.option(
-            "--choice",
-            type=click.Choice(["random", "similar"]),
-            help="Demonstrations at random, the same for all, or those most like each record.",
-        ),
-        click.option(
-            "--multi-share",
-            type=number(SHARE),
-            metavar="SHARE",
-            help="Of the demonstrations, with two or more labels; the others have exactly one.",
-        ),
-        click.option(
-            "--demonstrations-file",
-            type=click.Path(exists=True, dir_okay=False),
-            metavar="FILE",
-            help="JSONL of records with `labels` to draw demonstrations from, not the task's own.",
-        ),
-        click.option(
-            "--demonstrations", "-k", type=number(WHOLE), metavar="K", help="How many to show."
-        ),
-    ):
-        command = option(command)
-    return command
-
-
-def refuse_asked(source: str, task: str | None, options: dict[str, Any]) -> None:
-    """UsageError for a task or options of the prompt, where saved trees have answered them."""
-    names = ("demonstrations", "demonstrations_file", *_AS_NAMED, *_OF_RECORDS)
-    given = [f"--{key.replace('_', '-')}" for key in names if options.get(key) is not None]
-    if task is not None:
-        given = ["--task", *given]
-    if given:
-        raise click.UsageError(
-            f"the trees in {source} were asked their task already: leave out {', '.join(given)}, "
-            "or give the records instead"
+    def put(self, task: Task) -> Task:
+        """The task, put as the options say."""
+        if set(vars(replace(self, task=None)).values()) == {None}:
+            return task
+        return task.with_options(
+            k=self.demonstrations,
+            demonstrations=self.demonstrations_file,
+            multi_share=self.multi_share,
+            choice=self.choice,
+            label_order=self.label_order,
+            seed=self.seed,
+            chat=self.chat,
+            opening=self.opening,
         )
 
 
-def load_task(name: str | None, options: dict[str, Any], *, warn: bool = True) -> Task:
-    """The task that is named, or that the models were trained on, put as the options say.
-
-    warn: say what its prompt keeps from a model that was not trained on it.
-    """
-    from labelmass.scoring.warnings import task_warnings
-    from labelmass.task import Task
-
-    trained = _trained(options)
-    wanted = {
-        "k": options.pop("demonstrations"),
-        "demonstrations": options.pop("demonstrations_file"),
-        **{key: options.pop(key) for key in _AS_NAMED},
-    }
-    task = _shared_task(trained) if name is None else Task.load(name)
-    if any(value is not None for value in wanted.values()):
-        task = task.with_options(**wanted)
-    for model, own in trained.items():
-        if own.hash != task.hash:
-            one, other = own.to_dict(), task.to_dict()
-            keys = [key for key in one | other if one.get(key) != other.get(key)]
-            keys = [key for key in keys if key not in ("name", "description")]
-            click.echo(
-                f"warning: {model} was trained on {own.name}@{own.hash}, and is asked {task.name}@"
-                f"{task.hash}: {', '.join(keys)} differ",
-                err=True,
-            )
-    if warn:
-        learnt = [trained[one].hash if one in trained else None for one in _models(options)]
-        found = (warning for one in learnt for warning in task_warnings(task, one))
-        say_warnings(dict.fromkeys(found))
-    return task
+DType = Literal["float32", "bfloat16", "float16"]
 
 
-def say_warnings(warnings: Iterable[str]) -> None:
-    """A line each on stderr."""
-    for warning in warnings:
-        click.echo(f"warning: {warning}", err=True)
+def _device() -> str | None:
+    return setting(
+        None,
+        "Device to load the model on: cpu, cuda, cuda:1, or auto to shard it over all GPUs.",
+        metavar="DEVICE",
+    )
 
 
-def warn_of_training(source: str, options: dict[str, Any]) -> None:
-    """Say how many of the records a model was trained on; standard input is not asked."""
-    from labelmass.cli.records import fields_of
-    from labelmass.lm.adapted import trained_on
-    from labelmass.records import count_records, read_records
-    from labelmass.task import Record
-
-    for model in _models(options):
-        known = frozenset[str]() if model is None else trained_on(model)
-        if not known or count_records(source) is None:
-            continue
-        found = read_records(source, fields=fields_of(options))
-        items = (item for _, item in found if isinstance(item, Record))
-        if count := sum(record.digest in known for record in items):
-            click.echo(
-                f"warning: {model} was trained or validated on {count} of the records of {source}",
-                err=True,
-            )
+def _dtype() -> DType | None:
+    return setting(
+        None,
+        "Precision of the weights. Default: float32 on a CPU, the model's own on a GPU. bfloat16 "
+        "is about three times faster on a CPU that supports it, and moves likely labels by 0.02 to "
+        "0.03.",
+    )
 
 
-def _models(options: dict[str, Any]) -> tuple[str | None, ...]:
-    """The models named on the command line, None for the embedded one."""
-    return options.get("models") or (options.get("model"),)
+@dataclass(frozen=True, kw_only=True)
+class ModelOptions:
+    section: ClassVar[str] = "Model"
+
+    model: str | None = setting(
+        None,
+        "Hub id, folder or GGUF file. Default: the embedded SmolLM2-135M-Instruct.",
+        "--model",
+        "-m",
+        metavar="MODEL",
+    )
+    device: str | None = _device()
+    dtype: DType | None = _dtype()
 
 
-def warn_of_changes(source: str | Path) -> None:
-    """Say where saved trees are not of their file as it is now; nothing where that is not known."""
-    from labelmass.errors import LabelMassError
-    from labelmass.scoring.saved_trees import SavedTrees, find_saved
+@dataclass(frozen=True, kw_only=True)
+class ModelsOptions:
+    section: ClassVar[str] = "Model"
 
-    for folder in find_saved(source) if Path(source).is_dir() else ():
-        saved = SavedTrees(folder)
-        try:
-            changes = saved.changes()
-        except (LabelMassError, OSError):
-            continue  # the file is no input any more
-        if changes is not None:
-            click.echo(
-                f"note: {saved.source} has changed since the trees in {folder} were grown "
-                f"({changes}): the command that grew them brings them up to date",
-                err=True,
-            )
+    models: tuple[str, ...] = setting(
+        (),
+        "Hub id, folder or GGUF file; may be repeated. Default: the embedded "
+        "SmolLM2-135M-Instruct.",
+        "--model",
+        "-m",
+        metavar="MODEL",
+    )
+    device: str | None = _device()
+    dtype: DType | None = _dtype()
 
 
-def _trained(options: dict[str, Any]) -> dict[str, Task]:
-    """Of each model named on the command line that we trained, its task."""
-    from labelmass.lm.adapted import read_note
-    from labelmass.task import Task
+@dataclass(frozen=True, kw_only=True)
+class CuttingOptions:
+    section: ClassVar[str] = "Records"
 
-    notes = {model: read_note(model) for model in _models(options) if model is not None}
-    return {model: Task.from_dict(note["task"]) for model, note in notes.items() if note}
-
-
-def _shared_task(trained: dict[str, Task]) -> Task:
-    if not trained:
-        raise click.UsageError("name a task: --task emotions (see `labelmass list tasks`)")
-    if len({own.hash for own in trained.values()}) > 1:
-        raise click.UsageError("the models were trained on different tasks: name one with --task")
-    model, task = next(iter(trained.items()))
-    click.echo(f"task {task.name}, as {model} was trained on", err=True)
-    return task
+    max_text_tokens: int | None = setting(
+        None,
+        "Show at most the first N tokens of a text; results say which texts were cut.",
+        within=COUNT,
+        metavar="N",
+    )
 
 
-@dataclass(frozen=True)
-class ModelLoader:
-    """Where commands get their models; `cli` takes one as its `obj`, for tests with other models.
-
-    load: takes what `labelmass.load` takes.
-    """
-
-    load: Callable[..., LanguageModel]
-
-
-def load_model(
-    model: str | None, device: str | None, dtype: str | None, task: Task | None = None
-) -> LanguageModel:
-    """The model named on the command line, with a word while it loads.
-
-    task: what it will be asked; a word where its chat template would not let it be asked that.
-    """
-    from rich.console import Console
-
-    from labelmass.lm.load import load
-    from labelmass.scoring.warnings import template_warnings
-
-    loader = click.get_current_context().find_object(ModelLoader) or ModelLoader(load)
-    with Console(stderr=True).status("loading the model"):
-        loaded = loader.load(model, device=device, dtype=dtype)
-    gc.freeze()  # a model is no garbage: looking for some in it at the end would take a second
-    if note := getattr(loaded, "note", None):
-        click.echo(f"note: {note}", err=True)
-    if task is not None:
-        say_warnings(template_warnings(task, loaded))
-    return loaded
+def normalise_setting() -> Normalisation:
+    """--normalise."""
+    return setting(
+        Normalisation.RAW,
+        "Probability as the model writes, given that the answer parses, or as constrained decoding "
+        "samples.",
+    )
 
 
-def announce(forecast: Any) -> None:
-    """What a plan takes, before it starts, where that is more than one prompt a record."""
-    if forecast.prompts > 1:
-        click.echo(f"this asks {forecast}", err=True)
+@dataclass(frozen=True, kw_only=True)
+class ReadingOptions:
+    """What is read off the trees, and beside them."""
+
+    section: ClassVar[str] = "Methods"
+
+    methods: tuple[str, ...] = setting(
+        (),
+        "Method that reads the tree (see `labelmass list methods`); may be repeated, or list "
+        "several with commas. Default: any-place; in compare, all that read the one tree.",
+        "--method",
+        metavar="NAME",
+        parse=split_names,
+    )
+    normalise: Normalisation = normalise_setting()
+    samples: int | None = setting(
+        None, "Number of answers drawn, for methods that sample.", within=SAMPLES
+    )
+    label_permutations: int = setting(
+        1, "Number of label orders in the prompt to average over.", within=ORDERS
+    )
+    rules: tuple[str, ...] = setting(
+        (),
+        "Also select labels by an uncertainty rule from `labelmass fit rule`; may be repeated.",
+        "--rule",
+        path="file",
+    )
+    probes: tuple[str, ...] = setting(
+        (),
+        "Also score by a probe of this model from `labelmass fit probe`; may be repeated.",
+        "--probe",
+        path="folder",
+    )
+    encoders: tuple[str, ...] = setting(
+        (),
+        "Also score by a text classifier from `labelmass fit encoder`; may be repeated.",
+        "--encoder",
+        path="folder",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchOptions:
+    section: ClassVar[str] = "Run"
+
+    batch_size: int = setting(16, "Number of records explored side by side.", within=COUNT)
+    overwrite: bool = setting(False, "Start again where another run left its work.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions(BatchOptions):
+    limit: int | None = setting(
+        None, "Largest number of prompts; refuse to start if the run needs more.", within=COUNT
+    )
+    dry_run: bool = setting(False, "Print the first prompt and the forecast, and ask nothing.")
+    strict: bool = setting(False, "Exit with 2 if any record failed or missed the tolerance.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoresByOptions:
+    section: ClassVar[str] = "Scores"
+
+    scores_by: str | None = setting(
+        None,
+        "Method whose scores are taken if there are several. Default: the first.",
+        metavar="METHOD",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class CalibratorOptions(ScoresByOptions):
+    calibrator: str | None = setting(
+        None,
+        "Calibrator from `labelmass calibrate` to apply to the scores, unless it was applied "
+        "already.",
+        path="file",
+    )
+    force: bool = setting(False, "Take scores of another kind than expected.")
+
+
+def _gold() -> str:
+    return setting(
+        "given",
+        "Rule that makes a gold set, from the record's `labels` or its annotators.",
+        choices=tuple(GOLD),
+    )
+
+
+def _soft(default: bool) -> bool:
+    return setting(
+        default,
+        "Fit to annotator shares if there are any, or to gold sets.",
+        "--soft/--gold-targets",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PeopleOptions:
+    """What people said, as what is fitted takes it."""
+
+    section: ClassVar[str] = "Human labels"
+
+    gold: str = _gold()
+    soft: bool = _soft(True)
+    group: str = setting(
+        "group",
+        "Field whose equal values mark records that belong together and are never divided.",
+        metavar="FIELD",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TargetsOptions(PeopleOptions):
+    """The same, of records whose scores are in another file."""
+
+    targets: str = setting(REQUIRED, "Records with human labels.", metavar="DATA")
+
+
+@dataclass(frozen=True, kw_only=True)
+class GoldTargetsOptions(TargetsOptions):
+    """The same, gold sets unless annotator shares are asked for."""
+
+    soft: bool = _soft(False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class JudgingOptions:
+    """How scores are judged."""
+
+    section: ClassVar[str] = "Judgement"
+
+    gold: str = _gold()
+    threshold: float = setting(
+        0.5, "Probability from which a label is given.", within=SHARE, metavar="P"
+    )
+    baseline: str | None = setting(
+        None, "Method that all others are compared with.", metavar="METHOD"
+    )
+    metrics: tuple[str, ...] = setting(
+        (),
+        "Metric to compute; may be repeated. Default: all that apply.",
+        "--metric",
+        metavar="NAME",
+    )
+    draws: int = setting(2000, "Number of bootstrap draws.", within=DRAWS)
+
+
+def calibration_method_setting(default: str | None) -> str | None:
+    """--calibration-method."""
+    *kinds, auto = CALIBRATION_METHODS
+    return setting(
+        default,
+        f"Kind of calibrator: {', '.join(kinds)}; or {auto} for the best on 5 folds, judged on "
+        "records it was not fitted on.",
+        choices=CALIBRATION_METHODS,
+        metavar="KIND",
+    )
+
+
+def gold_field_setting() -> str:
+    """--gold-field."""
+    return setting("labels", "Field of the records that holds the true labels.", metavar="FIELD")
+
+
+@dataclass(frozen=True, kw_only=True)
+class JsonOptions:
+    section: ClassVar[str] = "Output"
+
+    json: bool = setting(False, "Print JSON.")

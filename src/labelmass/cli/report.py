@@ -2,41 +2,37 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import click
 
-from labelmass.cli.fitting import calibrator_options, scores_by_option
-from labelmass.cli.options import warn_of_changes
+from labelmass._settings import setting
+from labelmass.calibration import Calibrator
+from labelmass.cli.declare import as_command
+from labelmass.cli.models import warn_of_changes
+from labelmass.cli.options import CalibratorOptions
+from labelmass.cli.progress import say
+from labelmass.decisions import Policy
 
 
-@click.command("report")
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    out: str = setting("report.html", "File of the page.", path="new file")
+    policy: str | None = setting(
+        None,
+        "Policy from `labelmass tune` whose thresholds are shown. Default: the comparison's.",
+        path="file",
+    )
+    figures: str | None = setting(
+        None, "Folder for each figure as SVG and PNG, and its numbers as JSON.", path="new folder"
+    )
+
+
+@as_command("report")
 @click.argument(
     "runs", metavar="RUN...", nargs=-1, required=True, type=click.Path(exists=True, file_okay=False)
 )
-@click.option("--out", type=click.Path(dir_okay=False), default="report.html", show_default=True)
-@scores_by_option
-@click.option(
-    "--policy",
-    "policy_file",
-    type=click.Path(exists=True, dir_okay=False),
-    metavar="FILE",
-    help="Try the thresholds that `labelmass tune` found. Default: the comparison's.",
-)
-@calibrator_options
-@click.option(
-    "--figures",
-    type=click.Path(file_okay=False),
-    metavar="DIR",
-    help="Also each figure as SVG and PNG, and its numbers as JSON.",
-)
-def command(
-    runs: tuple[str, ...],
-    out: str,
-    scores_by: str | None,
-    figures: str | None,
-    policy_file: str | None,
-    calibrator: str | None,
-    force: bool,
-) -> None:
+def command(runs: tuple[str, ...], by: CalibratorOptions, page: Page) -> None:
     """A page that a person opens: what was asked, how the methods compare, and where they fail.
 
     RUN is a folder that `labelmass compare` wrote. The page is one file, needs no network and holds
@@ -50,24 +46,22 @@ def command(
       labelmass report run --policy policy.toml
       labelmass report run-small run-large --out sizes.html
     """
-    from labelmass.calibration import Calibrator
-    from labelmass.decisions import Policy
     from labelmass.reporting import report
 
-    if calibrator is not None and policy_file is None:
+    if by.calibrator is not None and page.policy is None:
         raise click.UsageError("--calibrator is what a policy's scores go through: name a --policy")
-    policy = None if policy_file is None else Policy.load(policy_file)
-    through = None if calibrator is None else Calibrator.load(calibrator)
+    policy = None if page.policy is None else Policy.load(page.policy)
+    calibrator = None if by.calibrator is None else Calibrator.load(by.calibrator)
     for run in runs:
         warn_of_changes(run)
     written = report(
         runs,
-        out,
-        method=scores_by,
+        page.out,
+        method=by.scores_by,
         policy=policy,
-        calibrator=through,
-        force=force,
-        figures=figures,
+        calibrator=calibrator,
+        force=by.force,
+        figures=page.figures,
     )
     for path in written:
-        click.echo(f"saved {path}", err=True)
+        say(f"saved {path}")

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import click
 
-from labelmass.cli.options import (
-    load_model,
-    load_task,
-    model_options,
-    prompt_options,
-    say_warnings,
-    task_option,
-)
-from labelmass.cli.records import cutting_option, read_source, records_options
+from labelmass.cli.declare import as_command
+from labelmass.cli.models import load_model, load_task, names_of, say_warnings
+from labelmass.cli.options import CuttingOptions, JsonOptions, ModelOptions, PromptOptions
+from labelmass.cli.progress import say
+from labelmass.cli.prompts import prompts_of
+from labelmass.cli.records import read_source
+from labelmass.task.record import Fields
 
 
 @click.group("show")
@@ -28,10 +25,9 @@ def command() -> None:
     """
 
 
-@command.command("task")
+@as_command("task", command)
 @click.argument("name")
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
-def task(name: str, as_json: bool) -> None:
+def task(name: str, output: JsonOptions) -> None:
     """Show a task: its labels, and how answers are written. NAME is a preset or a TOML file.
 
     \b
@@ -43,7 +39,7 @@ def task(name: str, as_json: bool) -> None:
 
     shown = Task.load(name)
     say_warnings(task_warnings(shown))
-    if as_json:
+    if output.json:
         click.echo(json.dumps(shown.to_dict(), ensure_ascii=False, indent=1))
         return
     click.secho(f"{shown.name}: {shown.description}", bold=True)
@@ -57,15 +53,16 @@ def task(name: str, as_json: bool) -> None:
     click.echo(f"hash                 {shown.hash}")
 
 
-@command.command("prompt")
+@as_command("prompt", command)
 @click.argument("source", metavar="INPUT")
-@task_option
-@model_options
-@click.option("--json", "as_json", is_flag=True, help="A line each: id, text, token_ids.")
-@records_options
-@cutting_option
-@prompt_options
-def prompt(source: str, task: str | None, as_json: bool, **options: Any) -> None:
+def prompt(
+    source: str,
+    prompt: PromptOptions,
+    model: ModelOptions,
+    records: Fields,
+    cutting: CuttingOptions,
+    output: JsonOptions,
+) -> None:
     """Print the exact prompt text and token ids that each record of INPUT is scored with.
 
     Last, how many tokens all prompts begin with: those are computed once.
@@ -74,38 +71,19 @@ def prompt(source: str, task: str | None, as_json: bool, **options: Any) -> None
     Example:
       labelmass show prompt texts.jsonl --task llama-guard-3 --json
     """
-    from labelmass.answers.boundary import Joint
-    from labelmass.errors import RecordError
     from labelmass.lm.base import common_length
-    from labelmass.records import BadRecord
-    from labelmass.scoring.cutting import cut_texts
 
-    chosen = load_task(task, options)
-    model = load_model(options["model"], options["device"], options["dtype"], chosen)
-    joint = Joint(chosen, model.tokenizer)
+    chosen = load_task(prompt, names_of(model))
+    loaded = load_model(model.model, model, chosen)
     shared, count = list[int](), 0
-    for _, record in read_source(source, options):
-        if isinstance(record, BadRecord):
-            found: dict[str, Any] = {"id": record.id, "error": record.error}
+    items = read_source(source, records)
+    for found in prompts_of(items, chosen, loaded, cutting.max_text_tokens):
+        if found.error is None:
+            ids = list(found.token_ids)
+            shared, count = ids[: common_length([shared, ids] if count else [ids])], count + 1
+        if output.json:
+            click.echo(json.dumps(found.to_dict(), ensure_ascii=False))
         else:
-            try:
-                if options["max_text_tokens"] is not None:
-                    record = cut_texts(record, model.tokenizer, options["max_text_tokens"])
-                start = joint.start(record)
-                text = joint.text(record, start)
-                found = {"id": record.id, "text": text, "token_ids": list(start.ids)}
-                both = [shared, start.ids] if count else [start.ids]
-                shared, count = list(start.ids[: common_length(both)]), count + 1
-            except RecordError as error:
-                found = {"id": record.id, "error": str(error)}
-        if as_json:
-            click.echo(json.dumps(found, ensure_ascii=False))
-            continue
-        click.secho(f"--- {found['id']}", fg="cyan")
-        if "error" in found:
-            click.secho(found["error"], fg="red")
-            continue
-        click.echo(found["text"])
-        click.secho(f"{len(found['token_ids'])} tokens: {found['token_ids']}", dim=True)
+            found.show()
     if count > 1:
-        click.echo(f"{count} prompts begin with the same {len(shared)} tokens", err=True)
+        say(f"{count} prompts begin with the same {len(shared)} tokens")

@@ -7,81 +7,56 @@ import sys
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from types import FrameType
-from typing import Any
+from typing import Any, ClassVar
 
 import click
 
 from labelmass._ranges import COUNT, POSITIVE
+from labelmass._settings import REQUIRED, setting, settings_of
+from labelmass.cli.classifiers import say_skipped
+from labelmass.cli.declare import as_command, flags_of
 from labelmass.cli.exits import Exit
-from labelmass.cli.numbers import number
-from labelmass.cli.options import device_options, load_task, prompt_options, task_option
-from labelmass.cli.records import fields_of, note_source, records_options
-from labelmass.training.settings import CHOICES, RANGES, Settings
-
-_USUAL = Settings()
-
-
-def _key(name: str) -> str:
-    """The setting that an option is."""
-    return name.removeprefix("validation-").removeprefix("answer-").replace("-", "_")
+from labelmass.cli.models import load_task, need_task
+from labelmass.cli.options import ModelOptions, PromptOptions
+from labelmass.cli.progress import say
+from labelmass.cli.records import note_source
+from labelmass.task.record import Fields
+from labelmass.training.settings import Settings
 
 
-def _choice(name: str, about: str) -> Any:
-    key = _key(name)
-    kind = click.Choice(CHOICES[key])
-    return click.option(
-        f"--{name}", key, type=kind, default=getattr(_USUAL, key), show_default=True, help=about
+@dataclass(frozen=True, kw_only=True)
+class Data:
+    section: ClassVar[str] = "Records"
+
+    dev: str | None = setting(
+        None, "Records to validate on. Default: a share of DATA.", metavar="FILE"
     )
 
 
-def _number(name: str, about: str) -> Any:
-    key = _key(name)
-    usual = getattr(_USUAL, key)
-    flag = f"--{name.replace('_', '-')}"
-    kind = number(RANGES[key]) if key in RANGES else str
-    return click.option(flag, key, type=kind, default=usual, show_default=True, help=about)
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    out: str = setting(REQUIRED, "Folder for the model.", path="new folder")
+    minutes: float | None = setting(
+        None, "Minutes until the run stops; the same command resumes it.", within=POSITIVE
+    )
+    save_every: int = setting(
+        50, "Number of steps between checkpoints.", within=COUNT, metavar="STEPS"
+    )
 
 
-@click.command("train")
+@as_command("train")
 @click.argument("source", metavar="DATA")
-@task_option
-@click.option("--model", "-m", metavar="MODEL", help="Default: the embedded SmolLM2-135M-Instruct.")
-@click.option("--out", required=True, type=click.Path(file_okay=False), metavar="DIR")
-@click.option("--dev", metavar="FILE", help="Records to validate on. Default: a share of DATA.")
-@_number("dev_share", "Of DATA, set aside for validation; 0 for none.")
-@click.option("--full", is_flag=True, help="Train every weight, not an adapter.")
-@_number("rank", "Of the LoRA adapter.")
-@_number("alpha", "Of the LoRA adapter: how strongly it counts, over its rank.")
-@_number("dropout", "Of the LoRA adapter.")
-@_choice("answers", "One annotator's answer an epoch, or the gold labels.")
-@_choice("answer-order", "Labels in an answer: as the task has them, or shuffled every epoch.")
-@_choice("balance", "Weigh records with rare labels more.")
-@_number("epochs", "The most.")
-@_number("batch_size", "Records a step.")
-@click.option(
-    "--learning-rate",
-    "rate",
-    type=number(POSITIVE),
-    help="Highest learning rate. [default: 1e-3, 5e-5 with --full]",
-)
-@_number("warm_up", "Share of the steps over which the rate rises.")
-@_choice("schedule", "How the rate goes on.")
-@_number("weight_decay", "Of AdamW.")
-@_number("clip", "Largest norm of a gradient.")
-@click.option("--autocast", is_flag=True, help="Multiply in bfloat16, weights kept as they are.")
-@_number("patience", "Epochs without a better validation until it ends.")
-@_number("validation-method", "Method that validation scores by.")
-@_number("validation-tolerance", "Of validation: widest high - low.")
-@_number("validation-nodes", "Of validation: most rows per record.")
-@click.option(
-    "--minutes", type=number(POSITIVE), help="Stop after so long; the same command goes on."
-)
-@click.option("--save-every", type=number(COUNT), default=50, show_default=True, metavar="STEPS")
-@device_options
-@records_options
-@prompt_options
-def command(source: str, task: str | None, out: str, **options: Any) -> None:
+def command(
+    source: str,
+    prompt: PromptOptions,
+    model: ModelOptions,
+    records: Fields,
+    data: Data,
+    training: Settings,
+    run: Run,
+) -> None:
     """Train a model to write the answers that people gave to the records of DATA.
 
     DATA holds records with `annotators` (a list of labels each), `labels` or `distribution`. The
@@ -96,63 +71,57 @@ def command(source: str, task: str | None, out: str, **options: Any) -> None:
     """
     from labelmass.training import train
 
-    if task is None:
-        raise click.UsageError("name a task: --task emotions (see `labelmass list tasks`)")
-    _refuse_idle(options)
-    seed, shown = options["seed"], options["demonstrations"]
-    asked = load_task(task, {**options, "model": None}, warn=False)  # the model will learn it
-    names = [name for name in Settings.__dataclass_fields__ if name != "seed"]
-    settings = Settings(**{name: options[name] for name in names}, seed=seed or 0)
-    for file in filter(None, (source, options["dev"])):
-        note_source(file, options)
-    with _stopping(options["minutes"]) as stop, _shown() as watch:
+    need_task(prompt.task)
+    _refuse_idle(training, data.dev)
+    task = load_task(prompt, warn=False)  # the model will learn it
+    for file in filter(None, (source, data.dev)):
+        note_source(file, records)
+    with _stopping(run.minutes) as stop, _shown() as watch:
         result = train(
             source,
-            asked,
-            options["model"],
-            out=out,
-            dev=options["dev"],
-            fields=fields_of(options),
-            settings=settings,
-            demonstrations=shown or 0,
-            device=options["device"],
-            dtype=options["dtype"],
-            save_every=options["save_every"],
+            task,
+            model.model,
+            out=run.out,
+            dev=data.dev,
+            fields=records,
+            settings=replace(training, seed=prompt.seed or 0),
+            demonstrations=prompt.demonstrations or 0,
+            device=model.device,
+            dtype=model.dtype,
+            save_every=run.save_every,
             stop=stop,
             watch=watch,
         )
-    for name, error in result.skipped[:5]:
-        click.echo(f"left out {name!r}: {error}", err=True)
-    if result.skipped:
-        click.echo(f"{len(result.skipped)} records left out, see {out}/skipped.jsonl", err=True)
-    click.echo(str(result), err=True)
+    say_skipped(result.skipped, run.out)
+    say(str(result))
     if not result.finished:
-        click.echo("run the same command again to go on", err=True)
+        say("run the same command again to go on")
         sys.exit(Exit.STOPPED)
-    click.echo(f"labelmass score texts.jsonl --model {out}", err=True)
+    say(f"labelmass score texts.jsonl --model {run.out}")
 
 
-def _refuse_idle(options: dict[str, Any]) -> None:
+def _refuse_idle(training: Settings, dev: str | None) -> None:
     """UsageError for options that were given and would do nothing beside others."""
-    unseen = options["dev"] is None and not options["dev_share"]
     idle = (
-        (options["full"], "--full trains no adapter", ("rank", "alpha", "dropout")),
-        (options["dev"] is not None, "--dev sets nothing aside", ("dev_share",)),
+        (training.full, "--full trains no adapter", ("rank", "alpha", "dropout")),
+        (dev is not None, "--dev sets nothing aside", ("dev_share",)),
         (
-            unseen,
+            dev is None and not training.dev_share,
             "--dev-share 0 validates on nothing",
             ("patience", "method", "tolerance", "nodes"),
         ),
     )
-    source = click.get_current_context().get_parameter_source
+    context = click.get_current_context()
+    given = {
+        option.opts[0]
+        for option in context.command.params
+        if context.get_parameter_source(str(option.name)) is click.core.ParameterSource.COMMANDLINE
+    }
+    flags = {one.name: flags_of(one)[0] for one in settings_of(Settings)}
     for so, why, names in idle:
-        given = [name for name in names if source(name) is click.core.ParameterSource.COMMANDLINE]
-        if so and given:
-            options_of = {
-                one.name: one.opts[0] for one in click.get_current_context().command.params
-            }
-            flags = ", ".join(options_of[name] for name in given)
-            raise click.UsageError(f"{why}: leave out {flags}")
+        unwanted = [flags[name] for name in names if flags[name] in given]
+        if so and unwanted:
+            raise click.UsageError(f"{why}: leave out {', '.join(unwanted)}")
 
 
 @contextmanager
@@ -168,7 +137,7 @@ def _stopping(minutes: float | None) -> Generator[Callable[[], bool]]:
         if asked:
             raise KeyboardInterrupt
         asked.append(number)
-        click.echo("stopping after this step", err=True)
+        say("stopping after this step")
 
     former = {one: signal.signal(one, note) for one in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -220,7 +189,7 @@ def _shown() -> Generator[Callable[[Any, int, str], None]]:
                 console.print(str(progress.epochs[-1]))
             elif not console.is_terminal and time.monotonic() - last >= LOGGED:
                 last = time.monotonic()
-                click.echo(f"{doing}, step {progress.step} of {steps}, {told}", err=True)
+                say(f"{doing}, step {progress.step} of {steps}, {told}")
             epochs = len(progress.epochs)
 
         yield watch

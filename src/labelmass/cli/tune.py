@@ -3,76 +3,62 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from dataclasses import dataclass
+from typing import ClassVar
 
 import click
 
-from labelmass._ranges import BETWEEN, SHARE
+from labelmass._settings import REQUIRED, setting
+from labelmass.cli.declare import as_command
 from labelmass.cli.exits import Exit
-from labelmass.cli.fitting import calibrator_options, fitting_options, read_fitting, read_through
-from labelmass.cli.judging import read_targets
-from labelmass.cli.numbers import number
-from labelmass.decisions import UNMET
-from labelmass.decisions.rule import ACTIONS
-from labelmass.workflows.tuning import GUARANTEES
+from labelmass.cli.fitting import read_fitting, read_through
+from labelmass.cli.options import CalibratorOptions, GoldTargetsOptions, TaskOptions
+from labelmass.cli.progress import say
+from labelmass.cli.records import read_targets
+from labelmass.decisions.rule import ACTIONS, Rule
+from labelmass.errors import LabelMassError
+from labelmass.task.record import Fields
+from labelmass.workflows.tuning import ThresholdObjective, Tuning, tune
 
 
-def _policy_file(ctx: click.Context, param: click.Parameter, value: str) -> str:
-    if not value.lower().endswith((".toml", ".json")):
-        raise click.BadParameter("its name must end in .toml or .json")
-    return value
+def _policy_file(name: str) -> str:
+    if not name.lower().endswith((".toml", ".json")):
+        raise LabelMassError("its name must end in .toml or .json")
+    return name
 
 
-@click.command("tune")
+@dataclass(frozen=True, kw_only=True)
+class Policing:
+    section: ClassVar[str] = "Policy"
+
+    action: str = setting("flag", "Action for a label at or above its threshold.", choices=ACTIONS)
+    order_data: str | None = setting(
+        None,
+        "Further records in SCORES with human labels; ltt tests thresholds in the order they "
+        "suggest.",
+        metavar="DATA",
+    )
+    strict: bool = setting(False, "Exit with 2 if the goal or guarantee of a label is not met.")
+    out: str = setting(
+        REQUIRED,
+        "File of the policy, .toml or .json.",
+        path="new file",
+        metavar="POLICY",
+        parse=_policy_file,
+    )
+
+
+@as_command("tune")
 @click.argument("scores", type=click.Path(exists=True))
-@fitting_options(soft=False)
-@calibrator_options
-@click.option(
-    "--goal",
-    metavar="GOAL",
-    help="f1, precision>=0.9, recall>=0.9, fpr<=0.05, cost=1:5 (false positive : miss), majority. "
-    "Default: what the review options give.",
-)
-@click.option(
-    "--guarantee",
-    type=click.Choice(GUARANTEES),
-    default="none",
-    show_default=True,
-    help="ltt: with confidence, all labels at once. crc: in expectation, each by itself.",
-)
-@click.option("--confidence", type=number(BETWEEN), default=0.95, show_default=True, help="Of ltt.")
-@click.option(
-    "--unmet",
-    type=click.Choice(UNMET),
-    help="What becomes of a label whose goal no threshold reaches, or that nothing can be promised "
-    "of: review every record, the best threshold without a promise, always give it, never give it. "
-    "Default: review for recall, never for other goals.",
-)
-@click.option("--shared/--per-label", default=False, help="One threshold for all labels.")
-@click.option("--review-budget", type=number(SHARE), metavar="SHARE", help="Of records.")
-@click.option(
-    "--review-risk",
-    type=number(SHARE),
-    metavar="SHARE",
-    help="Of errors among what is decided without review.",
-)
-@click.option(
-    "--action",
-    type=click.Choice(ACTIONS),
-    default="flag",
-    show_default=True,
-    help="What a label at or above its threshold brings.",
-)
-@click.option(
-    "--order-data",
-    metavar="DATA",
-    help="Other records that SCORES holds: ltt tests thresholds in the order they suggest.",
-)
-@click.option("--strict", is_flag=True, help="Exit with 2 if a label's goal or promise is not met.")
-@click.option(
-    "--out", required=True, callback=_policy_file, type=click.Path(dir_okay=False), metavar="POLICY"
-)
-def command(scores: str, out: str, strict: bool, **options: Any) -> None:
+def command(
+    scores: str,
+    task: TaskOptions,
+    by: CalibratorOptions,
+    people: GoldTargetsOptions,
+    records: Fields,
+    objective: ThresholdObjective,
+    policy: Policing,
+) -> None:
     """Thresholds for the scores in SCORES from what people said in DATA, as a policy file.
 
     The policy is made to be read and edited; a threshold moved by hand loses its guarantee. Targets
@@ -85,45 +71,32 @@ def command(scores: str, out: str, strict: bool, **options: Any) -> None:
       labelmass tune scores.jsonl --targets dev.jsonl -t llama-guard-3 --goal "precision>=0.9" \\
           --guarantee ltt --review-budget 0.1 --action block --out policy.toml
     """
-    from labelmass.decisions import Goal
-    from labelmass.workflows.tuning import ThresholdObjective, tune
-
-    goal = options["goal"]
-    promise = ThresholdObjective(
-        None if goal is None else Goal.parse(goal),
-        options["guarantee"],
-        options["confidence"],
-        options["shared"],
-        options["review_budget"],
-        options["review_risk"],
-        options["unmet"],
-    )
-    scored, targets, task = read_fitting(scores, options)
-    scored, calibrator = read_through(scored, options)
+    scored, targets, asked = read_fitting(scores, task.task, by, people, records)
+    scored, calibrator = read_through(scored, by)
     order = None
-    if options["order_data"] is not None:
-        order = read_targets(options["order_data"], task, options)
+    if policy.order_data is not None:
+        order = read_targets(policy.order_data, asked, records, people.gold, people.group)
     found = tune(
         scored,
         targets,
-        promise,
-        soft=options["soft"],
-        action=options["action"],
+        objective,
+        soft=people.soft,
+        action=policy.action,
         order=order,
         calibrator=calibrator,
     )
-    found.policy.save(out)
+    found.policy.save(policy.out)
     _show(found)
     for note in found.notes:
-        click.echo(f"note: {note}", err=True)
-    click.echo(f"{scored.method}, {found.policy.records} records -> {out}", err=True)
+        say(f"note: {note}")
+    say(f"{scored.method}, {found.policy.records} records -> {policy.out}")
     if found.unmet:
-        click.echo(_unmet(found, promise), err=True)
-        if strict:
+        say(_unmet(found, objective))
+        if policy.strict:
             sys.exit(Exit.FELL_SHORT)
 
 
-def _show(found: Any) -> None:
+def _show(found: Tuning) -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -149,13 +122,13 @@ def _share(value: float | None, of: float) -> str:
     return "" if value is None else f"{value:.3f} of {of:g}"
 
 
-def _from(rule: Any) -> str:
+def _from(rule: Rule) -> str:
     if rule.everywhere:
         return "review all" if rule.threshold is None else "always"
     return "never" if rule.threshold is None else f"{rule.threshold:.4g}"
 
 
-def _promise(rule: Any) -> str:
+def _promise(rule: Rule) -> str:
     """The guarantee in a few words; the policy file has it in a sentence."""
     found = rule.guarantee
     if found is None:
@@ -170,15 +143,15 @@ def _promise(rule: Any) -> str:
     return f"{goal}, {sure}"
 
 
-def _unmet(found: Any, promise: Any) -> str:
+def _unmet(found: Tuning, objective: ThresholdObjective) -> str:
     """Which labels have no promise, or miss the goal, and what is done with them."""
     rules = found.policy.rules
     labels = ", ".join(f"{label} ({_fallback(rules[label])})" for label in found.unmet)
-    what = "goal not reached" if promise.guarantee == "none" else "no promise"
+    what = "goal not reached" if objective.guarantee == "none" else "no promise"
     return f"{what} for {labels}"
 
 
-def _fallback(rule: Any) -> str:
+def _fallback(rule: Rule) -> str:
     if rule.everywhere:
         return rule.when
     return "never given" if rule.threshold is None else f"given from {rule.threshold:.4g}"

@@ -11,6 +11,7 @@ from typing import Any, Literal, cast
 
 from pydantic import Field, field_validator, model_validator
 
+from labelmass._settings import setting
 from labelmass._text import nearest
 from labelmass.errors import RecordError, TaskError
 from labelmass.task.keys import TaskPart
@@ -28,8 +29,18 @@ FIELD = re.compile(r"\{([a-z_]+)\}")
 class Fields:
     """What a person's records call their text and their id; None for `text` and `id`."""
 
-    text: str | None = None
-    id: str | None = None
+    text: str | None = setting(
+        None,
+        "Column, or field of JSON, that holds a record's text. Default: text.",
+        "--text-column",
+        metavar="NAME",
+    )
+    id: str | None = setting(
+        None,
+        "Column, or field of JSON, that holds a record's id. Default: id.",
+        "--id-column",
+        metavar="NAME",
+    )
 
     def rename(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
         """The row with those fields under our names.

@@ -4,32 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
-from labelmass._ranges import COUNT, NOT_NEGATIVE, PART, POSITIVE, SEED, Range
-from labelmass.errors import LabelMassError
+from labelmass._ranges import COUNT, NOT_NEGATIVE, PART, POSITIVE, SEED
+from labelmass._settings import check_settings, setting
 
 Answers = Literal["annotators", "gold"]
 Order = Literal["fixed", "shuffled"]
 Balance = Literal["none", "inverse-frequency"]
 Schedule = Literal["cosine", "constant"]
-
-CHOICES: dict[str, tuple[str, ...]] = {
-    "answers": get_args(Answers),
-    "order": get_args(Order),
-    "balance": get_args(Balance),
-    "schedule": get_args(Schedule),
-}
-"""The values of the settings that are words."""
-
-RANGES: dict[str, Range] = {
-    **dict.fromkeys(("rank", "epochs", "batch_size", "patience", "nodes"), COUNT),
-    **dict.fromkeys(("alpha", "rate", "clip", "tolerance"), POSITIVE),
-    **dict.fromkeys(("dropout", "warm_up", "dev_share"), PART),
-    "weight_decay": NOT_NEGATIVE,
-    "seed": SEED,
-}
-"""The values of the settings that are numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,36 +36,57 @@ class Settings:
     seed: of first weights, order of the records, and what is drawn.
     """
 
-    full: bool = False
-    rank: int = 16
-    alpha: float = 32.0
-    dropout: float = 0.0
-    answers: Answers = "annotators"
-    order: Order = "fixed"
-    balance: Balance = "none"
-    epochs: int = 3
-    batch_size: int = 8
-    rate: float | None = None
-    warm_up: float = 0.05
-    schedule: Schedule = "cosine"
-    weight_decay: float = 0.0
-    clip: float = 1.0
-    autocast: bool = False
-    dev_share: float = 0.1
-    patience: int = 2
-    method: str = "any-place"
-    tolerance: float = 0.01
-    nodes: int = 512
+    full: bool = setting(False, "Train every weight instead of an adapter.")
+    rank: int = setting(16, "Rank of the LoRA adapter.", within=COUNT)
+    alpha: float = setting(32.0, "Scale of the LoRA adapter, over its rank.", within=POSITIVE)
+    dropout: float = setting(0.0, "Dropout of the LoRA adapter.", within=PART)
+    answers: Answers = setting(
+        "annotators", "Answers to learn: one annotator's per epoch, or the gold labels."
+    )
+    order: Order = setting(
+        "fixed",
+        "Order of labels in an answer: that of the task, or shuffled every epoch.",
+        "--answer-order",
+    )
+    balance: Balance = setting("none", "Weight of records: equal, or more for rare labels.")
+    epochs: int = setting(3, "Largest number of epochs.", within=COUNT)
+    batch_size: int = setting(8, "Number of records per step.", within=COUNT)
+    rate: float | None = setting(
+        None,
+        "Highest learning rate. Default: 1e-3, 5e-5 with --full.",
+        "--learning-rate",
+        within=POSITIVE,
+    )
+    warm_up: float = setting(
+        0.05, "Share of the steps over which the learning rate rises.", within=PART
+    )
+    schedule: Schedule = setting("cosine", "Learning rate after the rise.")
+    weight_decay: float = setting(0.0, "Weight decay of AdamW.", within=NOT_NEGATIVE)
+    clip: float = setting(1.0, "Largest norm of the gradient.", within=POSITIVE)
+    autocast: bool = setting(False, "Multiply in bfloat16, keeping the weights as they are.")
+    dev_share: float = setting(
+        0.1, "Share of the records set aside for validation; 0 for none.", within=PART
+    )
+    patience: int = setting(
+        2, "Number of epochs without improvement until training ends.", within=COUNT
+    )
+    method: str = setting("any-place", "Method of the validation scores.", "--validation-method")
+    tolerance: float = setting(
+        0.01,
+        "Largest width of the validation intervals.",
+        "--validation-tolerance",
+        within=POSITIVE,
+    )
+    nodes: int = setting(
+        512, "Largest number of rows per record in validation.", "--validation-nodes", within=COUNT
+    )
     seed: int = 0
 
     def __post_init__(self) -> None:
         if self.rate is None:
             object.__setattr__(self, "rate", 5e-5 if self.full else 1e-3)
-        for name, words in CHOICES.items():
-            if getattr(self, name) not in words:
-                raise LabelMassError(f"{name} is {getattr(self, name)!r}: {' or '.join(words)}")
-        for name, allowed in RANGES.items():
-            allowed.check(name, getattr(self, name))
+        check_settings(self)
+        SEED.check("seed", self.seed)
 
     def rate_at(self, step: int, steps: int) -> float:
         """The learning rate of a step, counted from 0, out of so many."""

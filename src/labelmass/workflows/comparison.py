@@ -74,7 +74,7 @@ def compare(
     models: Models = (None,),
     methods: Sequence[str] | None = None,
     tolerance: float = 0.01,
-    nodes: int = 2048,
+    budget: Budget | None = None,
     normalise: str = "raw",
     samples: int | None = None,
     orders: int = 1,
@@ -109,6 +109,7 @@ def compare(
     gold: what makes a gold set, see `Targets`. threshold: a label is set from this P.
     limit: LabelMassError if more prompts than this would be asked in all.
     forecast: is told what each record will take, before any work is done.
+    tolerance: of the budget, where none is given.
     The others are those of `Plan` and `evaluate`.
     """
     again = Path(source).is_dir()
@@ -122,12 +123,11 @@ def compare(
             raise LabelMassError("records are of no task: name one")
         asked = task if isinstance(task, Task) else Task.load(task)
         check_beside(classifiers, asked)
-        plan = Plan(
+        plan = comparison_plan(
             asked,
-            methods or plain_methods(asked),
-            budget=Budget(tolerance=tolerance, nodes=nodes),
-            normalisation=normalise,
-            every_method=True,
+            methods,
+            budget=budget or Budget(tolerance=tolerance),
+            normalise=normalise,
             samples=samples,
             orders=orders,
             max_text_tokens=max_text_tokens,
@@ -176,6 +176,29 @@ def compare(
     found = Comparison(evaluation, run, short, str(source), normalise, gold)
     found.save(out)
     return found
+
+
+def comparison_plan(
+    task: Task,
+    methods: Sequence[str] | None,
+    *,
+    budget: Budget,
+    normalise: str = "raw",
+    samples: int | None = None,
+    orders: int = 1,
+    max_text_tokens: int | None = None,
+) -> Plan:
+    """One exploration that every method can be read off; None for all that need no more."""
+    return Plan(
+        task,
+        methods or plain_methods(task),
+        budget=budget,
+        normalisation=normalise,
+        every_method=True,
+        samples=samples,
+        orders=orders,
+        max_text_tokens=max_text_tokens,
+    )
 
 
 def plain_methods(task: Task) -> list[str]:

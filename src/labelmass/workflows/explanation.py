@@ -21,16 +21,17 @@ def explain(
     model: LanguageModel | str | None = None,
     *,
     tolerance: float = 0.01,
+    budget: Budget | None = None,
     normalise: str = "raw",
 ) -> Explored:
     """The tree of answers to a text, grown so that every method can be read off it.
 
+    tolerance: of the budget, where none is given.
     RecordError if the text cannot be explored.
     """
     task = task if isinstance(task, Task) else Task.load(task)
-    plan = Plan(
-        task, budget=Budget(tolerance=tolerance), normalisation=normalise, every_method=True
-    )
+    budget = budget or Budget(tolerance=tolerance)
+    plan = Plan(task, budget=budget, normalisation=normalise, every_method=True)
     model = load(model) if model is None or isinstance(model, str) else model
     explorer = Explorer(
         model, task, budget=plan.budget, needs=plan.needs, normalisation=plan.normalisation

@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labelmass._ranges import BETWEEN, SHARE
+from labelmass._settings import check_settings, setting
 from labelmass._types import Floats
 from labelmass.calibration import Calibrator
 from labelmass.decisions import (
+    UNMET,
     Goal,
     Guarantee,
     Outcome,
@@ -46,21 +48,49 @@ class ThresholdObjective:
     threshold reaches; None for what keeps the goal all the same, see `Rule.of`.
     """
 
-    goal: Goal | None = None
-    guarantee: str = "none"
-    confidence: float = 0.95
-    shared: bool = False
-    budget: float | None = None
-    risk: float | None = None
-    unmet: str | None = None
+    goal: Goal | None = setting(
+        None,
+        "Goal of each threshold: f1, precision>=0.9, recall>=0.9, fpr<=0.05, cost=1:5 (false "
+        "positive : miss), or majority. Default: none beside the review options.",
+        metavar="GOAL",
+        parse=Goal.parse,
+    )
+    guarantee: str = setting(
+        "none",
+        "Kind of guarantee: ltt holds with confidence for all labels at once, crc in "
+        "expectation for each label.",
+        choices=GUARANTEES,
+    )
+    confidence: float = setting(
+        0.95, "Confidence level of the learn-then-test guarantee.", within=BETWEEN
+    )
+    shared: bool = setting(
+        False, "One threshold for all labels, or one per label.", "--shared/--per-label"
+    )
+    budget: float | None = setting(
+        None,
+        "Largest share of records that may go to review.",
+        "--review-budget",
+        within=SHARE,
+        metavar="SHARE",
+    )
+    risk: float | None = setting(
+        None,
+        "Largest share of errors among what is decided without review.",
+        "--review-risk",
+        within=SHARE,
+        metavar="SHARE",
+    )
+    unmet: str | None = setting(
+        None,
+        "Fallback for a label whose goal or guarantee no threshold reaches: review every record, "
+        "use the best threshold without a guarantee, always give the label, or never. Default: "
+        "review for recall, never for other goals.",
+        choices=UNMET,
+    )
 
     def __post_init__(self) -> None:
-        if self.guarantee not in GUARANTEES:
-            raise FitError(f"no guarantee {self.guarantee!r}: one of {', '.join(GUARANTEES)}")
-        BETWEEN.check("confidence", self.confidence, FitError)
-        for name in ("budget", "risk"):
-            if (share := getattr(self, name)) is not None:
-                SHARE.check(name, share, FitError)
+        check_settings(self, FitError)
         if self.budget is not None and self.risk is not None:
             raise FitError("a band is sized for a budget or for a risk, one of them")
         if self.goal is None and (self.guarantee != "none" or self.shared or not self.reviews):

@@ -1,0 +1,184 @@
+"""The task and the models that a command line names."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from labelmass.cli.options import ModelOptions, ModelsOptions, PromptOptions
+from labelmass.cli.progress import say
+from labelmass.errors import LabelMassError
+from labelmass.lm.base import LanguageModel
+from labelmass.records import count_records, read_records
+from labelmass.scoring.forecast import Forecast
+from labelmass.scoring.warnings import task_warnings, template_warnings
+from labelmass.task import Record, Task
+from labelmass.task.record import Fields
+
+Names = Sequence[str | None]
+"""Models as they are named, None for the embedded one."""
+
+
+@dataclass(frozen=True)
+class ModelLoader:
+    """Where commands get their models; `cli` takes one as its `obj`, for tests with other models.
+
+    load: takes what `labelmass.load` takes.
+    """
+
+    load: Callable[..., LanguageModel]
+
+
+def names_of(model: ModelOptions | ModelsOptions) -> Names:
+    if isinstance(model, ModelsOptions):
+        return model.models or (None,)
+    return (model.model,)
+
+
+def need_task(name: str | None) -> Task:
+    """The task that is named; UsageError if none is."""
+    if name is None:
+        raise click.UsageError("name a task: --task emotions (see `labelmass list tasks`)")
+    return Task.load(name)
+
+
+def load_task(prompt: PromptOptions, models: Names = (), *, warn: bool = True) -> Task:
+    """The task that is named, or that the models were trained on, put as the options say.
+
+    warn: say what its prompt keeps from a model that was not trained on it.
+    """
+    trained = _trained(models)
+    named = _shared_task(trained) if prompt.task is None else Task.load(prompt.task)
+    task = prompt.put(named)
+    for model, own in trained.items():
+        if own.hash != task.hash:
+            one, other = own.to_dict(), task.to_dict()
+            keys = [key for key in one | other if one.get(key) != other.get(key)]
+            keys = [key for key in keys if key not in ("name", "description")]
+            say(
+                f"warning: {model} was trained on {own.name}@{own.hash}, and is asked {task.name}@"
+                f"{task.hash}: {', '.join(keys)} differ"
+            )
+    if warn:
+        learnt = [trained[one].hash if one in trained else None for one in models]
+        found = (warning for one in learnt for warning in task_warnings(task, one))
+        say_warnings(dict.fromkeys(found))
+    return task
+
+
+def _trained(models: Names) -> dict[str, Task]:
+    """Of each model that we trained, its task."""
+    from labelmass.lm.adapted import read_note
+
+    notes = {model: read_note(model) for model in models if model is not None}
+    return {model: Task.from_dict(note["task"]) for model, note in notes.items() if note}
+
+
+def _shared_task(trained: dict[str, Task]) -> Task:
+    if not trained:
+        return need_task(None)
+    if len({own.hash for own in trained.values()}) > 1:
+        raise click.UsageError("the models were trained on different tasks: name one with --task")
+    model, task = next(iter(trained.items()))
+    say(f"task {task.name}, as {model} was trained on")
+    return task
+
+
+def refuse_prompt_options(
+    source: str, prompt: PromptOptions, records: Fields, max_text_tokens: int | None = None
+) -> None:
+    """UsageError for a task or options of the prompt, where saved trees have answered them."""
+    given = {
+        **{name.replace("_", "-"): value for name, value in vars(prompt).items()},
+        "text-column": records.text,
+        "id-column": records.id,
+        "max-text-tokens": max_text_tokens,
+    }
+    if flags := [f"--{name}" for name, value in given.items() if value is not None]:
+        raise click.UsageError(
+            f"the trees in {source} were asked their task already: leave out {', '.join(flags)}, "
+            "or give the records instead"
+        )
+
+
+def load_model(
+    name: str | None, device: ModelOptions | ModelsOptions, task: Task | None = None
+) -> LanguageModel:
+    """A model, with a word while it loads.
+
+    task: what it will be asked; a word where its chat template would not let it be asked that.
+    """
+    from rich.console import Console
+
+    from labelmass.lm.load import load
+
+    loader = click.get_current_context().find_object(ModelLoader) or ModelLoader(load)
+    with Console(stderr=True).status("loading the model"):
+        loaded = loader.load(name, device=device.device, dtype=device.dtype)
+    gc.freeze()  # a model is no garbage: looking for some in it at the end would take a second
+    if note := getattr(loaded, "note", None):
+        say(f"note: {note}")
+    if task is not None:
+        say_warnings(template_warnings(task, loaded))
+    return loaded
+
+
+@dataclass(frozen=True)
+class Models:
+    """The models named, each loaded when it is its turn."""
+
+    options: ModelsOptions
+    task: Task | None
+
+    def __len__(self) -> int:
+        return len(names_of(self.options))
+
+    def __iter__(self) -> Iterator[LanguageModel]:
+        for name in names_of(self.options):
+            yield load_model(name, self.options, self.task)
+
+
+def say_warnings(warnings: Iterable[str]) -> None:
+    """A line each on stderr."""
+    for warning in warnings:
+        say(f"warning: {warning}")
+
+
+def warn_of_training(source: str, models: Names, records: Fields) -> None:
+    """Say how many of the records a model was trained on; standard input is not asked."""
+    from labelmass.lm.adapted import trained_on
+
+    for model in models:
+        known = frozenset[str]() if model is None else trained_on(model)
+        if not known or count_records(source) is None:
+            continue
+        items = (item for _, item in read_records(source, fields=records))
+        if count := sum(item.digest in known for item in items if isinstance(item, Record)):
+            say(f"warning: {model} was trained or validated on {count} of the records of {source}")
+
+
+def warn_of_changes(source: str | Path) -> None:
+    """Say where saved trees are not of their file as it is now; nothing where that is not known."""
+    from labelmass.scoring.saved_trees import SavedTrees, find_saved
+
+    for folder in find_saved(source) if Path(source).is_dir() else ():
+        saved = SavedTrees(folder)
+        try:
+            changes = saved.changes()
+        except (LabelMassError, OSError):
+            continue  # the file is no input any more
+        if changes is not None:
+            say(
+                f"note: {saved.source} has changed since the trees in {folder} were grown "
+                f"({changes}): the command that grew them brings them up to date"
+            )
+
+
+def announce(forecast: Forecast) -> None:
+    """What a plan takes, before it starts, where that is more than one prompt a record."""
+    if forecast.prompts > 1:
+        say(f"this asks {forecast}")

@@ -1,0 +1,80 @@
+"""The prompts that a model reads, as a person sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from labelmass.answers.boundary import Joint
+from labelmass.cli.progress import say
+from labelmass.errors import RecordError
+from labelmass.lm.base import LanguageModel
+from labelmass.records import BadRecord, read_records
+from labelmass.records.readers import Item
+from labelmass.scoring.cutting import cut_texts
+from labelmass.scoring.forecast import Forecast
+from labelmass.task import Task
+from labelmass.task.record import Fields
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What a record is asked with, or why it cannot be asked."""
+
+    id: str | int
+    text: str = ""
+    token_ids: tuple[int, ...] = ()
+    error: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        if self.error is not None:
+            return {"id": self.id, "error": self.error}
+        return {"id": self.id, "text": self.text, "token_ids": list(self.token_ids)}
+
+    def show(self) -> None:
+        """Print it for people."""
+        click.secho(f"--- {self.id}", fg="cyan")
+        if self.error is not None:
+            click.secho(self.error, fg="red")
+            return
+        click.echo(self.text)
+        click.secho(f"{len(self.token_ids)} tokens: {list(self.token_ids)}", dim=True)
+
+
+def prompts_of(
+    items: Iterable[Item], task: Task, model: LanguageModel, max_text_tokens: int | None
+) -> Iterator[Prompt]:
+    """The prompt of each record."""
+    joint = Joint(task, model.tokenizer)
+    for _, record in items:
+        if isinstance(record, BadRecord):
+            yield Prompt(record.id, error=record.error)
+            continue
+        try:
+            if max_text_tokens is not None:
+                record = cut_texts(record, model.tokenizer, max_text_tokens)
+            start = joint.start(record)
+            yield Prompt(record.id, joint.text(record, start), tuple(start.ids))
+        except RecordError as error:
+            yield Prompt(record.id, error=str(error))
+
+
+def show_dry_run(
+    source: str,
+    task: Task,
+    model: LanguageModel,
+    records: Fields,
+    max_text_tokens: int | None,
+    forecast: Forecast,
+    total: int | None,
+) -> None:
+    """The prompt of the first record, and what all would take."""
+    items = read_records(source, fields=records)
+    for prompt in prompts_of(items, task, model, max_text_tokens):
+        prompt.show()
+        break
+    count = "an unknown number of records" if total is None else f"{total:,} records"
+    say(f"{count}: {forecast}; nothing was asked")
