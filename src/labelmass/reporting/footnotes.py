@@ -9,9 +9,8 @@ import numpy as np
 
 from labelmass.estimators import ESTIMATORS
 from labelmass.evaluation import HEADLINE
-from labelmass.present.tables import number
+from labelmass.present.tables import Table, number
 from labelmass.reporting.gather import BASELINES, Gathered, Model
-from labelmass.reporting.html import Markup, fold, join, table, tag
 from labelmass.reporting.scores import best
 from labelmass.scores.result import MUCH_OFF_FORMAT
 
@@ -86,22 +85,17 @@ def _of_model(model: Model) -> Iterator[str]:
         yield f"How the model writes its labels is not shown: {model.diagnosis}"
 
 
-def warning_list(run: Gathered) -> Markup:
-    """All of them, and the records that failed."""
-    found = warnings(run)
-    listed = tag("ul", *(tag("li", one) for one in found), class_="warnings")
-    parts = [listed if found else tag("p", "None.")]
+def failures(run: Gathered) -> Iterator[tuple[str, Table]]:
+    """The records that failed, by model."""
     for model in run.models:
         if model.trees.failed:
             rows = [[str(name), error] for name, error in model.trees.failed]
-            failed = table(f"{model.name}: failed records", ["record", "error"], rows)
-            parts.append(fold(f"{len(rows)} failed records of {model.name}", failed))
-    return join(parts)
+            title = f"{model.name}: failed records"
+            yield model.name, Table(title, ["record", "error"], rows)
 
 
-def cost(run: Gathered) -> Markup:
+def cost(run: Gathered) -> dict[str, Table]:
     """What a record took, and what each method is."""
-    rows = [_cost(run, model) for model in run.models]
     head = [
         "model",
         "forward passes",
@@ -111,21 +105,13 @@ def cost(run: Gathered) -> Markup:
         "off-format mass",
         "unexplored mass",
     ]
+    costs = [_cost(run, model) for model in run.models]
+    about = ["method", "what it is", "source", "takes", "bounds", "note"]
     methods = [_method(row) for row in run.comparison["methods"]]
-    return join(
-        [
-            table("Per record, for all methods together", head, rows, class_="numbers"),
-            tag(
-                "p",
-                "All methods of a model are read off one exploration, so they share its cost. A "
-                "pass that serves several records is counted on one of them.",
-                class_="note",
-            ),
-            table(
-                "Methods", ["method", "what it is", "source", "takes", "bounds", "note"], methods
-            ),
-        ]
-    )
+    return {
+        "cost": Table("Per record, for all methods together", head, costs),
+        "methods": Table("Methods", about, methods),
+    }
 
 
 def _cost(run: Gathered, model: Model) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
@@ -11,7 +10,6 @@ from labelmass.present.figures import Figure
 from labelmass.reporting.explorer import Explorer, Explorers
 from labelmass.reporting.footnotes import warnings
 from labelmass.reporting.gather import Gathered, Model
-from labelmass.reporting.html import Markup, tag
 
 Drawn = Mapping[str, Mapping[str, Figure]]
 """By model, by name."""
@@ -66,11 +64,3 @@ def _model(
             "stopped": dict(model.trees.stopped),
         },
     }
-
-
-def data(found: Mapping[str, Any]) -> Markup:
-    """The numbers as an element that a browser does not show or run."""
-    text = json.dumps(found, ensure_ascii=False, allow_nan=False)
-    for one in "<>&":
-        text = text.replace(one, f"\\u{ord(one):04x}")
-    return tag("script", Markup(text), type="application/json", id="data")

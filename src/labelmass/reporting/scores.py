@@ -6,10 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from labelmass.evaluation import HEADLINE
-from labelmass.present.tables import number
-from labelmass.reporting.html import Markup, definitions, fold, join, table, tag
-
-ARROWS = {"higher": "↑", "lower": "↓", None: ""}
+from labelmass.present.tables import Cell, Head, Table, number
 
 LEGEND = {
     "nll": "How surprised one is by people's choices if one believes P; a sure P that is wrong "
@@ -31,38 +28,20 @@ LEGEND = {
 """The headline metrics for a reader who meets them first."""
 
 
-def scores(comparison: Mapping[str, Any]) -> Markup:
+def scores(comparison: Mapping[str, Any]) -> dict[str, Any]:
     """The headline table, what its columns say, differences if there are, and the rest."""
     known: Mapping[str, Any] = comparison["metrics"]
     headline = [name for name in HEADLINE if name in known] or list(known)
-    parts = [
-        _table("Methods side by side", comparison, headline),
-        tag(
-            "p",
-            "★ best of its column. In brackets the 95 % interval over records. ",
-            tag("strong", "constant"),
-            " and ",
-            tag("strong", "base-rate"),
-            " look at no text: one number for all labels, and each label's frequency, both found "
-            "on other records. What does not beat them has learnt nothing from the text.",
-            class_="note",
-        ),
-        tag("h4", "What the columns say"),
-        definitions(_legend(known, headline)),
-    ]
-    if comparison["baseline"] is not None:
-        parts.append(_differences(comparison, headline))
     rest = [name for name in known if name not in headline]
-    if rest:
-        parts.append(
-            fold(
-                f"{len(rest)} more metrics",
-                _table("More metrics", comparison, rest),
-                definitions(_legend(known, rest)),
-            )
-        )
-    rules = ((name, rule) for name, rule in comparison["rules"].items())
-    return join([*parts, fold("What the numbers hang on", definitions(rules))])
+    return {
+        "table": _table("Methods side by side", comparison, headline),
+        "legend": list(_legend(known, headline)),
+        "differences": comparison["baseline"] and _differences(comparison, headline),
+        "more_metrics": len(rest),
+        "more_table": _table("More metrics", comparison, rest),
+        "more_legend": list(_legend(known, rest)),
+        "rules": list(comparison["rules"].items()),
+    }
 
 
 def best(comparison: Mapping[str, Any], metric: str) -> set[str]:
@@ -76,9 +55,9 @@ def best(comparison: Mapping[str, Any], metric: str) -> set[str]:
     return {name for name, value in found.items() if value == top}
 
 
-def _table(caption: str, comparison: Mapping[str, Any], metrics: Sequence[str]) -> Markup:
+def _table(title: str, comparison: Mapping[str, Any], metrics: Sequence[str]) -> Table:
     stars = {metric: best(comparison, metric) for metric in metrics}
-    head = ["method", "records", *(_named(comparison, metric) for metric in metrics)]
+    head = ["method", "records", *(_head(comparison, metric) for metric in metrics)]
     rows = [
         [
             row["name"],
@@ -87,29 +66,17 @@ def _table(caption: str, comparison: Mapping[str, Any], metrics: Sequence[str]) 
         ]
         for row in comparison["methods"]
     ]
-    return table(caption, head, rows, class_="numbers")
+    return Table(title, head, rows)
 
 
-def _named(comparison: Mapping[str, Any], metric: str) -> Markup:
-    better = comparison["metrics"][metric]["better"]
-    arrow = f" {ARROWS[better]}" if better else ""
-    says = f" ({better} is better)" if better else ""
-    return join(
-        [
-            metric,
-            tag("span", arrow, aria_hidden="true"),
-            tag("span", says, class_="unseen"),
-        ]
-    )
+def _head(comparison: Mapping[str, Any], metric: str) -> Head:
+    return Head(metric, comparison["metrics"][metric]["better"])
 
 
-def _cell(score: Mapping[str, Any], star: bool) -> Markup:
-    value = number(score["value"])
-    shown = tag("strong", f"★ {value}") if star else join([value])
-    if score["low"] is None or score["value"] is None:
-        return shown
-    inside = f"[{number(score['low'])}, {number(score['high'])}]"
-    return join([shown, " ", tag("span", inside, class_="interval")])
+def _cell(score: Mapping[str, Any], star: bool) -> Cell:
+    known = score["low"] is not None and score["value"] is not None
+    inside = [f"[{number(score['low'])}, {number(score['high'])}]"] if known else []
+    return Cell(number(score["value"]), star, details=inside)
 
 
 def _legend(known: Mapping[str, Any], metrics: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -121,36 +88,25 @@ def _legend(known: Mapping[str, Any], metrics: Sequence[str]) -> Iterator[tuple[
         yield metric, f"{about or summary[0].upper() + summary[1:] + '.'}{tail}"
 
 
-def _differences(comparison: Mapping[str, Any], metrics: Sequence[str]) -> Markup:
-    baseline = comparison["baseline"]
+def _differences(comparison: Mapping[str, Any], metrics: Sequence[str]) -> Table:
     rows = [
         [row["name"], *(_difference(comparison, row["differences"], one) for one in metrics)]
         for row in comparison["methods"]
         if row["differences"]
     ]
-    head = ["method", *(_named(comparison, metric) for metric in metrics)]
-    return join(
-        [
-            table(f"Difference from {baseline}, on the same records", head, rows, class_="numbers"),
-            tag(
-                "p",
-                "+ better, - worse: the 95 % interval excludes 0. p is of a sign-flip test, where "
-                "the metric is a mean over records.",
-                class_="note",
-            ),
-        ]
-    )
+    title = f"Difference from {comparison['baseline']}, on the same records"
+    return Table(title, ["method", *(_head(comparison, metric) for metric in metrics)], rows)
 
 
-def _difference(comparison: Mapping[str, Any], found: Mapping[str, Any], metric: str) -> Markup:
+def _difference(comparison: Mapping[str, Any], found: Mapping[str, Any], metric: str) -> Cell:
     one, better = found[metric], comparison["metrics"][metric]["better"]
     if one["value"] is None:
-        return join(["n/a"])
+        return Cell("n/a")
     shown, low, high = f"{one['value']:+.3f}", one["low"], one["high"]
     if low is None:
-        return join([shown])
-    sure = low > 0 or high < 0
-    sign = ("+" if (low > 0) == (better == "higher") else "-") if sure and better else ""
+        return Cell(shown)
+    verdict = ""
+    if better and (low > 0 or high < 0):
+        verdict = "better +" if (low > 0) == (better == "higher") else "worse -"
     inside = f"[{low:+.3f}, {high:+.3f}]" + ("" if one["p"] is None else f" p {one['p']:.2g}")
-    mark = tag("strong", f" {'better' if sign == '+' else 'worse'} {sign}") if sign else join([])
-    return join([shown, mark, " ", tag("span", inside, class_="interval")])
+    return Cell(shown, verdict=verdict, details=[inside])

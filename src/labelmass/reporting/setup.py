@@ -3,33 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
-from labelmass.present.tables import number
+from labelmass.present.tables import Table, number
 from labelmass.provenance import Signature
 from labelmass.reporting.gather import Gathered, Model
-from labelmass.reporting.html import Markup, definitions, fold, join, table, tag
 
 
-def asked(run: Gathered) -> Markup:
-    """Task, labels, prompt, models, and what the numbers hang on."""
+def setup(run: Gathered) -> dict[str, Any]:
+    """Task, labels, prompt, models, and what the numbers depend on."""
     task = run.task
     labels = [
         [label.name, label.description or "", " / ".join(label.spellings)] for label in task.labels
     ]
-    return join(
-        [
-            definitions(_facts(run)),
-            table("Labels", ["label", "description", "written as"], labels),
-            tag("h4", "Instruction"),
-            tag("pre", task.instruction.strip(), class_="quote"),
-            *_prompt(run),
-            table("Models", ["model", *_MODEL], [_model(one) for one in run.models]),
-            fold(
-                "Signatures: what must agree before these numbers may be compared with others",
-                tag("ul", *(tag("li", tag("code", str(one.signature))) for one in run.models)),
-            ),
-        ]
-    )
+    return {
+        "facts": list(_facts(run)),
+        "labels": Table("Labels", ["label", "description", "written as"], labels),
+        "instruction": task.instruction.strip(),
+        "record": run.first.id,
+        "prompt": task.prompt(run.first),
+        "models": Table("Models", ["model", *_MODEL], [_model(one) for one in run.models]),
+        "signatures": [one.signature for one in run.models],
+    }
 
 
 def _facts(run: Gathered) -> Iterator[tuple[str, str]]:
@@ -61,17 +56,6 @@ _MEANS = {
     "on-format": "given that the answer parses",
     "masked": "as constrained decoding samples",
 }
-
-
-def _prompt(run: Gathered) -> Iterator[Markup]:
-    prompt = run.task.prompt(run.first)
-    for turn in prompt.turns:
-        yield fold(
-            f"Prompt of record {run.first.id}: {turn.role}, {len(turn.text)} characters",
-            tag("pre", turn.text, class_="quote", dir="auto", lang=""),
-        )
-    if prompt.opening:
-        yield tag("p", "The answer is begun for the model with ", tag("code", prompt.opening), ".")
 
 
 _MODEL = ("fingerprint", "engine", "dtype", "tolerance", "most rows", "labelmass")

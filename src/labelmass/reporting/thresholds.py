@@ -3,43 +3,50 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from dataclasses import dataclass
 from hashlib import sha256
-from importlib import resources
 
 from labelmass.decisions import Policy, Rule
 from labelmass.decisions.policy import STRADDLES
-from labelmass.present.tables import number
+from labelmass.present.tables import Cell, Table, number
 from labelmass.reporting.explorer import Explorer
-from labelmass.reporting.html import Markup, join, table, tag
 from labelmass.reporting.rates import LabelRates, Share
+from labelmass.reporting.rendering import source
+
+SCRIPT = "explorer.js"
 
 
-def section(explorer: Explorer, run: int, model: int) -> Markup:
-    """run, model: places in the numbers of the page, where the script finds the scores."""
+@dataclass(frozen=True, slots=True)
+class Movable:
+    """What the page says of a model's policy, before a script makes it movable."""
+
+    name: str
+    run: int
+    model: int
+    lead: str
+    note: str
+    table: Table
+    sum: str
+
+
+def table(explorer: Explorer, name: str, run: int, model: int) -> Movable:
+    """run, model: Places in the numbers of the page, where the script finds the scores."""
     found, policy = explorer.rates, explorer.policy
     pairs = zip(policy.rules.items(), found.labels, strict=True)
     rows = [_row(label, rule, one) for (label, rule), one in pairs]
     done = ", ".join(f"{action} {count}" for action, count in found.actions.items())
-    return join(
-        [
-            tag("p", _where(explorer)),
-            tag(
-                "p",
-                f"By {explorer.scored.method}, on the {len(explorer.gold)} records that have a "
-                "score and people's word; each share with its counts and 95 % interval (Wilson). "
-                f"A label whose bounds leave two outcomes open {STRADDLES[policy.straddle]}."
-                + _verdict(explorer),
-                class_="note",
-            ),
-            table(_caption(policy, explorer.given), _HEAD, rows, class_="policy"),
-            tag(
-                "p",
-                f"In review, in one label or more: {_sentence(found.review)} of the records. "
-                f"Records by their strictest action: {done}.",
-            ),
-            tag("div", class_="explorer", data_run=run, data_model=model),
-            tag("noscript", tag("p", "Moving the thresholds needs JavaScript.", class_="note")),
-        ]
+    return Movable(
+        name,
+        run,
+        model,
+        _where(explorer),
+        f"By {explorer.scored.method}, on the {len(explorer.gold)} records that have a "
+        "score and people's word; each share with its counts and 95 % interval (Wilson). "
+        f"A label whose bounds leave two outcomes open {STRADDLES[policy.straddle]}."
+        + _verdict(explorer),
+        Table(_caption(policy, explorer.given), _HEAD, rows),
+        f"In review, in one label or more: {_sentence(found.review)} of the records. "
+        f"Records by their strictest action: {done}.",
     )
 
 
@@ -62,7 +69,7 @@ def _caption(policy: Policy, given: bool) -> str:
     return f"The policy{made}" if given else "The threshold of the comparison"
 
 
-def _row(label: str, rule: Rule, one: LabelRates) -> list[str]:
+def _row(label: str, rule: Rule, one: LabelRates) -> list[str | Cell]:
     shares = (one.precision, one.recall, one.false_positives, one.given, one.review)
     return [
         label,
@@ -88,10 +95,9 @@ def _verdict(explorer: Explorer) -> str:
     )
 
 
-def _cell(share: Share) -> Markup:
-    lines = [f"{share.part} of {share.whole}", *_interval(share)]
-    small = (tag("span", one, class_="interval") for one in lines)
-    return join([number(share.value), *small], " ")
+def _cell(share: Share) -> Cell:
+    details = [f"{share.part} of {share.whole}", *_interval(share)]
+    return Cell(number(share.value), details=details)
 
 
 def _sentence(share: Share) -> str:
@@ -130,16 +136,6 @@ def _where(explorer: Explorer) -> str:
     )
 
 
-def script() -> Markup:
-    """The script, to stand after the numbers of the page."""
-    return tag("script", Markup(_source()))
-
-
 def allowed() -> str:
     """What a Content-Security-Policy calls the script, and no other."""
-    return f"'sha256-{b64encode(sha256(_source().encode()).digest()).decode()}'"
-
-
-def _source() -> str:
-    script = resources.files("labelmass.reporting") / "explorer.js"
-    return script.read_text(encoding="utf-8")
+    return f"'sha256-{b64encode(sha256(source(SCRIPT).encode()).digest()).decode()}'"
