@@ -275,7 +275,7 @@ def test_markdown_and_latex_say_the_numbers_and_the_rules(found: Evaluation) -> 
     text = found.to_markdown()
     rows = [line for line in text.splitlines() if line.startswith("|")]
     assert len(rows) == 2 + len(found.methods)
-    assert len({row.count(" | ") for row in rows}) == 1
+    assert len({row.count("|") for row in rows}) == 1
     assert f"**{found['sharp']['l1'].value:.3f} [" in rows[2]
     assert "- gold: share of annotators >= 0.5" in text or "- gold: the labels given" in text
     assert "dull_50%: 5 of 60 records failed" in text

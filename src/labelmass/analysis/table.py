@@ -1,22 +1,19 @@
-"""Diagnoses side by side: a column a run, rows grouped by analysis; for a terminal, or Markdown."""
+"""Diagnoses side by side: a column a run, rows grouped by analysis."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
 
 from labelmass.analysis.answer import Kind
 from labelmass.analysis.counts import Share, Spread
 from labelmass.analysis.diagnosis import Diagnosis
 from labelmass.analysis.stopping import Contrast
+from labelmass.present.tables import Cell, Table
 
-if TYPE_CHECKING:
-    from rich.table import Table
-
-Cell = Callable[[Diagnosis], object]
+Read = Callable[[Diagnosis], object]
 
 
-def _position(j: int) -> Cell:
+def _position(j: int) -> Read:
     return lambda d: d.order_accuracy and d.order_accuracy.all.get(j)
 
 
@@ -25,7 +22,7 @@ def _paired(d: Diagnosis) -> object:
     return found and tuple(found)
 
 
-def _rank(rank: int) -> Cell:
+def _rank(rank: int) -> Read:
     return lambda d: d.profile.ranks[rank - 1] if len(d.profile.ranks) >= rank else None
 
 
@@ -34,7 +31,7 @@ def _second(d: Diagnosis) -> object:
     return Share(found[2].hits if 2 in found else 0, sum(share.hits for share in found.values()))
 
 
-ROWS: Mapping[str, Mapping[str, Cell]] = {
+ROWS: Mapping[str, Mapping[str, Read]] = {
     "answers": {
         "records": lambda d: d.records,
         "on-format": lambda d: d.endings.complete,
@@ -110,47 +107,22 @@ ROWS: Mapping[str, Mapping[str, Cell]] = {
 }
 """group -> row -> what it shows: a share or a mean with its count, a contrast's AUROC, a number."""
 
-NAMES, CELLS = 31, 20
-"""Characters that the names of the rows, and a run's column, take in a terminal."""
-
-CAPTION = (
+NOTE = (
     "In brackets the number of cases, of an AUROC those at last and at intermediate steps. "
     "p_r is taken in the middle of its interval. Attention needs a model."
 )
 
 
-def rich_tables(runs: Mapping[str, Diagnosis], width: int) -> Iterator[Table]:
-    """For a terminal of so many characters: as many runs beside each other as fit."""
-    fit = max((width - NAMES) // CELLS, 1)
-    for first in range(0, len(runs), fit):
-        chosen = dict(list(runs.items())[first : first + fit])
-        yield _rich_table(chosen, "" if first + fit < len(runs) else CAPTION)
-
-
-def _rich_table(runs: Mapping[str, Diagnosis], caption: str) -> Table:
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=box.SIMPLE_HEAD, caption=caption, caption_justify="left", padding=0)
-    table.add_column("", no_wrap=True, min_width=NAMES - 2)
-    for name in runs:
-        table.add_column(Text(name), justify="right", overflow="fold")
-    for group, rows in ROWS.items():
-        table.add_row(Text(group, "bold"))
-        for name, read in rows.items():
-            table.add_row(Text(f"  {name}"), *(Text(shown(read(one))) for one in runs.values()))
-    return table
-
-
-def markdown(runs: Mapping[str, Diagnosis]) -> str:
-    """A pipe table."""
-    lines = [_pipes(["", *runs]), _pipes(["---", *["---:"] * len(runs)])]
-    for group, rows in ROWS.items():
-        lines.append(_pipes([f"**{group}**", *[""] * len(runs)]))
-        for name, read in rows.items():
-            lines.append(_pipes([name, *(shown(read(one)) for one in runs.values())]))
-    return "\n".join([*lines, "", CAPTION]) + "\n"
+def side_by_side(runs: Mapping[str, Diagnosis]) -> Table:
+    """A column a run."""
+    rows: list[list[str | Cell]] = []
+    for group, readers in ROWS.items():
+        rows.append([Cell(group, best=True)])
+        rows += [
+            [f"  {name}", *(shown(read(one)) for one in runs.values())]
+            for name, read in readers.items()
+        ]
+    return Table("", ["", *runs], rows, [NOTE])
 
 
 def shown(value: object) -> str:
@@ -167,7 +139,3 @@ def shown(value: object) -> str:
     if value is None:
         return "n/a"
     return f"{value:.3f}" if isinstance(value, float) else str(value)
-
-
-def _pipes(cells: list[str]) -> str:
-    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"

@@ -50,6 +50,7 @@ def command(runs: tuple[str, ...], analysis: Analysis, model: ModelOptions, outp
     from rich.console import Console
 
     from labelmass.analysis import demo_sweep, plain, table
+    from labelmass.present.writing import markdown
 
     if output.json and output.markdown:
         raise click.UsageError("--json and --markdown are two formats: choose one")
@@ -63,11 +64,9 @@ def command(runs: tuple[str, ...], analysis: Analysis, model: ModelOptions, outp
         whole = {"runs": [one.to_dict() for one in found], "demo_sweep": sweep}
         click.echo(json.dumps(whole, ensure_ascii=False, allow_nan=False, indent=1))
     elif output.markdown:
-        click.echo(table.markdown(columns), nl=False)
+        click.echo(markdown(table.side_by_side(columns)), nl=False)
     else:
-        console = Console()
-        for one in table.rich_tables(columns, console.width):
-            console.print(one)
+        Console().print(table.side_by_side(columns))
     for one in found:
         for note in one.notes():
             say(f"{one.name}: {note}")

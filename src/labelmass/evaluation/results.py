@@ -12,9 +12,10 @@ from labelmass.evaluation import tables
 from labelmass.evaluation.metrics import HEADLINE, METRICS
 from labelmass.evaluation.threshold import Threshold
 from labelmass.files.writing import write_text
+from labelmass.present import writing
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from labelmass.present.tables import Table
 
 
 KIND = ArtifactKind("evaluation", unmarked=True)
@@ -145,7 +146,7 @@ class Evaluation:
         )
 
     def __rich__(self) -> Table:
-        return tables.rich_table(self)
+        return tables.summary(self)
 
     @property
     def headline(self) -> tuple[str, ...]:
@@ -187,12 +188,13 @@ class Evaluation:
 
     def to_csv(self) -> str:
         """A line for every method and metric, and one for each label where there is a value."""
-        return tables.csv_text(self)
+        return writing.csv_text(tables.every_number(self))
 
     def to_markdown(self, metrics: tuple[str, ...] | None = None) -> str:
         """A table of the headline metrics, or of these, and the rules below."""
-        return tables.markdown(self, metrics or self.headline)
+        return writing.markdown(tables.scoreboard(self, metrics or self.headline))
 
     def to_latex(self, metrics: tuple[str, ...] | None = None) -> str:
         """A `tabular` with booktabs lines, the best value of a column in bold."""
-        return tables.latex(self, metrics or self.headline)
+        table = tables.scoreboard(self, metrics or self.headline, records=False)
+        return writing.latex(table)

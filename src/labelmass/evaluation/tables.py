@@ -1,17 +1,14 @@
-"""An evaluation as text: CSV, Markdown, LaTeX, and a table for the terminal."""
+"""An evaluation as tables: for a terminal, for a paper, and with every number."""
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from labelmass.evaluation.metrics import METRICS
+from labelmass.present.tables import Cell, Head, Table, number
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from labelmass.evaluation.results import Evaluation, MethodScores
 
 COLUMNS: tuple[str, ...] = (
@@ -38,90 +35,70 @@ COLUMNS: tuple[str, ...] = (
 """Of the CSV; empty where something is not defined."""
 
 
-def csv_text(evaluation: Evaluation) -> str:
-    """Full precision, one line a method, metric and label."""
-    text = io.StringIO()
-    lines = csv.DictWriter(text, COLUMNS, restval="", lineterminator="\n")
-    lines.writeheader()
+def every_number(evaluation: Evaluation) -> Table:
+    """Full precision, a row a method, metric and label."""
+    return Table(
+        "", COLUMNS, [[_plain(row.get(name)) for name in COLUMNS] for row in _rows(evaluation)]
+    )
+
+
+def _rows(evaluation: Evaluation) -> Iterator[dict[str, object]]:
     for row in evaluation.methods.values():
         for metric, score in row.scores.items():
-            line = {name: getattr(score, name) for name in COLUMNS if hasattr(score, name)}
-            line |= {
-                "method": row.name,
-                "metric": metric,
-                "failed": row.failed,
-                "missed": row.missed,
-            }
+            named: dict[str, object] = {"method": row.name, "metric": metric}
+            numbers = {name: getattr(score, name) for name in COLUMNS if hasattr(score, name)}
+            counts = {"failed": row.failed, "missed": row.missed}
+            found = numbers | named | counts
             if (difference := row.differences.get(metric)) is not None:
-                line |= {"baseline": evaluation.baseline, "difference": difference.value}
+                found |= {"baseline": evaluation.baseline, "difference": difference.value}
                 for name in ("low", "high", "p"):
-                    line[f"difference_{name}"] = getattr(difference, name)
-            lines.writerow(line)
+                    found[f"difference_{name}"] = getattr(difference, name)
+            yield found
             for label, value in score.labels.items():
-                lines.writerow(
-                    {"method": row.name, "metric": metric, "label": label, "value": value}
-                )
-    return text.getvalue()
+                yield named | {"label": label, "value": value}
 
 
-def markdown(evaluation: Evaluation, metrics: Sequence[str]) -> str:
-    """A pipe table; the interval stands beside each value."""
+def _plain(value: object) -> str:
+    return "" if value is None else str(value)
+
+
+def scoreboard(evaluation: Evaluation, metrics: Sequence[str], *, records: bool = True) -> Table:
+    """A row a method, its intervals beside the values, and the rules as notes.
+
+    records: Whether to say of how many records each row is.
+    """
     best = _best(evaluation, metrics)
-    head = ["method", "records", *(f"{name} {_arrow(name)}".strip() for name in metrics)]
-    lines = [_pipes(head), _pipes(["---", *["---:"] * (len(head) - 1)])]
+    rows: list[list[str | Cell]] = []
     for row in evaluation.methods.values():
-        cells = [_shown(row, name, interval=True) for name in metrics]
         cells = [
-            f"**{cell}**" if row.name in best[name] else cell
-            for name, cell in zip(metrics, cells, strict=True)
+            Cell(_shown(row, name), row.name in best[name], details=_interval(row, name))
+            for name in metrics
         ]
-        lines.append(_pipes([row.name.replace("|", "\\|"), str(row.items), *cells]))
-    return "\n".join([*lines, "", *(f"- {rule}" for rule in _remarks(evaluation))]) + "\n"
+        rows.append([row.name, *([str(row.items)] if records else []), *cells])
+    head = ["method", *(["records"] if records else []), *(_head(name) for name in metrics)]
+    return Table("", head, rows, _remarks(evaluation))
 
 
-def latex(evaluation: Evaluation, metrics: Sequence[str]) -> str:
-    """booktabs; the rules stand above as comments."""
-    best = _best(evaluation, metrics)
-    arrows = {"↑": r"$\uparrow$", "↓": r"$\downarrow$", "": ""}
-    names = [f"{_escape(name)} {arrows[_arrow(name)]}".strip() for name in metrics]
-    lines = [f"% {rule}" for rule in _remarks(evaluation)]
-    lines += [rf"\begin{{tabular}}{{l{'r' * len(metrics)}}}", r"\toprule"]
-    lines += [" & ".join(["method", *names]) + r" \\", r"\midrule"]
-    for row in evaluation.methods.values():
-        cells = [_shown(row, name) for name in metrics]
-        cells = [
-            rf"\textbf{{{cell}}}" if row.name in best[name] else cell
-            for name, cell in zip(metrics, cells, strict=True)
-        ]
-        lines.append(" & ".join([_escape(row.name), *cells]) + r" \\")
-    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
-
-
-def rich_table(evaluation: Evaluation, metrics: Sequence[str] | None = None) -> Table:
-    """The headline metrics in less than 100 columns; + and - say better and worse for sure."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
+def summary(evaluation: Evaluation, metrics: Sequence[str] | None = None) -> Table:
+    """The headline metrics for a terminal; + and - say better and worse for sure."""
     metrics = metrics or evaluation.headline
     best = _best(evaluation, metrics)
-    caption = f"{evaluation.items} records, {evaluation.draws} bootstrap draws"
+    note = f"{evaluation.items} records, {evaluation.draws} bootstrap draws"
     if evaluation.baseline is not None:
-        caption += f"; + better, - worse than {evaluation.baseline}: the interval excludes 0"
-    table = Table(box=box.SIMPLE_HEAD, caption=caption, caption_justify="left", padding=0)
-    table.add_column("method", overflow="fold", max_width=21)
+        note += f"; + better, - worse than {evaluation.baseline}: the interval excludes 0"
     counts = [name for name in ("failed", "missed") if _any(evaluation, name)]
-    for name in counts:
-        table.add_column(name, justify="right")
-    for name in metrics:
-        table.add_column(name, justify="right")
-    for row in evaluation.methods.values():
-        cells = [Text(row.name), *(Text(str(getattr(row, name))) for name in counts)]
-        for name in metrics:
-            style = "bold" if row.name in best[name] else ""
-            cells.append(Text(_shown(row, name) + _sign(row, name), style))
-        table.add_row(*cells)
-    return table
+    rows = [
+        [
+            row.name,
+            *(str(getattr(row, name)) for name in counts),
+            *(
+                Cell(_shown(row, name) + _sign(row, name), row.name in best[name])
+                for name in metrics
+            ),
+        ]
+        for row in evaluation.methods.values()
+    ]
+    return Table("", ["method", *counts, *metrics], rows, [note])
 
 
 def _any(evaluation: Evaluation, count: str) -> bool:
@@ -147,18 +124,15 @@ def _best(evaluation: Evaluation, metrics: Sequence[str]) -> dict[str, set[str]]
     return best
 
 
-def _shown(row: MethodScores, metric: str, *, interval: bool = False) -> str:
+def _shown(row: MethodScores, metric: str) -> str:
+    return number(row.scores[metric].value)
+
+
+def _interval(row: MethodScores, metric: str) -> list[str]:
     score = row.scores[metric]
-    if score.value is None:
-        return "n/a"
-    text = _number(score.value)
-    if interval and score.low is not None and score.high is not None:
-        text += f" [{_number(score.low)}, {_number(score.high)}]"
-    return text
-
-
-def _number(value: float) -> str:
-    return f"{value:.3f}" if abs(value) < 10 else f"{value:.2f}"
+    if score.value is None or score.low is None or score.high is None:
+        return []
+    return [f"[{number(score.low)}, {number(score.high)}]"]
 
 
 def _sign(row: MethodScores, metric: str) -> str:
@@ -169,8 +143,8 @@ def _sign(row: MethodScores, metric: str) -> str:
     return "+" if (difference.low > 0) == (better == "higher") else "-"
 
 
-def _arrow(metric: str) -> str:
-    return {"higher": "↑", "lower": "↓", None: ""}[METRICS[metric].better]
+def _head(metric: str) -> Head:
+    return Head(metric, METRICS[metric].better)
 
 
 def _remarks(evaluation: Evaluation) -> list[str]:
@@ -185,14 +159,3 @@ def _remarks(evaluation: Evaluation) -> list[str]:
         if row.note:
             remarks.append(f"{row.name}: {row.note}")
     return remarks
-
-
-def _pipes(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
-
-
-def _escape(text: str) -> str:
-    """For LaTeX."""
-    special = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
-    special |= {one: f"\\{one}" for one in "&%$#_{}"}
-    return "".join(special.get(one, one) for one in text)

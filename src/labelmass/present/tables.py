@@ -1,20 +1,30 @@
-"""Tables as values, and how each is written."""
+"""Tables as values, whichever way they are written: see `writing` and `terminal`."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions, RenderableType
 
 ARROWS = {"higher": "↑", "lower": "↓"}
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The name of a column. better: Which values of it are better, if either."""
+    """The name of a column.
+
+    Args:
+        text: The name.
+        better: Which values of it are better, if either.
+        prose: Whether it holds words, which may wrap, and no numbers.
+    """
 
     text: str
     better: Literal["higher", "lower"] | None = None
+    prose: bool = False
 
     @property
     def arrow(self) -> str:
@@ -33,6 +43,7 @@ class Cell:
         details: Intervals and counts, in a softer type.
         bar: A share from 0 to 1 to draw beside the text.
         whose: What the bar is of; it names its colour.
+        style: Of the text in a terminal.
     """
 
     text: str
@@ -41,15 +52,50 @@ class Cell:
     details: Sequence[str] = ()
     bar: float | None = None
     whose: str = ""
+    style: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows under their column names; the first cell of a row names it."""
+    """Rows under their column names; the first cell of a row names it.
+
+    Args:
+        title: A caption, where it has one.
+        head: A name for each column, or nothing.
+        rows: A row may be shorter than the others.
+        notes: Sentences below the table.
+        pinned: Columns that are repeated where the table is wider than the terminal.
+    """
 
     title: str
     head: Sequence[str | Head]
     rows: Sequence[Sequence[str | Cell]]
+    notes: Sequence[str] = ()
+    pinned: int = 1
+
+    @property
+    def heads(self) -> list[Head]:
+        """The columns; the first holds words."""
+        width = max([len(self.head), *map(len, self.rows)])
+        heads = [head if isinstance(head, Head) else Head(head) for head in self.head]
+        heads += [Head("")] * (width - len(heads))
+        return [Head(heads[0].text, heads[0].better, prose=True), *heads[1:]] if heads else []
+
+    @property
+    def cells(self) -> list[list[Cell]]:
+        """The rows, all of the same length."""
+        width = len(self.heads)
+        rows = [
+            [cell if isinstance(cell, Cell) else Cell(cell) for cell in row] for row in self.rows
+        ]
+        return [[*row, *[Cell("")] * (width - len(row))] for row in rows]
+
+    def __rich_console__(
+        self, console: Console, options: ConsoleOptions
+    ) -> Iterator[RenderableType]:
+        from labelmass.present.terminal import blocks
+
+        return blocks(self, options.max_width)
 
 
 def number(value: float | None, digits: int = 3) -> str:
