@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from labelmass.analysis.answer import Kind
 from labelmass.analysis.counts import Share, Spread
@@ -115,7 +115,7 @@ NOTE = (
 
 def side_by_side(runs: Mapping[str, Diagnosis]) -> Table:
     """A column a run."""
-    rows: list[list[str | Cell]] = []
+    rows: list[Sequence[str | Cell]] = []
     for group, readers in ROWS.items():
         rows.append([Cell(group, best=True)])
         rows += [

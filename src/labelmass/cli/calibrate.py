@@ -91,16 +91,11 @@ def command(
 
 def _show(found: Calibration) -> None:
     from rich.console import Console
-    from rich.table import Table
+
+    from labelmass.present.tables import Head, Table
 
     calibrator, rows = found.calibrator, found.evaluation.methods
     raw, after = rows["raw"].scores, rows["calibrated"].scores
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    table.add_column("label", overflow="fold")
-    heads = "positives", "NLL raw", "calibrated", "ECE raw", "calibrated"
-    for head in heads:
-        table.add_column(head, justify="right")
-    table.add_column("fitted on")
 
     def judged(label: str | None) -> list[str]:
         cells: list[str] = []
@@ -111,14 +106,15 @@ def _show(found: Calibration) -> None:
         return cells
 
     curves = calibrator.curves * (len(calibrator.labels) if calibrator.shared else 1)
+    lines: list[list[str]] = []
     for label, curve in zip(calibrator.labels, curves, strict=True):
         about = "all labels" if calibrator.shared else "its own"
         if curve.borrowed and not calibrator.shared:
             about = f"few: borrows {curve.borrowed:g}"
         positives = "" if calibrator.shared else f"{curve.positives:.1f} of {curve.records}"
-        table.add_row(label, positives, *judged(label), about)
-    table.add_section()
-    table.add_row("all", "", *judged(None), "")
-    Console().print(table)
+        lines.append([label, positives, *judged(label), about])
+    lines.append(["all", "", *judged(None)])
+    heads = ["positives", "NLL raw", "calibrated", "ECE raw", "calibrated"]
+    Console().print(Table("", ["label", *heads, Head("fitted on", prose=True)], lines))
     for line in (*found.summary, *calibrator.notes):
         click.echo(line)

@@ -52,29 +52,28 @@ def keep_fitted(fitted: Fitted, folder: str, cross_fit: str | None) -> None:
 def show_fit(classifier: Classifier, folder: str) -> None:
     """The table of labels, notes, and where it went."""
     from rich.console import Console
-    from rich.table import Table
+
+    from labelmass.present.tables import Head, Table
 
     heads = classifier.heads
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    table.add_column("label", overflow="fold")
-    for head in ("positives", "C", "NLL", "base rate"):
-        table.add_column(head, justify="right")
-    table.add_column("")
+    rows: list[list[str]] = []
     total = [0.0, 0.0]
     for label, one in zip(heads.labels, heads.heads, strict=True):
         losses = [one.nll or 0.0, one.base_nll or 0.0]
         total = [t + loss * one.records for t, loss in zip(total, losses, strict=True)]
-        table.add_row(
-            label,
-            f"{one.positives:.1f} of {one.records}",
-            "" if one.strength is None else f"{one.strength:g}",
-            *("" if loss is None else f"{loss:.3f}" for loss in (one.nll, one.base_nll)),
-            one.about,
+        rows.append(
+            [
+                label,
+                f"{one.positives:.1f} of {one.records}",
+                "" if one.strength is None else f"{one.strength:g}",
+                *("" if loss is None else f"{loss:.3f}" for loss in (one.nll, one.base_nll)),
+                one.about,
+            ]
         )
     cells = max(sum(one.records for one in heads.heads), 1)
-    table.add_section()
-    table.add_row("all", "", "", *(f"{t / cells:.3f}" for t in total), "")
-    Console().print(table)
+    rows.append(["all", "", "", *(f"{t / cells:.3f}" for t in total)])
+    head = ["label", "positives", "C", "NLL", "base rate", Head("", prose=True)]
+    Console().print(Table("", head, rows))
     told = classifier.provenance
     click.echo(
         f"{classifier.method}, fitted on {told['records']} records, {told['targets']}; NLL a cell "

@@ -66,26 +66,21 @@ def command(scores: str, by: CalibratorOptions, deciding: Deciding) -> None:
 
 def _show(found: Decisions) -> None:
     from rich.console import Console
-    from rich.table import Table
+
+    from labelmass.present.tables import Table
 
     total = len(found.outcomes)
-    actions = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    actions.add_column("records")
-    actions.add_column("", justify="right")
-    actions.add_column("", justify="right")
-    for action, count in found.counts.items():
-        actions.add_row(action, str(count), f"{count / total:.1%}")
-    labels = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    labels.add_column("label", overflow="fold")
-    for head in ("given", "review", "straddling"):
-        labels.add_column(head, justify="right")
+    actions = [
+        [action, str(count), f"{count / total:.1%}"] for action, count in found.counts.items()
+    ]
+    labels: list[list[str]] = []
     for at, label in enumerate(found.labels):
         given, review = ((found.outcomes[:, at] == outcome).sum() for outcome in (2, 1))
-        labels.add_row(label, str(given), str(review), str(found.straddles[:, at].sum()))
+        labels.append([label, str(given), str(review), str(found.straddles[:, at].sum())])
     console = Console()
-    console.print(actions)
+    console.print(Table("", ["records"], actions))
     console.print()
-    console.print(labels)
+    console.print(Table("", ["label", "given", "review", "straddling"], labels))
     if straddling := int((found.straddles & ~found.unreadable).any(axis=1).sum()):
         click.echo(
             f"{straddling} records straddle a threshold: `labelmass score --policy` may settle them"

@@ -58,15 +58,20 @@ def command(scores: str, by: CalibratorOptions, comparing: Comparing) -> None:
 
 def _show(found: Drift, then: int) -> None:
     from rich.console import Console
-    from rich.table import Table
 
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    table.add_column("label", overflow="fold")
-    for head in (f"given of {then}", f"of {found.records}", "KS distance", "stability index"):
-        table.add_column(head, justify="right")
-    for one in found.labels:
-        shares = (f"{rate:.1%}" for rate in (one.rate_then, one.rate))
-        table.add_row(one.label, *shares, f"{one.distance:.3f}", f"{one.stability:.3f}")
-    Console().print(table)
+    from labelmass.present.tables import Table
+
+    head = ["label", f"given of {then}", f"of {found.records}", "KS distance", "stability index"]
+    rows = [
+        [
+            one.label,
+            f"{one.rate_then:.1%}",
+            f"{one.rate:.1%}",
+            f"{one.distance:.3f}",
+            f"{one.stability:.3f}",
+        ]
+        for one in found.labels
+    ]
+    Console().print(Table("", head, rows))
     for name, (before, now, _) in found.masses.items():
         click.echo(f"{MASSES[name]} {before:.3f} then, {now:.3f} now")

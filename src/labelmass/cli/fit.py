@@ -208,20 +208,22 @@ def probe(
 
 def _show_study(study: Study) -> None:
     from rich.console import Console
-    from rich.table import Table
 
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    table.add_column("study")
-    table.add_column("of what, from what", overflow="fold")
-    for name in next(iter(study.rows)).probe:
-        table.add_column(name, justify="right")
-        table.add_column("base rate", justify="right")
-    for row in study.rows:
-        cells = [str(side[name]) for name in row.probe for side in (row.probe, row.base)]
-        table.add_row(row.name, row.about, *cells)
+    from labelmass.present.tables import Head, Table
+
+    heads = [head for name in next(iter(study.rows)).probe for head in (name, "base rate")]
+    rows = [
+        [
+            row.name,
+            row.about,
+            *(str(side[name]) for name in row.probe for side in (row.probe, row.base)),
+        ]
+        for row in study.rows
+    ]
+    head = ["study", Head("of what, from what", prose=True), *heads]
     console = Console()
     console.print()
-    console.print(table)
+    console.print(Table("", head, rows))
     click.echo(f"fitted on {study.fitted} records, judged on {study.judged} held out")
 
 

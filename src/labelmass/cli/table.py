@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.console import Group, RenderableType
-from rich.table import Table
-from rich.text import Text
-
 from labelmass._types import Normalisation
 from labelmass.answers.readings import Bounds, Readings
+from labelmass.present.tables import Cell, Head, Table
 from labelmass.scores import Failure, Outcome, Result
 
 MOST = 5
@@ -21,8 +18,10 @@ FEW = 2
 MISSED = "!"
 """Stands beside numbers of a method that missed the tolerance."""
 
+Row = list[str | Cell]
 
-def result_table(results: Sequence[Outcome], most: int = MOST) -> RenderableType:
+
+def result_table(results: Sequence[Outcome], most: int = MOST) -> Table:
     """One block a record: its likeliest labels by the run's methods, beside the on-format reading.
 
     Off-format mass stands in its own column, so that a weak model is seen to be weak. What missed
@@ -30,90 +29,89 @@ def result_table(results: Sequence[Outcome], most: int = MOST) -> RenderableType
     """
     scored = [result for result in results if isinstance(result, Result)]
     methods = list(scored[0].methods) if scored else []
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for name in ("id", "label"):
-        table.add_column(name, overflow="fold")
-    few, failed = len(methods) <= FEW, list[RenderableType]()
-    for method in methods:
-        norm = scored[0].normalisation
-        head = f"{method}\n{norm}" if few else method.replace("-", "-\n")
-        table.add_column(head, justify="right")
+    few = len(methods) <= FEW
     raw = bool(scored) and scored[0].normalisation is Normalisation.RAW
-    beside = raw and few and "any-place" in methods  # else nothing narrows it
-    if beside:
-        table.add_column("any-place\non-format", justify="right")
-    table.add_column("off-format" if few else "off-\nformat", justify="right")
-    if few:
-        table.add_column("answer the model writes", overflow="fold")
+    on_format = raw and few and "any-place" in methods  # else nothing narrows it
+    head: list[str | Head] = ["id", Head("label", prose=True)]
+    head += [f"{method} {scored[0].normalisation}" if few else method for method in methods]
+    head += ["any-place on-format"] if on_format else []
+    head += ["off-format"]
+    head += [Head("answer the model writes", prose=True)] if few else []
+    rows: list[Row] = []
     for result in results:
-        if isinstance(result, Failure):
-            table.add_row(str(result.id), Text("failed", "red"))
-            failed.append(Text(f"{result.id}: {result.error}", "red"))
-            continue
-        _add(table, result, beside, few, most)
+        rows += (
+            [_failed(result)]
+            if isinstance(result, Failure)
+            else _rows(result, on_format=on_format, few=few, most=most)
+        )
     notes = dict.fromkeys(_general(note) for result in scored for note in result.warnings)
-    footer = [Text(f"note: {note}", "yellow") for note in notes]
+    footer = [f"note: {note}" for note in notes]
     if any(result.missed for result in scored):
-        tolerance = scored[0].tolerance
-        footer.append(Text(f"{MISSED} wider than the tolerance of {tolerance:g}", "yellow"))
-    signature = [Text(str(scored[0].signature), "dim")] if scored else []
-    return Group(table, *failed, *footer, *signature)
+        footer.append(f"{MISSED} wider than the tolerance of {scored[0].tolerance:g}")
+    return Table("", head, rows, [*_errors(results), *footer, *_signature(scored)], pinned=2)
 
 
-def text_table(results: Sequence[Outcome], most: int = MOST) -> RenderableType:
+def text_table(results: Sequence[Outcome], most: int = MOST) -> Table:
     """One block a record: its likeliest labels by classifiers of texts."""
     scored = [result for result in results if isinstance(result, Result)]
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for name in ("id", "label"):
-        table.add_column(name, overflow="fold")
-    for method in scored[0].methods if scored else ():
-        table.add_column(method, justify="right")
-    failed: list[RenderableType] = []
+    rows: list[Row] = []
     for result in results:
         if isinstance(result, Failure):
-            table.add_row(str(result.id), Text("failed", "red"))
-            failed.append(Text(f"{result.id}: {result.error}", "red"))
+            rows.append(_failed(result))
             continue
-        names = [name for name, _ in result.labels.ranked()[:most]]
-        for row, name in enumerate(names):
+        for at, (name, _) in enumerate(result.labels.ranked()[:most]):
             cells = [_cell(scores[name], False) for scores in result.methods.values()]
-            head = Text(str(result.id) if row == 0 else "", "bold")
-            table.add_row(head, Text(name), *cells, end_section=row == len(names) - 1)
-    signature = [Text(str(scored[0].signature), "dim")] if scored else []
-    return Group(table, *failed, *signature)
+            rows.append([_id(result, at), name, *cells])
+    head = ["id", Head("label", prose=True), *(scored[0].methods if scored else ())]
+    return Table("", head, rows, [*_errors(results), *_signature(scored)], pinned=2)
 
 
-def _add(table: Table, result: Result, beside: bool, few: bool, most: int) -> None:
-    on_format = Readings(result.tree, Normalisation.ON_FORMAT)
+def _failed(result: Failure) -> Row:
+    return [str(result.id), Cell("failed", style="red")]
+
+
+def _errors(results: Sequence[Outcome]) -> list[str]:
+    return [f"{one.id}: {one.error}" for one in results if isinstance(one, Failure)]
+
+
+def _signature(scored: Sequence[Result]) -> list[str]:
+    return [str(scored[0].signature)] if scored else []
+
+
+def _id(result: Result, row: int) -> Cell:
+    return Cell(str(result.id) if row == 0 else "", style="bold")
+
+
+def _rows(result: Result, *, on_format: bool, few: bool, most: int) -> list[Row]:
+    given = Readings(result.tree, Normalisation.ON_FORMAT)
     names: list[str | None] = [name for name, _ in result.labels.ranked()[:most]]
     if any(scores.empty is not None for scores in result.methods.values()):
         names.append(None)
-    for row, name in enumerate(names):
+    rows: list[Row] = []
+    for at, name in enumerate(names):
         output = result.tree.none if name is None else result.tree.labels.index(name)
-        cells: list[RenderableType] = [Text(str(result.id) if row == 0 else "", "bold")]
-        cells.append(Text("none", "italic") if name is None else Text(name))
+        row: Row = [_id(result, at), Cell("none", style="italic") if name is None else name]
         for method, scores in result.methods.items():
             bounds = scores.empty if name is None else scores[name]
-            cells.append(_cell(bounds, few, method in result.missed))
-        if beside:
-            cells.append(_cell(on_format.label(output), few))
-        cells.append(Text(_off_format(result) if row == 0 else "", _shade(result)))
+            row.append(_cell(bounds, few, method in result.missed))
+        row += [_cell(given.label(output), few)] if on_format else []
+        row.append(Cell(_off_format(result) if at == 0 else "", style=_shade(result)))
         if few:
-            cells.append(Text(result.tree.greedy_text.strip() if row == 0 else "", "dim"))
-        table.add_row(*cells, end_section=row == len(names) - 1)
+            row.append(Cell(result.tree.greedy_text.strip() if at == 0 else "", style="dim"))
+        rows.append(row)
+    return rows
 
 
-def _cell(bounds: Bounds | None, spread: bool, missed: bool = False) -> Text:
+def _cell(bounds: Bounds | None, spread: bool, missed: bool = False) -> Cell:
     if bounds is None:
-        return Text("")
-    mark = f" {MISSED}" if missed else ""
+        return Cell("")
+    mark = MISSED if missed else ""
     if bounds.p is None:
-        return Text("null", "dim").append(mark, "yellow")
-    text = Text(f"{bounds.p:.3f}", "bold green" if bounds.p >= 0.5 else "green" * (bounds.p >= 0.1))
-    if spread:
-        half = (bounds.width or 0) / 2
-        text.append(f" ±{half:.3f}" if half >= 0.0005 else "       ", "dim")
-    return text.append(mark, "yellow")
+        return Cell("null", verdict=mark, style="dim")
+    half = (bounds.width or 0) / 2
+    details = [f"±{half:.3f}" if half >= 0.0005 else " " * 6] if spread else []
+    style = "bold green" if bounds.p >= 0.5 else "green" * (bounds.p >= 0.1)
+    return Cell(f"{bounds.p:.3f}", verdict=mark, details=details, style=style)
 
 
 def _off_format(result: Result) -> str:

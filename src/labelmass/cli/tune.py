@@ -98,23 +98,22 @@ def command(
 
 def _show(found: Tuning) -> None:
     from rich.console import Console
-    from rich.table import Table
 
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    table.add_column("label", overflow="fold")
-    for head in ("from", "precision", "recall", "review"):
-        table.add_column(head, justify="right")
-    table.add_column("promise", overflow="fold")
-    for row, rule in zip(found.achieved, found.policy.rules.values(), strict=True):
-        table.add_row(
+    from labelmass.present.tables import Head, Table
+
+    head = ["label", "from", "precision", "recall", "review", Head("promise", prose=True)]
+    rows = [
+        [
             row.label,
             _from(rule),
             _share(row.precision, row.given),
             _share(row.recall, row.positives),
             f"{row.review:.1%}",
             _promise(rule),
-        )
-    Console().print(table)
+        ]
+        for row, rule in zip(found.achieved, found.policy.rules.values(), strict=True)
+    ]
+    Console().print(Table("", head, rows))
     click.echo(f"{found.review:.1%} of {found.policy.records} records go to review")
 
 

@@ -30,7 +30,9 @@ def blocks(table: Table, width: int) -> Iterator[RenderableType]:
     for number, block in enumerate(_fitting(columns, table.pinned, width, gap)):
         if number:
             yield ""
-        yield _grid([columns[at] for at in block], gap, show_header=bool(table.head))
+        yield _grid(
+            [columns[at] for at in block], gap, show_header=any(head.text for head in table.heads)
+        )
     for note in table.notes:
         yield Text(printable(note), "dim")
 
@@ -46,6 +48,7 @@ class _Column:
         lengths = [cell_len(line) for cell in self.cells for line in cell.plain.splitlines()]
         room = max(lengths, default=0)
         words = [part for word in head.text.split() for part in _parts(word)]
+        room = max(room, len(head.text)) if head.prose else room
         lines = textwrap.wrap(head.text, max([room, *map(len, words), 1]))
         self.head = Text("\n".join(lines), "bold")
         self.widest = max([room, *map(cell_len, lines)])

@@ -10,8 +10,12 @@ from tabulate import DataRow, Line, TableFormat, tabulate
 from labelmass.present.tables import Cell, Table
 
 LATEX_ARROWS = {"": "", "↑": r" $\uparrow$", "↓": r" $\downarrow$"}
-LATEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
-LATEX |= {one: f"\\{one}" for one in "&%$#_{}"}
+LATEX = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    **{one: f"\\{one}" for one in "&%$#_{}"},
+}
 
 
 def markdown(table: Table) -> str:
@@ -68,4 +72,4 @@ def _pipes(text: str) -> str:
 
 
 def _latex(text: str) -> str:
-    return "".join(LATEX.get(one, one) for one in text)
+    return "".join(LATEX.get(one, one) for one in " ".join(text.split()))

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from labelmass.answers.branches import MIN_MASS, Branch, StepShares, branches, step_shares
 from labelmass.answers.readings import Readings
 from labelmass.answers.tree import AnswerTree, Normalisation
 from labelmass.present.tables import Cell, Table, number
-from labelmass.reporting.branches import LEAST, Branch, StepShares, branches, step_shares
 from labelmass.reporting.gather import Disagreement, Floats, Gathered, Model
 
 
@@ -44,7 +44,7 @@ def disagreements(run: Gathered) -> dict[str, Any]:
         ModelRecords(model.name, [_view(run, model, one, normalisation) for one in model.worst])
         for model in run.models
     ]
-    return {"several": len(models) > 1, "least": LEAST, "models": models}
+    return {"several": len(models) > 1, "least": MIN_MASS, "models": models}
 
 
 def _view(

@@ -11,9 +11,9 @@ from labelmass.answers.readings import Readings
 from labelmass.answers.steps import label_steps
 from labelmass.answers.tree import LEFT, LUMP, ROOT, AnswerTree, Normalisation, Status
 
-LEAST = 0.01
+MIN_MASS = 0.01
 """The smallest mass that is drawn beside the greedy path."""
-FEW = 6
+MAX_LABELS = 6
 """Labels shown of a step."""
 
 
@@ -41,7 +41,7 @@ class Branch:
     below: tuple[Branch, ...]
 
 
-def branches(readings: Readings, least: float = LEAST) -> Branch:
+def branches(readings: Readings, least: float = MIN_MASS) -> Branch:
     """The branches from the prompt, which is the root and has no text."""
     return _Drawn(readings, least).branch(ROOT, b"")
 
@@ -115,7 +115,7 @@ def step_shares(tree: AnswerTree) -> list[StepShares]:
     found: list[StepShares] = []
     for step in label_steps(tree):
         p, low, high = step.next.shares()
-        order = np.argsort(-np.nan_to_num(p), kind="stable")[:FEW].tolist()
+        order = np.argsort(-np.nan_to_num(p), kind="stable")[:MAX_LABELS].tolist()
         found.append(
             StepShares(
                 tree.text(step.node).decode(errors="replace"),
