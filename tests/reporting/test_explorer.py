@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -81,12 +80,7 @@ def tick(browser: Browser, at: int, which: int) -> None:
 def save(browser: Browser, folder: Path) -> Path:
     """What the button downloads."""
     folder.mkdir()
-    browser.downloads(folder)
-    browser.click("button.save")
-    path, end = folder / "policy.json", time.monotonic() + 20
-    while not path.exists() and time.monotonic() < end:
-        time.sleep(0.02)
-    return path
+    return browser.download("button.save", folder)
 
 
 @pytest.fixture
@@ -323,21 +317,10 @@ def test_without_script_the_policy_is_a_table(
     whole = page([gathered], [draw(gathered)], explorers([gathered], tuned["each"]))
     path = tmp_path / "page.html"
     path.write_text(whole, encoding="utf-8")
-    browser.send("Emulation.setScriptExecutionDisabled", value=True)
-    try:
-        browser.open(path)
-        document = browser.send("DOM.getDocument")["root"]["nodeId"]
-
-        def text(selector: str) -> str:
-            node = browser.send("DOM.querySelector", nodeId=document, selector=selector)["nodeId"]
-            found = browser.send("DOM.getOuterHTML", nodeId=node)["outerHTML"]
-            return re.sub(r"<[^>]+>", " ", found)
-
-        assert "<input" not in text(".explorer")
-        assert "needs JavaScript" in text("#run1-thresholds noscript")
+    with browser.without_scripts(path) as shown:
+        assert "<input" not in shown.locator(".explorer").inner_html()
+        assert "needs JavaScript" in shown.locator("#run1-thresholds noscript").inner_text()
         promise = tuned["each"].rules["fear"].guarantee
         assert promise is not None
-        shown = text("#run1-thresholds table")
-        assert "fear" in shown and f"at threshold {promise.threshold:g}" in shown
-    finally:
-        browser.send("Emulation.setScriptExecutionDisabled", value=False)
+        table = shown.locator("#run1-thresholds table").inner_text()
+        assert "fear" in table and f"at threshold {promise.threshold:g}" in table
