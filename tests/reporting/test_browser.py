@@ -51,6 +51,26 @@ WIDE = """(() => {
 """By how much the page is wider than the window, and what is outside."""
 
 
+CLIPPED = """(() => {
+  const found = [];
+  let seen = 0;
+  for (const image of document.querySelectorAll(".panels svg")) {
+    const box = image.getBoundingClientRect();
+    for (const text of image.querySelectorAll("text")) {
+      const one = text.getBoundingClientRect();
+      const inside = one.left >= box.left - 1 && one.right <= box.right + 1
+        && one.top >= box.top - 1 && one.bottom <= box.bottom + 1;
+      const size = 12 * box.width / image.viewBox.baseVal.width;
+      seen += 1;
+      if (!inside || size < 9.5) found.push([image.querySelector("title").textContent,
+        text.textContent, size]);
+    }
+  }
+  return [seen > 60, found];
+})()"""
+"""Texts of the figures that are cut off at an edge, or smaller than 9.5 pixels."""
+
+
 @pytest.fixture(scope="module")
 def path(gathered: Gathered, tmp_path_factory: pytest.TempPathFactory) -> Path:
     found = tmp_path_factory.mktemp("page") / "report.html"
@@ -69,10 +89,12 @@ def test_the_page_fits_and_can_be_read(
     for _ in ("folded", "unfolded"):
         assert browser.evaluate(WIDE) == [0, []]
         assert browser.evaluate(CONTRAST) == [True, []]
+        assert browser.evaluate(CLIPPED) == [True, []]
         browser.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
         browser.evaluate("document.querySelector('.explorer input').focus()")
         browser.key("ArrowLeft")
     assert browser.errors == []
+    assert browser.requests == [path.resolve().as_uri()]  # nothing else is loaded
 
 
 def test_a_text_is_seen_when_it_is_unfolded(browser: Browser, path: Path) -> None:

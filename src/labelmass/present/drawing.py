@@ -12,6 +12,7 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
+from unicodedata import east_asian_width
 
 from labelmass._text import printable
 from labelmass.errors import LabelMassError
@@ -68,7 +69,7 @@ STYLE: dict[str, Any] = {
 DASHES = {"solid": "-", "dashed": "--", "dotted": ":"}
 PER_INCH = 72
 """Pixels: one is a point."""
-TOP, RIGHT, BOTTOM = 22, 10, 38
+TOP, RIGHT, BOTTOM = 22, 14, 38
 CELL, LONGEST_NAME = 34, 17
 """Of a heat map: pixels of a cell's side, and characters of a name."""
 ROW = 840
@@ -205,10 +206,11 @@ def _draw(axes: Axes, panel: Panel | Heat) -> None:
     for mark in panel.marks:
         _mark(axes, mark)
     x, y = panel.x, panel.y
-    axes.set_title(_short(panel.title, panel.width // 7))
-    axes.set(xlabel=x.label, xlim=(x.low, x.high), ylabel=y.label, ylim=(y.low, y.high))
-    axes.set_xticks([value for value, _ in x.ticks], [text for _, text in x.ticks])
-    axes.set_yticks([value for value, _ in y.ticks], [text for _, text in y.ticks])
+    axes.set_title(_short(panel.title, panel.width // 8))
+    axes.set(xlabel=_one_line(x.label), xlim=(x.low, x.high))
+    axes.set(ylabel=_one_line(y.label), ylim=(y.low, y.high))
+    axes.set_xticks([value for value, _ in x.ticks], [_one_line(text) for _, text in x.ticks])
+    axes.set_yticks([value for value, _ in y.ticks], [_one_line(text) for _, text in y.ticks])
 
 
 def _mark(axes: Axes, mark: Mark) -> None:
@@ -219,7 +221,7 @@ def _mark(axes: Axes, mark: Mark) -> None:
             place = {"ha": "center", "va": "bottom", "xytext": (0, 0)}
         for x, y, text in mark.notes:
             axes.annotate(
-                printable(text),
+                _one_line(text),
                 (x, y),
                 textcoords="offset points",
                 color=colour,
@@ -326,5 +328,14 @@ def _one_line(text: str) -> str:
 
 
 def _short(text: str, most: int) -> str:
+    """The text in one line of so many columns, in which wide characters count as two."""
     line = _one_line(text)
-    return line if len(line) <= most else f"{line[: most - 1].rstrip()}…"
+    if _width(line) <= most:
+        return line
+    while _width(line) >= most:
+        line = line[:-1]
+    return f"{line.rstrip()}…"
+
+
+def _width(text: str) -> int:
+    return sum(1 + (east_asian_width(one) in "WF") for one in text)
