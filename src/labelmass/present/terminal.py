@@ -13,8 +13,9 @@ from rich.text import Text
 from labelmass._text import printable
 from labelmass.present.tables import Cell, Head, Table
 
-WORD = 16
-"""A longer word of a column's name may break at its hyphens."""
+LINE, WORD = 9, 16
+"""A column's name is broken into lines no shorter than the first of these; a word longer than
+the second may break at its hyphens."""
 NAME, PROSE = 24, 12
 """Characters that a column of names, and one of words, keep if the terminal is narrow."""
 
@@ -49,7 +50,7 @@ class _Column:
         room = max(lengths, default=0)
         words = [part for word in head.text.split() for part in _parts(word)]
         room = max(room, len(head.text)) if head.prose else room
-        lines = textwrap.wrap(head.text, max([room, *map(len, words), 1]))
+        lines = textwrap.wrap(head.text, max([room, *map(len, words), LINE]))
         self.head = Text("\n".join(lines), "bold")
         self.widest = max([room, *map(cell_len, lines)])
         self.narrowest = min(self.widest, least) if head.prose else self.widest

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def render(template: str, **values: Any) -> str:
     """The template with these values; LabelMassError without Jinja2."""
-    return _environment().get_template(template).render(**values)
+    return environment().get_template(template).render(**values)
 
 
 def asset(name: str) -> Markup:
@@ -42,27 +42,27 @@ def embedded(data: Mapping[str, Any]) -> Markup:
 
 def _markup(text: str) -> Markup:
     """A text of the package's own making, which is not escaped."""
-    _environment()
+    environment()
     from markupsafe import Markup
 
     return Markup(text)
 
 
 @cache
-def _environment() -> Environment:
+def environment() -> Environment:
     try:
         from jinja2 import Environment, PackageLoader, StrictUndefined
     except ImportError:
         raise LabelMassError('a report needs Jinja2: pip install "labelmass[figures]"') from None
-    environment = Environment(
+    built = Environment(
         loader=PackageLoader("labelmass.reporting"),
         autoescape=True,
         undefined=StrictUndefined,
         finalize=lambda value: printable(value) if isinstance(value, str) else value,
         trim_blocks=True,
     )
-    environment.filters["repr"] = repr
-    drawings: dict[str, Any] = environment.globals
+    built.filters["repr"] = repr
+    drawings: dict[str, Any] = built.globals
     drawings["panel_svg"] = lambda panel, name: _markup(panel_svg(panel, name))
     drawings["swatch_svg"] = lambda mark, name: _markup(swatch_svg(mark, name))
-    return environment
+    return built
