@@ -270,3 +270,48 @@ def test_figures_of_next_to_nothing(tmp_path) -> None:
     saved = save_figures({"x$y$z": nothing}, tmp_path / "new")
     assert {path.stem for path in saved} == {"spikiness", "profile"}
     assert "x$y$z" in (tmp_path / "new" / "profile.svg").read_text()
+
+
+def test_figures_show_the_numbers_of_the_diagnosis(tmp_path) -> None:
+    from labelmass.analysis.figures import FIGURES, save_figures
+
+    trees = [
+        writes("joy", "fear", second=["fear", "joy"], p=0.6, q=0.3),
+        writes("joy", "anger", second=["fear", "fear"], p=0.6, q=0.3),
+        writes("fear", "joy", second=["joy", "fear"], p=0.7, q=0.2),
+        writes("joy", second=["fear"], p=0.9, q=0.1),
+    ]
+    shown = [frozenset(["joy"]), frozenset(["joy", "fear"])]
+    gold = frozenset(["joy", "fear"])
+    runs = {
+        name: diagnose([Item(tree, gold, LABELS, shown) for tree in some], model)
+        for name, some, model in (("all", trees, "a"), ("one", trees[:3], "b"))
+    }
+    drawn = {figure.name: figure for figure in (draw(runs) for draw in FIGURES)}
+    assert list(drawn) == ["spikiness", "profile", "second_label", "order_accuracy", "demo_sweep"]
+    found = save_figures(runs, tmp_path)
+    assert len(found) == 10
+
+    bars = {mark.name: mark.bars for mark in drawn["second_label"].panels[0].marks
+            if hasattr(mark, "bars")}  # fmt: skip
+    for (name, run), each in zip(runs.items(), bars.items(), strict=True):
+        positions = run.second_label.positions
+        assert each[0] == f"{name} (n = {sum(share.hits for share in positions.values())})"
+        assert [height for _, _, height in each[1]] == [
+            positions[at].value or 0 if at in positions else 0 for at in range(2, len(each[1]) + 2)
+        ]
+    first, second = (mark[0] for mark in bars.values())
+    assert first[1] == pytest.approx(second[0])  # two runs stand side by side
+
+    for panel, run in zip(drawn["order_accuracy"].panels, runs.values(), strict=True):
+        every = run.order_accuracy.all
+        assert panel.marks[0].points == [(j, share.value) for j, share in every.items()]
+        assert [note[2] for mark in panel.marks if hasattr(mark, "beside")
+                for note in mark.notes] == [f"n = {shares[-1].of}"
+                                            for shares in run.order_accuracy.paired.values()]  # fmt: skip
+    dots = [mark for mark in drawn["demo_sweep"].panels[0].marks if hasattr(mark, "hollow")]
+    assert [(mark.name, list(mark.points)) for mark in dots] == [
+        (point.model, [(point.demonstrations, point.answers.value)]) for point in demo_sweep(runs)
+    ]
+    rows = drawn["spikiness"].rows
+    assert drawn["spikiness"].head[0] == "run" and {row[0] for row in rows} == set(runs)

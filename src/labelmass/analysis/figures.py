@@ -188,7 +188,7 @@ def order_accuracy(runs: Runs) -> Figure:
             name,
             f"{one.order_accuracy.answers} answers",
             Axis("j", 0.7, len(every) + 1.0, _counted(range(1, len(every) + 1))),
-            Axis("share of j-th labels that are gold", 0, 1.1),
+            Axis("share that are gold", 0, 1.1),
             marks,
             240,
             220,

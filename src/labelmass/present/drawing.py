@@ -45,7 +45,7 @@ STYLE: dict[str, Any] = {
     "text.parse_math": False,
     "text.color": TEXT,
     "axes.labelcolor": MUTED,
-    "axes.labelpad": 2,
+    "axes.labelpad": 4,
     "axes.titlesize": svg.FONT_SIZE,
     "axes.titleweight": "bold",
     "axes.titlepad": 5,
@@ -69,7 +69,7 @@ STYLE: dict[str, Any] = {
 DASHES = {"solid": "-", "dashed": "--", "dotted": ":"}
 PER_INCH = 72
 """Pixels: one is a point."""
-TOP, RIGHT, BOTTOM = 22, 14, 38
+TOP, RIGHT, BOTTOM = 22, 14, 40
 CELL, LONGEST_NAME = 34, 17
 """Of a heat map: pixels of a cell's side, and characters of a name."""
 ROW = 840
@@ -86,7 +86,7 @@ def panel_svg(panel: Panel | Heat, name: str) -> str:
         right = width - _room(panel) - CELL * len(panel.names)
         edges = (_room(panel), 20 + _room(panel), right, 4)
     else:
-        edges = (24 + 7 * max(len(text) for _, text in panel.y.ticks), TOP, RIGHT, BOTTOM)
+        edges = (27 + 7 * max(len(text) for _, text in panel.y.ticks), TOP, RIGHT, BOTTOM)
     with _canvas(width, height) as canvas:
         axes = canvas.add_axes(_box(width, height, *edges))
         _draw(axes, panel)
@@ -216,7 +216,7 @@ def _draw(axes: Axes, panel: Panel | Heat) -> None:
 def _mark(axes: Axes, mark: Mark) -> None:
     colour = _colour(mark.colour)
     if isinstance(mark, Notes):
-        place: dict[str, Any] = {"ha": "left", "va": "center", "xytext": (6, 0)}
+        place: dict[str, Any] = {"ha": "left", "va": "bottom", "xytext": (4, 2)}
         if not mark.beside:
             place = {"ha": "center", "va": "bottom", "xytext": (0, 0)}
         for x, y, text in mark.notes:
