@@ -146,7 +146,7 @@ class Evaluation:
         )
 
     def __rich__(self) -> Table:
-        return tables.summary(self)
+        return tables.summary(self.to_dict(), self.headline)
 
     @property
     def headline(self) -> tuple[str, ...]:
@@ -188,13 +188,13 @@ class Evaluation:
 
     def to_csv(self) -> str:
         """A line for every method and metric, and one for each label where there is a value."""
-        return writing.csv_text(tables.every_number(self))
+        return writing.csv_text(tables.every_number(self.to_dict()))
 
     def to_markdown(self, metrics: tuple[str, ...] | None = None) -> str:
         """A table of the headline metrics, or of these, and the rules below."""
-        return writing.markdown(tables.scoreboard(self, metrics or self.headline))
+        return writing.markdown(tables.scoreboard(self.to_dict(), metrics or self.headline))
 
     def to_latex(self, metrics: tuple[str, ...] | None = None) -> str:
         """A `tabular` with booktabs lines, the best value of a column in bold."""
-        table = tables.scoreboard(self, metrics or self.headline, records=False)
+        table = tables.scoreboard(self.to_dict(), metrics or self.headline, records=False)
         return writing.latex(table)

@@ -1,16 +1,17 @@
-"""An evaluation as tables: for a terminal, for a paper, and with every number."""
+"""An evaluation as tables: for a terminal, for a paper, and with every number.
+
+They are made of the evaluation's JSON, so that one read from a file gives the same tables.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
-from labelmass.evaluation.metrics import METRICS
 from labelmass.present.tables import Cell, Head, Table, number
 
-if TYPE_CHECKING:
-    from labelmass.evaluation.results import Evaluation, MethodScores
-
+Judged = Mapping[str, Any]
+"""What `Evaluation.to_dict` gives."""
 COLUMNS: tuple[str, ...] = (
     "method",
     "metric",
@@ -35,26 +36,22 @@ COLUMNS: tuple[str, ...] = (
 """Of the CSV; empty where something is not defined."""
 
 
-def every_number(evaluation: Evaluation) -> Table:
+def every_number(judged: Judged) -> Table:
     """Full precision, a row a method, metric and label."""
-    return Table(
-        "", COLUMNS, [[_plain(row.get(name)) for name in COLUMNS] for row in _rows(evaluation)]
-    )
+    rows = [[_plain(row.get(name)) for name in COLUMNS] for row in _rows(judged)]
+    return Table("", COLUMNS, rows)
 
 
-def _rows(evaluation: Evaluation) -> Iterator[dict[str, object]]:
-    for row in evaluation.methods.values():
-        for metric, score in row.scores.items():
-            named: dict[str, object] = {"method": row.name, "metric": metric}
-            numbers = {name: getattr(score, name) for name in COLUMNS if hasattr(score, name)}
-            counts = {"failed": row.failed, "missed": row.missed}
-            found = numbers | named | counts
-            if (difference := row.differences.get(metric)) is not None:
-                found |= {"baseline": evaluation.baseline, "difference": difference.value}
-                for name in ("low", "high", "p"):
-                    found[f"difference_{name}"] = getattr(difference, name)
-            yield found
-            for label, value in score.labels.items():
+def _rows(judged: Judged) -> Iterator[dict[str, Any]]:
+    for row in judged["methods"]:
+        for metric, score in row["scores"].items():
+            named = {"method": row["name"], "metric": metric}
+            cells = score | named | {"label": None} | {at: row[at] for at in ("failed", "missed")}
+            if (difference := row["differences"].get(metric)) is not None:
+                cells |= {"baseline": judged["baseline"], "difference": difference["value"]}
+                cells |= {f"difference_{at}": difference[at] for at in ("low", "high", "p")}
+            yield cells
+            for label, value in score["labels"].items():
                 yield named | {"label": label, "value": value}
 
 
@@ -62,100 +59,108 @@ def _plain(value: object) -> str:
     return "" if value is None else str(value)
 
 
-def scoreboard(evaluation: Evaluation, metrics: Sequence[str], *, records: bool = True) -> Table:
+def scoreboard(
+    judged: Judged, metrics: Sequence[str], title: str = "", *, records: bool = True
+) -> Table:
     """A row a method, its intervals beside the values, and the rules as notes.
 
     records: Whether to say of how many records each row is.
     """
-    best = _best(evaluation, metrics)
-    rows: list[list[str | Cell]] = []
-    for row in evaluation.methods.values():
-        cells = [
-            Cell(_shown(row, name), row.name in best[name], details=_interval(row, name))
-            for name in metrics
-        ]
-        rows.append([row.name, *([str(row.items)] if records else []), *cells])
-    head = ["method", *(["records"] if records else []), *(_head(name) for name in metrics)]
-    return Table("", head, rows, _remarks(evaluation))
-
-
-def summary(evaluation: Evaluation, metrics: Sequence[str] | None = None) -> Table:
-    """The headline metrics for a terminal; + and - say better and worse for sure."""
-    metrics = metrics or evaluation.headline
-    best = _best(evaluation, metrics)
-    note = f"{evaluation.items} records, {evaluation.draws} bootstrap draws"
-    if evaluation.baseline is not None:
-        note += f"; + better, - worse than {evaluation.baseline}: the interval excludes 0"
-    counts = [name for name in ("failed", "missed") if _any(evaluation, name)]
+    stars = {metric: best(judged, metric) for metric in metrics}
     rows = [
         [
-            row.name,
-            *(str(getattr(row, name)) for name in counts),
-            *(
-                Cell(_shown(row, name) + _sign(row, name), row.name in best[name])
-                for name in metrics
-            ),
+            row["name"],
+            *([_records(row)] if records else []),
+            *(_cell(row["scores"][metric], row["name"] in stars[metric]) for metric in metrics),
         ]
-        for row in evaluation.methods.values()
+        for row in judged["methods"]
     ]
+    head = ["method", *(["records"] if records else []), *_heads(judged, metrics)]
+    return Table(title, head, rows, list(_remarks(judged)))
+
+
+def summary(judged: Judged, metrics: Sequence[str]) -> Table:
+    """The metrics for a terminal; + and - say better and worse for sure."""
+    stars = {metric: best(judged, metric) for metric in metrics}
+    note = f"{judged['items']} records, {judged['draws']} bootstrap draws"
+    if judged["baseline"] is not None:
+        note += f"; + better, - worse than {judged['baseline']}: the interval excludes 0"
+    counts = [at for at in ("failed", "missed") if any(row[at] for row in judged["methods"])]
+    rows: list[list[str | Cell]] = []
+    for row in judged["methods"]:
+        cells: list[str | Cell] = [row["name"], *(str(row[at]) for at in counts)]
+        for metric in metrics:
+            sign = _sign(judged, row["differences"].get(metric), metric) or " "
+            text = number(row["scores"][metric]["value"]) + sign
+            cells.append(Cell(text, row["name"] in stars[metric]))
+        rows.append(cells)
     return Table("", ["method", *counts, *metrics], rows, [note])
 
 
-def _any(evaluation: Evaluation, count: str) -> bool:
-    return any(getattr(row, count) for row in evaluation.methods.values())
+def differences(judged: Judged, metrics: Sequence[str]) -> Table:
+    """Each method less the baseline, with the interval and the p of the difference."""
+    rows = [
+        [row["name"], *(_difference(judged, row["differences"][one], one) for one in metrics)]
+        for row in judged["methods"]
+        if row["differences"]
+    ]
+    title = f"Difference from {judged['baseline']}, on the same records"
+    return Table(title, ["method", *_heads(judged, metrics)], rows)
 
 
-def _best(evaluation: Evaluation, metrics: Sequence[str]) -> dict[str, set[str]]:
-    """The methods whose value is the best of the column."""
-    best: dict[str, set[str]] = {}
-    for name in metrics:
-        better = METRICS[name].better
-        found = {
-            row.name: row.scores[name].value
-            for row in evaluation.methods.values()
-            if row.scores[name].value is not None
-        }
-        values = [value for value in found.values() if value is not None]
-        if better is None or not values:
-            best[name] = set()
-            continue
-        top = min(values) if better == "lower" else max(values)
-        best[name] = {method for method, value in found.items() if value == top}
-    return best
+def best(judged: Judged, metric: str) -> set[str]:
+    """The methods with the best value of a column."""
+    better = judged["metrics"][metric]["better"]
+    values = {row["name"]: row["scores"][metric]["value"] for row in judged["methods"]}
+    values = {name: value for name, value in values.items() if value is not None}
+    if better is None or not values:
+        return set()
+    top = (min if better == "lower" else max)(values.values())
+    return {name for name, value in values.items() if value == top}
 
 
-def _shown(row: MethodScores, metric: str) -> str:
-    return number(row.scores[metric].value)
+def _heads(judged: Judged, metrics: Sequence[str]) -> list[Head]:
+    return [Head(metric, judged["metrics"][metric]["better"]) for metric in metrics]
 
 
-def _interval(row: MethodScores, metric: str) -> list[str]:
-    score = row.scores[metric]
-    if score.value is None or score.low is None or score.high is None:
-        return []
-    return [f"[{number(score.low)}, {number(score.high)}]"]
+def _records(row: Mapping[str, Any]) -> str:
+    return f"{row['items']}" + (f" ({row['failed']} failed)" if row["failed"] else "")
 
 
-def _sign(row: MethodScores, metric: str) -> str:
+def _cell(score: Mapping[str, Any], star: bool) -> Cell:
+    known = score["low"] is not None and score["value"] is not None
+    inside = [f"[{number(score['low'])}, {number(score['high'])}]"] if known else []
+    return Cell(number(score["value"]), star, details=inside)
+
+
+def _difference(judged: Judged, one: Mapping[str, Any], metric: str) -> Cell:
+    if one["value"] is None:
+        return Cell("n/a")
+    shown = f"{one['value']:+.3f}"
+    if one["low"] is None:
+        return Cell(shown)
+    verdict = {"+": "better +", "-": "worse -", "": ""}[_sign(judged, one, metric)]
+    inside = f"[{one['low']:+.3f}, {one['high']:+.3f}]"
+    inside += "" if one["p"] is None else f" p {one['p']:.2g}"
+    return Cell(shown, verdict=verdict, details=[inside])
+
+
+def _sign(judged: Judged, one: Mapping[str, Any] | None, metric: str) -> str:
     """+ where the method is better than the baseline beyond its interval, - where it is worse."""
-    difference, better = row.differences.get(metric), METRICS[metric].better
-    if difference is None or difference.low is None or better is None or not difference.sure:
-        return " "
-    return "+" if (difference.low > 0) == (better == "higher") else "-"
+    better = judged["metrics"][metric]["better"]
+    if one is None or one["low"] is None or better is None or one["low"] <= 0 <= one["high"]:
+        return ""
+    return "+" if (one["low"] > 0) == (better == "higher") else "-"
 
 
-def _head(metric: str) -> Head:
-    return Head(metric, METRICS[metric].better)
-
-
-def _remarks(evaluation: Evaluation) -> list[str]:
-    remarks = [f"{name}: {rule}" for name, rule in evaluation.rules.items()]
-    for row in evaluation.methods.values():
-        if row.failed:
-            remarks.append(f"{row.name}: {row.failed} of {evaluation.items} records failed")
-        if row.missed:
-            remarks.append(
-                f"{row.name}: {row.missed} of {row.items} records missed the tolerance of their run"
-            )
-        if row.note:
-            remarks.append(f"{row.name}: {row.note}")
-    return remarks
+def _remarks(judged: Judged) -> Iterator[str]:
+    yield from (f"{name}: {rule}" for name, rule in judged["rules"].items())
+    for row in judged["methods"]:
+        name = row["name"]
+        if row["failed"]:
+            yield f"{name}: {row['failed']} of {judged['items']} records failed"
+        if row.get("missed"):  # comparisons of earlier versions do not say
+            of = row["items"]
+            yield f"{name}: {row['missed']} of {of} records missed the tolerance of their run"
+        if row["note"]:
+            yield f"{name}: {row['note']}"

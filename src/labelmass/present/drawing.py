@@ -30,7 +30,6 @@ from labelmass.present.figures import (
     Panel,
     Spans,
 )
-from labelmass.present.svg import Described
 from labelmass.present.theme import COLOURS, HEAT, LINE, MUTED, PAGE, TEXT
 
 if TYPE_CHECKING:
@@ -95,7 +94,7 @@ def panel_svg(panel: Panel | Heat, name: str) -> str:
             axes.set_title(axes.get_title(), loc="left", x=left)
             axes.set_title("")
         source = _saved(canvas)
-    return svg.inline(source, name, Described(panel.title, panel.about))
+    return svg.inline(source, name, panel.title or "figure", panel.about)
 
 
 def swatch_svg(mark: Mark, name: str) -> str:
@@ -118,8 +117,8 @@ def save_figure(
     with _whole(figure) as canvas:
         for path in paths:
             if path.suffix == ".svg":
-                about = Described(figure.title, figure.about)
-                write_text(path, svg.document(_saved(canvas), figure.name, about))
+                source = _saved(canvas)
+                write_text(path, svg.document(source, figure.name, figure.title, figure.about))
             else:
                 canvas.savefig(path, dpi=160, facecolor=PAGE, metadata={"Software": None})
     return paths

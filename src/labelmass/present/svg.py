@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
@@ -25,44 +24,35 @@ DROPPED = {"font-family", "stroke-linecap", "stroke-linejoin", "font"}
 NUMBER = re.compile(r"-?\d+\.\d+")
 
 
-@dataclass(frozen=True, slots=True)
-class Described:
-    """The text alternative of an image."""
+def inline(source: str, name: str, title: str = "", about: str = "") -> str:
+    """For a page, in its colours; without a title it is hidden from screen readers.
 
-    title: str
-    about: str
-
-
-def inline(source: str, name: str, described: Described | None = None) -> str:
-    """For a page, in its colours; without a description it is hidden from screen readers.
-
-    name: Prefix of ids.
+    name: Prefix of ids. about: The text alternative.
     """
     root = _small(source, VARIABLES, name)
-    if described is None:
-        root.set("aria-hidden", "true")
+    if title:
+        _describe(root, name, title, about)
     else:
-        _describe(root, name, described)
+        root.set("aria-hidden", "true")
     return ElementTree.tostring(root, encoding="unicode")
 
 
-def document(source: str, name: str, described: Described) -> str:
+def document(source: str, name: str, title: str, about: str) -> str:
     """For a file, on white."""
     root = _small(source, {}, name)
     root.set("xmlns", NAMESPACE)
     root.set("color", TEXT)
-    _describe(root, name, described)
+    _describe(root, name, title, about)
     return f"{ElementTree.tostring(root, encoding='unicode')}\n"
 
 
-def _describe(root: Element, name: str, described: Described) -> None:
-    texts = {"title": described.title, "desc": described.about}
-    for at, (tag, text) in enumerate(texts.items()):
+def _describe(root: Element, name: str, title: str, about: str) -> None:
+    for at, (tag, text) in enumerate((("title", title), ("desc", about))):
         child = Element(tag, id=f"{name}-{tag}")
         child.text = printable(text)
         root.insert(at, child)
     root.set("role", "img")
-    root.set("aria-labelledby", " ".join(f"{name}-{tag}" for tag in texts))
+    root.set("aria-labelledby", f"{name}-title {name}-desc")
 
 
 def _small(source: str, colours: dict[str, str], name: str) -> Element:

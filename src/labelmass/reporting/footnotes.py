@@ -9,9 +9,9 @@ import numpy as np
 
 from labelmass.estimators import ESTIMATORS
 from labelmass.evaluation import HEADLINE
+from labelmass.evaluation.tables import best
 from labelmass.present.tables import Table, number
 from labelmass.reporting.gather import BASELINES, Gathered, Model
-from labelmass.reporting.scores import best
 from labelmass.scores.result import MUCH_OFF_FORMAT
 
 SMALL = 100
