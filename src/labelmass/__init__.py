@@ -123,3 +123,7 @@ def __getattr__(name: str) -> object:
     if name not in _LATER:
         raise AttributeError(f"module 'labelmass' has no attribute {name!r}")
     return getattr(import_module(f"labelmass.{_LATER[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

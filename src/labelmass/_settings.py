@@ -111,6 +111,20 @@ def check_settings(made: Any, error: type[LabelMassError] = LabelMassError) -> N
             raise error(f"{one.name} is {value!r}: {' or '.join(one.choices)}")
 
 
+def expect(
+    name: str,
+    value: object,
+    kind: type | tuple[type, ...],
+    wanted: str,
+    error: type[LabelMassError] = LabelMassError,
+) -> None:
+    """Raise `error`, which says what was given and what is wanted, unless it is of this kind."""
+    if not isinstance(value, kind):
+        shown = repr(value)
+        shown = shown if len(shown) <= 60 else f"{shown[:57]}..."
+        raise error(f"{name} is {shown}, not {wanted}")
+
+
 def _words(kind: Any) -> tuple[str, ...]:
     if isinstance(kind, type) and issubclass(kind, Enum):
         return tuple(one.value for one in kind)

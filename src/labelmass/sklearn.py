@@ -22,6 +22,7 @@ from labelmass.calibration import fit as fit_calibrator
 from labelmass.decisions import Goal, Threshold, thresholds
 from labelmass.errors import FitError, LabelMassWarning, RecordError
 from labelmass.lm.base import LanguageModel
+from labelmass.lm.load import as_model
 from labelmass.records.readers import BadRecord, each_record
 from labelmass.scores import Result
 from labelmass.scores.signature import of_method
@@ -86,9 +87,10 @@ class LabelMassClassifier(ClassifierMixin, BaseEstimator):
 
         LabelMassError for what cannot be scored or fitted.
         """
-        self.task_ = self.task if isinstance(self.task, Task) else Task.load(self.task)
+        self.task_ = Task.of(self.task)
         model = self.model
-        self.model_ = _load(model) if model is None or isinstance(model, str) else model
+        named = model is None or isinstance(model, str)
+        self.model_ = _load(model) if named else as_model(model)
         labels = self.task_.label_names
         self.classes_ = np.array(labels)
         self.calibrator_: Calibrator | None = None

@@ -43,7 +43,9 @@ def near(targets: Targets, noise: float, seed: int, *, failed: int = 0) -> Score
     low, high = np.clip(p - 0.05, 0, 1), np.clip(p + 0.05, 0, 1)
     for side in (p, low, high):
         side[:failed] = np.nan
-    return replace(Scores.of(targets.ids, LABELS, p, low, high), cost={"passes": 3.0})
+    return replace(
+        Scores.of(targets.ids, LABELS, p, low, high), costs={"passes": np.full(len(p), 3.0)}
+    )
 
 
 @pytest.fixture(scope="module")
@@ -65,8 +67,9 @@ def test_constant_and_base_rate_are_always_there(found: Evaluation) -> None:
     targets = some_targets()
     only = evaluate({}, targets, ["l1"], draws=0)
     assert list(only.methods) == ["constant", "base-rate"]
-    own = evaluate({"constant": near(targets, 0.1, 1)}, targets, ["l1"], draws=0)
-    assert own["constant"].note == "" and own["constant"]["l1"].low is None
+    for name in ("constant", "base-rate"):
+        with pytest.raises(LabelMassError, match=f"scores are called '{name}', which every"):
+            evaluate({name: near(targets, 0.1, 1)}, targets, ["l1"], draws=0)
 
 
 def test_a_score_is_the_metric_with_its_interval_range_and_counts(found: Evaluation) -> None:
@@ -136,7 +139,7 @@ def test_the_order_of_records_and_labels_in_predictions_does_not_matter() -> Non
         one.low[rows][:, ::-1],
         one.high[rows][:, ::-1],
     )
-    other = replace(other, cost=one.cost)
+    other = replace(other, costs=one.costs)
     assert (
         evaluate({"m": one}, targets, draws=50).to_dict()
         == evaluate({"m": other}, targets, draws=50).to_dict()

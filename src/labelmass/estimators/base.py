@@ -24,7 +24,8 @@ class LabelScores(Mapping[str, Bounds]):
 
     p, low, high: (k,) float64; NaN where there is nothing to divide by. p is the midpoint of the
         interval unless the estimator names another rule.
-    interval: "certified", "sampled", or "none" where low and high are not known (NaN).
+    interval: "certified", "sampled", "unknown" where a file does not say which of them its bounds
+        are, or "none" where low and high are not known (NaN).
     empty: what the method gives the empty answer, beside the labels; None if it gives it nothing.
     """
 
@@ -56,6 +57,12 @@ class LabelScores(Mapping[str, Bounds]):
         """Scores whose interval is not known."""
         unknown = np.full_like(p, np.nan)
         return cls(labels, p, unknown, unknown, "none")
+
+    @property
+    def width(self) -> float:
+        """Of the widest interval; 1 if none is known."""
+        widths = (self.high - self.low)[~np.isnan(self.high - self.low)]
+        return float(widths.max()) if len(widths) else 1.0
 
     def __getitem__(self, label: str) -> Bounds:
         name = find(label, self.labels)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from labelmass._math import EPS
 from labelmass._ranges import DRAWS, WHOLE
+from labelmass._settings import expect
 from labelmass._types import Floats
 from labelmass.errors import LabelMassError
 from labelmass.evaluation.baselines import cross_fitted
@@ -31,7 +32,7 @@ def evaluate(
     targets: Targets,
     metrics: Sequence[str] | None = None,
     *,
-    threshold: Threshold | Mapping[str, Threshold] | None = None,
+    threshold: Threshold | float | Mapping[str, Threshold] | None = None,
     baseline: str | None = None,
     single: bool = False,
     draws: int = 2000,
@@ -40,7 +41,7 @@ def evaluate(
     """Every metric of every method, on the records of `targets`.
 
     A record that a method has no probability for is left out for this method and counted as
-    failed. `constant` and `base-rate` are added, unless methods of these names are given.
+    failed. `constant` and `base-rate` are added, so that no method may be called so.
 
     scores: by method, or of several methods; of each row the first method counts.
     metrics: names in METRICS; all that fit the task if None.
@@ -50,15 +51,26 @@ def evaluate(
     draws: of the bootstrap, over groups where targets has them; 0 for no intervals.
     Raises LabelMassError naming the method, the label or the record.
     """
+    expect("targets", targets, Targets, "Targets: see Targets.from_records")
+    expect("scores", scores, (Scores, Mapping), "Scores, or Scores by name")
     DRAWS.check("draws", draws)
     WHOLE.check("seed", seed)
     wanted = find_metrics(metrics, single=single)
     default = Threshold(None if single else 0.5)
     rules = threshold if isinstance(threshold, Mapping) else {}
-    everyone = default if threshold is None or isinstance(threshold, Mapping) else threshold
+    if isinstance(threshold, int | float):
+        threshold = Threshold(threshold)
+    everyone = threshold if isinstance(threshold, Threshold) else default
     rows = scores.each if isinstance(scores, Scores) else {**scores}
+    for name, one in rows.items():
+        expect(f"scores of {name!r}", one, Scores, "Scores: see Scores.of")
     for name, one in cross_fitted(targets, seed).items():
-        rows.setdefault(name, one)
+        if name in rows:
+            raise LabelMassError(
+                f"scores are called {name!r}, which every evaluation has of its own: call them "
+                "otherwise, or rename their file"
+            )
+        rows[name] = one
     if baseline is not None and baseline not in rows:
         raise LabelMassError(f"no method {baseline!r} to compare with: one of {', '.join(rows)}")
     for name in rules:
@@ -110,16 +122,17 @@ def evaluate(
     )
 
 
-def _sample(name: str, one: Scores, targets: Targets, threshold: Threshold) -> Sample:
+def _sample(name: str, scored: Scores, targets: Targets, threshold: Threshold) -> Sample:
     try:
-        one = one.at(targets.ids, targets.labels)
+        one = scored.at(targets.ids, targets.labels)
     except LabelMassError as error:
         raise LabelMassError(f"{name}: {error}") from None
     rows = np.logical_not(np.isnan(one.p).any(axis=1))
     if len(targets) and not rows.any() and name not in ("constant", "base-rate"):
         raise LabelMassError(
             f"{name}: none of the {len(targets)} records with targets has a probability; "
-            f"ids of targets look like {targets.ids[0]!r}"
+            f"ids of targets look like {targets.ids[:1]}, of scores like {scored.ids[:1]}: a table "
+            "may hold numbers as texts, which Scores.load(path, ids=targets.ids) tells apart"
         )
     sets = threshold.choose(one.p, targets.labels)
     return Sample(one, targets, sets, rows)

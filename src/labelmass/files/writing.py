@@ -10,14 +10,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from labelmass.errors import LabelMassError
+
 
 @contextmanager
 def replacing(path: str | Path) -> Generator[Path]:
     """A file to write, put in the place of `path` where the block ends without an error.
 
     It is on the disk by then, so that a kill or a power cut leaves the old file or the new one.
+    LabelMassError where no file can be written: a folder that is not there, or one called so.
     """
     path = Path(path)
+    if path.is_dir():
+        raise LabelMassError(f"cannot write {str(path)!r}: it is a folder")
+    if not path.parent.is_dir():
+        raise LabelMassError(f"cannot write {str(path)!r}: there is no folder {str(path.parent)!r}")
     partial = path.with_name(f".{path.name}.partial")
     try:
         yield partial

@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import gc
 from collections.abc import Generator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from labelmass.errors import ModelError
 from labelmass.lm import adapted, embedded
+from labelmass.lm.base import LanguageModel
 from labelmass.task import Task
 
 if TYPE_CHECKING:
@@ -18,8 +20,21 @@ MODELS: dict[str, str] = {embedded.NAME: embedded.ABOUT}
 """Models that need no download, and one line about each."""
 
 
+def as_model(model: LanguageModel | str | Path | None) -> LanguageModel:
+    """A model as it is, or the one that is called so; None for the embedded one.
+
+    Raises ModelError for anything else, and as `load` does.
+    """
+    if model is None or isinstance(model, str | Path):
+        return load(model)
+    if isinstance(model, type) or not all(hasattr(model, name) for name in ("open", "fingerprint")):
+        wanted = "a model, its name or folder, or None for the embedded one"
+        raise ModelError(f"model is {model!r:.60}, not {wanted}")
+    return model
+
+
 def load(
-    model: str | None = None,
+    model: str | Path | None = None,
     *,
     device: str | None = None,
     dtype: str | None = None,
@@ -33,7 +48,7 @@ def load(
 
     Raises ModelError with what to do about it.
     """
-    name = model or embedded.NAME
+    name = embedded.NAME if model is None else str(model)
     note = adapted.read_note(name)
     if note is not None and note["kind"] == "adapter":
         return _for_its_task(_adapted(name, note, device, dtype), note)

@@ -14,6 +14,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
+from labelmass._settings import expect
 from labelmass.errors import LabelMassError, RecordError
 from labelmass.files import (
     PACKED,
@@ -311,4 +312,8 @@ def rows_of(texts: Any) -> list[Any]:
     for name in ("to_dicts", "to_pylist"):  # polars, Arrow
         if callable(listed := getattr(texts, name, None)):
             return list(cast("Iterable[Any]", listed()))
-    return list(texts)
+    if callable(collect := getattr(texts, "collect", None)):  # a lazy frame of polars
+        return rows_of(collect())
+    wanted = "a text, records, or a table; records of a file are scored by `score_file`"
+    expect("texts", texts, Iterable, wanted)
+    return list(cast("Iterable[Any]", texts))

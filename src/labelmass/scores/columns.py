@@ -36,6 +36,7 @@ VALUES: dict[str, type] = {
     "stopped": str,
     "unreadable": float,
     "missed": str,
+    "interval": str,
     "action": str,
 }
 """What a result record says of the record itself in one value."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from labelmass.files import bad_byte, ending, open_file, open_parquet, parse_jso
 from labelmass.provenance import Signature
 from labelmass.records.readers import rows_of
 from labelmass.scores.columns import VALUES
-from labelmass.scores.result import Failure
+from labelmass.scores.result import Cost, Failure
 from labelmass.scores.scores import Estimates, Scores
 from labelmass.scores.table import RowReader
 from labelmass.scores.writers import load_results
@@ -27,6 +27,7 @@ from labelmass.task.values import plain_row, read_id
 
 Row = dict[str, Any]
 SIDES = ("p", "low", "high")
+INTERVALS = ("certified", "sampled", "unknown", "none")
 _WHOLE = re.compile(r"-?\d+\.0+")
 
 
@@ -53,7 +54,9 @@ def read_scores(
     )
 
 
-def read_frame(frame: Any, labels: Sequence[str] | None = None) -> Scores:
+def read_frame(
+    frame: Any, labels: Sequence[str] | None = None, ids: Iterable[str | int] = ()
+) -> Scores:
     """The scores in a table of pandas, polars or Arrow, its columns as those of a file."""
     rows = rows_of(frame)
     if not all(isinstance(row, Mapping) for row in rows):
@@ -65,7 +68,7 @@ def read_frame(frame: Any, labels: Sequence[str] | None = None) -> Scores:
         _named(reader.read(dict.fromkeys(columns) | row), f"row {at} of the table")
         for at, row in enumerate(rows)
     ]
-    return _scores_of(_Read(named, reader.labels), "the table", "scores", (), typed=True)
+    return _scores_of(_Read(named, reader.labels), "the table", "scores", ids, typed=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +92,10 @@ def _scores_of(
     tables: dict[str, Estimates] = {}
     for method in dict.fromkeys([first, *methods]):
         p, low, high = _table(names, [_scores(row, method, first) for row in rows], labels, source)
-        tables[method] = Estimates(p, low, high, _interval(method, low))
+        tables[method] = Estimates(
+            *(p, low, high, _interval(rows, method, first, low)),
+            _reasons(rows, None if len(methods) < 2 else method),
+        )
 
     def mass(of: Callable[[Row], Any]) -> NDArray[np.float64]:
         return np.array([_number(of(row), f"{source}, record {row['id']!r}") for row in rows])
@@ -107,7 +113,7 @@ def _scores_of(
         off_format=mass(lambda row: row.get("off_format")),
         unreadable=mass(lambda row: row.get("unreadable")),
         verdict=mass(lambda row: (row.get("verdict") or {}).get("low")),
-        cost=_mean_cost(rows),
+        costs=_costs(rows),
     )
 
 
@@ -191,22 +197,41 @@ def _number(value: Any, where: str) -> float:
         raise LabelMassError(f"{where}: {value!r} is not a number{hint}") from None
 
 
-def _interval(method: str, low: np.ndarray) -> str:
-    """What kind of bounds a method's are."""
+def _interval(rows: Sequence[Row], method: str, first: str, low: np.ndarray) -> str:
+    """What kind of bounds a method's are: as the file says of the first, else by its name."""
     from labelmass.estimators import ESTIMATORS
 
     if np.isnan(low).all():
         return "none"
+    said = {row["interval"] for row in rows if row.get("interval")} if method == first else set()
+    if said:
+        (kind, *more) = said
+        return kind if not more and kind in INTERVALS else "unknown"
     known = ESTIMATORS.get(method.removeprefix(CALIBRATED))
-    return "sampled" if known is not None and known.needs.draws else "certified"
+    if known is None:
+        return "unknown"
+    return "sampled" if known.needs.draws else "certified"
 
 
-def _mean_cost(rows: Iterable[Row]) -> dict[str, float]:
-    costs = [row["cost"] for row in rows if row.get("cost")]
-    shared = [key for key in costs[0] if all(key in cost for cost in costs)] if costs else []
+def _reasons(rows: Sequence[Row], method: str | None) -> tuple[str, ...] | None:
+    """Why each record's numbers fell short; None if no row says whether they did.
+
+    method: None where there is one, which a table does not name.
+    """
+    if not any(row.get("missed") is not None for row in rows):
+        return None
+    missed = [row.get("missed") or {} for row in rows]
+    found = [one.get(method) if method else next(iter(one.values()), None) for one in missed]
+    return tuple(str((one or {}).get("reason", "")) for one in found)
+
+
+def _costs(rows: Sequence[Row]) -> dict[str, NDArray[np.float64]]:
+    """What each record took, of what we count."""
+    names = [one.name for one in fields(Cost)]
+    costs = [row.get("cost") or {} for row in rows]
+    known = [name for name in names if any(name in one for one in costs)]
     return {
-        key: float(np.mean([_number(cost[key], f"cost, {key}") for cost in costs]))
-        for key in shared
+        name: np.array([_number(one.get(name), f"cost, {name}") for one in costs]) for name in known
     }
 
 

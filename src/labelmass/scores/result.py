@@ -53,6 +53,14 @@ class Cost:
     forward_passes: int = 0
     seconds: float = 0.0
 
+    @classmethod
+    def of(cls, took: Mapping[str, float]) -> Cost:
+        """Of what `to_dict` names, as far as it is known; other names are passed over."""
+        prompt, tree, passes = (
+            round(took.get(name, 0)) for name in ("prompt_tokens", "tree_tokens", "forward_passes")
+        )
+        return cls(prompt, tree, passes, took.get("seconds", 0.0))
+
     def to_dict(self) -> dict[str, float]:
         return {
             "prompt_tokens": self.prompt_tokens,
@@ -73,6 +81,27 @@ class Missed:
         return {"reason": self.reason, "width": self.width}
 
 
+@dataclass(frozen=True, slots=True)
+class Masses:
+    """What a file says of a record, where there is no tree; NaN where not known.
+
+    verdict: the least mass on which any verdict is given.
+    """
+
+    off_format: float = np.nan
+    unreadable: float = np.nan
+    verdict: float = np.nan
+
+    def to_dict(self) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for name, mass in (("off_format", self.off_format), ("unreadable", self.unreadable)):
+            if not np.isnan(mass):
+                found[name] = mass
+        if not np.isnan(self.verdict):
+            found["verdict"] = Bounds(self.verdict, 1.0, quoted=False).to_dict()
+        return found
+
+
 @dataclass(frozen=True)
 class Result:
     """One record's scores. Indexed by label: `result["joy"].p`, `.low`, `.high`.
@@ -88,7 +117,7 @@ class Result:
     decisions: what a policy does with the record, a row of `Decisions.to_rows`, and how many times
         it was explored for that; empty without a policy.
     input: the record's fields as they were given, but for its id. cuts: which of its texts were too
-        long to be shown whole.
+        long to be shown whole. known_masses: what is known without a summary.
     """
 
     id: str | int
@@ -104,6 +133,7 @@ class Result:
     decisions: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
     input: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
     cuts: tuple[Cut, ...] = field(default=(), repr=False)
+    known_masses: Masses = field(default=Masses(), repr=False)
 
     @property
     def labels(self) -> LabelScores:
@@ -115,7 +145,7 @@ class Result:
 
     def __repr__(self) -> str:
         shown = ", ".join(f"{name} {p:.3f}" for name, p in self.labels.ranked()[:5])
-        lost = "" if self.summary is None else f"; off-format {self.summary.off_format:.3f}"
+        lost = "" if np.isnan(self.off_format) else f"; off-format {self.off_format:.3f}"
         return f"Result({self.id!r}: {shown}{lost})"
 
     # -- what the tree says of itself -----------------------------------------------------------
@@ -126,7 +156,7 @@ class Result:
 
         In a format with a verdict, before one: what follows a risk verdict is `unreadable` instead.
         """
-        return np.nan if self.summary is None else self.summary.off_format
+        return (self.known_masses if self.summary is None else self.summary).off_format
 
     @property
     def off_format_after_label(self) -> float:
@@ -144,7 +174,7 @@ class Result:
 
         0 for a format without a verdict, NaN where not known.
         """
-        return np.nan if self.summary is None else self.summary.unreadable
+        return (self.known_masses if self.summary is None else self.summary).unreadable
 
     @property
     def none(self) -> Bounds | None:
@@ -159,7 +189,10 @@ class Result:
     @property
     def verdict(self) -> Bounds | None:
         """P(any verdict is given), as the model generates; None for a format without a verdict."""
-        return None if self.summary is None else self.summary.verdict
+        if self.summary is not None:
+            return self.summary.verdict
+        least = self.known_masses.verdict
+        return None if np.isnan(least) else Bounds(least, 1.0, quoted=False)
 
     @property
     def tree(self) -> AnswerTree:
@@ -311,6 +344,10 @@ class Result:
                 }
         if self.summary is not None:
             record |= self._tree_fields(self.summary)
+        else:
+            record |= self.known_masses.to_dict()
+            if self.missed:
+                record["missed"] = {name: one.to_dict() for name, one in self.missed.items()}
         record |= {
             "interval": self.labels.interval,
             "cost": self.cost.to_dict(),

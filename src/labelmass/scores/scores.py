@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from labelmass._settings import expect
 from labelmass._text import canonical
 from labelmass._types import Bools, Floats
 from labelmass.calibration import CALIBRATED, Calibrator
 from labelmass.decisions import Decisions, Policy, ceiling, decide
 from labelmass.decisions.drift import MASSES
-from labelmass.errors import LabelMassError, MethodError
+from labelmass.errors import FitError, LabelMassError, MethodError
 from labelmass.estimators import LabelScores
 from labelmass.provenance import Signature
-from labelmass.scores.result import Cost, Failure, Outcome, Result, verdict_masses
-from labelmass.scores.signature import of_method, reads_answer
+from labelmass.scores.result import Cost, Failure, Masses, Missed, Outcome, Result, verdict_masses
+from labelmass.scores.signature import methods_for, of_method, reads_answer
 from labelmass.targets import Targets
 
 if TYPE_CHECKING:
@@ -38,9 +39,9 @@ class Estimates:
 
     p: (n, k); a row with NaN is a record the method failed on.
     low, high: (n, k) bounds, NaN where not known; or None.
-    interval: "certified", "sampled" or "none", as `LabelScores` says it.
-    missed: (n,) whether the record's numbers fell short of the tolerance of their run; None where
-        that is not known.
+    interval: "certified", "sampled", "unknown" or "none", as `LabelScores` says it.
+    reasons: by record, why its numbers fell short of the tolerance of their run, "" where they did
+        not; None where that is not known.
     note: what a reader of a table must know of the method.
     """
 
@@ -48,8 +49,13 @@ class Estimates:
     low: Floats | None = None
     high: Floats | None = None
     interval: str = "none"
-    missed: Bools | None = None
+    reasons: tuple[str, ...] | None = None
     note: str = ""
+
+    @property
+    def missed(self) -> Bools | None:
+        """(n,) whether the record's numbers fell short of the tolerance; None where not known."""
+        return None if self.reasons is None else np.array(self.reasons, dtype=np.str_) != ""
 
     def take(self, rows: NDArray[np.int64], columns: Sequence[int]) -> Estimates:
         """These rows and columns; NaN in the rows called -1."""
@@ -58,7 +64,9 @@ class Estimates:
             p=_take(self.p, rows)[:, columns],
             low=None if self.low is None else _take(self.low, rows)[:, columns],
             high=None if self.high is None else _take(self.high, rows)[:, columns],
-            missed=None if self.missed is None else np.append(self.missed, False)[rows],
+            reasons=None
+            if self.reasons is None
+            else tuple("" if row < 0 else self.reasons[row] for row in rows.tolist()),
         )
 
 
@@ -75,9 +83,10 @@ class Scores(Sequence[Outcome]):
     off_format: (n,) mass that left the format. unreadable: (n,) mass behind a risk verdict that
         cannot be read. verdict: (n,) the least mass on which any verdict is given. NaN, or None for
         all, where not known.
-    cost: by name, mean per record: passes, tokens, seconds.
+    costs: by name, (n,) what each record took: passes, tokens, seconds; NaN where not known.
     calibrator: what the first method's scores went through, where that is at hand.
-    results: by record, where they were scored here.
+    results: by record, what else was found where they were scored here; None for a record that was
+        not. Their scores are those of `methods`.
     Raises LabelMassError naming the record if a p is no probability, or outside its bounds, and for
     other shapes.
     """
@@ -90,14 +99,16 @@ class Scores(Sequence[Outcome]):
     off_format: Floats | None = field(default=None, repr=False)
     unreadable: Floats | None = field(default=None, repr=False)
     verdict: Floats | None = field(default=None, repr=False)
-    cost: Mapping[str, float] = field(default_factory=dict[str, float], repr=False)
+    costs: Mapping[str, Floats] = field(default_factory=dict[str, Floats], repr=False)
     calibrator: Calibrator | None = field(default=None, repr=False)
-    results: tuple[Outcome, ...] | None = field(default=None, repr=False)
+    results: tuple[Outcome | None, ...] | None = field(default=None, repr=False)
+    _failed: Mapping[str | int, Failure] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         shape = (len(self.ids), len(self.labels))
         checked = {name: self._checked(name, one, shape) for name, one in self.methods.items()}
         object.__setattr__(self, "methods", checked)
+        object.__setattr__(self, "_failed", {one.id: one for one in self.failures})
 
     def _checked(self, name: str, one: Estimates, shape: tuple[int, int]) -> Estimates:
         for side, values in (("p", one.p), ("low", one.low), ("high", one.high)):
@@ -150,12 +161,20 @@ class Scores(Sequence[Outcome]):
         interval: str | None = None,
         note: str = "",
     ) -> Scores:
-        """Of one method, in arrays of (n, k). LabelMassError if two records have one id."""
+        """Of one method, in arrays of (n, k), or what numpy makes one of.
+
+        interval: what the bounds are, see `Estimates`; by default "unknown" if there are any.
+        LabelMassError if two records have one id.
+        """
+        for name in ids:
+            expect("id", name, (str, int), "a text or a whole number")
+        p = np.asarray(p, dtype=np.float64)
+        low, high = (None if e is None else np.asarray(e, dtype=np.float64) for e in (low, high))
         if len(set(ids)) < len(ids):
             twice = next(name for at, name in enumerate(ids) if name in ids[:at])
             raise LabelMassError(f"record {twice!r} is scored twice")
         if interval is None:
-            interval = "none" if low is None else "certified"
+            interval = "none" if low is None else "unknown"
         one = Estimates(p, low, high, interval, note=note)
         return cls(tuple(ids), tuple(labels), {method: one})
 
@@ -173,8 +192,10 @@ class Scores(Sequence[Outcome]):
                 np.array([empty if row is None else getattr(row, side) for row in rows])
                 for side in ("p", "low", "high")
             )
-            missed = [isinstance(one, Result) and name in one.missed for one in results]
-            short = np.array(missed, dtype=np.bool_)
+            short = tuple(
+                one.missed[name].reason if isinstance(one, Result) and name in one.missed else ""
+                for one in results
+            )
             methods[name] = Estimates(p, low, high, first.interval, short)
         if not good:
             nothing = np.full((len(results), len(labels)), np.nan)
@@ -183,7 +204,7 @@ class Scores(Sequence[Outcome]):
         lost = np.array([verdict_masses(one) for one in results], dtype=np.float64)
         unreadable, verdict = lost.reshape(-1, 2).T
         off = [np.nan if isinstance(one, Failure) else one.off_format for one in results]
-        costs = [one.cost.to_dict() for one in good]
+        costs = [{} if isinstance(one, Failure) else one.cost.to_dict() for one in results]
         return cls(
             ids=tuple(one.id for one in results),
             labels=tuple(labels),
@@ -193,9 +214,10 @@ class Scores(Sequence[Outcome]):
             off_format=np.array(off, dtype=np.float64),
             unreadable=unreadable,
             verdict=verdict,
-            cost={key: sum(one[key] for one in costs) / len(costs) for key in costs[0]}
-            if costs
-            else {},
+            costs={
+                key: np.array([one.get(key, np.nan) for one in costs], dtype=np.float64)
+                for key in (good[0].cost.to_dict() if good else ())
+            },
             results=tuple(results),
         )
 
@@ -218,11 +240,22 @@ class Scores(Sequence[Outcome]):
         cls,
         frame: pandas.DataFrame | polars.DataFrame | Iterable[Mapping[str, object]],
         labels: Sequence[str] | None = None,
+        *,
+        ids: Iterable[str | int] = (),
     ) -> Scores:
-        """From a table of pandas, polars or Arrow, or its rows; columns as those of a file."""
+        """From a table of pandas, polars or Arrow, or its rows; columns as those of a file.
+
+        labels, ids: see `load`.
+        """
         from labelmass.scores.read import read_frame
 
-        return read_frame(frame, labels)
+        return read_frame(frame, labels, ids)
+
+    @property
+    def cost(self) -> dict[str, float]:
+        """By name, the mean over the records of what they took."""
+        known = {key: values[~np.isnan(values)] for key, values in self.costs.items()}
+        return {key: float(values.mean()) for key, values in known.items() if len(values)}
 
     # -- one method -----------------------------------------------------------------------------
 
@@ -263,7 +296,11 @@ class Scores(Sequence[Outcome]):
         kept = [name, name.removeprefix(CALIBRATED)]
         methods = {one: self.methods[one] for one in kept if one in self.methods}
         same = name == self.method
-        return replace(self, methods=methods, calibrator=self.calibrator if same else None)
+        signature = self.signature
+        if signature is not None and tuple(methods) != signature.methods:
+            signature = replace(signature, methods=tuple(methods))
+        calibrator = self.calibrator if same else None
+        return replace(self, methods=methods, signature=signature, calibrator=calibrator)
 
     @property
     def each(self) -> dict[str, Scores]:
@@ -312,7 +349,10 @@ class Scores(Sequence[Outcome]):
             off_format=masses(self.off_format),
             unreadable=masses(self.unreadable),
             verdict=masses(self.verdict),
-            results=None,
+            costs={key: _take(values, rows) for key, values in self.costs.items()},
+            results=None
+            if self.results is None
+            else tuple(None if row < 0 else self.results[row] for row in rows.tolist()),
         )
 
     def _columns(self, labels: Sequence[str]) -> list[int]:
@@ -333,7 +373,8 @@ class Scores(Sequence[Outcome]):
         if not rows:
             raise LabelMassError(
                 f"no record has both scores by {self.method} and targets; ids of targets look "
-                f"like {targets.ids[:1]}, of scores like {self.ids[:1]}"
+                f"like {targets.ids[:1]}, of scores like {self.ids[:1]}: a table may hold numbers "
+                "as texts, which Scores.load(path, ids=targets.ids) tells apart"
             )
         kept = [targets.ids[row] for row in rows]
         return both.at(kept), targets.at(kept)
@@ -341,15 +382,19 @@ class Scores(Sequence[Outcome]):
     # -- calibrated and decided -----------------------------------------------------------------
 
     def through(self, calibrator: Calibrator, *, force: bool = False) -> Scores:
-        """The first method's scores calibrated, before what they were made of.
+        """Scores calibrated, before what they were made of: by the calibrator's method, if there.
 
         Scores that went through this calibrator already stay as they are. A table says that scores
         are calibrated but not by what: then the raw ones beside them are.
         FitError if it is for other scores, unless `force`; LabelMassError if none are raw.
         """
-        method = self.method
+        expect("calibrator", calibrator, Calibrator, "a Calibrator: see Calibrator.load", FitError)
         if self.calibrated_by == calibrator.digest:
             return replace(self, calibrator=calibrator)
+        wanted = methods_for(calibrator.signature)
+        if self.method not in wanted and set(wanted) & self.methods.keys():
+            return self.select(likely=wanted).through(calibrator, force=force)
+        method = self.method
         if self.signature is None and method.startswith(CALIBRATED):
             method = method.removeprefix(CALIBRATED)
             if method not in self.methods:
@@ -372,7 +417,6 @@ class Scores(Sequence[Outcome]):
             methods={name: replace(one, p=p, low=low, high=high), method: one},
             signature=signature,
             calibrator=calibrator,
-            results=None,
         )
 
     @property
@@ -436,22 +480,46 @@ class Scores(Sequence[Outcome]):
     def __getitem__(self, index: slice) -> tuple[Outcome, ...]: ...
     def __getitem__(self, index: int | slice) -> Outcome | tuple[Outcome, ...]:
         """A record's result: by every method, and what its tree said where it was scored here."""
-        if self.results is not None:
-            return self.results[index]
         places = range(len(self.ids))[index]
         return self._result(places) if isinstance(places, int) else tuple(map(self._result, places))
 
     def _result(self, row: int) -> Outcome:
-        failed = next((one for one in self.failures if one.id == self.ids[row]), None)
-        if failed is not None:
+        if self.results is not None and (scored := self.results[row]) is not None:
+            return self._scored(scored, row) if isinstance(scored, Result) else scored
+        if (failed := self._failed.get(self.ids[row])) is not None:
             return failed
         methods = {name: self._label_scores(one, row) for name, one in self.methods.items()}
-        return Result(self.ids[row], methods, Cost(), self.signature)
+        missed = {
+            name: Missed(one.reasons[row], scores.width)
+            for (name, one), scores in zip(self.methods.items(), methods.values(), strict=True)
+            if one.reasons is not None and one.reasons[row]
+        }
+        known = (self.off_format, self.unreadable, self.verdict)
+        masses = Masses(*(np.nan if mass is None else float(mass[row]) for mass in known))
+        took = {key: float(values[row]) for key, values in self.costs.items()}
+        cost = Cost.of({key: value for key, value in took.items() if not np.isnan(value)})
+        return Result(
+            self.ids[row], methods, cost, self.signature, missed=missed, known_masses=masses
+        )
 
-    def _label_scores(self, one: Estimates, row: int) -> LabelScores:
+    def _scored(self, result: Result, row: int) -> Result:
+        """What was scored here, by the methods that are left, in their order."""
+        if tuple(result.methods) == tuple(self.methods) and result.labels.labels == self.labels:
+            return result
+        methods = {
+            name: self._label_scores(one, row, result.methods.get(name))
+            for name, one in self.methods.items()
+        }
+        missed = {name: one for name, one in result.missed.items() if name in methods}
+        return replace(result, methods=methods, missed=missed, signature=self.signature)
+
+    def _label_scores(
+        self, one: Estimates, row: int, scored: LabelScores | None = None
+    ) -> LabelScores:
         unknown = np.full(len(self.labels), np.nan)
         low, high = (unknown if end is None else end[row] for end in (one.low, one.high))
-        return LabelScores(self.labels, one.p[row], low, high, one.interval)
+        empty = None if scored is None else scored.empty
+        return LabelScores(self.labels, one.p[row], low, high, one.interval, empty)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -476,7 +544,7 @@ class Scores(Sequence[Outcome]):
 
         from labelmass.scores.writers import flat_table
 
-        return pandas.DataFrame(flat_table(self.to_dicts()))
+        return pandas.DataFrame(flat_table(self.to_dicts(), self.labels))
 
     def to_polars(self) -> polars.DataFrame:
         """A row a record, its columns as those of a CSV (`save`)."""
@@ -484,13 +552,15 @@ class Scores(Sequence[Outcome]):
 
         from labelmass.scores.writers import flat_table
 
-        return polars.DataFrame(flat_table(self.to_dicts()))
+        return polars.DataFrame(flat_table(self.to_dicts(), self.labels))
 
     def save(self, path: str | Path) -> None:
         """As JSONL, CSV or Parquet, as the ending says; written whole or not at all."""
         from labelmass.scores.writers import write_scores
 
-        about = {} if self.signature is None else {"run": self.signature.to_dict()}
+        about: dict[str, Any] = {"labels": list(self.labels)}
+        if self.signature is not None:
+            about["run"] = self.signature.to_dict()
         write_scores(path, self.to_dicts, about)
 
     def __str__(self) -> str:

@@ -17,6 +17,9 @@ Cells = dict[str, Any]
 ALWAYS = ("off_format", "unexplored", "greedy", "stopped")
 """Columns that every table has, whatever its records say."""
 
+MISSED = "; "
+"""Between the methods that fell short in one cell, each `METHOD: reason`."""
+
 _LARGEST = 2**63
 
 
@@ -26,9 +29,9 @@ class FlatTable:
     columns: title -> float, int, bool or str, in their order.
     """
 
-    def __init__(self, records: Iterable[Mapping[str, Any]]) -> None:
+    def __init__(self, records: Iterable[Mapping[str, Any]], labels: Iterable[str] = ()) -> None:
         inputs: dict[str, set[type]] = {}
-        scores: dict[Column, None] = {}
+        scores: dict[Column, None] = {Column("label", label): None for label in labels}
         masses: dict[Column, None] = {}
         values: dict[str, None] = dict.fromkeys(ALWAYS)
         whole_ids = True
@@ -90,7 +93,7 @@ def _value(record: Mapping[str, Any], name: str) -> Any:
         return _mapping(record.get("decisions")).get("action")
     if name == "missed":
         missed = _mapping(record.get("missed")).items()
-        return "; ".join(f"{method}: {one['reason']}" for method, one in missed) or None
+        return MISSED.join(f"{method}: {one['reason']}" for method, one in missed) or None
     return record.get(name)
 
 
@@ -168,6 +171,8 @@ class RowReader:
         def read(cells: Mapping[str, Any]) -> dict[str, Any]:
             row: dict[str, Any] = {key: _cell(cells[title]) for key, title in fields.items()}
             row |= {key: _picked(cells, sides) for key, sides in masses.items()}
+            if "missed" in row:
+                row["missed"] = _missed(row["missed"])
             row["labels"] = {label: _picked(cells, sides) for label, sides in first.items()}
             row["methods"] = {
                 method: {label: _picked(cells, sides) for label, sides in scores.items()}
@@ -259,6 +264,12 @@ class _Columns:
                 if column.name == "id" or title not in self.used:
                     self.used.add(title)
                     yield column, title
+
+
+def _missed(cell: object) -> dict[str, Any]:
+    """By method, why its numbers fell short, as a record has it; reasons are single words."""
+    parts = [] if cell is None else str(cell).split(MISSED)
+    return {method: {"reason": why} for method, _, why in (one.rpartition(": ") for one in parts)}
 
 
 def _cell(value: Any) -> Any:

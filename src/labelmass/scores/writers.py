@@ -31,7 +31,8 @@ Writer = Callable[[Path, Records, Mapping[str, Any]], None]
 def write_scores(path: str | Path, records: Records, about: Mapping[str, Any]) -> None:
     """Write result records to a file, as the ending of its name says.
 
-    about: what they are of, such as the signature of their run.
+    about: what they are of: the signature of their run, and their `labels`, which a table has
+        columns for though every record failed.
     JSONL holds the records as they are. CSV and Parquet are flat: `id`, `error`, the fields of the
     input (`input:NAME`), for each label its probability and its bounds (`joy`, `joy.low`,
     `joy.high`), with several methods the same again as `method:joy`, and what a result says of the
@@ -44,9 +45,11 @@ def write_scores(path: str | Path, records: Records, about: Mapping[str, Any]) -
         write(partial, records, about)
 
 
-def flat_table(records: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
-    """The columns of a flat table of result records, by title."""
-    table = FlatTable(records)
+def flat_table(
+    records: Sequence[Mapping[str, Any]], labels: Sequence[str] = ()
+) -> dict[str, list[Any]]:
+    """The columns of a flat table of result records, by title; these labels have one anyway."""
+    table = FlatTable(records, labels)
     rows = [table.cells(record) for record in records]
     return {title: [cells.get(title) for cells in rows] for title in table.columns}
 
@@ -84,7 +87,8 @@ def _result(record: Any, where: str) -> dict[str, Any]:
         if (name := read_id(row["id"])) is None:
             raise RecordError("no id, by which scores are joined to records")
         objects = {key: row[key] for key in _OBJECTS if row.get(key) is not None}
-        objects |= _mapping(objects.get("methods"), "methods")
+        for key in ("methods", "missed"):
+            objects |= _mapping(objects.get(key), key)
         for key, value in objects.items():
             _mapping(value, key)
         names = _mapping(objects.get("signature"), "signature").get("methods", [])
@@ -95,7 +99,7 @@ def _result(record: Any, where: str) -> dict[str, Any]:
     return row | {"id": name}
 
 
-_OBJECTS = ("labels", "methods", "cost", "verdict", "signature")
+_OBJECTS = ("labels", "methods", "cost", "verdict", "signature", "missed")
 """What is an object in a result record, where it is there."""
 
 
@@ -112,7 +116,7 @@ def _write_jsonl(path: Path, records: Records, about: Mapping[str, Any]) -> None
 
 
 def _write_csv(path: Path, records: Records, about: Mapping[str, Any]) -> None:
-    table = FlatTable(records())
+    table = FlatTable(records(), about.get("labels", ()))
     with path.open("w", encoding="utf-8", newline="") as file:
         file.write(write_row(table.columns))
         for cells in map(table.cells, records()):
@@ -122,7 +126,7 @@ def _write_csv(path: Path, records: Records, about: Mapping[str, Any]) -> None:
 
 def _write_parquet(path: Path, records: Records, about: Mapping[str, Any]) -> None:
     pyarrow, parquet = import_pyarrow()
-    table = FlatTable(records())
+    table = FlatTable(records(), about.get("labels", ()))
     types = {float: pyarrow.float64(), str: pyarrow.string(), int: pyarrow.int64()}
     types[bool] = pyarrow.bool_()
     schema = pyarrow.schema(

@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from labelmass._ranges import BETWEEN, COUNT, ORDERS, SAMPLES
+from labelmass._settings import expect
 from labelmass._types import Normalisation
 from labelmass.answers.search import Budget
 from labelmass.calibration import Calibrator
 from labelmass.decisions import Policy
-from labelmass.errors import LabelMassError, RecordError
+from labelmass.errors import FitError, LabelMassError, MethodError, RecordError
 from labelmass.estimators import ESTIMATORS, find_estimators, needs_of, selection
 from labelmass.estimators.selection import Selection
 from labelmass.lm.base import LanguageModel
@@ -77,6 +78,19 @@ class Plan:
         max_text_tokens: int | None = None,
     ) -> None:
         self.task = task
+        if isinstance(methods, str):
+            raise MethodError(f"methods is {methods!r}: a list of names, as [{methods!r}]")
+        for name, value, kind, wanted in (
+            ("budget", budget, Budget, "a Budget"),
+            ("calibrator", calibrator, Calibrator, "a Calibrator: see Calibrator.load"),
+            ("policy", policy, Policy, "a Policy: see Policy.load"),
+        ):
+            if value is not None:
+                expect(name, value, kind, wanted, FitError)
+        for one in rules:
+            expect("rule", one, Selection, "a fitted rule: see fit_rule", FitError)
+        for one in classifiers:
+            expect("classifier", one, Classifier, "a Classifier: see Classifier.load", FitError)
         self.estimators = find_estimators(methods or ("any-place",))
         self.budget = budget or Budget()
         try:

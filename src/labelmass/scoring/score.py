@@ -2,77 +2,77 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from labelmass.answers.search import Budget
 from labelmass.calibration import Calibrator
 from labelmass.decisions import Policy
-from labelmass.errors import LabelMassError, LabelMassWarning, MethodError
+from labelmass.errors import LabelMassError, MethodError
 from labelmass.estimators import ESTIMATORS
 from labelmass.estimators.selection import Selection
 from labelmass.lm.base import LanguageModel
 from labelmass.scores import Failure, Outcome, Result, Scores
 from labelmass.scoring.plan import Plan
 from labelmass.scoring.saved_trees import SavedTrees
-from labelmass.scoring.scorer import Scorer, Text
-from labelmass.scoring.warnings import scoring_warnings
+from labelmass.scoring.scorer import Frame, Scorer, Text
 from labelmass.supervised import Classifier
 from labelmass.task import Task
 
 
 def score(
-    texts: Text | Iterable[Text],
+    texts: Text | Iterable[Text] | Frame,
     task: Task | str | Path,
-    model: LanguageModel | str | None = None,
+    model: LanguageModel | str | Path | None = None,
     *,
     methods: Sequence[str] = ("any-place",),
     normalise: str = "raw",
     tolerance: float = 0.01,
-    batch_size: int = 16,
-    keep_trees: bool = False,
     budget: Budget | None = None,
+    off_format: str = "not-written",
     samples: int | None = None,
     orders: int = 1,
     prior: str | None = None,
+    rate: float = 0.5,
+    rules: Sequence[Selection] = (),
+    classifiers: Sequence[Classifier] = (),
     calibrator: Calibrator | None = None,
     policy: Policy | None = None,
     force: bool = False,
     max_text_tokens: int | None = None,
+    batch_size: int = 16,
+    keep_trees: bool = False,
 ) -> Scores:
     """P(label) for every text, by every method, from one exploration each.
 
-    A session, `labelmass.Scorer`, that lasts for one call; its arguments are explained there.
+    A session, `labelmass.Scorer`, that lasts for one call; its arguments, errors and warnings are
+    explained there.
 
     texts: strings, records, or mappings as a JSONL line holds them; or a table of pandas, polars or
-    Arrow. One string, or one mapping, is one record. task: a `Task`, a preset's
-    name or a task file. model: what `labelmass.load` gives or takes; None for the embedded model.
-    tolerance: of the budget, where none is given.
-    A text that cannot be scored becomes a `Failure` in its place. Raises TaskError, ModelError,
-    MethodError or FitError before any work is done. Warns (`LabelMassWarning`) of a task whose
-    prompt shows the model neither labels nor form of answer, and of a guard's own chat template.
+    Arrow. One string, or one mapping, is one record.
+    A text that cannot be scored becomes a `Failure` in its place.
     """
-    scorer = Scorer(
+    return Scorer(
         task,
         model,
         methods=methods,
         normalise=normalise,
         tolerance=tolerance,
         budget=budget,
+        off_format=off_format,
         samples=samples,
         orders=orders,
         prior=prior,
+        rate=rate,
+        rules=rules,
+        classifiers=classifiers,
         calibrator=calibrator,
         policy=policy,
         force=force,
         max_text_tokens=max_text_tokens,
         batch_size=batch_size,
         keep_trees=keep_trees,
-    )
-    for warning in scoring_warnings(scorer.plan.task, scorer.model):
-        warnings.warn(warning, LabelMassWarning, stacklevel=2)
-    return scorer.score(texts)
+    ).score(texts)
 
 
 def read_saved(

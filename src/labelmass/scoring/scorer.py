@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections import deque
+import warnings
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from labelmass.answers.search import Budget
 from labelmass.calibration import Calibrator
 from labelmass.decisions import Policy
-from labelmass.errors import LabelMassError, RecordError
+from labelmass.errors import LabelMassError, LabelMassWarning, RecordError
 from labelmass.estimators.selection import Selection
 from labelmass.estimators.wrappers import CONTENT_FREE
 from labelmass.lm.base import LanguageModel
+from labelmass.lm.load import as_model
 from labelmass.records.readers import BadRecord, Item, each_record
 from labelmass.scores import Failure, Outcome, Result, Scores, Signature
 from labelmass.scoring.decision_step import explore_until_clear
@@ -22,11 +24,19 @@ from labelmass.scoring.plan import Plan
 from labelmass.scoring.results import Prior, mean_log_odds, read_result
 from labelmass.scoring.saved_trees import TreeStore
 from labelmass.scoring.to_file import Summary, Watch, nothing_said, score_to_file, unwatched
+from labelmass.scoring.warnings import scoring_warnings
 from labelmass.supervised import Classifier
 from labelmass.task import Record, Task
 from labelmass.task.record import Fields
 
 Text = str | Mapping[str, Any] | Record
+
+
+class Frame(Protocol):
+    """A table of pandas, polars or Arrow: a row a record."""
+
+    @property
+    def columns(self) -> Iterable[Any]: ...
 
 
 class Scorer:
@@ -35,21 +45,22 @@ class Scorer:
     Example:
         scorer = labelmass.Scorer("emotions")
         scorer.score(["We won!", "We lost."])
-        for result in scorer.stream(open("texts.txt")):
+        for result in scorer.stream(text for text in archive):
             print(result)
 
     task: a `Task`, a preset's name or a task file. model: what `labelmass.load` gives or takes;
     None for the embedded model. tolerance: of the budget, where none is given. batch_size: prompts
     in flight at once. keep_trees: whether results keep the trees that they were read off; without,
     a result takes some kilobytes. The other options are those of `Plan`.
-    Not for several threads at once. Raises TaskError, ModelError, MethodError or FitError before
-    any work is done.
+    Not for several threads at once. Raises LabelMassError before any work is done: TaskError,
+    ModelError, MethodError or FitError for what these name. Warns (`LabelMassWarning`) of a task
+    whose prompt shows the model neither labels nor form of answer, and of a guard's own template.
     """
 
     def __init__(
         self,
         task: Task | str | Path,
-        model: LanguageModel | str | None = None,
+        model: LanguageModel | str | Path | None = None,
         *,
         methods: Sequence[str] = ("any-place",),
         normalise: str = "raw",
@@ -71,7 +82,7 @@ class Scorer:
         keep_trees: bool = False,
     ) -> None:
         plan = Plan(
-            task if isinstance(task, Task) else Task.load(task),
+            Task.of(task),
             methods,
             budget=budget or Budget(tolerance=tolerance),
             normalisation=normalise,
@@ -89,12 +100,14 @@ class Scorer:
             max_text_tokens=max_text_tokens,
         )
         self._set_up(plan, model, batch_size, keep_trees)
+        for warning in scoring_warnings(self.plan.task, self.model):
+            warnings.warn(warning, LabelMassWarning, stacklevel=2)
 
     @classmethod
     def of_plan(
         cls,
         plan: Plan,
-        model: LanguageModel | str | None = None,
+        model: LanguageModel | str | Path | None = None,
         *,
         batch_size: int = 16,
         keep_trees: bool = False,
@@ -105,12 +118,13 @@ class Scorer:
         return scorer
 
     def _set_up(
-        self, plan: Plan, model: LanguageModel | str | None, batch_size: int, keep_trees: bool
+        self,
+        plan: Plan,
+        model: LanguageModel | str | Path | None,
+        batch_size: int,
+        keep_trees: bool,
     ) -> None:
-        if model is None or isinstance(model, str):
-            from labelmass.lm.load import load
-
-            model = load(model)
+        model = as_model(model)
         self.plan, self.model, self.keep_trees = plan, model, keep_trees
         self.signature: Signature = plan.signature(model)
         self._beside = plan.beside(model)
@@ -128,14 +142,19 @@ class Scorer:
 
     # -- texts in, scores out -------------------------------------------------------------------
 
-    def score(self, texts: Text | Iterable[Text]) -> Scores:
+    def score(self, texts: Text | Iterable[Text] | Frame) -> Scores:
         """P(label) for every text, in their order.
 
         texts: strings, records, or mappings as a JSONL line holds them; or a table of pandas,
             polars or Arrow. One string, or one mapping, is one record.
         A text that cannot be scored becomes a `Failure` in its place.
         """
-        results = tuple(self.run_in_order(each_record(texts)))
+        items = list(each_record(texts))
+        names = Counter(item.id for _, item in items)
+        if len(names) < len(items):
+            (twice, count), *_ = names.most_common(1)
+            raise LabelMassError(f"{count} records have the id {twice!r}: give each its own")
+        results = tuple(self.run_in_order(iter(items)))
         settled = tuple(self.plan.settle(lambda: results))
         return Scores.from_results(settled, self.plan.task.label_names, self.signature)
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from labelmass._settings import expect
 from labelmass.errors import LabelMassError
 from labelmass.records import count_records
 from labelmass.records.readers import Item
@@ -84,6 +85,9 @@ def score_to_file(
     """See `Scorer.score_file`."""
     plan, out = scorer.plan, Path(out)
     output_writer(out)
+    check_places(source, out, trees)
+    if fields is not None:
+        expect("fields", fields, Fields, "Fields: what a file calls text and id")
     if plan.prior == "batch" and trees is None:
         raise LabelMassError(
             "the prior 'batch' reads all records before it scores one: name a folder for trees"
@@ -127,6 +131,15 @@ def score_to_file(
             watch=watch,
             say=say,
         )
+
+
+def check_places(source: str | Path, out: Path | None, trees: str | Path | None) -> None:
+    """LabelMassError where a run would write over its input, or a folder for trees is a file."""
+    if out is not None and out.exists() and str(source) != "-" and Path(source).exists():
+        if out.samefile(source):
+            raise LabelMassError(f"{out} holds the records: write the scores to another file")
+    if trees is not None and Path(trees).exists() and not Path(trees).is_dir():
+        raise LabelMassError(f"{trees} is a file: trees are kept in a folder")
 
 
 def write_results(

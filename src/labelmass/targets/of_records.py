@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from labelmass._settings import expect
 from labelmass.errors import TaskError
 from labelmass.targets.targets import Targets
 from labelmass.task import Record, Task
@@ -17,7 +18,10 @@ def targets_of(
     task: Task, records: Iterable[Record], gold: str = "given", group: str = "group"
 ) -> Targets:
     """What people said of the records, in the labels of the task (pooled, or left out)."""
-    found = [record.to_dict() for record in records]
+    every = list(records)
+    for record in every:
+        expect("record", record, Record, "a Record: see Record.from_dict")
+    found = [record.to_dict() for record in every]
     pool: dict[str, str | None] = {}
     for name in {name for record in found for name in _names(record)}:
         try:

@@ -14,6 +14,7 @@ from typing import Any, Literal, Self, cast
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from labelmass._settings import expect
 from labelmass._text import canonical, nearest
 from labelmass.errors import LabelMassError, RecordError, TaskError
 from labelmass.files import parse_json, parse_toml, read_text, shaped
@@ -170,8 +171,16 @@ class Task(TaskPart):
     # -- loading and saving ---------------------------------------------------------------------
 
     @classmethod
+    def of(cls, task: Task | str | Path) -> Task:
+        """A task as it is, or the one that a preset or a file of this name holds."""
+        return task if isinstance(task, Task) else cls.load(task)
+
+    @classmethod
     def load(cls, source: str | Path) -> Task:
         """The task in a TOML file (or in the JSON of `to_dict`), or the preset of that name."""
+        expect(
+            "task", source, (str, Path), "a Task, the name of a preset or a task file", TaskError
+        )
         path = Path(source)
         if isinstance(source, str) and source in presets():
             return cls.from_toml(_preset(source))

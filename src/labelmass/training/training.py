@@ -115,7 +115,7 @@ def train(
     settings, folder = settings or Settings(), Path(out)
     if str(folder) == embedded.NAME:
         raise LabelMassError(f"{out} is the name of a built-in model: choose another folder")
-    task = task if isinstance(task, Task) else Task.load(task)
+    task = Task.of(task)
     task = task.with_options(k=demonstrations)
     if dtype is None and settings.full:
         dtype = "float32"

@@ -73,7 +73,9 @@ class RunAnalysis:
 
 
 def analyse(
-    runs: Sequence[str | Path], field: str = "labels", model: LanguageModel | None = None
+    runs: Sequence[str | Path] | str | Path,
+    field: str = "labels",
+    model: LanguageModel | None = None,
 ) -> list[RunAnalysis]:
     """An analysis of each folder of saved trees, in the order given, then by name.
 
@@ -82,7 +84,10 @@ def analyse(
     Runs are named after their folders, as far up as tells them apart. Raises LabelMassError where a
     folder holds no trees, or not what is read here.
     """
-    saved = [one for folder in runs for one in find_saved(folder)]
+    folders = [runs] if isinstance(runs, str | Path) else runs
+    if not folders:
+        raise LabelMassError("no run is named: give folders of saved trees")
+    saved = [one for folder in folders for one in find_saved(folder)]
     if len(set(saved)) < len(saved):
         twice = next(one for one in saved if saved.count(one) > 1)
         raise LabelMassError(f"{twice} is named twice")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from labelmass._settings import expect
 from labelmass.calibration import CALIBRATED, Calibrator, HoldOut, cross_fit, fit
 from labelmass.errors import FitError
 from labelmass.evaluation import Evaluation, evaluate
@@ -59,21 +60,26 @@ def calibrate(
     *,
     method: str = "platt",
     shared: bool | None = None,
-    hold_out: HoldOut | None = None,
+    hold_out: HoldOut | float | None = None,
     soft: bool = True,
     draws: int = 1000,
     seed: int = 0,
 ) -> Calibration:
     """Fit on the records that have scores and targets, but for those held out.
 
-    method, shared, hold_out: see `labelmass.calibration.fit`; groups are those of the targets.
+    method, shared, hold_out: see `labelmass.calibration.fit`; groups are those of the targets. A
+        share to hold out is drawn with `seed`.
     soft: on annotator shares where there are any, else on gold.
     FitError for scores that are calibrated, and where there are fewer groups than `FOLDS`.
     """
+    expect("scores", scored, Scores, "Scores: see Scores.load", FitError)
+    expect("targets", targets, Targets, "Targets: see Targets.from_records", FitError)
+    if isinstance(hold_out, int | float):
+        hold_out = HoldOut(hold_out, seed)
     if scored.calibrated_by is not None:
         raise FitError(
             f"the scores by {scored.method} went through the calibrator {scored.calibrated_by}: "
-            f"take --scores-by {scored.method.removeprefix(CALIBRATED)}"
+            f"take scores by {scored.method.removeprefix(CALIBRATED)}"
         )
     scored, targets = scored.align(targets)
     if not soft:
@@ -96,7 +102,7 @@ def calibrate(
         targets = targets.at([name for name, out in pairs if not out])
     raw = scored.at(targets.ids, targets.labels)
     rows = {
-        "raw": replace(Scores.of(raw.ids, raw.labels, raw.p), cost=raw.cost),
+        "raw": replace(Scores.of(raw.ids, raw.labels, raw.p), costs=raw.costs),
         "calibrated": cross_calibrated(raw, targets, method=method, shared=shared, seed=seed),
     }
     found = evaluate(rows, targets, METRICS, baseline="raw", draws=draws, seed=seed)
@@ -126,7 +132,7 @@ def cross_calibrated(
     )
     note = f"{method}, each record by a fit on {FOLDS - 1} of {FOLDS} folds without it"
     found = Scores.of(raw.ids, raw.labels, crossed.scores[0], note=note)
-    return replace(found, cost=raw.cost)
+    return replace(found, costs=raw.costs)
 
 
 def with_calibrated(rows: Mapping[str, Scores], targets: Targets, method: str) -> dict[str, Scores]:

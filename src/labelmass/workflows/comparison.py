@@ -11,13 +11,14 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from labelmass._settings import expect
 from labelmass.answers.search import Budget
 from labelmass.errors import LabelMassError
 from labelmass.estimators import ESTIMATORS
 from labelmass.estimators.selection import Selection
 from labelmass.evaluation import Evaluation, Threshold, evaluate
 from labelmass.lm.base import LanguageModel
-from labelmass.lm.load import load
+from labelmass.lm.load import as_model
 from labelmass.records import count_records
 from labelmass.scoring.classifiers import check_beside
 from labelmass.scoring.forecast import Forecast
@@ -34,7 +35,7 @@ from labelmass.task.record import Fields
 from labelmass.workflows.calibration import with_calibrated
 from labelmass.workflows.runs import Run
 
-Models = Iterable[LanguageModel | str | None]
+Models = Iterable[LanguageModel | str | Path | None]
 """Models, or what `labelmass.load` takes; they are asked one after the other."""
 
 
@@ -71,7 +72,7 @@ def compare(
     task: Task | str | Path | None = None,
     *,
     out: str | Path,
-    models: Models = (None,),
+    models: Models | LanguageModel | str | Path = (None,),
     methods: Sequence[str] | None = None,
     tolerance: float = 0.01,
     budget: Budget | None = None,
@@ -102,7 +103,7 @@ def compare(
         without a model. task: None for a run, which knows its own.
     out: the run's folder: every model's trees are kept in it, and a stopped run goes on; the tables
         are written there, too.
-    models: asked one after the other; of a run, those that wrote what probes read.
+    models: one, or several, asked one after the other; of a run, those that wrote what probes read.
     methods: None for every method that reads the one tree, without further prompts or draws.
     calibration_method: also each method calibrated, every record by a fit that has not seen it.
     classifiers: trained on labelled records, judged on the same.
@@ -112,16 +113,20 @@ def compare(
     tolerance: of the budget, where none is given.
     The others are those of `Plan` and `evaluate`.
     """
+    expect("source", source, (str, Path), "a file of records, or a run")
+    asked_of = models if isinstance(models, Iterable) and not isinstance(models, str) else (models,)
+    if Path(out).exists() and not Path(out).is_dir():
+        raise LabelMassError(f"{out} is a file: a run is kept in a folder")
     again = Path(source).is_dir()
     wrote = {one.source.fingerprint for one in classifiers if isinstance(one.source, States)}
     kept: dict[str, LanguageModel] = {}
     if again:
         if wrote:
-            kept = {model.fingerprint: model for model in map(_loaded, models)}
+            kept = {model.fingerprint: model for model in map(as_model, asked_of)}
     else:
         if task is None:
             raise LabelMassError("records are of no task: name one")
-        asked = task if isinstance(task, Task) else Task.load(task)
+        asked = Task.of(task)
         check_beside(classifiers, asked)
         plan = comparison_plan(
             asked,
@@ -133,14 +138,14 @@ def compare(
             max_text_tokens=max_text_tokens,
         )
         total = count_records(source)
-        count = len(models) if isinstance(models, Sized) else 1
+        count = len(asked_of) if isinstance(asked_of, Sized) else 1
         plan.forecast.check(None if total is None else total * count, limit)
         if forecast is not None:
             forecast(plan.forecast)
         explored = explore(
             plan,
             Input(source, fields),
-            models,
+            asked_of,
             out,
             gold=gold,
             total=total,
@@ -231,7 +236,7 @@ def explore(
         # what people said is read before hours of work, too: ids that repeat, labels unknown
         good = (record for _, record in records.reread() if isinstance(record, Record))
         targets_of(plan.task, good, gold)
-        for model in map(_loaded, models):
+        for model in map(as_model, models):
             folder = re.sub(r"[^\w.-]+", "-", model.name).strip("-.") or "model"
             store = TreeStore(
                 Path(out) / folder,
@@ -249,7 +254,3 @@ def explore(
                 for _ in watch(results, total, len(store)):
                     pass
             yield model
-
-
-def _loaded(model: LanguageModel | str | None) -> LanguageModel:
-    return load(model) if model is None or isinstance(model, str) else model

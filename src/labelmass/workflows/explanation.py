@@ -7,7 +7,7 @@ from pathlib import Path
 from labelmass.answers.search import Budget
 from labelmass.errors import LabelMassError, RecordError
 from labelmass.lm.base import LanguageModel
-from labelmass.lm.load import load
+from labelmass.lm.load import as_model
 from labelmass.scores import Failure
 from labelmass.scoring.explorer import Explored, Explorer
 from labelmass.scoring.plan import Plan
@@ -18,7 +18,7 @@ from labelmass.task import Record, Task
 def explain(
     text: str | Record,
     task: Task | str | Path,
-    model: LanguageModel | str | None = None,
+    model: LanguageModel | str | Path | None = None,
     *,
     tolerance: float = 0.01,
     budget: Budget | None = None,
@@ -29,10 +29,10 @@ def explain(
     tolerance: of the budget, where none is given.
     RecordError if the text cannot be explored.
     """
-    task = task if isinstance(task, Task) else Task.load(task)
+    task = Task.of(task)
     budget = budget or Budget(tolerance=tolerance)
     plan = Plan(task, budget=budget, normalisation=normalise, every_method=True)
-    model = load(model) if model is None or isinstance(model, str) else model
+    model = as_model(model)
     explorer = Explorer(
         model, task, budget=plan.budget, needs=plan.needs, normalisation=plan.normalisation
     )

@@ -15,7 +15,7 @@ from labelmass.estimators import LabelScores
 from labelmass.estimators.selection import Selection
 from labelmass.files.writing import write_records
 from labelmass.lm.base import LanguageModel
-from labelmass.lm.load import load
+from labelmass.lm.load import as_model
 from labelmass.provenance import HoldOut
 from labelmass.records import BadRecord, read_records
 from labelmass.scores import Cost, Failure, Result, Scores, Signature
@@ -100,7 +100,7 @@ def fit_encoder(
     where there are any, else on gold. group: the field of what is never divided between folds.
     FitError where nothing is left to fit on.
     """
-    asked = task if isinstance(task, Task) else Task.load(task)
+    asked = Task.of(task)
     items = (item for _, item in read_records(source, fields=fields))
     data = Labelled.of(items, asked, gold, group)
     fitting = text_fitting(features, asked, data.records, data.targets, soft=soft, seed=seed)
@@ -113,7 +113,7 @@ def fit_probe(
     source: str | Path,
     out: str | Path,
     task: Task | str | Path | None = None,
-    model: LanguageModel | str | None = None,
+    model: LanguageModel | str | Path | None = None,
     *,
     steps: str = "first",
     layer: int = -1,
@@ -138,12 +138,10 @@ def fit_probe(
     saved = SavedTrees(source) if is_saved(source) else None
     if saved is None and task is None:
         raise LabelMassError("records are of no task: name one")
-    asked = saved.task if saved is not None else task
-    asked = asked if isinstance(asked, Task) else Task.load(asked or "")
+    asked = saved.task if saved is not None else Task.of(task or "")
     items, trees = _labelled(source, saved, fields)
     data = Labelled.of(items, asked, gold, group)
-    if model is None or isinstance(model, str):
-        model = load(model)
+    model = as_model(model)
     if saved is not None and saved.signature.fingerprint != model.fingerprint:
         raise LabelMassError(
             f"{model.name}@{model.fingerprint} did not write these trees: name the model that did, "

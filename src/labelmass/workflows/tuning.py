@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labelmass._ranges import BETWEEN, SHARE
-from labelmass._settings import check_settings, setting
+from labelmass._settings import check_settings, expect, setting
 from labelmass._types import Floats
 from labelmass.calibration import Calibrator
 from labelmass.decisions import (
@@ -90,6 +90,8 @@ class ThresholdObjective:
     )
 
     def __post_init__(self) -> None:
+        if isinstance(self.goal, str):
+            object.__setattr__(self, "goal", Goal.parse(self.goal))
         check_settings(self, FitError)
         if self.budget is not None and self.risk is not None:
             raise FitError("a band is sized for a budget or for a risk, one of them")
@@ -157,7 +159,7 @@ class Tuning:
 def tune(
     scores: Scores,
     targets: Targets,
-    objective: ThresholdObjective,
+    objective: ThresholdObjective | Goal | str,
     *,
     soft: bool = False,
     action: str = "flag",
@@ -166,10 +168,18 @@ def tune(
 ) -> Tuning:
     """The policy that keeps a promise on records like these.
 
+    objective: what is promised; a goal alone, such as "f1", for thresholds without a guarantee.
     soft: on annotator shares, not gold. order: other records with scores, for the order in which
     thresholds are tested. calibrator: what the scores went through; the records it was fitted on
     are left out, as far as it held some of these out.
     """
+    expect("scores", scores, Scores, "Scores: see Scores.load", FitError)
+    expect("targets", targets, Targets, "Targets: see Targets.from_records", FitError)
+    if isinstance(objective, str):
+        objective = Goal.parse(objective)
+    if isinstance(objective, Goal):
+        objective = ThresholdObjective(objective)
+    expect("objective", objective, ThresholdObjective, "a ThresholdObjective or a goal", FitError)
     every = scores
     scores, targets = scores.align(targets)
     notes: list[str] = []
