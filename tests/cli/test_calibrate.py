@@ -151,7 +151,7 @@ def test_what_is_calibrated_already_is_not_calibrated_again() -> None:
     run("calibrate", "scores.jsonl", *ON, "--out", "cal.json")
     scored("--calibrator", "cal.json", out="both.jsonl")
     said = refused("calibrate", "both.jsonl", *ON, "--out", "again.json")
-    assert "take --scores-by any-place" in said
+    assert "take scores by any-place" in said
     run("calibrate", "both.jsonl", *ON, "--scores-by", "any-place", "--out", "again.json")
     assert Calibrator.load("again.json") == Calibrator.load("cal.json")
 

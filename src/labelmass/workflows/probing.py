@@ -194,11 +194,11 @@ def probe_study(
         said = Targets(kept.ids, kept.labels, truth, truth, kept.raters, kept.groups, name)
         rows = {
             "probe": Scores.of(kept.ids, kept.labels, p),
-            "base-rate": Scores.of(kept.ids, kept.labels, base),
+            "fitted-base-rate": Scores.of(kept.ids, kept.labels, base),
         }
         found = evaluate(rows, said, metrics, single=single, draws=draws, seed=seed)
         of = {name: found[name].scores for name in rows}
-        return StudyRow(name, about, of["probe"], of["base-rate"])
+        return StudyRow(name, about, of["probe"], of["fitted-base-rate"])
 
     p, base = fitted(targets.gold)
     written = stated.written[out]
