@@ -106,9 +106,9 @@ def test_a_swatch_is_hidden_from_screen_readers(mark: Mark) -> None:
 
 @pytest.mark.parametrize("marker", MARKERS)
 def test_an_empty_mark_draws_nothing_but_is_in_the_legend(marker, tmp_path: Path) -> None:
-    panel = Panel("p", "none", Axis("x"), Axis("y"), [Dots("dots", [], SOFT, marker)])
+    panel = Panel("p", "none", Axis("x"), Axis("y"), [Dots("_dots", [], SOFT, marker)])
     save_figure(Figure("one", "One", "Nothing.", [panel]), tmp_path)
-    assert "dots" in (tmp_path / "one.svg").read_text()
+    assert "_dots" in (tmp_path / "one.svg").read_text()
 
 
 def test_files_are_the_same_every_time(tmp_path: Path) -> None:

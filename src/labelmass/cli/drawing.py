@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import numpy as np
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.rule import Rule
 from rich.text import Text
 from rich.tree import Tree
@@ -12,6 +15,7 @@ from labelmass._text import printable
 from labelmass._types import Normalisation
 from labelmass.answers.branches import Branch, StepShares, branches, step_shares
 from labelmass.answers.readings import Readings
+from labelmass.files.writing import write_text
 from labelmass.present.tables import Cell, Head, Table
 from labelmass.scoring.explorer import Explored
 from labelmass.task import Record
@@ -43,6 +47,12 @@ def drawing(explored: Explored, normalisation: Normalisation, least: float) -> R
         parts += [_rule(number, step), _bars(shares)]
     parts += [Rule("P(label is written)", style="dim"), _labels(readings)]
     return Group(*parts)
+
+
+def save_svg(console: Console, path: Path, title: str) -> None:
+    """Write what a recording console has printed; the picture loads no fonts from the network."""
+    picture = console.export_svg(title=printable(title))
+    write_text(path, re.sub(r"\s*@font-face \{.*?\}", "", picture, flags=re.DOTALL))
 
 
 def _record(record: Record) -> Text:

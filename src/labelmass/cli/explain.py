@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
 import click
@@ -46,6 +47,7 @@ def command(
     from rich.console import Console
 
     from labelmass.cli.drawing import drawing as draw
+    from labelmass.cli.drawing import save_svg
 
     if is_saved(text):
         warn_of_changes(text)
@@ -57,5 +59,5 @@ def command(
     console = Console(record=drawing.svg is not None)
     console.print(draw(explored, drawing.normalise, drawing.min_mass))
     if drawing.svg is not None:
-        console.save_svg(drawing.svg, title=f"labelmass explain: {explored.record.id}")
+        save_svg(console, Path(drawing.svg), f"labelmass explain: {explored.record.id}")
         say(f"saved {drawing.svg}")

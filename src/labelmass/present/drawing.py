@@ -82,16 +82,17 @@ def panel_svg(panel: Panel | Heat, name: str) -> str:
     """
     width, height = size(panel)
     if isinstance(panel, Heat):
-        right = width - _room(panel) - CELL * len(panel.names)
-        edges = (_room(panel), 20 + _room(panel), right, 4)
+        left, top, bottom = _room(panel), 20 + _room(panel), 4
+        right = width - left - CELL * len(panel.names)
     else:
-        edges = (27 + 7 * max(len(text) for _, text in panel.y.ticks), TOP, RIGHT, BOTTOM)
+        left = 27 + 7 * max(len(text) for _, text in panel.y.ticks)
+        top, right, bottom = TOP, RIGHT, BOTTOM
+    across, up = width - left - right, height - top - bottom
     with _canvas(width, height) as canvas:
-        axes = canvas.add_axes(_box(width, height, *edges))
+        axes = canvas.add_axes((left / width, bottom / height, across / width, up / height))
         _draw(axes, panel)
-        if isinstance(panel, Heat):
-            left = -edges[0] / (width - edges[0] - edges[2])
-            axes.set_title(axes.get_title(), loc="left", x=left)
+        if isinstance(panel, Heat):  # above the names, too
+            axes.set_title(axes.get_title(), loc="left", x=-left / across)
             axes.set_title("")
         source = _saved(canvas)
     return svg.inline(source, name, panel.title or "figure", panel.about)
@@ -173,8 +174,8 @@ def _whole(figure: Figure) -> Generator[Canvas]:
             entries, texts = axes.get_legend_handles_labels()
             handles = dict(zip(texts, entries, strict=True)) | handles
         if names:
-            shown = [name for name in map(_one_line, names) if name in handles]
-            canvas.legend([handles[name] for name in shown], shown, loc="outside lower left")
+            shown = {label: handles[label] for label in map(_label, names)}
+            canvas.legend(list(shown.values()), list(shown), loc="outside lower left")
         canvas.suptitle(_one_line(figure.title))
         yield canvas
 
@@ -184,18 +185,6 @@ def _saved(canvas: Canvas) -> str:
     nothing: Any = {"Date": None, "Creator": None, "Format": None, "Type": None}
     canvas.savefig(text, format="svg", transparent=True, metadata=nothing)
     return text.getvalue()
-
-
-def _box(
-    width: float, height: float, left: float, top: float, right: float, bottom: float
-) -> tuple[float, float, float, float]:
-    """The axes within margins, as matplotlib places them."""
-    return (
-        left / width,
-        bottom / height,
-        (width - left - right) / width,
-        (height - top - bottom) / height,
-    )
 
 
 def _draw(axes: Axes, panel: Panel | Heat) -> None:
@@ -229,7 +218,7 @@ def _mark(axes: Axes, mark: Mark) -> None:
                 **place,
             )
         return
-    look: dict[str, Any] = {"label": _one_line(mark.name) or "_unnamed", "clip_on": False}
+    look: dict[str, Any] = {"label": _label(mark.name), "clip_on": False}
     if isinstance(mark, Line):
         width = min(mark.width, 1.2) if mark.colour == SOFT else mark.width
         x, y = _columns(mark.points, 2)
@@ -238,7 +227,9 @@ def _mark(axes: Axes, mark: Mark) -> None:
         hollow = mark.hollow or [False] * len(mark.points)
         face = [PAGE if empty else colour for empty in hollow]
         x, y = _columns(mark.points, 2)
-        axes.scatter(x, y, 34, c=face, edgecolors=colour, marker=mark.marker, zorder=3, **look)
+        axes.scatter(
+            x, y, 34, c=face or colour, edgecolors=colour, marker=mark.marker, zorder=3, **look
+        )
     elif isinstance(mark, Spans):
         x, low, high = _columns(mark.spans, 3)
         axes.vlines(x, low, high, colour, lw=5, alpha=0.4, **look)
@@ -320,6 +311,12 @@ def _colour(number: int) -> str:
 
 def _columns(rows: Sequence[tuple[float, ...]], count: int) -> list[list[float]]:
     return [[row[at] for row in rows] for at in range(count)]
+
+
+def _label(name: str) -> str:
+    """The name for a legend, from which matplotlib leaves out those that begin with "_"."""
+    line = _one_line(name)
+    return f"\u2060{line}" if line.startswith("_") else line or "_unnamed"
 
 
 def _one_line(text: str) -> str:

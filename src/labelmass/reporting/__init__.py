@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from labelmass.reporting.document import report
+from labelmass.reporting.document import report, save_figures
 from labelmass.reporting.explorer import Explorer, explorers
 from labelmass.reporting.gather import Gathered, gather
 from labelmass.reporting.numbers import numbers
 from labelmass.reporting.page import draw, page
-from labelmass.reporting.saving import save_figures
 
 __all__ = [
     "Explorer",

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from labelmass.calibration import Calibrator
 from labelmass.decisions import Policy
 from labelmass.errors import LabelMassError
-from labelmass.files.writing import write_text
+from labelmass.files.writing import write_json, write_text
+from labelmass.present.drawing import save_figure
+from labelmass.present.figures import Figure
 from labelmass.reporting.explorer import explorers
 from labelmass.reporting.gather import gather
 from labelmass.reporting.page import draw, page
-from labelmass.reporting.saving import save_figures
 
 
 def report(
@@ -45,3 +46,19 @@ def report(
             folder = Path(figures) / run.name if len(folders) > 1 else Path(figures)
             written += save_figures(one, folder)
     return written
+
+
+def save_figures(drawn: Mapping[str, Mapping[str, Figure]], folder: Path) -> list[Path]:
+    """NAME.svg, .png and .json of every figure; in a folder a model where there are several.
+
+    The same numbers give the same files. LabelMassError without matplotlib.
+    """
+    saved: list[Path] = []
+    for model, figures in drawn.items():
+        target = folder / model if len(drawn) > 1 else folder
+        target.mkdir(parents=True, exist_ok=True)
+        for name, figure in figures.items():
+            numbers = target / f"{name}.json"
+            write_json(numbers, figure.numbers)
+            saved += [*save_figure(figure, target), numbers]
+    return saved
