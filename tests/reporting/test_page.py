@@ -13,6 +13,7 @@ import pytest
 
 from conftest import TASK
 from helpers.levels import people
+from labelmass.answers.tree import AnswerTree
 from labelmass.errors import LabelMassError
 from labelmass.lm.scripted import ScriptedLanguageModel
 from labelmass.reporting import Gathered, draw, gather, numbers, page
@@ -53,6 +54,29 @@ def nasty(tmp_path_factory: pytest.TempPathFactory) -> Gathered:
     asked = ("--method", "any-place,hard", "--gold", "majority")
     made = make_run(folder, NASTY, nasty_rows(), [nasty_model()], *asked)
     return gather(made.rename(folder / "a<b>&amp;"))
+
+
+def test_each_tree_is_built_once(levels_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    built: list[int] = []
+    build = AnswerTree.from_dict.__func__  # type: ignore[attr-defined]
+
+    def counted(cls: type[AnswerTree], data: Any) -> AnswerTree:
+        built.append(len(built))
+        return build(cls, data)
+
+    monkeypatch.setattr(AnswerTree, "from_dict", classmethod(counted))
+    found = gather(levels_run)
+    assert len(built) == len(found.targets) == 120
+
+
+def test_the_worst_are_those_farthest_from_the_annotators(gathered: Gathered) -> None:
+    (model,) = gathered.models
+    far = np.abs(model.p - gathered.targets.shares).mean(axis=1)
+    wanted = np.sort(far)[::-1][: len(model.worst)]
+    assert [one.distance for one in model.worst] == pytest.approx(wanted.tolist())
+    for one in model.worst:
+        assert one.explored.record.id == gathered.targets.ids[one.row]
+        assert far[one.row] == pytest.approx(one.distance)
 
 
 @pytest.fixture(scope="module")

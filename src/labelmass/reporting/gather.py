@@ -15,7 +15,7 @@ from labelmass.analysis import Answer, Diagnosis, diagnose_answers, read_answer
 from labelmass.answers.readings import Readings
 from labelmass.answers.tree import Normalisation
 from labelmass.errors import LabelMassError, MethodError
-from labelmass.estimators import ESTIMATORS
+from labelmass.estimators import ESTIMATORS, LabelScores
 from labelmass.evaluation import METRICS, Sample, Threshold
 from labelmass.evaluation.results import KIND, MethodScores
 from labelmass.files import read_json, shaped
@@ -132,7 +132,10 @@ def gather(folder: str | Path, method: str | None = None) -> Gathered:
     shown = methods[0] if method is None else method
     if shown not in methods:
         raise LabelMassError(f"{folder}: no method {shown!r} was compared: {', '.join(methods)}")
-    readers = [_ModelReader(one, methods, comparison["normalisation"]) for one in run.folders]
+    readers = [
+        _ModelReader(one, methods, comparison["normalisation"], shown, comparison["gold"])
+        for one in run.folders
+    ]
     records = readers[0].records
     targets = targets_of(run.task, records.values(), comparison["gold"])
     if len(targets) != comparison["items"]:
@@ -266,16 +269,11 @@ def _model(
     comparison: Mapping[str, Any],
     targets: Targets,
 ) -> Model:
-    p = scores[shown].p
-    known = ~(np.isnan(p) | np.isnan(targets.shares))
-    far = np.where(known, np.abs(p - targets.shares), 0.0).sum(axis=1)
-    far = np.divide(far, known.sum(axis=1), out=np.zeros(len(far)), where=known.any(axis=1))
-    worst = {targets.ids[row]: row for row in np.argsort(-far, kind="stable")[:WORST].tolist()}
-    kept = reader.explored({name for name, row in worst.items() if far[row] > 0})
+    p, rows = scores[shown].p, {name: row for row, name in enumerate(targets.ids)}
     apart = [
-        Disagreement(float(far[row]), row, kept[name])
-        for name, row in worst.items()
-        if name in kept
+        Disagreement(far, rows[kept.record.id], kept)
+        for far, kept in reader.worst
+        if kept.record.id in rows
     ]
     threshold = threshold_of(comparison, prefix + shown)
     return Model(
@@ -292,20 +290,29 @@ def _model(
     )
 
 
-class _ModelReader:
-    """One pass over a model's trees, each of which is built once and not kept.
+def _distance(p: Floats, shares: Floats) -> float:
+    """Mean |p - share| over the labels for which both are known; 0 where none is."""
+    known = ~np.isnan(p + shares)
+    return float(np.abs(p - shares)[known].mean()) if known.any() else 0.0
 
-    records: those with a tree, by id. scores: by method.
+
+class _ModelReader:
+    """One pass over a model's trees, each of which is built once; those of `worst` are kept.
+
+    records: those with a tree, by id. scores: by method. worst: the trees on which a method and the
+    annotators disagree most, and how far, farthest first.
     """
 
-    def __init__(self, folder: Path, methods: Sequence[str], normalisation: str) -> None:
+    def __init__(
+        self, folder: Path, methods: Sequence[str], normalisation: str, shown: str, gold: str
+    ) -> None:
         self.folder = folder
         self._saved = saved = SavedTrees(folder)
         plan = Plan(saved.task, methods, normalisation=normalisation, orders=saved.signature.orders)
         self.signature = saved.signature
         signature, self._normalisation = plan.saved_signature(saved.signature), plan.normalisation
         self.records: dict[str | int, Record] = {}
-        self._keys: dict[str | int, int] = {}
+        self.worst: list[tuple[float, Explored]] = []
         self._pairs: dict[str | int, Floats] = {}
         self._failed: list[tuple[str | int, str]] = []
         self._masses: list[tuple[float, ...]] = []
@@ -313,19 +320,29 @@ class _ModelReader:
         self._stopped: Counter[str] = Counter()
         self._run, self._answers, self._lack = RunReader(saved), list[Answer](), ""
         results: list[Outcome] = []
-        for key, kept in saved.items():
+        for kept in saved:
             if isinstance(kept, Failure):
                 self._failed.append((kept.id, kept.error))
                 results.append(kept)
                 continue
             outcome = plan.read(kept, signature)
             results.append(outcome.without_trees() if isinstance(outcome, Result) else outcome)
-            self._count(key, kept)
+            self._count(kept)
+            if isinstance(outcome, Result):
+                self._rank(kept, outcome.methods[shown], gold)
         self.scores = scores_of(results).each
 
-    def _count(self, key: int, explored: Explored) -> None:
+    def _rank(self, explored: Explored, scores: LabelScores, gold: str) -> None:
+        """Keep the tree if it is among the worst so far."""
+        alone = "majority" if gold == "dawid-skene" else gold  # shares are the same by any rule
+        shares = targets_of(self._saved.task, [explored.record], alone).shares[0]
+        far = _distance(scores.p, shares)
+        if far > 0 and (len(self.worst) < WORST or far > self.worst[-1][0]):
+            self.worst = sorted([*self.worst, (far, explored)], key=lambda one: -one[0])[:WORST]
+
+    def _count(self, explored: Explored) -> None:
         tree, name, raw = explored.tree, explored.record.id, Readings(explored.tree)
-        self.records[name], self._keys[name] = explored.record, key
+        self.records[name] = explored.record
         self._pairs[name] = model_pairs(Readings(tree, self._normalisation))
         empty = 0.0 if raw.none is None else raw.none.low or 0.0
         lost = raw.unreadable, raw.off_format_after_label
@@ -337,12 +354,6 @@ class _ModelReader:
                 self._answers.append(read_answer(self._run.item(explored)))
             except MethodError as error:
                 self._lack = f"{self.folder}: {error}"
-
-    def explored(self, wanted: set[str | int]) -> dict[str | int, Explored]:
-        """These records with their trees, as far as they have any."""
-        keys = {self._keys[name] for name in wanted if name in self._keys}
-        found = (kept for _, kept in self._saved.only(keys))
-        return {kept.record.id: kept for kept in found if isinstance(kept, Explored)}
 
     def together(self, targets: Targets) -> Together:
         """Pairs of labels, over the records of the targets."""

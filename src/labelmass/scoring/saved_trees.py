@@ -7,7 +7,7 @@ DIR/trees.journal  a line for each record: itself, its trees by question and its
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Container, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -129,17 +129,8 @@ class SavedTrees:
 
     def __iter__(self) -> Iterator[Explored | Failure]:
         """In the order of the input."""
-        return (kept for _, kept in self.items())
-
-    def items(self) -> Iterator[tuple[int, Explored | Failure]]:
-        """The same, with the number of each record in the input."""
         for key, line in read_journal(self.folder / TREES):
-            yield key, _kept(line, key, self.folder)
-
-    def only(self, keys: Container[int]) -> Iterator[tuple[int, Explored | Failure]]:
-        """Of these records alone; no other tree is built."""
-        for key, line in read_journal(self.folder / TREES, keys):
-            yield key, _kept(line, key, self.folder)
+            yield _kept(line, key, self.folder)
 
     def records(self) -> Iterator[Record]:
         """Those that have trees, in the order of the input; no tree is built."""
