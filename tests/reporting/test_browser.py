@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 
 from helpers.browser import Browser
+from labelmass.present.drawing import panel_svg
+from labelmass.present.figures import Axis, Heat, Panel
 from labelmass.reporting import Gathered, draw, explorers, page
+from labelmass.reporting.rendering import asset
 
 CONTRAST = """(() => {
   const numbers = (text) => text.match(/[\\d.]+/g).map(Number);
@@ -66,7 +69,7 @@ CLIPPED = """(() => {
         text.textContent, size]);
     }
   }
-  return [seen > 60, found];
+  return [seen > 30, found];
 })()"""
 """Texts of the figures that are cut off at an edge, or smaller than 9.5 pixels."""
 
@@ -104,3 +107,28 @@ def test_a_text_is_seen_when_it_is_unfolded(browser: Browser, path: Path) -> Non
     assert browser.evaluate(seen) is False
     browser.click("article summary")
     assert browser.evaluate(seen) is True
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_long_names_are_shortened_and_not_cut_off(
+    width: int, browser: Browser, tmp_path: Path
+) -> None:
+    names = [
+        "neutral and matter-of-fact or more", "W" * 40, "日本語のとても長いラベルの名前です",
+        "שלוש " * 9, "🙂" * 20, "i" * 40,
+    ]  # fmt: skip
+    ticks = [(0, "0"), (0.05, "0.025"), (0.1, "0.05")]
+    risk = Axis("risk", 0, 0.1, ticks)
+    panels = [Panel(name, "x", Axis("% of records"), risk, []) for name in names]
+    heat = Heat("Both", "x", names, [[0.1] * len(names)] * len(names), 0.1)
+    drawn = "".join(f"<div>{panel_svg(one, f'p{at}')}</div>" for at, one in enumerate(panels))
+    path = tmp_path / "names.html"
+    path.write_text(
+        f'<!DOCTYPE html><meta charset="utf-8"><style>{asset("style.css")}</style>'
+        f'<div class="panels">{drawn}</div>'
+        f'<div class="panels co-occurrence"><div>{panel_svg(heat, "heat")}</div></div>',
+        encoding="utf-8",
+    )
+    browser.window(width)
+    browser.open(path)
+    assert browser.evaluate(CLIPPED) == [True, []]

@@ -71,6 +71,8 @@ PER_INCH = 72
 TOP, RIGHT, BOTTOM = 22, 14, 40
 CELL, LONGEST_NAME = 34, 17
 """Of a heat map: pixels of a cell's side, and characters of a name."""
+BOLD = 8.4
+"""Pixels of a small letter in a title."""
 ROW = 840
 """Pixels of a row of panels in a file."""
 
@@ -94,6 +96,8 @@ def panel_svg(panel: Panel | Heat, name: str) -> str:
         if isinstance(panel, Heat):  # above the names, too
             axes.set_title(axes.get_title(), loc="left", x=-left / across)
             axes.set_title("")
+        else:
+            axes.set_title(axes.get_title(), x=(width / 2 - left) / across)
         source = _saved(canvas)
     return svg.inline(source, name, panel.title or "figure", panel.about)
 
@@ -130,12 +134,12 @@ def size(panel: Panel | Heat) -> tuple[int, int]:
     if isinstance(panel, Panel):
         return panel.width, panel.height
     side = _room(panel) + CELL * len(panel.names)
-    return max(side + 4, 8 * len(panel.title)), side + 24
+    return max(side + 4, round(BOLD * _width(panel.title))), side + 24
 
 
 def _room(heat: Heat) -> int:
     """Pixels that the names beside a heat map take."""
-    return 12 + 7 * min(max(map(len, heat.names), default=0), LONGEST_NAME)
+    return 12 + round(7.4 * min(max(map(_width, heat.names), default=0), LONGEST_NAME))
 
 
 @contextmanager
@@ -194,7 +198,7 @@ def _draw(axes: Axes, panel: Panel | Heat) -> None:
     for mark in panel.marks:
         _mark(axes, mark)
     x, y = panel.x, panel.y
-    axes.set_title(_short(panel.title, panel.width // 8))
+    axes.set_title(_short(panel.title, int((panel.width - 4) / BOLD)))
     axes.set(xlabel=_one_line(x.label), xlim=(x.low, x.high))
     axes.set(ylabel=_one_line(y.label), ylim=(y.low, y.high))
     axes.set_xticks([value for value, _ in x.ticks], [_one_line(text) for _, text in x.ticks])
@@ -323,15 +327,22 @@ def _one_line(text: str) -> str:
     return printable(" ".join(text.split()))
 
 
-def _short(text: str, most: int) -> str:
-    """The text in one line of so many columns, in which wide characters count as two."""
+def _short(text: str, most: float) -> str:
+    """The text in one line that is no wider than so many small letters."""
     line = _one_line(text)
     if _width(line) <= most:
         return line
-    while _width(line) >= most:
+    while _width(line) > most - 1.6:
         line = line[:-1]
     return f"{line.rstrip()}…"
 
 
-def _width(text: str) -> int:
-    return sum(1 + (east_asian_width(one) in "WF") for one in text)
+def _width(text: str) -> float:
+    """About how many small letters the text is as wide as."""
+    return sum(map(_letters, text))
+
+
+def _letters(one: str) -> float:
+    if east_asian_width(one) in "WF":
+        return 2.1
+    return 1.6 if one in "MWmw@%…" else 1.25 if one.isupper() else 1.0
