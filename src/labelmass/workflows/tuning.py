@@ -170,8 +170,8 @@ def tune(
 
     objective: what is promised; a goal alone, such as "f1", for thresholds without a guarantee.
     soft: on annotator shares, not gold. order: other records with scores, for the order in which
-    thresholds are tested. calibrator: what the scores went through; the records it was fitted on
-    are left out, as far as it held some of these out.
+    thresholds are tested. calibrator: what the scores go through, unless they did already; the
+    records it was fitted on are left out, as far as it held some of these out.
     """
     expect("scores", scores, Scores, "Scores: see Scores.load", FitError)
     expect("targets", targets, Targets, "Targets: see Targets.from_records", FitError)
@@ -180,6 +180,8 @@ def tune(
     if isinstance(objective, Goal):
         objective = ThresholdObjective(objective)
     expect("objective", objective, ThresholdObjective, "a ThresholdObjective or a goal", FitError)
+    if calibrator is not None:
+        scores = scores.through(calibrator)
     every = scores
     scores, targets = scores.align(targets)
     notes: list[str] = []
