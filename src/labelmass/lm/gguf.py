@@ -11,10 +11,11 @@ import hashlib
 import json
 import os
 import shutil
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
+
+from platformdirs import user_cache_path
 
 from labelmass.errors import ModelError
 
@@ -28,11 +29,7 @@ def cache_folder() -> Path:
     """$LABELMASS_CACHE, or the platform's place for caches."""
     if set_ := os.environ.get("LABELMASS_CACHE"):
         return Path(set_)
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "labelmass"
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", Path.home())) / "labelmass" / "cache"
-    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "labelmass"
+    return user_cache_path("labelmass", appauthor=False)
 
 
 def converted(file: Path) -> tuple[Path, str]:
