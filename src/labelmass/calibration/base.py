@@ -42,6 +42,9 @@ class Method:
         if missing := [name for name in wanted if name not in parameters]:
             raise LabelMassError(f"{missing[0]} is missing")
         numbers = shaped(dict[str, float], {name: parameters[name] for name in self.numbers})
+        for name, value in numbers.items():
+            if abs(value) > _LARGEST:
+                raise LabelMassError(f"{name} is {value:g}, which no fit gives")
         lists = shaped(dict[str, list[float]], {name: parameters[name] for name in self.lists})
         if lists:
             sizes = {len(one) - (name in self.longer) for name, one in lists.items()}
@@ -57,4 +60,6 @@ class Method:
 
 
 _GRID = np.linspace(0, 1, 33)
+_LARGEST = 1e100
+"""Of a parameter's size, so that no arithmetic with it overflows."""
 _EPS = 1e-12

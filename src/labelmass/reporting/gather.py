@@ -163,7 +163,7 @@ def _comparison(folder: Path, task: Task) -> dict[str, Any]:
     if not path.is_file():
         raise LabelMassError(f"{folder}: no {COMPARISON}: judge its trees first with {again}")
     found = read_json(path)
-    if "kind" not in found and "gold" not in found:
+    if isinstance(found, dict) and "kind" not in found and "gold" not in found:
         raise LabelMassError(
             f"{path} is of an earlier version, which does not say what made its gold sets: judge "
             f"again with {again}"
