@@ -227,6 +227,7 @@ def test_what_is_no_calibrator_is_named(text: str, tmp_path: Path) -> None:
     [
         ("platt", "slope", None, "slope must be a valid number"),
         ("platt", "slope", -1.0, "they are of no curve"),
+        ("temperature", "slope", 1e308, "slope is 1e\\+308, which no fit gives"),
         ("beta", "a", "nan", "a must be a finite number"),
         ("isotonic", "x", [0.5], "x and y are not of one length"),
         ("isotonic", "y", 3, "y must be a valid list"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,19 @@ def nasty(tmp_path_factory: pytest.TempPathFactory) -> Gathered:
     asked = ("--method", "any-place,hard", "--gold", "majority")
     made = make_run(folder, NASTY, nasty_rows(), [nasty_model()], *asked)
     return gather(made.rename(folder / "a<b>&amp;"))
+
+
+@pytest.mark.parametrize(
+    ("held", "said"),
+    [("null", "is damaged"), ("[]", "is damaged"), ("{}", "is of an earlier version")],
+)
+def test_a_comparison_that_is_none_is_told_from_an_old_one(
+    levels_run: Path, tmp_path: Path, held: str, said: str
+) -> None:
+    run = shutil.copytree(levels_run, tmp_path / "run")
+    (run / "comparison.json").write_text(held)
+    with pytest.raises(LabelMassError, match=said):
+        gather(run)
 
 
 def test_each_tree_is_built_once(levels_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
