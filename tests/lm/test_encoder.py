@@ -49,6 +49,63 @@ def alone(folder: Path, text: str, most: int = 32) -> np.ndarray:
     return (mean / mean.norm()).numpy()
 
 
+def pools(folder: Path, *extra: str, **modes: bool) -> None:
+    """Write a folder as sentence-transformers do."""
+    layers = ["models.Transformer", "models.Pooling", *extra]
+    rows = [
+        {
+            "idx": n,
+            "name": str(n),
+            "path": f"{n}_{one.rpartition('.')[2]}" if n else "",
+            "type": one,
+        }
+        for n, one in enumerate(f"sentence_transformers.{one}" for one in layers)
+    ]
+    (folder / "modules.json").write_text(json.dumps(rows))
+    (folder / "1_Pooling").mkdir(exist_ok=True)
+    named = {f"pooling_mode_{name}": used for name, used in modes.items()}
+    (folder / "1_Pooling" / "config.json").write_text(
+        json.dumps({"word_embedding_dimension": 16, **named})
+    )
+
+
+def test_an_encoder_pools_as_its_folder_says(folder: Path) -> None:
+    by_default = TextEncoder.load(str(folder))
+    pools(folder, "models.Normalize", cls_token=False, mean_tokens=True, max_tokens=False)
+    mean = TextEncoder.load(str(folder))
+    assert mean.fingerprint == by_default.fingerprint  # what was fitted on it stays good
+    assert np.array_equal(mean(TEXTS), by_default(TEXTS))
+    pools(folder, cls_token=True, mean_tokens=False)
+    first = TextEncoder.load(str(folder))
+    assert first.fingerprint != mean.fingerprint
+    model: Any = AutoModel.from_pretrained(folder).eval()
+    for text, row in zip(TEXTS, first(TEXTS), strict=True):
+        ids: Any = AutoTokenizer.from_pretrained(folder)(text, return_tensors="pt")
+        with torch.inference_mode():
+            state = model(**ids).last_hidden_state[0, 0]
+        assert row == pytest.approx((state / state.norm()).numpy(), abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("extra", "modes", "said"),
+    [
+        ((), {"max_tokens": True}, "it pools by max"),
+        ((), {"cls_token": True, "mean_tokens": True}, "it pools by cls and mean"),
+        ((), {}, "it pools by nothing"),
+        (("models.Dense",), {"mean_tokens": True}, "it has a layer Dense"),
+    ],
+)
+def test_a_pooling_that_is_not_done_here_is_refused(
+    folder: Path, extra: tuple[str, ...], modes: dict[str, bool], said: str
+) -> None:
+    pools(folder, *extra, **modes)
+    with pytest.raises(ModelError, match=said):
+        TextEncoder.load(str(folder))
+    (folder / "modules.json").write_text("{")
+    with pytest.raises(ModelError, match=r"modules\.json"):
+        TextEncoder.load(str(folder))
+
+
 def test_a_text_is_the_mean_of_its_states_whatever_stands_beside_it(folder: Path) -> None:
     encoder = TextEncoder.load(str(folder))
     found = encoder(TEXTS, batch_size=3)

