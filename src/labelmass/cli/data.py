@@ -157,9 +157,9 @@ def _shares(words: list[str]) -> dict[str, float]:
         try:
             shares[name] = float(share)
         except ValueError:
-            raise click.UsageError(f"{word!r}: expected NAME=SHARE, such as train=0.8") from None
+            raise click.UsageError(f"--parts {word!r}: expected NAME=SHARE, as train=0.8") from None
         if not name or not equals:
-            raise click.UsageError(f"{word!r}: expected NAME=SHARE, such as train=0.8")
+            raise click.UsageError(f"--parts {word!r}: expected NAME=SHARE, as train=0.8")
     return shares
 
 
