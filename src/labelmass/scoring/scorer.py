@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any, Protocol
 from labelmass.answers.search import Budget
 from labelmass.calibration import Calibrator
 from labelmass.decisions import Policy
-from labelmass.errors import LabelMassError, LabelMassWarning, RecordError
+from labelmass.errors import LabelMassError, RecordError
 from labelmass.estimators.selection import Selection
 from labelmass.estimators.wrappers import CONTENT_FREE
 from labelmass.lm.base import LanguageModel
@@ -24,7 +23,7 @@ from labelmass.scoring.plan import Plan
 from labelmass.scoring.results import Prior, mean_log_odds, read_result
 from labelmass.scoring.saved_trees import TreeStore
 from labelmass.scoring.to_file import Summary, Watch, nothing_said, score_to_file, unwatched
-from labelmass.scoring.warnings import scoring_warnings
+from labelmass.scoring.warnings import scoring_warnings, warn_caller
 from labelmass.supervised import Classifier
 from labelmass.task import Record, Task
 from labelmass.task.record import Fields
@@ -101,7 +100,7 @@ class Scorer:
         )
         self._set_up(plan, model, batch_size, keep_trees)
         for warning in scoring_warnings(self.plan.task, self.model):
-            warnings.warn(warning, LabelMassWarning, stacklevel=2)
+            warn_caller(warning)
 
     @classmethod
     def of_plan(
