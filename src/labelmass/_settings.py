@@ -115,11 +115,18 @@ def expect(
     name: str,
     value: object,
     kind: type | tuple[type, ...],
-    wanted: str,
+    wanted: str = "",
     error: type[LabelMassError] = LabelMassError,
 ) -> None:
-    """Raise `error`, which says what was given and what is wanted, unless it is of this kind."""
+    """Raise `error`, which says what was given and what is wanted, unless it is of this kind.
+
+    wanted: in words; by default the kind's name, and that it can be loaded where it can.
+    """
     if not isinstance(value, kind):
+        if not wanted and isinstance(kind, type):
+            article = "" if kind.__name__.endswith("s") else "a "
+            hint = f": see {kind.__name__}.load" if hasattr(kind, "load") else ""
+            wanted = f"{article}{kind.__name__}{hint}"
         shown = repr(value)
         shown = shown if len(shown) <= 60 else f"{shown[:57]}..."
         raise error(f"{name} is {shown}, not {wanted}")

@@ -101,12 +101,12 @@ def command(
             normalise=readings.normalise,
             samples=readings.samples,
             orders=readings.label_permutations,
+            max_text_tokens=cutting.max_text_tokens,
         )
         total = count_records(source)
         plan.forecast.check(total, run.limit)
         first = load_model(names_of(model)[0], model, task)
-        limit = cutting.max_text_tokens
-        show_dry_run(source, task, first, records, limit, plan.forecast, total)
+        show_dry_run(source, plan, first, records, total)
         return
     found = compare(
         source,

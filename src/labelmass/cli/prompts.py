@@ -15,7 +15,7 @@ from labelmass.lm.base import LanguageModel
 from labelmass.records import BadRecord, read_records
 from labelmass.records.readers import Item
 from labelmass.scoring.cutting import cut_texts
-from labelmass.scoring.forecast import Forecast
+from labelmass.scoring.plan import Plan
 from labelmass.task import Task
 from labelmass.task.record import Fields
 
@@ -63,18 +63,12 @@ def prompts_of(
 
 
 def show_dry_run(
-    source: str,
-    task: Task,
-    model: LanguageModel,
-    records: Fields,
-    max_text_tokens: int | None,
-    forecast: Forecast,
-    total: int | None,
+    source: str, plan: Plan, model: LanguageModel, records: Fields, total: int | None
 ) -> None:
     """The prompt of the first record, and what all would take."""
     items = read_records(source, fields=records)
-    for prompt in prompts_of(items, task, model, max_text_tokens):
+    for prompt in prompts_of(items, plan.task, model, plan.max_text_tokens):
         prompt.show()
         break
     count = "an unknown number of records" if total is None else f"{total:,} records"
-    say(f"{count}: {forecast}; nothing was asked")
+    say(f"{count}: {plan.forecast}; nothing was asked")

@@ -50,7 +50,7 @@ from labelmass.scoring.saved_trees import SavedTrees, TreeStore, is_saved
 from labelmass.scoring.scorer import Scorer
 from labelmass.scoring.shortfall import Shortfall
 from labelmass.scoring.texts import score_texts
-from labelmass.scoring.to_file import say_resumed, write_read, write_results
+from labelmass.scoring.to_file import Summary, say_resumed, write_read, write_results
 from labelmass.task import Task
 from labelmass.task.record import Fields
 
@@ -232,10 +232,7 @@ class _Scoring:
             announce(plan.forecast)
         model = load_model(self.model.model, self.model, task)
         if self.run.dry_run:
-            show_dry_run(
-                *(self.source, task, model, self.records),
-                *(self.cutting.max_text_tokens, plan.forecast, total),
-            )
+            show_dry_run(self.source, plan, model, self.records, total)
             return Shortfall()
         scorer = Scorer.of_plan(
             plan, model, batch_size=self.run.batch_size, keep_trees=self.output.as_table
@@ -251,9 +248,7 @@ class _Scoring:
                 watch=watched,
                 say=say,
             )
-            for line in summary.lines():
-                say(line)
-            return summary.short
+            return _told(summary)
         with ExitStack() as context:
             records = context.enter_context(Input(self.source, self.records))
             store = None
@@ -297,9 +292,7 @@ class _Scoring:
                 watch=watched,
                 say=say,
             )
-        for line in summary.lines():
-            say(line)
-        return summary.short
+        return _told(summary)
 
     def _show(self, results: Iterator[Outcome], total: int | None = None) -> Shortfall:
         """A table on a terminal, JSON lines elsewhere, or as asked. Returns what fell short."""
@@ -323,3 +316,10 @@ class _Scoring:
                 record.pop("input", None)
             click.echo(json.dumps(record, ensure_ascii=False, allow_nan=False))
         return short
+
+
+def _told(summary: Summary) -> Shortfall:
+    """What fell short, once the end of the run was said."""
+    for line in summary.lines():
+        say(line)
+    return summary.short

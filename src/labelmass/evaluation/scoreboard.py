@@ -51,7 +51,7 @@ def evaluate(
     draws: of the bootstrap, over groups where targets has them; 0 for no intervals.
     Raises LabelMassError naming the method, the label or the record.
     """
-    expect("targets", targets, Targets, "Targets: see Targets.from_records")
+    expect("targets", targets, Targets)
     expect("scores", scores, (Scores, Mapping), "Scores, or Scores by name")
     DRAWS.check("draws", draws)
     WHOLE.check("seed", seed)

@@ -388,7 +388,7 @@ class Scores(Sequence[Outcome]):
         are calibrated but not by what: then the raw ones beside them are.
         FitError if it is for other scores, unless `force`; LabelMassError if none are raw.
         """
-        expect("calibrator", calibrator, Calibrator, "a Calibrator: see Calibrator.load", FitError)
+        expect("calibrator", calibrator, Calibrator, error=FitError)
         if self.calibrated_by == calibrator.digest:
             return replace(self, calibrator=calibrator)
         wanted = methods_for(calibrator.signature)

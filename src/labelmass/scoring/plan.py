@@ -80,17 +80,17 @@ class Plan:
         self.task = task
         if isinstance(methods, str):
             raise MethodError(f"methods is {methods!r}: a list of names, as [{methods!r}]")
-        for name, value, kind, wanted in (
-            ("budget", budget, Budget, "a Budget"),
-            ("calibrator", calibrator, Calibrator, "a Calibrator: see Calibrator.load"),
-            ("policy", policy, Policy, "a Policy: see Policy.load"),
+        for name, value, kind in (
+            ("budget", budget, Budget),
+            ("calibrator", calibrator, Calibrator),
+            ("policy", policy, Policy),
         ):
             if value is not None:
-                expect(name, value, kind, wanted, FitError)
+                expect(name, value, kind, error=FitError)
         for one in rules:
             expect("rule", one, Selection, "a fitted rule: see fit_rule", FitError)
         for one in classifiers:
-            expect("classifier", one, Classifier, "a Classifier: see Classifier.load", FitError)
+            expect("classifier", one, Classifier, error=FitError)
         self.estimators = find_estimators(methods or ("any-place",))
         self.budget = budget or Budget()
         try:

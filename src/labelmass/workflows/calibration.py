@@ -72,8 +72,8 @@ def calibrate(
     soft: on annotator shares where there are any, else on gold.
     FitError for scores that are calibrated, and where there are fewer groups than `FOLDS`.
     """
-    expect("scores", scored, Scores, "Scores: see Scores.load", FitError)
-    expect("targets", targets, Targets, "Targets: see Targets.from_records", FitError)
+    expect("scores", scored, Scores, error=FitError)
+    expect("targets", targets, Targets, error=FitError)
     if isinstance(hold_out, int | float):
         hold_out = HoldOut(hold_out, seed)
     if scored.calibrated_by is not None:

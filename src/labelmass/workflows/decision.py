@@ -29,7 +29,7 @@ def drift(
 
     FitError if the policy remembers no scores.
     """
-    expect("policy", policy, Policy, "a Policy: see Policy.load", FitError)
+    expect("policy", policy, Policy, error=FitError)
     if policy.reference is None:
         raise FitError(
             "this policy remembers no scores to compare with: make it with `labelmass tune`"
@@ -50,10 +50,10 @@ def scores_for(
     scores: Scores, policy: Policy, *, calibrator: Calibrator | None = None, force: bool = False
 ) -> Scores:
     """The scores that a policy is for, as far as they are there, in the order of its labels."""
-    expect("scores", scores, Scores, "Scores: see Scores.load", FitError)
-    expect("policy", policy, Policy, "a Policy: see Policy.load", FitError)
+    expect("scores", scores, Scores, error=FitError)
+    expect("policy", policy, Policy, error=FitError)
     if calibrator is not None:
-        expect("calibrator", calibrator, Calibrator, "a Calibrator: see Calibrator.load", FitError)
+        expect("calibrator", calibrator, Calibrator, error=FitError)
     scores = scores.select(likely=methods_for(policy.signature))
     if scores.labels != policy.labels:
         scores = scores.at(scores.ids, policy.labels)

@@ -173,8 +173,8 @@ def tune(
     thresholds are tested. calibrator: what the scores go through, unless they did already; the
     records it was fitted on are left out, as far as it held some of these out.
     """
-    expect("scores", scores, Scores, "Scores: see Scores.load", FitError)
-    expect("targets", targets, Targets, "Targets: see Targets.from_records", FitError)
+    expect("scores", scores, Scores, error=FitError)
+    expect("targets", targets, Targets, error=FitError)
     if isinstance(objective, str):
         objective = Goal.parse(objective)
     if isinstance(objective, Goal):
