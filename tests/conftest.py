@@ -1,4 +1,4 @@
-"""Shared fixtures, and what becomes of tests that need what this machine lacks (`needs.py`)."""
+"""Shared fixtures, and the hooks that leave out tests whose prerequisites are missing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from helpers.needs import NEEDS, in_ci, lacking
+from helpers.prerequisites import PREREQUISITES, in_ci, missing
 from labelmass.lm import check_cache
 from labelmass.lm.base import LanguageModel
 from labelmass.lm.scripted import ScriptedLanguageModel
@@ -21,36 +21,38 @@ LEFT_OUT = pytest.StashKey[Counter[str]]()
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark the tests by what they need, and leave out those that cannot be run here."""
-    here = {name for name, need in NEEDS.items() if need.here()}
+    """Mark tests by their prerequisites, and leave out those that cannot be run here."""
+    available = {name for name, one in PREREQUISITES.items() if one.available()}
     without = os.environ.get("LABELMASS_WITHOUT", "").split()
-    left: list[pytest.Item] = []
-    count: Counter[str] = Counter()
+    left_out: list[pytest.Item] = []
+    counts: Counter[str] = Counter()
     for item in items:
-        for name, need in NEEDS.items():
-            if need.fixture in getattr(item, "fixturenames", ()):
+        for name, prerequisite in PREREQUISITES.items():
+            if prerequisite.fixture in getattr(item, "fixturenames", ()):
                 item.add_marker(name)
-        marked = [mark.name for mark in item.iter_markers()]
-        if missing := lacking(marked, here, ci=in_ci(), without=without):
-            left.append(item)
-            count[missing[0]] += 1
-    config.stash[LEFT_OUT] = count
-    if left:
-        config.hook.pytest_deselected(items=left)
-        items[:] = [item for item in items if item not in left]
+        markers = [mark.name for mark in item.iter_markers()]
+        if absent := missing(markers, available, ci=in_ci(), without=without):
+            left_out.append(item)
+            counts[absent[0]] += 1
+    config.stash[LEFT_OUT] = counts
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """A line for each need that tests were left out for."""
+    """A line for each prerequisite that tests were left out for."""
     for name, count in config.stash.get(LEFT_OUT, Counter()).items():
-        need = NEEDS[name]
+        prerequisite = PREREQUISITES[name]
         tests = f"{count} test{'' if count == 1 else 's'}"
-        terminalreporter.write_line(f"left out: {tests} for want of {need.about} ({need.cure})")
+        terminalreporter.write_line(
+            f"left out: {tests} for want of {prerequisite.description} ({prerequisite.remedy})"
+        )
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
-    """In CI no test is skipped: what can be missing is a need, and that is left out or fails."""
+    """In CI no test is skipped: one whose prerequisite is missing is left out, or fails."""
     report = yield
     if in_ci() and report.skipped and not hasattr(report, "wasxfail"):
         report.outcome = "failed"

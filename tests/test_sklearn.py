@@ -15,7 +15,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 import labelmass
-from helpers.levels import LABELS, level_model, people
+from helpers.annotated_records import LABELS, annotated, level_model
 from labelmass import LabelMassClassifier
 from labelmass.calibration import fit as fit_calibrator
 from labelmass.decisions import Goal, thresholds
@@ -24,7 +24,7 @@ from labelmass.lm.scripted import ScriptedLanguageModel
 from labelmass.targets import Targets
 from labelmass.task import Task
 
-PEOPLE = people(60)
+PEOPLE = annotated(60)
 X = [row["text"] for row in PEOPLE]
 TARGETS = Targets.from_records(PEOPLE, LABELS)
 Y = TARGETS.gold.astype(int)

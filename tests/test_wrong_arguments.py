@@ -11,7 +11,7 @@ import pytest
 
 import labelmass
 from conftest import TASK, mood_model
-from helpers.levels import level_model, people
+from helpers.annotated_records import annotated, level_model
 from labelmass.errors import LabelMassError
 from labelmass.lm.scripted import ScriptedLanguageModel
 from labelmass.scores import Scores
@@ -26,12 +26,12 @@ Call = Callable[[Scores, Targets], object]
 
 @pytest.fixture(scope="module")
 def scores() -> Scores:
-    return labelmass.score(people(40), MOOD, level_model())
+    return labelmass.score(annotated(40), MOOD, level_model())
 
 
 @pytest.fixture(scope="module")
 def targets() -> Targets:
-    return targets_of(MOOD, [Record.from_dict(one, 1) for one in people(40)], "majority")
+    return targets_of(MOOD, [Record.from_dict(one, 1) for one in annotated(40)], "majority")
 
 
 WRONG: dict[str, tuple[Call, str]] = {
@@ -89,7 +89,7 @@ WRONG: dict[str, tuple[Call, str]] = {
     "no policy for drift": (lambda s, t: labelmass.drift(s, None), "policy is None"),
     "through nothing": (lambda s, t: s.through(None), "calibrator is None"),
     "records to compare": (
-        lambda s, t: labelmass.compare(people(3), MOOD, out="run"),
+        lambda s, t: labelmass.compare(annotated(3), MOOD, out="run"),
         "source is .*, not a file of records",
     ),
     "no runs": (lambda s, t: labelmass.analyse([]), "no run is named"),

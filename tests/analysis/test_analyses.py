@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 
-from analysis.listing import LABELS, answer_of, everything, tree_of, writes
+from analysis.scripted_lists import LABELS, answer_of, everything, tree_of, writes
 from labelmass.analysis import Item, Kind, Share, demo_sweep, diagnose, read_answer
 from labelmass.analysis.order import kendall, label_order, order_accuracy
 from labelmass.analysis.outputs import endings, multi_label, repeats

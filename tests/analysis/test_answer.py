@@ -6,8 +6,8 @@ import math
 
 import pytest
 
-from analysis.listing import LABELS, answer_of, everything, tree_of
-from helpers.growing import grow
+from analysis.scripted_lists import LABELS, answer_of, everything, tree_of
+from helpers.trees import build_tree
 from labelmass.analysis import Item, Kind, read_answer
 from labelmass.answers.search import Budget, Needs
 from labelmass.answers.tree import Ending
@@ -84,7 +84,7 @@ def test_nothing_to_read_where_no_label_can_come() -> None:
 
 def test_a_budget_that_stops_everything_leaves_an_open_step() -> None:
     model = ScriptedLanguageModel({"": {"joy": 1.0}, "joy": {"<end>": 1.0}})
-    tree = grow(model, comma_list(), list(LABELS), Budget(seconds=1e-9), Needs(tries=None))
+    tree = build_tree(model, comma_list(), list(LABELS), Budget(seconds=1e-9), Needs(tries=None))
     answer = answer_of(tree)
     (place,) = answer.places
     assert answer.ending is Ending.CUT
@@ -210,7 +210,7 @@ def test_the_first_tokens_of_a_list_are_the_same_as_those_of_a_longer_name() -> 
 
 def test_trees_without_label_tries_are_refused() -> None:
     model = ScriptedLanguageModel({"": {"joy": 1.0}, "joy": {"<end>": 1.0}})
-    tree = grow(model, comma_list(), list(LABELS))
+    tree = build_tree(model, comma_list(), list(LABELS))
     with pytest.raises(MethodError, match="--keep-trees"):
         read_answer(Item(tree, None, LABELS))
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.proofs import proof
+from helpers.property_tests import property_test
 from labelmass.analysis.attention import Attended, attention_shares
 
 
@@ -25,7 +25,7 @@ def test_positions_are_those_of_the_tokens_themselves() -> None:
     assert found.answer_total.mean == pytest.approx(45)
 
 
-@proof(30)
+@property_test(30)
 @given(st.integers(0, 10**9))
 def test_against_loops(seed: int) -> None:
     draw = np.random.default_rng(seed)

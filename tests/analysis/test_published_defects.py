@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from analysis.listing import LABELS, answer_of, tree_of, writes
+from analysis.scripted_lists import LABELS, answer_of, tree_of, writes
 from labelmass.analysis import Item, Share, diagnose
 from labelmass.analysis.outputs import multi_label
 from labelmass.analysis.ranking import never_predicted

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from helpers.brute import Exact, enumerate_answers, random_script
-from helpers.growing import grow
-from helpers.proofs import proof
+from helpers.brute_force import Exact, enumerate_answers, random_script
+from helpers.property_tests import property_test
+from helpers.trees import build_tree
 from labelmass._types import Normalisation
 from labelmass.answers.readings import Readings
 from labelmass.answers.search import Budget
@@ -74,7 +74,7 @@ def exact_values(exact: Exact, fmt: AnswerFormat, normalisation: Normalisation) 
 
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("normalisation", Normalisation)
-@proof(25)
+@property_test(25)
 @example(seed=478739, top_only=None)  # `none` is written, the closing text is not yet
 @given(seed=st.integers(0, 10**9), top_only=st.sampled_from([None, None, 2]))
 def test_bounds_contain_the_exact_value_at_every_budget(
@@ -88,7 +88,7 @@ def test_bounds_contain_the_exact_value_at_every_budget(
     n, some = len(wanted), not np.isnan(wanted).any()
     before = None
     for nodes in [1, 2, 3, 5, 9, 17, 40, 100_000]:
-        tree = grow(
+        tree = build_tree(
             model, fmt, labels, Budget(tolerance=0.0, nodes=nodes), normalisation=normalisation
         )
         reading = Readings(tree, normalisation)
@@ -119,13 +119,13 @@ def test_bounds_contain_the_exact_value_at_every_budget(
             assert found - 1e-9 <= mass <= found + reading.unexplored + 1e-9
 
 
-@proof(40)
+@property_test(40)
 @given(seed=st.integers(0, 10**9), tolerance=st.sampled_from([0.3, 0.1, 0.03, 0.001]))
 def test_the_tolerance_is_kept(seed: int, tolerance: float) -> None:
     fmt, labels, tokens = CASES["guard"]
     model = ScriptedLanguageModel(random_script(seed, tokens, depth=6), tokens)
     exact = enumerate_answers(model, fmt, labels)
-    tree = grow(model, fmt, labels, Budget(tolerance=tolerance))
+    tree = build_tree(model, fmt, labels, Budget(tolerance=tolerance))
     low, high = Readings(tree).intervals
     assert tree.stopped in ("tolerance", "exhausted")
     assert (high - low)[: len(labels) + 1].max() <= tolerance + 1e-12

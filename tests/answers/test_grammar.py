@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.proofs import proof
+from helpers.property_tests import property_test
 from labelmass.answers.automaton import DONE, ByteAutomaton
 from labelmass.answers.grammar import TokenGrammar, Vocabulary
 from labelmass.errors import TaskError
@@ -65,7 +65,7 @@ def grammar_of(fmt: AnswerFormat, pieces: list[bytes]) -> tuple[TokenGrammar, Pi
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-@proof(60)
+@property_test(60)
 @given(data=st.data())
 def test_moves_are_exactly_the_tokens_whose_bytes_can_be_read(
     kind: str, data: st.DataObject
@@ -142,7 +142,7 @@ def lost_after_a_label(grammar: TokenGrammar, tokenizer: Pieces, state: int) -> 
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-@proof(40)
+@property_test(40)
 @given(data=st.data())
 def test_spellings_lead_to_their_label_and_share_their_stem(kind: str, data: st.DataObject) -> None:
     fmt = FORMATS[kind]

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from helpers.growing import grow
+from helpers.trees import build_tree
 from labelmass._types import Normalisation
 from labelmass.answers.readings import Readings
 from labelmass.answers.search import Budget
@@ -25,7 +25,7 @@ TWO = ScriptedLanguageModel(
 )
 def test_the_three_differ(normalisation: str, a: float, b: float) -> None:
     kind = Normalisation(normalisation)
-    tree = grow(TWO, comma_list(), ["a", "b"], Budget(tolerance=0.0), normalisation=kind)
+    tree = build_tree(TWO, comma_list(), ["a", "b"], Budget(tolerance=0.0), normalisation=kind)
     low, high = Readings(tree, kind).intervals
     assert low[:2] == pytest.approx([a, b])
     assert high[:2] == pytest.approx([a, b])
@@ -34,20 +34,20 @@ def test_the_three_differ(normalisation: str, a: float, b: float) -> None:
 
 def test_nothing_on_format_is_null_and_never_a_division() -> None:
     model = ScriptedLanguageModel({"": {"!": 1.0}})
-    tree = grow(model, comma_list(), ["a"], Budget(tolerance=0.0))
+    tree = build_tree(model, comma_list(), ["a"], Budget(tolerance=0.0))
     bounds = Readings(tree, Normalisation.ON_FORMAT).label(0)
     assert (bounds.low, bounds.high, bounds.p) == (None, None, None)
 
 
 def test_unexplored_on_format_is_unknown() -> None:
-    tree = grow(TWO, comma_list(), ["a", "b"], Budget(tolerance=0.0, nodes=1))
+    tree = build_tree(TWO, comma_list(), ["a", "b"], Budget(tolerance=0.0, nodes=1))
     bounds = Readings(tree, Normalisation.ON_FORMAT).label(0)
     assert (bounds.low, bounds.high) == (0.0, 1.0)
 
 
 def test_off_format_may_count_as_unknown() -> None:
     model = ScriptedLanguageModel({"": {"a": 0.6, "!": 0.4}, "a": {"<end>": 1.0}})
-    tree = grow(model, comma_list(), ["a", "b"], Budget(tolerance=0.0))
+    tree = build_tree(model, comma_list(), ["a", "b"], Budget(tolerance=0.0))
     low, high = Readings(tree, off_format_unknown=True).intervals
     assert (low[0], high[0]) == pytest.approx((0.6, 1.0))
     assert (low[1], high[1]) == pytest.approx((0.0, 0.4))
@@ -61,7 +61,7 @@ def test_text_after_the_closing_is_not_part_of_the_answer() -> None:
             '{"label": ["joy': {'"]} ok': 1.0},
         }
     )
-    tree = grow(model, json_list(), ["joy"], Budget(tolerance=0.0))
+    tree = build_tree(model, json_list(), ["joy"], Budget(tolerance=0.0))
     reading = Readings(tree)
     assert reading.ended == pytest.approx(1.0)
     assert reading.label(0).low == pytest.approx(1.0)
@@ -71,7 +71,7 @@ def test_end_inside_a_label_is_off_format() -> None:
     model = ScriptedLanguageModel(
         {"": {"jo": 1.0}, "jo": {"<end>": 0.7, "y": 0.3}, "joy": {"<end>": 1}}
     )
-    reading = Readings(grow(model, comma_list(), ["joy"], Budget(tolerance=0.0)))
+    reading = Readings(build_tree(model, comma_list(), ["joy"], Budget(tolerance=0.0)))
     assert reading.off_format == pytest.approx(0.7)
     assert reading.label(0).low == pytest.approx(0.3)
 
@@ -87,7 +87,7 @@ def test_identities_between_sets_counts_and_labels() -> None:
             "none": {"<end>": 1.0},
         }
     )
-    tree = grow(model, comma_list(), ["a", "b"], Budget(tolerance=0.0))
+    tree = build_tree(model, comma_list(), ["a", "b"], Budget(tolerance=0.0))
     reading = Readings(tree)
     sets = sum(bounds.p or 0 for _, bounds in reading.sets())
     counts = [bounds.p or 0 for bounds in reading.counts()]
@@ -99,6 +99,6 @@ def test_identities_between_sets_counts_and_labels() -> None:
 
 
 def test_a_saved_tree_reads_the_same() -> None:
-    tree = grow(TWO, comma_list(), ["a", "b"])
+    tree = build_tree(TWO, comma_list(), ["a", "b"])
     again = AnswerTree.from_dict(json.loads(json.dumps(tree.to_dict())))
     assert again == tree

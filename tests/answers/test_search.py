@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.brute import random_script
-from helpers.growing import EVERYTHING, grow
-from helpers.proofs import proof
+from helpers.brute_force import random_script
+from helpers.property_tests import property_test
+from helpers.trees import EVERYTHING, build_tree
 from labelmass.answers.automaton import ByteAutomaton
 from labelmass.answers.grammar import TokenGrammar, Vocabulary
 from labelmass.answers.readings import Readings
@@ -63,13 +63,13 @@ def test_what_the_format_prescribes_takes_no_pass_of_its_own() -> None:
     assert search.tree.greedy_text == "unsafe\nS2,S1"
 
 
-@proof(60)
+@property_test(60)
 @given(seed=st.integers(0, 10**9), tolerance=st.sampled_from([0.2, 0.02]))
 def test_no_node_lighter_than_another_is_expanded_in_its_stead(seed: int, tolerance: float) -> None:
     """A node left in the frontier is lighter than the last that was asked for one by one."""
     model = ScriptedLanguageModel(random_script(seed, TOKENS, depth=6), TOKENS)
     budget = Budget(tolerance=tolerance)
-    tree = grow(model, guard(blanks=""), S, budget)
+    tree = build_tree(model, guard(blanks=""), S, budget)
     if tree.stopped == "exhausted":
         return
     low, high = Readings(tree).intervals
@@ -79,19 +79,19 @@ def test_no_node_lighter_than_another_is_expanded_in_its_stead(seed: int, tolera
     assert max(left, default=0.0) <= tolerance + 1e-12
 
 
-@proof(40)
+@property_test(40)
 @given(seed=st.integers(0, 10**9))
 def test_growth_is_the_same_every_time(seed: int) -> None:
     model = ScriptedLanguageModel(random_script(seed, TOKENS, depth=6), TOKENS)
-    one, other = (grow(model, guard(blanks=""), S, needs=EVERYTHING) for _ in range(2))
+    one, other = (build_tree(model, guard(blanks=""), S, needs=EVERYTHING) for _ in range(2))
     assert one.to_dict() == other.to_dict()
 
 
-@proof(40)
+@property_test(40)
 @given(seed=st.integers(0, 10**9))
 def test_a_relative_tolerance_is_kept_for_rare_labels(seed: int) -> None:
     model = ScriptedLanguageModel(random_script(seed, TOKENS, depth=6), TOKENS)
-    tree = grow(model, guard(blanks=""), S, Budget(tolerance=0.5, relative=0.1))
+    tree = build_tree(model, guard(blanks=""), S, Budget(tolerance=0.5, relative=0.1))
     low, high = Readings(tree).intervals
     middle = np.maximum((low + high) / 2, 1e-3)[:4]
     assert tree.stopped == "exhausted" or ((high - low)[:4] <= 0.1 * middle + 1e-12).all()
@@ -100,14 +100,14 @@ def test_a_relative_tolerance_is_kept_for_rare_labels(seed: int) -> None:
 @pytest.mark.parametrize("nodes", [1, 2, 3, 7])
 def test_a_cap_on_nodes_is_a_cap(nodes: int) -> None:
     model = ScriptedLanguageModel(random_script(5, TOKENS, depth=6), TOKENS)
-    tree = grow(model, guard(blanks=""), S, Budget(tolerance=0.0, nodes=nodes), EVERYTHING)
+    tree = build_tree(model, guard(blanks=""), S, Budget(tolerance=0.0, nodes=nodes), EVERYTHING)
     assert tree.expanded <= nodes
     assert tree.stopped == "nodes"
 
 
 def test_a_cap_on_depth_leaves_the_rest_open() -> None:
     model = ScriptedLanguageModel(chain, [*TOKENS, "\0"])
-    tree = grow(model, guard(blanks=""), S, Budget(depth=4))
+    tree = build_tree(model, guard(blanks=""), S, Budget(depth=4))
     assert tree.stopped == "depth"
     assert Readings(tree).unexplored == pytest.approx(1)
     assert max(tree.depth(n) for n in range(len(tree)) if tree.status[n] == Status.EXPANDED) < 4
@@ -126,7 +126,9 @@ def test_seconds_are_off_by_default_and_stop_when_given() -> None:
 @pytest.mark.parametrize("steps", [0, 1, None])
 def test_the_tries_of_the_greedy_path_are_grown_whatever_their_mass(steps: int | None) -> None:
     model = ScriptedLanguageModel(chain, [*TOKENS, "\0"])
-    tree = grow(model, guard(blanks=""), S, Budget(tolerance=1.0), Needs(tree=False, tries=steps))
+    tree = build_tree(
+        model, guard(blanks=""), S, Budget(tolerance=1.0), Needs(tree=False, tries=steps)
+    )
     texts = {tree.text(n) for n in range(len(tree)) if tree.status[n] == Status.EXPANDED}
     assert (b"unsafe\nS10" in texts) == (steps != 0)
     assert (b"unsafe\nS1,S10" in texts) == (steps is None)
@@ -153,6 +155,6 @@ def test_certain_labels_stop_the_search_though_much_is_open() -> None:
 
     model = ScriptedLanguageModel(script, ["a", "b", ", ", "\n"])
     fmt = comma_list(blanks="", stops=("\n",), none=None, single=True)
-    tree = grow(model, fmt, ["a", "b"], Budget(tolerance=0.001))
+    tree = build_tree(model, fmt, ["a", "b"], Budget(tolerance=0.001))
     assert tree.expanded <= 3
     assert Readings(tree).label(0).low == pytest.approx(0.6 * 0.1, abs=1e-9)

@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.proofs import proof
+from helpers.property_tests import property_test
 from labelmass.answers.boundary import Joint
 from labelmass.answers.grammar import Vocabulary
 from labelmass.answers.spelling import as_written, spelling_of
 from labelmass.errors import ModelError, TaskError
 from labelmass.lm.tokenizer import HFTokenizer
 from labelmass.task import Record, Task
-from lm.zoo import family
+from lm.tokenizer_families import family
 
 PARTED = unicodedata.normalize("NFD", "café")
 
@@ -49,7 +49,7 @@ def test_the_format_s_words_are_those_of_the_normaliser() -> None:
     assert start.grammar.automaton.parse("moods: joy\n\n") == [0]
 
 
-@proof(30)
+@property_test(30)
 @given(
     st.sampled_from(["qwen", "lower", "llama2", "gemma", "unigram_bytes", "prefix_space"]),
     st.text(st.characters(exclude_categories=("Cs", "Cc", "Zs", "Cn", "Co")), min_size=1),

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.brute import random_script
-from helpers.growing import grow
-from helpers.proofs import proof
+from helpers.brute_force import random_script
+from helpers.property_tests import property_test
+from helpers.trees import build_tree
 from labelmass._types import Normalisation
 from labelmass.answers.automaton import ByteAutomaton
 from labelmass.answers.readings import Readings
@@ -46,7 +46,7 @@ def explored(
     **budget: Any,
 ) -> Readings:
     options = {"tolerance": 0.0} | budget
-    tree = grow(model, fmt, S, Budget(**options), normalisation=normalisation)
+    tree = build_tree(model, fmt, S, Budget(**options), normalisation=normalisation)
     return Readings(tree, normalisation)
 
 
@@ -167,7 +167,7 @@ def test_a_risk_is_not_barred_for_a_verdict_that_begins_with_it(
     assert (low[GATE], low[NONE]) == pytest.approx((0.9, 0.1))
     assert high == pytest.approx(low)
     masked = Normalisation.MASKED if normalisation is Normalisation.MASKED else Normalisation.RAW
-    tree = grow(model, fmt, S, Budget(tolerance=0.0), Needs(samples=2000), masked)
+    tree = build_tree(model, fmt, S, Budget(tolerance=0.0), Needs(samples=2000), masked)
     assert tree.samples is not None
     landed = [p.count for p in tree.samples.paths if tree.written[p.end] >> GATE & 1]
     assert sum(landed) / 2000 == pytest.approx(0.9, abs=0.03)
@@ -205,7 +205,7 @@ def test_unreadable_mass_may_count_as_unknown_in_every_normalisation() -> None:
     unread = {"raw": 0.6, "on-format": 0.6 / 0.9, "masked": 0.0}
     for normalisation, share in unread.items():
         kind = Normalisation(normalisation)
-        tree = grow(model, guard(), S, Budget(tolerance=0.0), normalisation=kind)
+        tree = build_tree(model, guard(), S, Budget(tolerance=0.0), normalisation=kind)
         low, high = Readings(tree, kind).intervals
         unknown_low, unknown_high = Readings(tree, kind, True).intervals
         assert unknown_low == pytest.approx(low)
@@ -235,7 +235,7 @@ def test_sets_and_counts_are_of_answers_that_can_be_read() -> None:
 LOST = ["unsafe", "un", "safe", "\n", " ", "S1", "S", "2", ",", "x", "ly"]
 
 
-@proof(60)
+@property_test(60)
 @given(seed=st.integers(0, 10**9), nodes=st.integers(1, 40))
 def test_the_two_verdicts_share_what_can_be_read(seed: int, nodes: int) -> None:
     model = ScriptedLanguageModel(random_script(seed, LOST, depth=6), LOST)
@@ -253,7 +253,7 @@ def test_the_two_verdicts_share_what_can_be_read(seed: int, nodes: int) -> None:
     assert verdict.high <= 1 - raw.off_format + 1e-12
 
 
-@proof(30)
+@property_test(30)
 @given(seed=st.integers(0, 10**9), tolerance=st.sampled_from([0.2, 0.05, 0.01]))
 @pytest.mark.parametrize("normalisation", Normalisation)
 def test_the_search_stops_where_the_readings_are_within_the_tolerance(
@@ -275,15 +275,15 @@ def test_the_greedy_answer_behind_a_verdict() -> None:
         (["unsafe"], "unsafe", Ending.UNREADABLE),
         (["nothing"], "nothing", Ending.OFF_FORMAT),
     ):
-        tree = grow(writes(*tokens), guard(), S, Budget(tolerance=0.0))
+        tree = build_tree(writes(*tokens), guard(), S, Budget(tolerance=0.0))
         assert (tree.greedy_text, tree.greedy_end) == (text, end)
         wrote = [output for output, _ in tree.completed]
         assert wrote[:1] == ([GATE] if "unsafe" in text else [])
     for rest in ([" or"], [" ", "or"]):
-        tree = grow(writes("unsafe", "\n", "S1", *rest), guard(), S, Budget(tolerance=0.0))
+        tree = build_tree(writes("unsafe", "\n", "S1", *rest), guard(), S, Budget(tolerance=0.0))
         assert (fixed_place(tree)["S1"].p, token(tree)["S1"].p) == pytest.approx((0.9, 1.0))
         assert hard(tree)["S1"].p == pytest.approx(1.0)
-    tree = grow(writes("unsafe", "\n", "S1", "or"), guard(), S, Budget(tolerance=0.0))
+    tree = build_tree(writes("unsafe", "\n", "S1", "or"), guard(), S, Budget(tolerance=0.0))
     assert fixed_place(tree)["S1"].p == token(tree)["S1"].p == 0.0  # `S1or` is no code
 
 
@@ -301,7 +301,7 @@ def test_drawn_answers_agree(normalisation: Normalisation) -> None:
     )
     masked = normalisation is Normalisation.MASKED
     grown = Normalisation.MASKED if masked else Normalisation.RAW
-    tree = grow(model, guard(), S, Budget(tolerance=0.0), Needs(samples=4000), grown)
+    tree = build_tree(model, guard(), S, Budget(tolerance=0.0), Needs(samples=4000), grown)
     found = sampling(tree, normalisation)
     exact = Readings(tree, normalisation).label(0)
     assert exact.width == pytest.approx(0.0)
@@ -309,14 +309,16 @@ def test_drawn_answers_agree(normalisation: Normalisation) -> None:
 
 
 def test_a_saved_tree_reads_the_same_and_an_old_one_is_refused() -> None:
-    tree = grow(writes("unsafe", "\n", "S99"), guard(), S, Budget(tolerance=0.0))
+    tree = build_tree(writes("unsafe", "\n", "S99"), guard(), S, Budget(tolerance=0.0))
     data = json.loads(json.dumps(tree.to_dict()))
     assert AnswerTree.from_dict(data) == tree
     assert Readings(AnswerTree.from_dict(data)).unreadable == pytest.approx(0.9)
     del data["after"]
     with pytest.raises(LabelMassError, match=r"guard.*earlier version.*score the records again"):
         AnswerTree.from_dict(data)
-    old = grow(writes("joy"), comma_list(none="safe"), ["joy"], Budget(tolerance=0.0)).to_dict()
+    old = build_tree(
+        writes("joy"), comma_list(none="safe"), ["joy"], Budget(tolerance=0.0)
+    ).to_dict()
     del old["after"]
     assert Readings(AnswerTree.from_dict(old)).label(0).p == pytest.approx(0.9)
 
@@ -324,18 +326,18 @@ def test_a_saved_tree_reads_the_same_and_an_old_one_is_refused() -> None:
 def test_what_leaves_after_a_label_is_told_apart() -> None:
     for tokens in (["joy!"], ["joy", "!"], ["j", "oy!"], ["joy", ",", "x"], ["joy,x"]):
         model = writes(*tokens)
-        tree = grow(model, comma_list(none="safe"), ["joy"], Budget(tolerance=0.0))
+        tree = build_tree(model, comma_list(none="safe"), ["joy"], Budget(tolerance=0.0))
         raw = Readings(tree)
         assert raw.off_format == raw.off_format_after_label == pytest.approx(0.9)
     for text in ("jo!", "!", "fear"):
-        raw = Readings(grow(writes(text), comma_list(none="safe"), ["joy"]))
+        raw = Readings(build_tree(writes(text), comma_list(none="safe"), ["joy"]))
         assert (raw.off_format, raw.off_format_after_label) == (pytest.approx(0.9), 0.0)
     reading = explored(writes("unsafe", "\n", "S1", "!"), guard())
     assert (reading.off_format_after_label, reading.unreadable) == (0.0, pytest.approx(0.9))
 
 
 def test_a_format_without_a_verdict_has_none() -> None:
-    reading = Readings(grow(writes("joy"), comma_list(none="safe"), ["joy"]))
+    reading = Readings(build_tree(writes("joy"), comma_list(none="safe"), ["joy"]))
     assert (reading.unreadable, reading.verdict, reading.gate) == (0.0, None, None)
 
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import expit, logit
 
-from helpers.proofs import proof
+from helpers.property_tests import property_test
 from labelmass.calibration import CALIBRATORS, Calibrator, HoldOut, choose, cross_fit, fit
 from labelmass.calibration.curves import FEW
 from labelmass.calibration.model_selection import record_nll
@@ -65,7 +65,7 @@ def test_json_keeps_every_number(name: str, shared: bool, tmp_path: Path) -> Non
     assert cal.records == 300 - HoldOut(0.3, 4).out(IDS).sum()
 
 
-@proof(20)
+@property_test(20)
 @given(st.integers(0, 10**9), st.sampled_from(list(CALIBRATORS)))
 def test_ends_stay_around_the_point(seed: int, name: str) -> None:
     p, target = scored(60, seed)

@@ -12,7 +12,7 @@ from scipy.special import expit, logit
 from sklearn.isotonic import IsotonicRegression, isotonic_regression
 from sklearn.linear_model import LogisticRegression
 
-from helpers.proofs import proof
+from helpers.property_tests import property_test
 from labelmass.calibration.registry import CALIBRATORS
 
 Floats = NDArray[np.float64]
@@ -83,7 +83,7 @@ def test_isotonic_is_that_of_scikit_learn(ties: bool) -> None:
     assert CALIBRATORS["isotonic"].apply(mine, grid) == pytest.approx(theirs.predict(grid))
 
 
-@proof(60)
+@property_test(60)
 @given(st.integers(0, 10**9), st.integers(1, 25), st.booleans())
 def test_venn_abers_by_its_definition(seed: int, n: int, ties: bool) -> None:
     """The new score joins the cells, once as a negative and once as a positive."""

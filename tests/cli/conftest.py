@@ -9,8 +9,8 @@ import pytest
 
 import labelmass
 from conftest import TASK, mood_model
+from helpers.annotated_records import annotated, level_model
 from helpers.commands import TEXTS, write_lines
-from helpers.levels import level_model, people
 from labelmass.task import Task
 
 
@@ -25,7 +25,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(scope="session")
 def level_scores() -> list[dict[str, Any]]:
-    return labelmass.score(people(), Task.from_toml(TASK), level_model()).to_dicts()
+    return labelmass.score(annotated(), Task.from_toml(TASK), level_model()).to_dicts()
 
 
 @pytest.fixture
@@ -34,6 +34,6 @@ def levels(
 ) -> Path:
     """120 records with annotators in dev.jsonl, their scores in scores.jsonl, and the model."""
     monkeypatch.setattr("helpers.commands.loader", lambda *a, **k: level_model())
-    write_lines("dev.jsonl", people())
+    write_lines("dev.jsonl", annotated())
     write_lines("scores.jsonl", level_scores)
     return folder

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import labelmass
+from helpers.annotated_records import LABELS, annotated, level_model
 from helpers.commands import records, run, write_lines
-from helpers.levels import LABELS, level_model, people
 from labelmass.calibration import Calibrator, HoldOut, fit
 from labelmass.errors import FitError, LabelMassError
 from labelmass.scores.read import read_scores
@@ -36,7 +36,7 @@ def refused(*args: str) -> str:
 def test_it_is_fitted_on_annotator_shares_and_says_whether_it_helps() -> None:
     printed = run("calibrate", "scores.jsonl", *ON, "--out", "cal.json").output
     cal = Calibrator.load("cal.json")
-    targets = Targets.from_records(people(), LABELS)
+    targets = Targets.from_records(annotated(), LABELS)
     p = read_scores("scores.jsonl", LABELS).each["any-place"].p
     alone = fit(LABELS, targets.ids, p, targets.shares)
     assert cal.curves == alone.curves
@@ -55,7 +55,7 @@ def test_it_is_fitted_on_annotator_shares_and_says_whether_it_helps() -> None:
 
 def test_scores_come_calibrated_with_the_raw_beside_and_in_order() -> None:
     run("calibrate", "scores.jsonl", *ON, "--calibration-method", "venn-abers", "--out", "cal.json")
-    write_lines("new.jsonl", people(30, seed=1, first=500))
+    write_lines("new.jsonl", annotated(30, seed=1, first=500))
     scored("--calibrator", "cal.json", texts="new.jsonl", out="new-scores.jsonl")
     scored(texts="new.jsonl", out="raw.jsonl")
     cal = Calibrator.load("cal.json")
@@ -166,7 +166,7 @@ def test_a_method_is_known_by_what_it_needs_itself() -> None:
 
 
 def test_hold_out_choice_and_rare_labels_are_recorded() -> None:
-    rows = [row | {"talk": f"t{i // 2}"} for i, row in enumerate(people())]
+    rows = [row | {"talk": f"t{i // 2}"} for i, row in enumerate(annotated())]
     write_lines("dev.jsonl", rows)
     scored()
     printed = run("calibrate", "scores.jsonl", *ON, "--calibration-method", "auto",
@@ -187,7 +187,7 @@ def test_targets_are_shares_or_gold() -> None:
     run(*asked, "--gold-targets", "--out", "gold.json")
     run(*asked, "--out", "soft.json")
     gold, soft = (Calibrator.load(f"{name}.json").curves[0].positives for name in ("gold", "soft"))
-    shares = Targets.from_records(people(), LABELS).shares[:, 0]
+    shares = Targets.from_records(annotated(), LABELS).shares[:, 0]
     assert gold == (shares >= 0.5).sum()
     assert soft == pytest.approx(shares.sum())
 
@@ -197,6 +197,6 @@ def test_what_cannot_be_fitted_is_named() -> None:
     asked = "calibrate", "scores.jsonl", "--targets"
     assert "--task" in run(*asked, "dev.jsonl", *out, code=2).output
     assert "there are any-place" in refused(*asked, *ON[1:], "--scores-by", "hard", *out)
-    write_lines("other.jsonl", people(5, first=900))
+    write_lines("other.jsonl", annotated(5, first=900))
     said = refused(*asked, "other.jsonl", *ON[2:], *out)
     assert "no record has both scores by any-place and targets" in said

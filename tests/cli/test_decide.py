@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 import labelmass
+from helpers.annotated_records import LABELS, annotated, level_model
 from helpers.commands import records, run, write_lines
-from helpers.levels import LABELS, level_model, people
 from labelmass.answers.search import Budget
 from labelmass.calibration import Calibrator
 from labelmass.decisions import Goal, Policy, Rule, certify, control, sequence, thresholds
@@ -44,7 +44,7 @@ def refused(*args: str) -> str:
 
 
 def gold(rows: list[dict[str, Any]] | None = None) -> np.ndarray:
-    return Targets.from_records(rows or people(), LABELS).gold
+    return Targets.from_records(rows or annotated(), LABELS).gold
 
 
 def test_a_goal_becomes_a_policy_that_says_where_it_is_from() -> None:
@@ -57,7 +57,7 @@ def test_a_goal_becomes_a_policy_that_says_where_it_is_from() -> None:
     found = thresholds(LABELS, p.p, gold(), Goal.parse("f1"))
     assert policy.thresholds == tuple(one.value for one in found)
     assert {rule.action for rule in policy.rules.values()} == {"block"}
-    assert policy.ids == fingerprint([row["id"] for row in people()])
+    assert policy.ids == fingerprint([row["id"] for row in annotated()])
     assert policy.records == 120 and policy.signature is not None
     assert policy.signature["methods"] == ["any-place"]
     assert policy.reference is not None and "off_format" in policy.reference.masses
@@ -73,7 +73,7 @@ def test_a_goal_becomes_a_policy_that_says_where_it_is_from() -> None:
 
 
 def test_a_promise_is_that_of_the_worst_within_the_bounds() -> None:
-    rows = people(250)
+    rows = annotated(250)
     write_lines("dev.jsonl", rows)
     p = scored()
     printed = run(*TUNE, *SURE, "--confidence", "0.9", "--out", "policy.toml").stdout
@@ -217,7 +217,7 @@ def test_expected_risks_are_controlled() -> None:
 
 
 def test_an_order_from_other_records_gives_more() -> None:
-    first, rest = people(150, seed=2, first=1000), people(150)
+    first, rest = annotated(150, seed=2, first=1000), annotated(150)
     write_lines("dev.jsonl", rest)
     write_lines("first.jsonl", first)
     write_lines("all.jsonl", [*rest, *first])
@@ -257,7 +257,7 @@ def test_a_band_goes_to_review_within_its_budget() -> None:
 
 
 def test_records_that_a_calibrator_saw_promise_nothing() -> None:
-    rows = people()
+    rows = annotated()
     run("calibrate", "scores.jsonl", *ON, "--out", "all.json")
     run("calibrate", "scores.jsonl", *ON, "--hold-out", "0.6", "--out", "cal.json")
     asked = (*TUNE, *SURE, "--out", "policy.toml")
@@ -306,7 +306,7 @@ def by_hand(policy: Policy, low: float, high: float, label: str) -> str:
 
 def test_decisions_are_those_of_both_ends() -> None:
     run(*TUNE, "--goal", "f1", "--review-budget", "0.2", "--out", "policy.toml")
-    write_lines("new.jsonl", [*people(60, seed=3, first=500), {"id": "bad"}])
+    write_lines("new.jsonl", [*annotated(60, seed=3, first=500), {"id": "bad"}])
     p = scored("new.jsonl", "new-scores.jsonl")
     asked = ("decide", "new-scores.jsonl", "--policy", "policy.toml", "--out")
     printed = run(*asked, "decisions.jsonl").stdout
@@ -342,7 +342,7 @@ def test_scores_of_another_kind_are_not_decided() -> None:
 
 def test_what_straddles_is_explored_until_it_clears(mood: Task) -> None:
     """A threshold that cuts through intervals at 0.01: the exact scores lie on one side."""
-    rows = people(15, seed=7, first=700)
+    rows = annotated(15, seed=7, first=700)
     write_lines("new.jsonl", rows)
     p = scored("new.jsonl", "plain.jsonl")
     assert p.low is not None and p.high is not None
@@ -418,7 +418,7 @@ def test_tables_of_decided_scores_hold_the_action() -> None:
 
 def test_a_record_that_could_not_be_scored_goes_to_review() -> None:
     run(*TUNE, "--goal", "f1", "--out", "policy.toml")
-    write_lines("new.jsonl", [{"id": "bad"}, *people(3)])
+    write_lines("new.jsonl", [{"id": "bad"}, *annotated(3)])
     asked = ("score", "new.jsonl", "-t", "mood.toml", "--policy", "policy.toml")
     run(*asked, "--out", "out.csv")
     with Path("out.csv").open() as file:
@@ -436,8 +436,8 @@ def test_a_record_that_could_not_be_scored_goes_to_review() -> None:
 
 def test_drift_warns_of_other_texts_and_not_of_more_of_the_same() -> None:
     run(*TUNE, "--goal", "f1", "--out", "policy.toml")
-    write_lines("same.jsonl", people(80, seed=8, first=1000))
-    write_lines("sad.jsonl", people(80, seed=9, first=2000, most=400))
+    write_lines("same.jsonl", annotated(80, seed=8, first=1000))
+    write_lines("sad.jsonl", annotated(80, seed=9, first=2000, most=400))
     asked = ("--policy", "policy.toml", "--strict")
     scored("same.jsonl", "same-scores.jsonl")
     scored("sad.jsonl", "sad-scores.jsonl")
@@ -468,7 +468,7 @@ def test_what_cannot_be_tuned_is_said() -> None:
 
 
 def test_groups_are_not_independent_and_that_is_said() -> None:
-    rows = [row | {"group": f"g{i // 3}"} for i, row in enumerate(people())]
+    rows = [row | {"group": f"g{i // 3}"} for i, row in enumerate(annotated())]
     write_lines("dev.jsonl", rows)
     scored()
     said = run(*TUNE, *SURE, "--out", "policy.toml").stderr

@@ -10,7 +10,7 @@ import torch
 import transformers
 
 from helpers.commands import TEXTS, records, run, write_lines
-from training.tiny import tokenizer
+from training.tiny_model import tokenizer
 
 LONG = "It was a long day, and nobody was happy or sad about it. " * 4
 SETTINGS = {

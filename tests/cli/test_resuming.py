@@ -16,7 +16,7 @@ from click.testing import Result
 import labelmass
 from conftest import TASK, mood_script
 from helpers.commands import records, run, write_lines
-from helpers.proofs import LONG
+from helpers.property_tests import LONG
 from labelmass.errors import LabelMassError
 from labelmass.lm.base import Ask, Row
 from labelmass.lm.scripted import ScriptedLanguageModel
@@ -348,7 +348,7 @@ def test_a_policy_decides_off_kept_trees_as_it_did(levels: Path) -> None:
 def test_killed_again_and_again_while_the_input_changes() -> None:
     """0 results lost, 0 doubled, 0 of texts that are no longer there."""
     seeds = 100 if LONG else 5
-    script = Path(__file__).with_name("killing.py")
+    script = Path(__file__).with_name("killed_runs.py")
     done = subprocess.run(
         [sys.executable, str(script), "0", str(seeds)], capture_output=True, text=True, check=False
     )

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from helpers.commands import records, run, write_lines
-from training.tiny import TASK, people, save_base
+from training.tiny_model import TASK, annotated, save_base
 
 SHORT = ("--epochs", "2", "--batch-size", "4", "--learning-rate", "0.01", "--dev-share", "0.25")
 
@@ -25,7 +25,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> str:
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     Path("mood.toml").write_text(TASK)
-    write_lines("people.jsonl", people())
+    write_lines("people.jsonl", annotated())
     return tmp_path
 
 
@@ -138,7 +138,7 @@ def test_time_is_a_limit_too(folder: Path, base: str) -> None:
 
 
 def test_what_is_left_out_is_told(folder: Path, base: str) -> None:
-    rows = [*people(), {"id": "odd", "text": "sad", "labels": ["anger"]}]
+    rows = [*annotated(), {"id": "odd", "text": "sad", "labels": ["anger"]}]
     write_lines("people.jsonl", rows)
     told = train(base, "--balance", "inverse-frequency", "--answer-order", "shuffled", "--autocast")
     assert "left out 'odd': record 'odd': label 'anger' is not in the task" in told
@@ -155,8 +155,8 @@ def test_demonstrations_are_shown_only_if_asked_for(folder: Path, base: str) -> 
 
 def test_judging_on_what_was_learnt_is_warned_of(folder: Path, base: str) -> None:
     train(base)
-    new = [{**row, "id": f"n{i}", "text": f"{row['text']}!"} for i, row in enumerate(people(4))]
-    write_lines("test.jsonl", [*new, *people(2)])
+    new = [{**row, "id": f"n{i}", "text": f"{row['text']}!"} for i, row in enumerate(annotated(4))]
+    write_lines("test.jsonl", [*new, *annotated(2)])
     told = run("compare", "test.jsonl", "-m", "tuned", "--draws", "10", "--out", "run").stderr
     assert "warning: tuned was trained or validated on 2 of the records of test.jsonl" in told
     assert Path("run/tuned-fine-tuned-base/run.json").is_file()

@@ -13,8 +13,8 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.needs import data_folder
-from helpers.proofs import proof
+from helpers.prerequisites import data_folder
+from helpers.property_tests import property_test
 from labelmass.cli import cli
 from labelmass.datasets.importing import import_files
 from labelmass.datasets.sources import SOURCES
@@ -130,7 +130,7 @@ def test_shipped_maps_fit_their_tasks() -> None:
 names = st.sets(st.sampled_from("abcd"))
 
 
-@proof(100)
+@property_test(100)
 @given(st.lists(names, min_size=1, max_size=4), names, st.fixed_dictionaries(
     {label: st.lists(st.sampled_from("XYZ"), unique=True) for label in "abcd"}
 ))  # fmt: skip

@@ -17,7 +17,7 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.proofs import proof
+from helpers.property_tests import property_test
 from labelmass.cli import cli
 from labelmass.datasets.clusters import joined, near_duplicates, numbered
 from labelmass.datasets.splits import kept_split, split_records
@@ -55,7 +55,7 @@ def ids(parts: dict[str, list[Record]]) -> dict[str, set[int | str]]:
 SHARES = {"train": 0.6, "dev": 0.1, "test": 0.3}
 
 
-@proof(40)
+@property_test(40)
 @given(
     st.integers(0, 10**9),
     st.integers(3, 60),
@@ -94,7 +94,7 @@ def test_a_split_is_whole_and_cuts_no_cluster(
         assert part == sorted(part, key=shuffled.index)
 
 
-@proof(40)
+@property_test(40)
 @given(st.integers(0, 10**9), st.integers(10, 200))
 def test_single_records_are_dealt_to_within_one(seed: int, size: int) -> None:
     """One label each and no cluster: every label and every part is as asked, but for rounding."""
@@ -151,7 +151,7 @@ def cosine(one: str, other: str, texts: list[str]) -> float:
     return sum(a[gram] * b.get(gram, 0) for gram in a) / norm
 
 
-@proof(30)
+@property_test(30)
 @given(
     st.lists(
         st.lists(st.sampled_from(WORDS), min_size=1, max_size=4).map(" ".join),
@@ -195,7 +195,7 @@ def test_known_near_duplicates_land_together() -> None:
     assert {str(e.id)[:-2] for e in blind.parts["a"]} & {str(e.id)[:-2] for e in blind.parts["b"]}
 
 
-@proof(60)
+@property_test(60)
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=1, max_size=15))
 def test_joined_clusters_cut_neither(pairs: list[tuple[int, int]]) -> None:
     first, second = (numbered([pair[side] for pair in pairs]) for side in (0, 1))

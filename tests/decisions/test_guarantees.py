@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from helpers.proofs import proof
+from helpers.property_tests import property_test
 from labelmass.decisions import Goal, Guarantee, certify, control, majority, sequence
 from labelmass.decisions.conformal_risk_control import RISKS
 from labelmass.decisions.fwer import reject
@@ -48,7 +48,7 @@ def test_p_values_are_those_of_mapie() -> None:
     assert hoeffding_bentkus(np.zeros(1), np.zeros(1), 0.1) == 1
 
 
-@proof(60)
+@property_test(60)
 @given(st.integers(0, 10**9), st.integers(1, 8))
 def test_families_are_those_of_mapie(seed: int, m: int) -> None:
     from mapie.risk_control import control_fwer
@@ -83,7 +83,7 @@ def bounded(seed: int, n: int, soft: bool) -> tuple[Any, Any, Any]:
 
 
 @pytest.mark.parametrize("kind", ["precision", "recall", "fpr", "soft"])
-@proof(30)
+@property_test(30)
 @given(seed=st.integers(0, 10**9), n=st.integers(1, 7))
 def test_the_worst_over_the_intervals_is_the_worst_of_all_scores(
     kind: str, seed: int, n: int
@@ -97,7 +97,7 @@ def test_the_worst_over_the_intervals_is_the_worst_of_all_scores(
     assert mine.p == pytest.approx(np.max(every, axis=0))
 
 
-@proof(40)
+@property_test(40)
 @given(st.integers(0, 10**9), st.integers(3, 7), st.sampled_from(RISKS[:2]), st.booleans())
 def test_expected_risk_allows_what_every_exact_score_allows(
     seed: int, n: int, risk: str, soft: bool

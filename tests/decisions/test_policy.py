@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.proofs import proof
+from helpers.property_tests import property_test
 from labelmass.calibration import fit
 from labelmass.decisions import Guarantee, Outcome, Policy, Reference, Rule, decide
 from labelmass.decisions.policy import STRADDLES
@@ -106,7 +106,7 @@ def outcome(rule: Rule, score: float) -> Outcome:
     return Outcome.BELOW
 
 
-@proof(60)
+@property_test(60)
 @given(st.integers(0, 10**9), st.sampled_from(list(STRADDLES)))
 def test_every_cell_and_record_by_the_rules(seed: int, straddle: str) -> None:
     draw = np.random.default_rng(seed)
@@ -175,7 +175,7 @@ TABLES: Any = st.recursive(
 )
 
 
-@proof(200)
+@property_test(200)
 @given(TABLES)
 def test_toml_is_read_as_it_was_written(data: dict[str, Any]) -> None:
     assert tomllib.loads(dumps(data)) == data

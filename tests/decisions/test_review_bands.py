@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.proofs import proof
+from helpers.property_tests import property_test
 from labelmass.decisions.review_bands import CUTS, band, bands, review_load
 from labelmass.errors import FitError
 
@@ -21,7 +21,7 @@ def outcome(p: Any, h: Any, low: float, high: float) -> tuple[float, float]:
     )
 
 
-@proof(80)
+@property_test(80)
 @given(st.integers(0, 10**9), st.integers(1, 10), st.floats(0, 1), st.booleans())
 def test_no_band_is_better(seed: int, n: int, limit: float, by_risk: bool) -> None:
     draw = np.random.default_rng(seed)
@@ -40,7 +40,7 @@ def test_no_band_is_better(seed: int, n: int, limit: float, by_risk: bool) -> No
         assert errors == pytest.approx(min(e for r, e in every if r <= limit * n + 1e-9))
 
 
-@proof(80)
+@property_test(80)
 @given(st.integers(0, 10**9), st.integers(1, 10), st.floats(0, 1), st.booleans())
 def test_below_a_fixed_threshold_no_band_is_better(
     seed: int, n: int, limit: float, by_risk: bool

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.proofs import proof
+from helpers.property_tests import property_test
 from labelmass.decisions import Goal, majority, nearest, thresholds
 from labelmass.errors import FitError
 
@@ -48,7 +48,7 @@ def value(goal: Goal, p: Any, h: Any, t: float) -> float:
 
 
 @pytest.mark.parametrize("text", GOALS)
-@proof(40)
+@property_test(40)
 @given(seed=st.integers(0, 10**9), n=st.integers(1, 12))
 def test_no_cut_is_better(text: str, seed: int, n: int) -> None:
     p, h = column(seed, n)
@@ -66,7 +66,7 @@ def test_no_cut_is_better(text: str, seed: int, n: int) -> None:
         assert found.flagged == (1.0 if goal.kind == "recall" else 0.0)
 
 
-@proof(40)
+@property_test(40)
 @given(seed=st.integers(0, 10**9), n=st.integers(1, 12))
 def test_the_nearest_cut_to_a_precision_is_that_of_the_highest(seed: int, n: int) -> None:
     p, h = column(seed, n)

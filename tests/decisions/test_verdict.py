@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.proofs import proof
+from helpers.property_tests import property_test
 from labelmass.decisions import Outcome, Policy, Reference, Rule, ceiling, decide
 from labelmass.decisions.policy import STRADDLES
 from labelmass.errors import FitError
@@ -18,7 +18,7 @@ from labelmass.errors import FitError
 RAW, ON_FORMAT = {"normalisation": "raw"}, {"normalisation": "on-format"}
 
 
-@proof(100)
+@property_test(100)
 @given(st.integers(0, 10**9))
 def test_the_ceiling_is_what_the_label_may_be_if_all_that_is_unread_is_it(seed: int) -> None:
     """A guard's answers: safe, or unsafe and then l, another label, or what cannot be read."""
@@ -61,7 +61,7 @@ RULES = [
 ]
 
 
-@proof(60)
+@property_test(60)
 @given(st.integers(0, 10**9), st.sampled_from(list(STRADDLES)), st.sampled_from([0.0, 0.5, 1.0]))
 def test_every_cell_by_the_rules(seed: int, straddle: str, least: float) -> None:
     draw = np.random.default_rng(seed)

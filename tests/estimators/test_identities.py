@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import labelmass
-from helpers.brute import enumerate_answers, random_script
-from helpers.growing import EVERYTHING, grow
-from helpers.proofs import proof
+from helpers.brute_force import enumerate_answers, random_script
+from helpers.property_tests import property_test
+from helpers.trees import EVERYTHING, build_tree
 from labelmass._types import Normalisation
 from labelmass.answers.search import Budget
 from labelmass.answers.steps import label_steps
@@ -45,10 +45,10 @@ def model_of(seed: int) -> ScriptedLanguageModel:
     return ScriptedLanguageModel(random_script(seed, TOKENS, depth=7), TOKENS)
 
 
-@proof(60)
+@property_test(60)
 @given(seed=seeds)
 def test_step_identities(seed: int) -> None:
-    tree = grow(model_of(seed), FORMAT, LABELS, Budget(tolerance=0.0), EVERYTHING)
+    tree = build_tree(model_of(seed), FORMAT, LABELS, Budget(tolerance=0.0), EVERYTHING)
     steps = label_steps(tree)
     first = first_step(tree)
     assert (max_over_generations(tree).low >= first.low - 1e-12).all()
@@ -64,12 +64,12 @@ def test_step_identities(seed: int) -> None:
         assert one.next.found.sum() <= 1 + 1e-9
 
 
-@proof(60)
+@property_test(60)
 @given(seed=seeds)
 def test_greedy_identities(seed: int) -> None:
     model = model_of(seed)
     exact = enumerate_answers(model, FORMAT, LABELS)
-    tree = grow(model, FORMAT, LABELS, Budget(tolerance=0.0), EVERYTHING)
+    tree = build_tree(model, FORMAT, LABELS, Budget(tolerance=0.0), EVERYTHING)
     whole = fixed_place(tree, factors="all").p
     assert (whole <= np.array(exact.label) + 1e-9).all()
     if tree.greedy_end != Ending.COMPLETE:
@@ -82,13 +82,13 @@ def test_greedy_identities(seed: int) -> None:
     assert ((hard(tree).p > 0.5) == (single > 0)).all()
 
 
-@proof(60)
+@property_test(60)
 @given(seed=seeds)
 def test_the_pruned_search_never_exceeds_the_exact_value_and_bounds_it(seed: int) -> None:
     model = model_of(seed)
     exact = np.array(enumerate_answers(model, FORMAT, LABELS).label)
     pruned = ESTIMATORS["any-place-pruned"]
-    tree = grow(model, FORMAT, LABELS, Budget(tolerance=0.5), needs_of([pruned]))
+    tree = build_tree(model, FORMAT, LABELS, Budget(tolerance=0.5), needs_of([pruned]))
     scores = pruned.read({ANSWER: tree}, Normalisation.RAW, TASK)
     assert (scores.p <= exact + 1e-9).all()
     assert (exact <= scores.high + 1e-9).all()
@@ -96,7 +96,7 @@ def test_the_pruned_search_never_exceeds_the_exact_value_and_bounds_it(seed: int
 
 def test_hard_leaves_room_below_one() -> None:
     model = ScriptedLanguageModel({"": {"a": 1.0}, "a": {"<end>": 1.0}})
-    scores = hard(grow(model, comma_list(), ["a", "b"]))
+    scores = hard(build_tree(model, comma_list(), ["a", "b"]))
     assert scores["a"].p == 1 - EPS < 1.0
     assert scores["b"].p == EPS
 
@@ -104,9 +104,9 @@ def test_hard_leaves_room_below_one() -> None:
 def test_one_exploration_serves_any_set_of_methods() -> None:
     model = model_of(3)
     of_answer = [one for one in ESTIMATORS.values() if one.questions is no_questions]
-    together = grow(model, FORMAT, LABELS, Budget(tolerance=0.01), needs_of(of_answer))
+    together = build_tree(model, FORMAT, LABELS, Budget(tolerance=0.01), needs_of(of_answer))
     for estimator in of_answer:
-        alone = grow(model, FORMAT, LABELS, Budget(tolerance=0.01), estimator.needs)
+        alone = build_tree(model, FORMAT, LABELS, Budget(tolerance=0.01), estimator.needs)
         one, other = (
             estimator.read({ANSWER: t}, Normalisation.RAW, TASK) for t in (alone, together)
         )
@@ -116,7 +116,7 @@ def test_one_exploration_serves_any_set_of_methods() -> None:
 
 def test_a_method_says_what_it_lacks() -> None:
     model = model_of(5)
-    tree = grow(model, FORMAT, LABELS, needs=ESTIMATORS["hard"].needs)
+    tree = build_tree(model, FORMAT, LABELS, needs=ESTIMATORS["hard"].needs)
     with pytest.raises(MethodError, match="label tries"):
         max_over_generations(tree)
     with pytest.raises(MethodError, match="no method is called 'magic'"):
@@ -138,7 +138,7 @@ def test_there_is_no_step_where_no_label_can_follow() -> None:
         }
     )
     fmt = comma_list(opening="[", none="-", closing="]}", blanks="")
-    tree = grow(model, fmt, ["a", "b"], Budget(tolerance=0.0), EVERYTHING)
+    tree = build_tree(model, fmt, ["a", "b"], Budget(tolerance=0.0), EVERYTHING)
     assert [step.label for step in label_steps(tree)] == [0]
     assert max_over_generations(tree).p == pytest.approx([0.6, 0.4])
 

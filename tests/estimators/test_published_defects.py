@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from helpers.growing import EVERYTHING, grow
+from helpers.trees import EVERYTHING, build_tree
 from labelmass.answers.search import Budget
 from labelmass.estimators.anyplace import any_place, any_place_pruned
 from labelmass.lm.scripted import ScriptedLanguageModel
@@ -15,7 +15,7 @@ from labelmass.task.formats import AnswerFormat, comma_list, guard
 
 
 def readings(script: dict[str, dict[str, float]], fmt: AnswerFormat, labels: list[str]):
-    tree = grow(ScriptedLanguageModel(script), fmt, labels, Budget(tolerance=0.0), EVERYTHING)
+    tree = build_tree(ScriptedLanguageModel(script), fmt, labels, Budget(tolerance=0.0), EVERYTHING)
     return any_place(tree), any_place_pruned(tree), any_place_pruned(tree, as_published=True)
 
 
@@ -99,7 +99,7 @@ def test_two_tokens_with_the_same_text_are_both_counted() -> None:
             return {0: 0.5, 1: 0.3, 2: 0.2} if not path else super().distribution(prompt, path)
 
     model = Twins(script, ["a", "a", "b"])
-    tree = grow(model, comma_list(), ["a", "b"], Budget(tolerance=0.0), EVERYTHING)
+    tree = build_tree(model, comma_list(), ["a", "b"], Budget(tolerance=0.0), EVERYTHING)
     assert any_place(tree)["a"].p == pytest.approx(0.8)  # a dictionary by text would keep 0.3
     assert any_place(tree)["b"].p == pytest.approx(0.2)
 

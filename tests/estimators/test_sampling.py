@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 
 import labelmass
-from helpers.brute import enumerate_answers, random_script
-from helpers.growing import grow
-from helpers.proofs import proof
+from helpers.brute_force import enumerate_answers, random_script
+from helpers.property_tests import property_test
+from helpers.trees import build_tree
 from labelmass._types import Normalisation
 from labelmass.answers.readings import Readings
 from labelmass.answers.search import Budget, Needs
@@ -45,13 +45,13 @@ def drawn_tree(
     **needs: int,
 ) -> AnswerTree:
     wanted = Needs(tree=False, samples=n, hazards=True, **needs)
-    return grow(
+    return build_tree(
         model, FORMAT, LABELS, needs=wanted, normalisation=normalisation, entropy=(entropy,)
     )
 
 
 @pytest.mark.parametrize("normalisation", [Normalisation.RAW, Normalisation.MASKED])
-@proof(8)
+@property_test(8)
 @example(seed=500)  # masked, below a place that is never reached
 @given(seed=seeds)
 def test_the_mean_of_many_paths_is_the_exact_probability(
@@ -84,7 +84,7 @@ def test_what_is_too_light_to_be_read_raises_no_label() -> None:
         script, [*labels, *"abcdefghijklmnopqrstuvwxyz", "!", "none", ", "]
     )
     needs = Needs(tree=False, samples=4000, hazards=True, completions=400)
-    tree = grow(model, comma_list(blanks=""), labels, needs=needs)
+    tree = build_tree(model, comma_list(blanks=""), labels, needs=needs)
     for read in (hazard, combined, any_place_completed):
         assert read(tree).p == pytest.approx(np.full(26, 0.0019), abs=0.004)
         assert read(tree).p.sum() == pytest.approx(0.05, abs=0.02)
@@ -137,7 +137,7 @@ def test_variances_are_those_of_the_theory(first: float, second: float) -> None:
     assert both.var() <= min(one.values()) * 1.02 + 1e-9
 
 
-@proof(15)
+@property_test(15)
 @given(seed=seeds)
 def test_a_completed_tree_is_unbiased_and_within_its_bounds(seed: int) -> None:
     model = ScriptedLanguageModel(random_script(seed, TOKENS, depth=7), TOKENS)
@@ -145,7 +145,7 @@ def test_a_completed_tree_is_unbiased_and_within_its_bounds(seed: int) -> None:
     needs = Needs(tree=False, sketch=4, completions=8)
     values: list[np.ndarray] = []
     for entropy in range(60):
-        tree = grow(model, FORMAT, LABELS, needs=needs, entropy=(entropy,))
+        tree = build_tree(model, FORMAT, LABELS, needs=needs, entropy=(entropy,))
         scores = any_place_completed(tree)
         low, high = Readings(tree).intervals
         assert (low[:3] - 1e-12 <= scores.low).all() and (scores.high <= high[:3] + 1e-12).all()
@@ -160,7 +160,7 @@ def test_a_completed_tree_is_unbiased_and_within_its_bounds(seed: int) -> None:
 
 
 def test_nothing_open_needs_no_draws() -> None:
-    tree = grow(two_steps(0.5, 0.5), FORMAT, LABELS, needs=Needs(sketch=99, completions=8))
+    tree = build_tree(two_steps(0.5, 0.5), FORMAT, LABELS, needs=Needs(sketch=99, completions=8))
     assert tree.completions is not None and tree.completions.paths == []
     assert any_place_completed(tree)["S1"].p == pytest.approx(0.75)
 
@@ -169,7 +169,9 @@ def test_draws_hang_on_the_seed_and_not_on_what_else_is_asked() -> None:
     model = two_steps(0.4, 0.6)
     alone = sampling(drawn_tree(model, 50))
     assert np.array_equal(alone.p, sampling(drawn_tree(model, 50)).p)
-    beside = grow(model, FORMAT, LABELS, Budget(0.2), Needs(tries=None, samples=50), entropy=(0,))
+    beside = build_tree(
+        model, FORMAT, LABELS, Budget(0.2), Needs(tries=None, samples=50), entropy=(0,)
+    )
     assert np.array_equal(alone.p, sampling(beside).p)
     others = [sampling(drawn_tree(model, 50, entropy=e)).p for e in range(1, 6)]
     assert any(not np.array_equal(alone.p, p) for p in others)
@@ -178,7 +180,7 @@ def test_draws_hang_on_the_seed_and_not_on_what_else_is_asked() -> None:
 def test_each_distinct_node_is_read_once_however_many_paths_pass() -> None:
     model = two_steps(0.5, 0.5)
     few, many = (
-        grow(model, FORMAT, LABELS, needs=Needs(tree=False, samples=n)) for n in (64, 9999)
+        build_tree(model, FORMAT, LABELS, needs=Needs(tree=False, samples=n)) for n in (64, 9999)
     )
     assert few.expanded == many.expanded <= 12
 
@@ -198,7 +200,9 @@ def test_a_path_cut_by_a_budget_widens_the_upper_end() -> None:
         return {"unsafe": 0.6, "safe": 0.4} if not path else {"\n": 1.0}
 
     model = ScriptedLanguageModel(script, TOKENS)
-    tree = grow(model, FORMAT, LABELS, Budget(depth=1), Needs(tree=False, samples=50, hazards=True))
+    tree = build_tree(
+        model, FORMAT, LABELS, Budget(depth=1), Needs(tree=False, samples=50, hazards=True)
+    )
     cut = sum(path.count for path in tree.samples.paths if path.how == Landing.CUT)  # type: ignore[union-attr]
     assert cut == 50
     assert sampling(tree)["S1"].high == pytest.approx(1.0)
@@ -222,7 +226,7 @@ def test_what_cut_paths_would_have_written_is_not_guessed_at() -> None:
 
     model = ScriptedLanguageModel(script, [*TOKENS, "unsafe\n"])
     needs = Needs(tree=False, samples=4000, hazards=True)
-    tree = grow(model, FORMAT, LABELS, Budget(depth=2), needs)
+    tree = build_tree(model, FORMAT, LABELS, Budget(depth=2), needs)
     for read in (sampling, hazard, combined):
         scores = read(tree)
         assert scores.p == pytest.approx(0.0)
@@ -241,7 +245,7 @@ def test_on_format_counts_answers_whose_verdict_can_be_read() -> None:
     model = ScriptedLanguageModel(script, [*TOKENS, "x"])
     tree = drawn_tree(model, 4000)
     assert sampling(tree, Normalisation.ON_FORMAT)["S1"].p == pytest.approx(1 / 4, abs=0.03)
-    comma = grow(model, comma_list(none="safe"), ["unsafe"], needs=Needs(samples=4000))
+    comma = build_tree(model, comma_list(none="safe"), ["unsafe"], needs=Needs(samples=4000))
     assert sampling(comma, Normalisation.ON_FORMAT)["unsafe"].p == pytest.approx(0.0)
     with pytest.raises(MethodError, match="drawn raw"):
         sampling(tree, Normalisation.MASKED)
@@ -300,7 +304,7 @@ def test_several_ways_to_end_are_one_place_to_land() -> None:
         return {"joy": 1.0} if not path else {"\n": 0.4, ".": 0.3, END: 0.3}
 
     model = ScriptedLanguageModel(script, ["joy", "sad", "\n", ".", ","])
-    tree = grow(model, stopped, ["joy", "sad"], needs=Needs(tree=False, samples=MANY))
+    tree = build_tree(model, stopped, ["joy", "sad"], needs=Needs(tree=False, samples=MANY))
     assert tree.samples is not None
     assert [(path.how, path.count) for path in tree.samples.paths] == [(Landing.ENDED, MANY)]
     assert sampling(tree)["joy"].p > 0.99

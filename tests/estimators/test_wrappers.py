@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.special import expit, logit
 
 import labelmass
-from helpers.proofs import proof
+from helpers.property_tests import property_test
 from labelmass.answers.search import Budget
 from labelmass.errors import LabelMassError
 from labelmass.estimators.base import LabelScores
@@ -141,7 +141,7 @@ def test_the_batchs_own_prior_is_taken_away(model: ScriptedLanguageModel, tmp_pa
     assert np.array_equal(again, scores.to_numpy("any-place"))
 
 
-@proof(60)
+@property_test(60)
 @given(st.integers(0, 10**9), st.booleans())
 def test_ends_stay_around_the_point(seed: int, single: bool) -> None:
     draw = np.random.default_rng(seed)

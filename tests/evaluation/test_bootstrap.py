@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom, kstest, permutation_test
 
-from evaluation.samples import changed, lists, random_sample, sample_of
-from evaluation.slow import auc, average_precision, full, only, pooled, two_class
-from helpers.proofs import proof
+from evaluation.naive_metrics import auc, average_precision, full, only, pooled, two_class
+from evaluation.random_samples import changed, lists, random_sample, sample_of
+from helpers.property_tests import property_test
 from labelmass.evaluation import METRICS, Sample
 from labelmass.evaluation.bootstrap import Bootstrap, interval
 from labelmass.evaluation.statistic import item_mean
@@ -26,7 +26,7 @@ def drawn_by_hand(sample: Sample, times: np.ndarray) -> Sample:
     return sample_of(**{name: getattr(sample, name)[rows] for name in names})
 
 
-@proof(40)
+@property_test(40)
 @given(st.integers(0, 10**9))
 def test_every_metric_of_every_draw_is_the_metric_of_the_drawn_items(seed: int) -> None:
     sample = random_sample(seed)
@@ -42,7 +42,7 @@ def test_every_metric_of_every_draw_is_the_metric_of_the_drawn_items(seed: int) 
             assert drawn[name][at] == pytest.approx(expected, abs=1e-9, nan_ok=True), name
 
 
-@proof(25)
+@property_test(25)
 @given(st.integers(0, 10**9))
 def test_bins_and_columns_of_the_whole_sample_are_kept(seed: int) -> None:
     sample = random_sample(seed, failed=0)
@@ -159,7 +159,7 @@ def test_items_that_hang_together_need_groups() -> None:
     assert hits["alone"] < 150
 
 
-@proof(10)
+@property_test(10)
 @given(st.integers(0, 10**9))
 def test_sign_flips_are_those_of_scipy(seed: int) -> None:
     """All 1024 flips of ten items, by scipy, against 20000 drawn ones."""

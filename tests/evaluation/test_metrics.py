@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as peer
 
-from evaluation.samples import changed, lists, random_sample, sample_of
-from evaluation.slow import slow
-from helpers.proofs import proof
+from evaluation.naive_metrics import slow
+from evaluation.random_samples import changed, lists, random_sample, sample_of
+from helpers.property_tests import property_test
 from labelmass._math import EPS
 from labelmass.errors import LabelMassError
 from labelmass.evaluation import METRICS, Sample
@@ -29,7 +29,7 @@ def all_values(sample: Sample) -> dict[str, float]:
     return {name: value(name, sample) for name in METRICS}
 
 
-@proof(150)
+@property_test(150)
 @given(SEEDS)
 def test_every_metric_is_what_loops_say(seed: int) -> None:
     sample = random_sample(seed)
@@ -42,7 +42,7 @@ def test_every_metric_is_what_loops_say(seed: int) -> None:
             assert found == pytest.approx(expected, rel=1e-9, abs=1e-9), name
 
 
-@proof(60)
+@property_test(60)
 @given(SEEDS)
 def test_what_is_tested_item_by_item_is_a_mean_of_items(seed: int) -> None:
     sample = random_sample(seed)
@@ -54,7 +54,7 @@ def test_what_is_tested_item_by_item_is_a_mean_of_items(seed: int) -> None:
             assert found.items[counted].mean() == pytest.approx(found.value), name
 
 
-@proof(60)
+@property_test(60)
 @given(SEEDS)
 def test_what_stands_in_an_unknown_cell_or_a_failed_row_never_matters(seed: int) -> None:
     sample = random_sample(seed)
@@ -72,7 +72,7 @@ def test_what_stands_in_an_unknown_cell_or_a_failed_row_never_matters(seed: int)
                 assert value(name, other) == pytest.approx(value(name, sample), nan_ok=True), name
 
 
-@proof(60)
+@property_test(60)
 @given(SEEDS)
 def test_rows_and_columns_of_unknown_cells_are_as_if_deleted(seed: int) -> None:
     sample = random_sample(seed, failed=0)
@@ -93,7 +93,7 @@ def test_rows_and_columns_of_unknown_cells_are_as_if_deleted(seed: int) -> None:
     assert all_values(wider) == pytest.approx(all_values(sample), nan_ok=True)
 
 
-@proof(40)
+@property_test(40)
 @given(SEEDS)
 def test_the_order_of_items_and_of_labels_does_not_matter(seed: int) -> None:
     sample = random_sample(seed)
@@ -145,7 +145,7 @@ def test_scikit_learn_says_the_same(seed: int) -> None:
         assert value(name, s) == pytest.approx(other), name
 
 
-@proof(40)
+@property_test(40)
 @given(SEEDS)
 def test_scikit_learn_says_the_same_of_the_known_cells_of_each_label(seed: int) -> None:
     sample = random_sample(seed)
@@ -194,7 +194,7 @@ def test_published_worth_of_a_constant() -> None:
     assert value("l1", s) == pytest.approx(0.83, abs=0.005)
 
 
-@proof(40)
+@property_test(40)
 @given(SEEDS)
 def test_identities(seed: int) -> None:
     s = random_sample(seed)
@@ -257,7 +257,7 @@ def test_items_and_cells_are_counted() -> None:
     assert value("manhattan", s) == pytest.approx((0.5 + 0.4) / 2)
 
 
-@proof(60)
+@property_test(60)
 @given(SEEDS)
 def test_no_probability_within_its_bounds_leaves_the_range(seed: int) -> None:
     """And both ends of the range are reached."""

@@ -20,10 +20,10 @@ import numpy as np
 
 import labelmass
 from conftest import TASK
-from fuzz.parts import json_bytes, json_lines, parquet, table, toml_bytes
-from fuzz.sources import FILES
+from fuzz.dataset_files import FILES
+from fuzz.file_formats import json_bytes, json_lines, parquet, table, toml_bytes
+from helpers.annotated_records import LABELS, annotated, level_model
 from helpers.commands import run, write_lines
-from helpers.levels import LABELS, level_model, people
 from labelmass.calibration import CALIBRATORS, Calibrator, fit
 from labelmass.cli.classifiers import load_rules
 from labelmass.cli.records import read_targets
@@ -53,7 +53,7 @@ OURS = (LabelMassError, click.ClickException, OSError)
 """Errors that the command line turns into one line on stderr."""
 
 MOOD = Task.from_toml(TASK)
-PEOPLE = people(12)
+PEOPLE = annotated(12)
 
 Files = Mapping[str, bytes]
 
@@ -254,7 +254,7 @@ def compared() -> Files:
 def classifier() -> Files:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        write_lines(str(folder / "dev.jsonl"), people(40))
+        write_lines(str(folder / "dev.jsonl"), annotated(40))
         (folder / "mood.toml").write_text(TASK)
         run(
             "fit",

@@ -11,7 +11,7 @@ import torch
 import transformers
 
 from labelmass.lm.transformers import TransformersModel
-from lm.naive import asks_of, worst
+from lm.full_passes import asks_of, worst
 
 VOCABULARY, PADDED = 90, 96
 TREE, FULL = "transformers/tree-attention", "transformers/full-forward"

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.proofs import proof
+from helpers.property_tests import property_test
 from labelmass.lm.critical_lengths import (
     NAMES,
     OTHER_SENSES,
@@ -123,7 +123,7 @@ def test_numbers_are_replaced_wherever_they_stand() -> None:
     assert isinstance(rope["original_max_position_embeddings"], float)
 
 
-@proof(50)
+@property_test(50)
 @given(st.sets(st.integers(3, 200_000), max_size=6))
 def test_numbers_keep_their_order_in_a_small_copy(numbers: set[int]) -> None:
     new = smaller(sorted(numbers))

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 
-from helpers.proofs import LONG
+from helpers.property_tests import LONG
 from labelmass._types import Normalisation
 from labelmass.answers.readings import Readings
 from labelmass.answers.search import Budget
@@ -28,7 +28,7 @@ from labelmass.lm.transformers import TransformersModel
 from labelmass.scoring.explorer import Explored, Explorer
 from labelmass.task import Record, Task
 from lm import every_architecture as every
-from lm.naive import asks_of
+from lm.full_passes import asks_of
 
 ALWAYS = {"phi3:longrope", "llama:dynamic", "gpt_neo", "gpt_oss"}
 """Those that were once read wrongly, or read otherwise in several ways."""

@@ -12,7 +12,7 @@ from labelmass.errors import ModelError
 from labelmass.lm.masked import Masked
 from labelmass.lm.split import Split
 from labelmass.lm.transformers import TransformersModel
-from lm.naive import asks_of, worst
+from lm.full_passes import asks_of, worst
 from lm.test_architectures import BASE, VOCABULARY, network, wrapped
 
 IDS = np.arange(VOCABULARY)

@@ -14,7 +14,7 @@ import pytest
 from labelmass.errors import ModelError
 from labelmass.lm import embedded, gguf
 from labelmass.lm.load import MODELS, load
-from lm.zoo import family
+from lm.tokenizer_families import family
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from labelmass.lm.scripted import ScriptedLanguageModel, ScriptedTokenizer
 from labelmass.lm.tokenizer import HFTokenizer
 from labelmass.scoring.warnings import scoring_warnings
 from labelmass.task import Task
-from training.tiny import tokenizer
+from training.tiny_model import tokenizer
 
 TURNS = "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
 REPLY = "{{ '<|im_start|>assistant\\n' }}"

@@ -20,7 +20,7 @@ from labelmass.lm.self_check import SelfCheck
 from labelmass.lm.small_copy import randomised, scaled_down
 from labelmass.lm.transformers import TransformersModel
 from lm import every_architecture as every
-from lm.naive import asks_of, worst
+from lm.full_passes import asks_of, worst
 from lm.test_architectures import BASE, MIXED, VOCABULARY, network, wrapped
 
 WINDOW = BASE | {"sliding_window": 40}

@@ -10,7 +10,7 @@ import pytest
 from labelmass.errors import ModelError
 from labelmass.lm.slots import SlotPool
 from labelmass.lm.transformers import TransformersModel
-from lm.naive import asks_of, worst
+from lm.full_passes import asks_of, worst
 
 pytestmark = pytest.mark.model
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.proofs import proof
+from helpers.property_tests import property_test
 from labelmass.errors import LabelMassError
 from labelmass.present.drawing import panel_svg, save_figure, swatch_svg
 from labelmass.present.figures import (
@@ -84,7 +84,7 @@ def test_ids_are_of_their_own_panel() -> None:
         assert {str(one.get("href")) for one in root.iter("use")} <= {f"#{one}" for one in ids}
 
 
-@proof(25)
+@property_test(25)
 @given(title=WORDS, label=WORDS, note=WORDS)
 def test_texts_are_texts_whatever_is_in_them(title: str, label: str, note: str) -> None:
     panel = Panel(title, note, Axis(label), Axis("y"), [Notes([(0.5, 0.5, note)])])

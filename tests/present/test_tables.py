@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
-from helpers.proofs import proof
+from helpers.property_tests import property_test
 from labelmass.estimators import ESTIMATORS
 from labelmass.evaluation import evaluate
 from labelmass.evaluation.metrics import METRICS
@@ -35,7 +35,7 @@ NUMBERS = st.from_regex(r"-?[0-9]\.[0-9]{3}( \[0\.[0-9]{3}, 0\.[0-9]{3}\])?", fu
 WORDS = st.text("abc deé日\x1b", max_size=40)
 
 
-@proof(100)
+@property_test(100)
 @given(
     rows=st.integers(1, 9).flatmap(
         lambda n: st.lists(st.tuples(WORDS, *[NUMBERS] * n), min_size=1, max_size=4)

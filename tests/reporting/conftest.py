@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from conftest import TASK
+from helpers.annotated_records import annotated, level_model
 from helpers.browser import Browser, find
-from helpers.levels import level_model, people
 from labelmass.reporting import Gathered, gather
 from reporting.runs import make_run
 
@@ -21,7 +21,7 @@ def levels_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """120 records with annotators, one model."""
     folder = tmp_path_factory.mktemp("levels")
     asked = ("--method", METHODS, "--gold", "majority", "--baseline", "hard")
-    return make_run(folder, TASK, people(), [level_model(name="m")], *asked)
+    return make_run(folder, TASK, annotated(), [level_model(name="m")], *asked)
 
 
 @pytest.fixture(scope="session")

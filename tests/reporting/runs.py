@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from helpers.annotated_records import level_model
 from helpers.commands import run, write_lines
-from helpers.levels import level_model
 from labelmass.lm.scripted import ScriptedLanguageModel
 
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.brute import enumerate_answers, random_script
-from helpers.growing import grow
-from helpers.proofs import proof
+from helpers.brute_force import enumerate_answers, random_script
+from helpers.property_tests import property_test
+from helpers.trees import build_tree
 from labelmass._types import Normalisation
 from labelmass.answers.readings import Readings
 from labelmass.answers.search import Budget
@@ -24,7 +24,7 @@ LABELS = ["a", "ab", "c"]
 
 
 @pytest.mark.parametrize("normalisation", Normalisation)
-@proof(25)
+@property_test(25)
 @given(seed=st.integers(0, 10**9))
 def test_the_model_writes_both_as_often_as_its_answers_hold_both(
     normalisation: Normalisation, seed: int
@@ -32,7 +32,7 @@ def test_the_model_writes_both_as_often_as_its_answers_hold_both(
     fmt = comma_list(separators=(", ",), stops=("\n",), none=None).strict()
     model = ScriptedLanguageModel(random_script(seed, TOKENS, depth=6), TOKENS)
     exact = enumerate_answers(model, fmt, LABELS, masked=normalisation is Normalisation.MASKED)
-    tree = grow(model, fmt, LABELS, Budget(tolerance=0.0, nodes=100_000), None, normalisation)
+    tree = build_tree(model, fmt, LABELS, Budget(tolerance=0.0, nodes=100_000), None, normalisation)
     found = model_pairs(Readings(tree, normalisation))
     for one in range(3):
         for other in range(3):
@@ -58,7 +58,7 @@ ROWS = st.lists(
 )
 
 
-@proof(50)
+@property_test(50)
 @given(rows=ROWS, unknown=st.lists(st.sampled_from([(), ("joy",), ("joy", "fear")]), min_size=6))
 def test_people_chose_both_as_often_as_their_sets_hold_both(
     rows: list[dict], unknown: list[tuple[str, ...]]

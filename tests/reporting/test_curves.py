@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import average_precision_score, precision_score, recall_score
 
-from helpers.proofs import proof
+from helpers.property_tests import property_test
 from labelmass.evaluation.calibration import BINS
 from labelmass.reporting.curves import (
     MOST,
@@ -36,7 +36,7 @@ def arrays(cells: list[tuple[float, float]]) -> tuple[np.ndarray, np.ndarray]:
     return both[:, 0], both[:, 1]
 
 
-@proof(100)
+@property_test(100)
 @given(CELLS)
 def test_reliability_is_the_means_of_each_bin(cells: list[tuple[float, float]]) -> None:
     p, h = arrays(cells)
@@ -65,7 +65,7 @@ def test_reliability_is_that_of_scikit_learn_for_zeros_and_ones() -> None:
     assert found.h == pytest.approx(share.tolist()) and found.p == pytest.approx(mean.tolist())
 
 
-@proof(100)
+@property_test(100)
 @given(CELLS)
 def test_risk_is_the_mean_loss_of_what_is_as_sure_or_surer(
     cells: list[tuple[float, float]],
@@ -103,7 +103,7 @@ def test_confidence_and_loss_of_sets() -> None:
     assert np.isnan(left_out).tolist() == [False, True, False]
 
 
-@proof(100)
+@property_test(100)
 @given(
     st.lists(
         st.tuples(

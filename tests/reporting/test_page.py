@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 
 from conftest import TASK
-from helpers.levels import people
+from helpers.annotated_records import annotated
 from labelmass.answers.tree import AnswerTree
 from labelmass.errors import LabelMassError
 from labelmass.lm.scripted import ScriptedLanguageModel
 from labelmass.reporting import Gathered, draw, gather, numbers, page
-from reporting.markup import Element, data, read
 from reporting.runs import comparison, make_run, named, scores
+from reporting.strict_html import Element, data, read
 
 ATTACK = '"><script>alert(1)</script><img src=x onerror=alert(1)>'
 WRONG = "</details></script></svg><!-- &lt; ' \" \x00 \u202e abc \u2028 ]]>"
@@ -190,7 +190,7 @@ def test_nothing_of_the_data_becomes_markup(nasty: Gathered, nasty_page: str) ->
 @pytest.mark.parametrize("name", ["nasty", "gathered"])
 def test_texts_of_records_are_folded(name: str, request: pytest.FixtureRequest) -> None:
     run: Gathered = request.getfixturevalue(name)
-    said = ["]]>"] if name == "nasty" else [row["text"] for row in people()]
+    said = ["]]>"] if name == "nasty" else [row["text"] for row in annotated()]
     found = 0
     for text, at in read(page([run], [draw(run)])).texts():
         if not any(one in text for one in said):
@@ -260,7 +260,7 @@ def test_several_runs_stand_one_after_the_other(gathered: Gathered, nasty: Gathe
 
 def test_several_models_each_have_figures_and_their_own_failures(tmp_path: Path) -> None:
     """One fails on the longest text, the other on none; either may come first."""
-    rows = people(12)
+    rows = annotated(12)
     rows[3]["text"] = f"{'so ' * 40}level 500"
     rows[5]["unknown"] = ["fear"]
     for row in rows:

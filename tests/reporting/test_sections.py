@@ -12,12 +12,12 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 
 from conftest import TASK
+from helpers.annotated_records import annotated, level_model
 from helpers.commands import run
-from helpers.levels import level_model, people
 from labelmass.decisions import Policy
 from labelmass.reporting import report
-from reporting.markup import Element, read
 from reporting.runs import make_run
+from reporting.strict_html import Element, read
 
 SECTIONS = (
     "asked", "scores", "reliability", "curves", "writing", "pairs", "thresholds", "apart", "cost",
@@ -34,7 +34,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The report of 250 records, two methods and a policy."""
     folder = tmp_path_factory.mktemp("sections")
     asked = ("--method", "any-place,hard", "--gold", "majority", "--baseline", "hard")
-    made = make_run(folder, TASK, people(250), [level_model(name="m")], *asked)
+    made = make_run(folder, TASK, annotated(250), [level_model(name="m")], *asked)
     run(
         "tune", str(made / "m"), "--targets", str(folder / "dev.jsonl"), "--gold", "majority",
         "--goal", "fpr<=0.3", "--review-budget", "0.2", "--guarantee", "ltt",

@@ -18,7 +18,7 @@ from labelmass.scoring.hidden_states import StateReader
 from labelmass.supervised import States
 from labelmass.task import Record
 from labelmass.workflows.probing import explore_greedily
-from training.tiny import save_base, task
+from training.tiny_model import save_base, task
 
 TEXTS = ["happy", "sad and loud, number 7", "calm " * 9, "x"]
 

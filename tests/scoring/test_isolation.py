@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import labelmass
 from conftest import TASK, mood_model
-from helpers.proofs import proof
+from helpers.property_tests import property_test
 from labelmass.answers.search import Search
 from labelmass.errors import ModelError, TaskError
 from labelmass.lm.base import Ask, Row
@@ -95,7 +95,7 @@ SPOILS: dict[str, tuple[Spoil, str]] = {
 }
 
 
-@proof(80)
+@property_test(80)
 @given(
     st.lists(st.sampled_from(["happy", "rain", "dark road", *SPOILS]), max_size=8),
     st.integers(1, 6),
@@ -259,7 +259,7 @@ def test_questions_and_drawing_methods_fail_with_their_record() -> None:
 # -- the parts ------------------------------------------------------------------------------------
 
 
-@proof(200)
+@property_test(200)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=6), st.floats(0, 1), st.booleans())
 def test_every_distribution_is_let_through(
     weights: list[float], hidden: float, complete: bool

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.proofs import proof
+from helpers.property_tests import property_test
 from labelmass.errors import LabelMassError
 from labelmass.scoring.journal import Journal, journal_path
 
@@ -103,7 +103,7 @@ def test_lone_surrogates_survive(tmp_path: Path) -> None:
         assert next(journal.records())["greedy"] == "a\udcffb"
 
 
-@proof(200)
+@property_test(200)
 @given(st.data())
 def test_cut_anywhere_nothing_is_lost_or_doubled(data: st.DataObject) -> None:
     with TemporaryDirectory() as folder:

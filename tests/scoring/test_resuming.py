@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.proofs import proof
+from helpers.property_tests import property_test
 from labelmass.errors import LabelMassError
 from labelmass.records import BadRecord
 from labelmass.scoring.journal import Journal
@@ -57,7 +57,7 @@ ROWS = st.lists(
 )
 
 
-@proof(150)
+@property_test(150)
 @given(st.data())
 def test_any_number_of_stops_and_changes_lose_double_and_keep_nothing_old(
     data: st.DataObject,
@@ -102,7 +102,7 @@ def test_any_number_of_stops_and_changes_lose_double_and_keep_nothing_old(
             )
 
 
-@proof(120)
+@property_test(120)
 @given(st.data())
 def test_a_damaged_line_costs_one_record(data: st.DataObject) -> None:
     items = items_of([(n, f"text {n}", "joy") for n in range(6)])

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 import labelmass
 from conftest import TASK, mood_model
-from helpers.brute import random_script
-from helpers.proofs import proof
+from helpers.brute_force import random_script
+from helpers.property_tests import property_test
 from labelmass.answers.search import Budget
 from labelmass.errors import LabelMassWarning
 from labelmass.estimators import ESTIMATORS
@@ -118,7 +118,7 @@ STEPS = ["first-step", "compare-to-none", "max-over-generations"]
 TOKENS = ["joy", "fear", "ful", "jo", "y", ", ", ",", "none", "x", ".", " "]
 
 
-@proof(40)
+@property_test(40)
 @given(
     seed=st.integers(0, 10**9),
     methods=st.sampled_from([["any-place", *STEPS, "any-place-pruned"], STEPS, ["any-place"]]),

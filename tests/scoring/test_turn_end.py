@@ -14,7 +14,7 @@ from labelmass.lm.tokenizer import HFTokenizer
 from labelmass.lm.transformers import TransformersModel
 from labelmass.scores import Result
 from labelmass.task import Task
-from lm.zoo import family, network
+from lm.tokenizer_families import family, network
 
 TASK = Task(name="t", labels=["joy", "fear"], instruction="{label_names}", format="comma")
 

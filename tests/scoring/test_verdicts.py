@@ -11,7 +11,7 @@ import pytest
 
 import labelmass
 from helpers.commands import records, run, write_lines
-from helpers.guards import TASK, guard_model, guard_task, judged, record
+from helpers.scripted_guard import TASK, guard_model, guard_records, guard_task, record
 from labelmass.calibration import Calibrator
 from labelmass.decisions import Policy, Rule
 from labelmass.errors import LabelMassError
@@ -73,8 +73,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr("helpers.commands.loader", lambda *a, **k: guard_model())
     monkeypatch.chdir(tmp_path)
     Path("watch.toml").write_text(TASK)
-    write_lines("dev.jsonl", judged())
-    write_lines("new.jsonl", [*judged(40, seed=1), LOST, SILENT, {"id": "bad"}])
+    write_lines("dev.jsonl", guard_records())
+    write_lines("new.jsonl", [*guard_records(40, seed=1), LOST, SILENT, {"id": "bad"}])
     return tmp_path
 
 
@@ -145,7 +145,7 @@ def test_a_ceiling_is_never_below_the_exact_score_with_the_lost_mass() -> None:
     """Whatever the calibrator, it maps the raised end, and does not fall."""
     write("dev.jsonl", "scores.jsonl")
     scored = load_scores("scores.jsonl", LABELS)
-    targets = np.array([[float(x in row["labels"]) for x in LABELS] for row in judged()])
+    targets = np.array([[float(x in row["labels"]) for x in LABELS] for row in guard_records()])
     for method in ("platt", "isotonic", "venn-abers"):
         cal = labelmass.calibration.fit(
             LABELS, scored.ids, scored.p, targets, method=method,
@@ -219,7 +219,7 @@ def test_drift_sees_verdicts_that_cannot_be_read_and_records_without_scores() ->
     write("dev.jsonl", "scores.jsonl")
     on = ("--targets", "dev.jsonl", "-t", "watch.toml")
     run("tune", "scores.jsonl", *on, "--goal", "f1", "--out", "policy.toml")
-    rows = judged(160, seed=5)
+    rows = guard_records(160, seed=5)
     write_lines("same.jsonl", rows)
     write("same.jsonl", "same-scores.jsonl")
     asked = ("--policy", "policy.toml", "--strict")

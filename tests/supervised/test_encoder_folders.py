@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from labelmass.errors import ModelError
 from labelmass.lm.encoder import TextEncoder
-from training.tiny import tokenizer
+from training.tiny_model import tokenizer
 
 SMALL: dict[str, Any] = {
     "vocab_size": 400,

@@ -16,7 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from helpers.proofs import proof
+from helpers.property_tests import property_test
 from labelmass.errors import FitError
 from labelmass.provenance import folds
 from labelmass.supervised import LabelHeads, cross_fit_heads, fit_heads
@@ -67,7 +67,7 @@ def test_hard_targets_are_the_ordinary_pipeline() -> None:
         assert heads(x)[:, at] == pytest.approx(expected, abs=1e-5)
 
 
-@proof(15)
+@property_test(15)
 @given(st.integers(0, 2**31), st.sampled_from([1e-3, 0.1, 10.0]))
 def test_a_line_is_the_least_soft_cross_entropy(seed: int, strength: float) -> None:
     draw = np.random.default_rng(seed)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.proofs import proof
+from helpers.property_tests import property_test
 from labelmass.targets import Votes, dawid_skene, majority, shares
 
 # 40 records, annotators a to e, "-" where one did not see the record. The numbers below are what
@@ -78,7 +78,7 @@ def slow_steps(rows: list[str], steps: int) -> tuple[list[float], list[float]]:
     return true, likelihoods
 
 
-@proof(25)
+@property_test(25)
 @given(st.integers(0, 10**9))
 def test_dawid_skene_is_the_slow_em(seed: int) -> None:
     draw = np.random.default_rng(seed)

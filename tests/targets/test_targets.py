@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.proofs import proof
+from helpers.property_tests import property_test
 from labelmass.errors import LabelMassError, RecordError
 from labelmass.targets import Targets
 
@@ -169,7 +169,7 @@ def test_declarations_are_checked() -> None:
         Targets.from_records(one, LABELS, none="joy")
 
 
-@proof(60)
+@property_test(60)
 @given(st.lists(st.lists(st.lists(st.sampled_from([*LABELS, "love", "neutral"])), min_size=1)))
 def test_shares_are_counts_over_counts(people: list[list[list[str]]]) -> None:
     records = [{"id": at, "annotators": votes} for at, votes in enumerate(people)]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.proofs import proof
+from helpers.property_tests import property_test
 from labelmass.answers.automaton import ByteAutomaton
 from labelmass.errors import TaskError
 from labelmass.task.formats import (
@@ -46,7 +46,7 @@ def automaton(fmt: AnswerFormat, labels: list[str]) -> ByteAutomaton:
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-@proof(60)
+@property_test(60)
 @given(names=NAMES, data=st.data())
 def test_what_is_written_is_read_back(kind: str, names: list[str], data: st.DataObject) -> None:
     fmt = FORMATS[kind]
@@ -68,7 +68,7 @@ def test_what_is_written_is_read_back(kind: str, names: list[str], data: st.Data
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-@proof(150)
+@property_test(150)
 @given(data=st.data())
 def test_a_strict_format_reads_what_its_regular_expression_does(
     kind: str, data: st.DataObject

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.proofs import proof
+from helpers.property_tests import property_test
 from labelmass.answers.automaton import DONE, ByteAutomaton
 from labelmass.errors import TaskError
 from labelmass.task import Task
@@ -129,7 +129,7 @@ STRINGS = st.text(st.sampled_from("abé爱😀'\"\\ ,]-"), min_size=1, max_size=
 NAMES = st.lists(STRINGS.filter(bool), min_size=1, max_size=4, unique=True)
 
 
-@proof(150)
+@property_test(150)
 @given(
     names=NAMES,
     key=STRINGS.filter(bool),
@@ -166,7 +166,7 @@ FORMATS = [
 ]
 
 
-@proof(300)
+@property_test(300)
 @given(
     fmt=st.sampled_from(FORMATS),
     names=st.lists(

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import labelmass
-from helpers.proofs import proof
+from helpers.property_tests import property_test
 from labelmass._text import canonical
 from labelmass.answers.automaton import ByteAutomaton
 from labelmass.calibration import fit
@@ -61,7 +61,7 @@ def test_a_label_in_another_form_than_the_model_writes(form: str) -> None:
         assert result[NFC] == result[NFD] and result.pair(NFC, "joy") == result.pair(NFD, "joy")
 
 
-@proof(30)
+@property_test(30)
 @given(forms=st.lists(FORMS, min_size=5, max_size=5), other=FORMS)
 def test_numbers_do_not_depend_on_the_form(forms: list[str], other: str) -> None:
     """Names, gold and annotators, each in a form of its own, against all of them in NFC."""
@@ -80,7 +80,7 @@ def test_numbers_do_not_depend_on_the_form(forms: list[str], other: str) -> None
     np.testing.assert_array_equal(found.shares, clean.shares)
 
 
-@proof(60)
+@property_test(60)
 @given(
     names=st.lists(st.text("aé\u0301e, ", min_size=1, max_size=4), min_size=1, max_size=4),
     form=st.sampled_from([comma_list(), json_list(), comma_list(ignore_case=True)]),

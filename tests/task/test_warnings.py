@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import labelmass
 from conftest import TASK, mood_model
-from helpers.proofs import proof
+from helpers.property_tests import property_test
 from labelmass import LabelMassWarning
 from labelmass.task import Task, presets
 
@@ -94,7 +94,7 @@ def test_which_labels_are_shown(labels: list[str], instruction: str, shown: list
     assert [all(repr(label) in one for label in unseen) for one in found] == [True] * bool(unseen)
 
 
-@proof(60)
+@property_test(60)
 @given(
     labels=st.lists(st.text("ab1 é", min_size=1, max_size=4), min_size=1, max_size=4, unique=True),
     kind=st.sampled_from(["json", "comma", "guard", "polysyndeton"]),

@@ -10,7 +10,7 @@ from labelmass.lm.tokenizer import HFTokenizer
 from labelmass.training import Settings
 from labelmass.training.dataset import Dataset
 from labelmass.training.examples import Examples
-from training.tiny import people, task, tokenizer
+from training.tiny_model import annotated, task, tokenizer
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def made(
 @pytest.mark.parametrize("alone", [0, 1, 7])
 def test_a_group_is_on_one_side_whole(words: HFTokenizer, alone: int) -> None:
     """Also where some records say none: these stand alone."""
-    rows = [{**row, "group": f"g{i // 4}"} for i, row in enumerate(people(40))]
+    rows = [{**row, "group": f"g{i // 4}"} for i, row in enumerate(annotated(40))]
     for row in rows[:alone]:
         del row["group"]
     found = made(rows, words)
@@ -40,7 +40,7 @@ def test_a_group_is_on_one_side_whole(words: HFTokenizer, alone: int) -> None:
 
 
 def test_a_text_is_on_one_side_whatever_its_id(words: HFTokenizer) -> None:
-    rows = [{**row, "id": i} for i, row in enumerate([*people(), *people()])]
+    rows = [{**row, "id": i} for i, row in enumerate([*annotated(), *annotated()])]
     found = made(rows, words)
     assert not {record.digest for record, _ in found.pairs} & {r.digest for r in found.dev}
     assert all("validated on" in why for _, why in found.skipped) and found.skipped
@@ -64,7 +64,7 @@ MALFORMED: list[dict[str, Any]] = [
 def test_a_record_whose_labels_are_no_labels_is_left_out(
     words: HFTokenizer, said: dict[str, Any]
 ) -> None:
-    found = made([*people(), {"id": "bad", "text": "happy", **said}], words)
+    found = made([*annotated(), {"id": "bad", "text": "happy", **said}], words)
     ((name, why),) = found.skipped
     assert name == "bad" and next(reversed(said)).removesuffix("_ids") in why
     assert len(found.pairs) + len(found.dev) == 16
@@ -72,7 +72,7 @@ def test_a_record_whose_labels_are_no_labels_is_left_out(
 
 def test_a_record_to_validate_on_must_leave_room_for_an_answer(words: HFTokenizer) -> None:
     long = {"id": "long", "text": "@" * 300, "labels": ["joy"]}
-    found = made(people(), words, [{"id": "d", "text": "happy", "labels": ["joy"]}, long])
+    found = made(annotated(), words, [{"id": "d", "text": "happy", "labels": ["joy"]}, long])
     assert [record.id for record in found.dev] == ["d"]
     ((name, why),) = found.skipped
     assert name == "long" and "too long" in why and "256" in why
@@ -91,6 +91,6 @@ def test_all_that_people_said_of_what_is_validated_on_is_in_its_digest(
     words: HFTokenizer, other: dict[str, Any]
 ) -> None:
     one = {"id": "d", "text": "happy", "annotators": [["joy"], []]}
-    digests = [made(people(), words, [row]).digest()["dev"] for row in (one, {**one, **other})]
+    digests = [made(annotated(), words, [row]).digest()["dev"] for row in (one, {**one, **other})]
     assert digests[0] != digests[1]
-    assert made(people(), words, [dict(one)]).digest()["dev"] == digests[0]
+    assert made(annotated(), words, [dict(one)]).digest()["dev"] == digests[0]

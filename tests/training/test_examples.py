@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.utils.class_weight import compute_sample_weight
 
-from helpers.proofs import proof
+from helpers.property_tests import property_test
 from labelmass.answers.boundary import Joint
 from labelmass.errors import RecordError
 from labelmass.lm.tokenizer import HFTokenizer
@@ -20,7 +20,7 @@ from labelmass.training import Settings
 from labelmass.training.balance import inverse_frequency
 from labelmass.training.batches import deal
 from labelmass.training.examples import Example, Examples
-from training.tiny import task, tokenizer
+from training.tiny_model import task, tokenizer
 
 LABELS = ("joy", "fear", "joyful")
 
@@ -117,7 +117,7 @@ def test_every_annotator_is_learnt_once_before_any_twice(words: HFTokenizer) -> 
     assert examples(words, Settings(answers="gold")).read(majority).votes == (("joy",),)
 
 
-@proof(50)
+@property_test(50)
 @given(st.lists(st.sets(st.sampled_from(LABELS)), min_size=1, max_size=6), st.integers(0, 9))
 def test_orders_change_and_sets_do_not(votes: list[set[str]], seed: int) -> None:
     fixed = Settings(seed=seed)
@@ -174,7 +174,7 @@ def test_what_cannot_be_learnt_is_told(
         examples(words, **keys).read(record(**fields))
 
 
-@proof(50)
+@property_test(50)
 @given(st.lists(st.sampled_from(LABELS), min_size=1, max_size=30))
 def test_one_label_each_weighs_as_in_scikit_learn(labels: list[str]) -> None:
     found = inverse_frequency([{(label,): 1.0} for label in labels])
@@ -188,7 +188,7 @@ def test_a_record_weighs_as_its_answers_do() -> None:
     assert found == pytest.approx([3 * w / sum(weights) for w in weights])
 
 
-@proof(50)
+@property_test(50)
 @given(
     st.lists(st.integers(1, 300), min_size=1, max_size=400), st.integers(1, 9), st.integers(0, 5)
 )

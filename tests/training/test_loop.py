@@ -14,7 +14,7 @@ from labelmass.errors import LabelMassError
 from labelmass.training import Settings, loop, train
 from labelmass.training.batches import IGNORED
 from labelmass.training.loss import answer_nll
-from training.tiny import people, save_base, task
+from training.tiny_model import annotated, save_base, task
 
 ONCE = Settings(full=True, rate=1e-2, epochs=1, batch_size=16, dev_share=0.0, answers="gold")
 
@@ -33,7 +33,7 @@ def test_a_loss_that_is_no_number_ends_it(
 
     monkeypatch.setattr(loop, "answer_nll", broken)
     with pytest.raises(LabelMassError, match=r"the loss of step 1 is \w+: lower --learning-rate"):
-        train(people(), task(), base, out=tmp_path / "out", settings=ONCE)
+        train(annotated(), task(), base, out=tmp_path / "out", settings=ONCE)
 
 
 def test_the_gradient_is_that_of_nats_a_token(
@@ -60,14 +60,14 @@ def test_the_gradient_is_that_of_nats_a_token(
 
     monkeypatch.setattr(loop, "answer_nll", watched)
     monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", clipped)
-    train(people(), task(), base, out=tmp_path / "out", settings=ONCE)
+    train(annotated(), task(), base, out=tmp_path / "out", settings=ONCE)
     assert len(found) == 1
     assert found == pytest.approx(expected, rel=1e-5)
 
 
 def test_weight_decay_makes_weights_smaller(base: str, tmp_path: Path) -> None:
     def size(name: str, settings: Settings) -> float:
-        train(people(), task(), base, out=tmp_path / name, settings=settings)
+        train(annotated(), task(), base, out=tmp_path / name, settings=settings)
         weights = load_file(tmp_path / name / "model.safetensors")
         return float(sum(weight.square().sum() for weight in weights.values()))
 
@@ -85,7 +85,9 @@ def test_autocast_is_on_where_it_is_asked_for(
         return answer_nll(network, batch)
 
     monkeypatch.setattr(loop, "answer_nll", watched)
-    train(people(), task(), base, out=tmp_path / "out", settings=replace(ONCE, autocast=autocast))
+    train(
+        annotated(), task(), base, out=tmp_path / "out", settings=replace(ONCE, autocast=autocast)
+    )
     assert [on for on, _ in seen] == [autocast]
     if autocast:
         assert seen[0][1] is torch.bfloat16

@@ -10,7 +10,7 @@ import transformers
 
 from labelmass.training.batches import IGNORED, collate
 from labelmass.training.loss import answer_nll
-from training.tiny import save_base
+from training.tiny_model import save_base
 
 PAIRS = [([5, 6, 7, 8, 9], [10, 11, 2]), ([5, 9], [12, 2]), ([7] * 9, [2]), ([8] * 4, [3, 4, 5, 2])]
 

@@ -16,7 +16,7 @@ import labelmass
 from labelmass.errors import LabelMassError, ModelError
 from labelmass.lm.adapted import read_note, trained_on
 from labelmass.training import Settings, Trained, train
-from training.tiny import MEANT, people, save_base, task
+from training.tiny_model import MEANT, annotated, save_base, task
 
 LEARN = Settings(
     full=True, rate=3e-3, epochs=40, patience=40, dev_share=0.0, answers="gold", batch_size=8
@@ -33,20 +33,20 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> str:
 def tuned(base: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An adapter, finished."""
     folder = tmp_path_factory.mktemp("tuned") / "moods"
-    train(people(), task(), base, out=folder, settings=SHORT)
+    train(annotated(), task(), base, out=folder, settings=SHORT)
     return folder
 
 
 def test_a_tiny_model_learns_every_answer(base: str, tmp_path: Path) -> None:
-    found = train(people(), task(), base, out=tmp_path / "out", settings=LEARN)
+    found = train(annotated(), task(), base, out=tmp_path / "out", settings=LEARN)
     assert found.finished and found.epochs[-1].loss < 0.1 < found.epochs[0].loss
     model = labelmass.load(str(tmp_path / "out"))
     assert model.name == "out (fine-tuned base)"
     plain = labelmass.load(base)
     assert model.tokenizer.fingerprint == plain.tokenizer.fingerprint
     assert model.tokenizer.end_ids == plain.tokenizer.end_ids
-    results = labelmass.score(people(), task(), model, keep_trees=True)
-    for one, result in zip(people(), results, strict=True):
+    results = labelmass.score(annotated(), task(), model, keep_trees=True)
+    for one, result in zip(annotated(), results, strict=True):
         assert result.tree.greedy_text == (", ".join(one["labels"]) or "none")
         for label in task().label_names:
             assert result[label].p == pytest.approx(float(label in one["labels"]), abs=0.1)
@@ -119,10 +119,10 @@ def test_shares_of_one_label_weigh_as_the_annotators_they_sum_up(
 def test_a_stopped_training_gives_the_same_weights(base: str, tmp_path: Path, full: bool) -> None:
     settings = Settings(**SHORT.to_dict() | {"full": full})
     whole, parts = tmp_path / "whole", tmp_path / "parts"
-    straight = train(people(), task(), base, out=whole, settings=settings)
+    straight = train(annotated(), task(), base, out=whole, settings=settings)
 
     def again(**options: Any) -> Trained:
-        return train(people(), task(), base, out=parts, settings=settings, **options)
+        return train(annotated(), task(), base, out=parts, settings=settings, **options)
 
     def kill(progress: Any, steps: int, doing: str) -> None:
         if progress.step == 5:
@@ -131,7 +131,7 @@ def test_a_stopped_training_gives_the_same_weights(base: str, tmp_path: Path, fu
     asked = iter([False, False, True])
     first = again(stop=lambda: next(asked))
     assert not first.finished and first.steps == 2
-    rows = people()
+    rows = annotated()
     for other, told in (
         ([{**rows[0], "text": "new"}, *rows[1:]], r": \d+ gone, \d+ new"),
         (rows[::-1], "the same texts in another order, or with other answers"),
@@ -166,7 +166,7 @@ def test_an_adapter_scores_as_its_merged_weights_and_as_itself(
     from labelmass.lm.transformers import TransformersModel
 
     model = labelmass.load(str(tuned))
-    texts = [row["text"] for row in people()]
+    texts = [row["text"] for row in annotated()]
     p = labelmass.score(texts, task(), model, tolerance=1e-4).to_numpy()
     plain = labelmass.load(base)
     assert np.abs(p - labelmass.score(texts, task(), plain, tolerance=1e-4).to_numpy()).max() > 0.01
@@ -218,7 +218,7 @@ def test_the_folder_says_what_it_is(base: str, tuned: Path) -> None:
 
 def test_the_fingerprint_is_of_base_and_adapter(base: str, tuned: Path, tmp_path: Path) -> None:
     other = train(
-        people(),
+        annotated(),
         task(),
         base,
         out=tmp_path / "o",
@@ -229,7 +229,7 @@ def test_the_fingerprint_is_of_base_and_adapter(base: str, tuned: Path, tmp_path
 
 
 def test_an_adapter_on_an_adapter(tuned: Path, tmp_path: Path) -> None:
-    further = train(people(), task(), str(tuned), out=tmp_path / "more", settings=SHORT)
+    further = train(annotated(), task(), str(tuned), out=tmp_path / "more", settings=SHORT)
     assert (
         further.epochs[0].loss
         < json.loads((tuned / "labelmass.json").read_text())["result"]["epochs"][0]["loss"]
@@ -239,7 +239,7 @@ def test_an_adapter_on_an_adapter(tuned: Path, tmp_path: Path) -> None:
 
 
 def test_what_its_base_was_trained_on_counts_as_its_own(tuned: Path, tmp_path: Path) -> None:
-    others = [{**row, "text": f"{row['text']}!"} for row in people()]
+    others = [{**row, "text": f"{row['text']}!"} for row in annotated()]
     for full in (False, True):
         settings = Settings(**SHORT.to_dict() | {"full": full, "epochs": 1})
         out = tmp_path / str(full)
@@ -253,7 +253,7 @@ def test_a_folder_called_as_a_built_in_model_is_not_taken_for_one(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(LabelMassError, match="smollm2 is the name of a built-in model"):
-        train(people(), task(), base, out="smollm2", settings=SHORT)
+        train(annotated(), task(), base, out="smollm2", settings=SHORT)
     shutil.copytree(tuned, "smollm2")
     assert read_note("smollm2") is None
     assert read_note(tmp_path / "smollm2") is not None
@@ -261,7 +261,7 @@ def test_a_folder_called_as_a_built_in_model_is_not_taken_for_one(
 
 def test_another_base_is_refused(tmp_path: Path) -> None:
     base = save_base(tmp_path / "base")
-    train(people(), task(), str(base), out=tmp_path / "out", settings=SHORT)
+    train(annotated(), task(), str(base), out=tmp_path / "out", settings=SHORT)
     former = labelmass.load(str(base)).fingerprint
     save_base(base, seed=9)
     with pytest.raises(ModelError, match=rf"{former}.*{labelmass.load(str(base)).fingerprint}"):
@@ -278,31 +278,31 @@ def test_without_peft_the_command_that_helps(
     with pytest.raises(ModelError, match=r"pip install 'labelmass\[train\]'"):
         labelmass.load(str(tuned))
     with pytest.raises(ModelError, match=r"pip install 'labelmass\[train\]'"):
-        train(people(), task(), base, out=tmp_path / "out")
+        train(annotated(), task(), base, out=tmp_path / "out")
 
 
 def test_another_training_in_the_folder_is_refused_by_what_differs(
     base: str, tuned: Path, tmp_path: Path
 ) -> None:
     def again(**changed: Any) -> Trained:
-        usual = {"data": people(), "task": task(), "model": base, "settings": SHORT}
+        usual = {"data": annotated(), "task": task(), "model": base, "settings": SHORT}
         return train(**usual | changed, out=tuned)
 
     with pytest.raises(LabelMassError, match=r"settings\.rank was 16, now 4"):
         again(settings=Settings(**SHORT.to_dict() | {"rank": 4}))
     with pytest.raises(LabelMassError, match=r"records learnt: 1 gone, 0 new"):
-        again(data=people(15))
+        again(data=annotated(15))
     with pytest.raises(LabelMassError, match=r"task\.instruction was"):
         again(task=task(instruction="Which?"))
     with pytest.raises(LabelMassError, match=r"base\.fingerprint was"):
         again(model=str(save_base(tmp_path / "base", seed=8)))
     with pytest.raises(LabelMassError, match="other files"):
-        train(people(), task(), base, out=Path(base))
+        train(annotated(), task(), base, out=Path(base))
 
 
 def test_records_that_are_left_out_are_told(base: str, tmp_path: Path) -> None:
     rows: list[Any] = [
-        *people(8),
+        *annotated(8),
         {"id": "empty", "text": " ", "labels": []},
         {"id": "blank", "text": "sad 5", "labels": ["fear"], "unknown": ["joy"]},
         {"id": "odd", "text": "sad 6", "labels": ["anger"]},
@@ -329,8 +329,8 @@ def test_records_that_are_left_out_are_told(base: str, tmp_path: Path) -> None:
 
 
 def test_it_ends_when_validation_gets_no_better(base: str, tmp_path: Path) -> None:
-    wrong = [{**row, "labels": ["joyful"]} for row in people(4)]
-    right = [{**row, "id": f"x{i}", "text": f"{row['text']}0"} for i, row in enumerate(people())]
+    wrong = [{**row, "labels": ["joyful"]} for row in annotated(4)]
+    right = [{**row, "id": f"x{i}", "text": f"{row['text']}0"} for i, row in enumerate(annotated())]
     settings = Settings(**LEARN.to_dict() | {"patience": 3, "tolerance": 0.001})
     found = train(right, task(), base, out=tmp_path / "out", dev=wrong, settings=settings)
     validations = [e.validation for e in found.epochs]
@@ -359,20 +359,22 @@ def test_the_meanings_are_those_of_the_task() -> None:
 
 def test_weights_of_half_the_size(base: str, tmp_path: Path) -> None:
     out = str(
-        train(people(), task(), base, out=tmp_path / "out", settings=SHORT, dtype="bfloat16").folder
+        train(
+            annotated(), task(), base, out=tmp_path / "out", settings=SHORT, dtype="bfloat16"
+        ).folder
     )
     assert labelmass.load(out).dtype == "float32"  # as everything on a CPU, unless asked
     p, q = (
-        labelmass.score(people(), task(), labelmass.load(out, dtype=dtype)).to_numpy()
+        labelmass.score(annotated(), task(), labelmass.load(out, dtype=dtype)).to_numpy()
         for dtype in ("float32", "bfloat16")
     )
     np.testing.assert_allclose(p, q, atol=0.05)
     weights = load_file(tmp_path / "out" / "adapter_model.safetensors")
     assert {weight.dtype for weight in weights.values()} == {torch.float32}
     with pytest.raises(LabelMassError, match="float16 overflows"):
-        train(people(), task(), base, out=tmp_path / "no", dtype="float16")
+        train(annotated(), task(), base, out=tmp_path / "no", dtype="float16")
     half = labelmass.load(base, dtype="float16")
     half.network.save_pretrained(tmp_path / "half")
     half.tokenizer.save(tmp_path / "half")
     with pytest.raises(LabelMassError, match="half is in float16"):  # as its weights are
-        train(people(), task(), str(tmp_path / "half"), out=tmp_path / "no", device="auto")
+        train(annotated(), task(), str(tmp_path / "half"), out=tmp_path / "no", device="auto")

@@ -10,8 +10,8 @@ import pytest
 
 import labelmass
 from conftest import TASK, mood_model
-from helpers.guards import guard_model, guard_task, judged
-from helpers.levels import level_model, people
+from helpers.annotated_records import annotated, level_model
+from helpers.scripted_guard import guard_model, guard_records, guard_task
 from labelmass.answers.search import Budget
 from labelmass.scores import Result, Scores
 from labelmass.targets import targets_of
@@ -71,7 +71,7 @@ def masses(scores: Scores) -> dict[str, Any]:
 
 @pytest.mark.parametrize("ending", ["jsonl", "csv", "parquet"])
 def test_what_is_saved_again_is_what_was_saved(tmp_path: Path, ending: str) -> None:
-    records = judged(12)
+    records = guard_records(12)
     first = labelmass.score(records, guard_task(), guard_model(), budget=Budget(nodes=3))
     assert np.any(first.estimates.missed) and not np.isnan(first.verdict).all()  # type: ignore[arg-type]
     before = first
@@ -90,7 +90,7 @@ def test_what_is_saved_again_is_what_was_saved(tmp_path: Path, ending: str) -> N
 
 
 def test_a_guard_fails_closed_after_a_file_as_before(tmp_path: Path) -> None:
-    task, records = guard_task(), judged(160)
+    task, records = guard_task(), guard_records(160)
     scores = labelmass.score(records, task, guard_model())
     targets = targets_of(task, [Record.from_dict(one, 1) for one in records])
     calibrator = labelmass.calibrate(scores, targets, hold_out=0.5).calibrator
@@ -120,7 +120,7 @@ def test_what_is_drawn_is_never_certified(tmp_path: Path, mood: Task, ending: st
 
 
 def test_what_missed_the_tolerance_is_counted_from_a_file_too(tmp_path: Path) -> None:
-    task, records = Task.from_toml(TASK), people(20)
+    task, records = Task.from_toml(TASK), annotated(20)
     scores = labelmass.score(records, task, level_model(), budget=Budget(nodes=1))
     targets = targets_of(task, [Record.from_dict(one, 1) for one in records], "majority")
     wanted = labelmass.evaluate(scores, targets, ["brier"], draws=0).methods["any-place"].missed
@@ -142,7 +142,7 @@ def test_failures_alone_can_be_read_back(tmp_path: Path, mood: Task) -> None:
 
 
 def test_scores_go_through_the_calibrator_of_their_method(mood: Task) -> None:
-    task, records = mood, people(60)
+    task, records = mood, annotated(60)
     both = labelmass.score(records, task, level_model(), methods=["hard", "any-place"])
     targets = targets_of(task, [Record.from_dict(one, 1) for one in records], "majority")
     calibrator = labelmass.calibrate(both.select("any-place"), targets).calibrator

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.proofs import proof
+from helpers.property_tests import property_test
 from labelmass._text import canonical, caseless, find, nearest, quoted
 
 TEXTS = st.text(st.sampled_from("aeéÉůß가ﬁK\u0301\u030a\u0345 "), max_size=6)
 
 
-@proof(100)
+@property_test(100)
 @given(text=TEXTS, other=TEXTS)
 def test_texts_are_equal_when_their_unicode_forms_are(text: str, other: str) -> None:
     same = unicodedata.normalize("NFD", text) == unicodedata.normalize("NFD", other)
@@ -25,7 +25,7 @@ def test_texts_are_equal_when_their_unicode_forms_are(text: str, other: str) -> 
     assert caseless(unicodedata.normalize("NFD", text)) == caseless(text)
 
 
-@proof(100)
+@property_test(100)
 @given(names=st.lists(TEXTS, max_size=4), data=st.data())
 def test_a_name_is_found_in_any_form(names: list[str], data: st.DataObject) -> None:
     wanted = data.draw(st.sampled_from(names) if names else TEXTS)

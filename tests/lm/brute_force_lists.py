@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from lm.naive import full_row
+from lm.full_passes import full_row
 
 RARE = 1e-7
 """Tokens below this probability are not looked at: what they write is open."""

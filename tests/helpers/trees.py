@@ -16,7 +16,7 @@ from labelmass.task.formats import AnswerFormat
 EVERYTHING = Needs(tree=True, tries=None, min_mass=0.01, top=64)
 
 
-def grow(
+def build_tree(
     model: ScriptedLanguageModel,
     fmt: AnswerFormat,
     labels: list[str],

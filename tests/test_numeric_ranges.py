@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import labelmass
 from conftest import mood_model
-from helpers.proofs import proof
+from helpers.property_tests import property_test
 from labelmass import Budget, LabelMassError, Task
 from labelmass._ranges import BETWEEN, COUNT, NOT_NEGATIVE, PART, POSITIVE, SEED, SHARE, Range
 from labelmass.datasets.splits import kept_split, split_records
@@ -30,7 +30,7 @@ from labelmass.workflows.tuning import ThresholdObjective
 NUMBERS = st.floats() | st.integers(-3, 3) | st.sampled_from([0.0, 1.0, math.nan, math.inf])
 
 
-@proof(100)
+@property_test(100)
 @given(
     value=NUMBERS,
     low=st.none() | st.integers(-2, 1),

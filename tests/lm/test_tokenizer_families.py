@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from helpers.proofs import LONG
+from helpers.property_tests import LONG
 from labelmass.answers.readings import Readings
 from labelmass.answers.search import Budget, Needs
 from labelmass.answers.tree import LUMP, AnswerTree, Status
@@ -23,9 +23,9 @@ from labelmass.lm.tokenizer import HFTokenizer
 from labelmass.lm.transformers import TransformersModel
 from labelmass.scoring.explorer import Explored, Explorer
 from labelmass.task import Record, Task
-from lm.listing import EMPTY, Listing, enumerate_listing
-from lm.naive import full_row
-from lm.zoo import BLANK, FAMILIES, Family, family, network
+from lm.brute_force_lists import EMPTY, Listing, enumerate_listing
+from lm.full_passes import full_row
+from lm.tokenizer_families import BLANK, FAMILIES, Family, family, network
 
 HEAD = "Moods: {label_names}"
 OPENING = b'{"label": ['

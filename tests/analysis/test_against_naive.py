@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from scipy.stats import kendalltau
 
 from analysis import naive
-from analysis.listing import everything
-from helpers.brute import random_script
-from helpers.proofs import proof
+from analysis.scripted_lists import everything
+from helpers.brute_force import random_script
+from helpers.property_tests import property_test
 from labelmass.analysis import Answer, Item, Kind, Share, diagnose, read_answer
 from labelmass.lm.scripted import ScriptedLanguageModel
 from labelmass.task.formats import comma_list
@@ -58,7 +58,7 @@ def on_format(seed: str, rng: random.Random):
     return script
 
 
-@proof(60)
+@property_test(60)
 @given(st.integers(0, 10**9))
 def test_what_is_read_of_a_tree(seed: int) -> None:
     (item,), (slow,) = random_answers(seed, 1)
@@ -74,7 +74,7 @@ def test_what_is_read_of_a_tree(seed: int) -> None:
         assert p == pytest.approx(list(step.p.values()), abs=1e-9)
 
 
-@proof(15)
+@property_test(15)
 @given(st.integers(0, 10**9))
 def test_analyses(seed: int) -> None:
     items, slow = random_answers(seed, 12)

@@ -14,7 +14,7 @@ from labelmass.lm.masked import Masked
 from labelmass.lm.runs import NONE, Run
 from labelmass.lm.split import Split
 from labelmass.lm.transformers import TransformersModel
-from lm.naive import asks_of, worst
+from lm.full_passes import asks_of, worst
 from lm.test_architectures import BASE, CASES, VOCABULARY, network, wrapped
 
 IDS = np.arange(VOCABULARY)

@@ -15,19 +15,19 @@ from scipy.stats import binomtest
 
 import labelmass
 from conftest import TASK
-from helpers import guards
+from helpers import scripted_guard
+from helpers.annotated_records import annotated
 from helpers.commands import run as command
-from helpers.guards import judged
-from helpers.levels import people
-from helpers.proofs import proof
+from helpers.property_tests import property_test
+from helpers.scripted_guard import guard_records
 from labelmass.calibration import Calibrator
 from labelmass.decisions import Policy, Rule, decide
 from labelmass.errors import FitError, LabelMassError
 from labelmass.reporting import Gathered, draw, explorers, gather, page
 from labelmass.reporting.explorer import Saving
 from labelmass.reporting.rates import Share, rates
-from reporting.markup import data, read
 from reporting.runs import make_run, named
+from reporting.strict_html import data, read
 
 
 @pytest.mark.parametrize(("part", "whole"), [(0, 5), (5, 5), (3, 17), (120, 997)])
@@ -40,7 +40,7 @@ def test_the_interval_of_a_share_is_wilsons(part: int, whole: int) -> None:
 SCORES = st.one_of(st.sampled_from([0.0, 0.3, 0.5, 1.0]), st.floats(0, 1))
 
 
-@proof(100)
+@property_test(100)
 @given(
     rows=st.lists(
         st.tuples(SCORES, SCORES, SCORES, st.sampled_from([0.0, 1.0, math.nan])), min_size=1
@@ -117,7 +117,7 @@ def test_the_numbers_flatter_where_the_policy_was_tuned(
     assert one.rates.actions == done.counts
     assert all(rule.guarantee and rule.guarantee.text in said(gathered, policy)
                for rule in policy.rules.values())  # fmt: skip
-    rows = people()[:80]
+    rows = annotated()[:80]
     (levels_run.parent / "some.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     other = tune(levels_run, tmp_path / "o.json", targets="some.jsonl")
     ((one,),) = (found.values() for found in explorers([gathered], other))
@@ -188,7 +188,7 @@ def test_scores_go_through_the_calibrator_of_the_policy(
 
 def test_a_policy_is_tried_on_the_model_it_is_for(tmp_path: Path) -> None:
     models = [named("one"), named("two")]
-    made = make_run(tmp_path, TASK, people(40), models, "--method", "any-place")
+    made = make_run(tmp_path, TASK, annotated(40), models, "--method", "any-place")
     made_run = gather(made)
     policy = explorers([made_run])[0]["two"].policy
     assert set(explorers([made_run])[0]) == {"one", "two"}
@@ -197,9 +197,12 @@ def test_a_policy_is_tried_on_the_model_it_is_for(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("normalise", ["raw", "on-format", "masked"])
 def test_a_guards_verdicts_count_as_in_decide(normalise: str, tmp_path: Path) -> None:
-    rows = [*judged(60), guards.record("silent", safe=100, one=20, lost=0, labels=[])]
+    rows = [
+        *guard_records(60),
+        scripted_guard.record("silent", safe=100, one=20, lost=0, labels=[]),
+    ]
     made = make_run(
-        tmp_path, guards.TASK, rows, [guards.guard_model()],
+        tmp_path, scripted_guard.TASK, rows, [scripted_guard.guard_model()],
         "--method", "any-place,hard", "--normalise", normalise,
     )  # fmt: skip
     made_run = gather(made)
@@ -208,7 +211,11 @@ def test_a_guards_verdicts_count_as_in_decide(normalise: str, tmp_path: Path) ->
     assert one.rates.actions == found.counts
     assert found.unreadable.any() and found.no_verdict.any()
     exact = labelmass.score(
-        rows, guards.guard_task(), guards.guard_model(), normalise=normalise, policy=one.policy
+        rows,
+        scripted_guard.guard_task(),
+        scripted_guard.guard_model(),
+        normalise=normalise,
+        policy=one.policy,
     )
     counts = Counter(result.decisions["action"] for result in exact)
     assert {action: n for action, n in found.counts.items() if n} == counts

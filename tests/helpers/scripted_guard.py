@@ -51,7 +51,7 @@ def guard_model() -> ScriptedLanguageModel:
     return ScriptedLanguageModel(guard_script, tokens, name="watch")
 
 
-def judged(n: int = 160, seed: int = 0) -> list[dict[str, Any]]:
+def guard_records(n: int = 160, seed: int = 0) -> list[dict[str, Any]]:
     """Records with gold labels; about a third of them is lost in part, some nearly whole."""
     draw = np.random.default_rng(seed)
     found: list[dict[str, Any]] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from helpers.growing import grow
+from helpers.trees import build_tree
 from labelmass.analysis import Answer, Item, read_answer
 from labelmass.answers.search import Budget, Needs
 from labelmass.answers.tree import AnswerTree
@@ -38,7 +38,7 @@ def tree_of(rows: Rows, stop: Mapping[tuple[str, ...], float], **format: object)
 def everything(
     model: ScriptedLanguageModel, fmt: AnswerFormat, labels: Sequence[str]
 ) -> AnswerTree:
-    return grow(model, fmt, list(labels), Budget(tolerance=0.0, nodes=10**6), ALL)
+    return build_tree(model, fmt, list(labels), Budget(tolerance=0.0, nodes=10**6), ALL)
 
 
 def answer_of(

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.proofs import proof
+from helpers.property_tests import property_test
 from labelmass.lm.full_forward import FullForward
 from labelmass.lm.limited_trees import LimitedTrees
 from labelmass.lm.masked import Masked
 from labelmass.lm.split import Split
 from labelmass.lm.transformers import TransformersModel
-from lm.naive import asks_of, worst
+from lm.full_passes import asks_of, worst
 from lm.test_architectures import VOCABULARY, network, wrapped
 from lm.test_self_check import LONG, text
 
@@ -25,7 +25,7 @@ PHI = network("Phi3", LONG)
 LENGTHS = st.lists(st.integers(58, 70) | st.integers(1, 90), min_size=1, max_size=4)
 
 
-@proof(15)
+@property_test(15)
 @given(LENGTHS, st.integers(0, 66), st.data())
 def test_rows_are_right_in_any_company(lengths: list[int], shared: int, data: Any) -> None:
     reader = wrapped(PHI, pass_tokens=data.draw(st.sampled_from([16, 100, 512])))

@@ -12,7 +12,7 @@ from scipy.optimize import minimize
 from scipy.special import expit, log_expit, logit, softmax
 
 import labelmass
-from helpers.proofs import proof
+from helpers.property_tests import property_test
 from labelmass.errors import MethodError
 from labelmass.estimators import LabelScores
 from labelmass.estimators.bradley_terry import RIDGE, strengths
@@ -122,7 +122,7 @@ def test_where_one_label_is_right_the_scores_are_shares(model: ScriptedLanguageM
     assert result.methods["binary"].p.sum() == pytest.approx(1)
 
 
-@proof(60)
+@property_test(60)
 @given(seed=st.integers(0, 10**9), n=st.integers(2, 7), referred=st.booleans())
 def test_strengths_agree_with_a_general_optimiser(seed: int, n: int, referred: bool) -> None:
     draw = np.random.default_rng(seed)

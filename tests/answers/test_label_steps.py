@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from answers.test_bounds import CASES
-from helpers.brute import next_written, random_script
-from helpers.growing import EVERYTHING, grow
-from helpers.proofs import proof
+from helpers.brute_force import next_written, random_script
+from helpers.property_tests import property_test
+from helpers.trees import EVERYTHING, build_tree
 from labelmass._types import Normalisation
 from labelmass.answers.automaton import ByteAutomaton
 from labelmass.answers.grammar import TokenGrammar, Vocabulary
@@ -46,15 +46,15 @@ class Exact:
         whole = ScriptedLanguageModel(script, tokens)
         self.fmt, self.labels = fmt, labels
         self.model = ScriptedLanguageModel(script, tokens, top_only=top_only)
-        tree = grow(whole, fmt, labels, Budget(tolerance=0.0, nodes=10**6), EVERYTHING)
+        tree = build_tree(whole, fmt, labels, Budget(tolerance=0.0, nodes=10**6), EVERYTHING)
         assert tree.greedy_end != Ending.CUT
         self.steps = [
             np.array(next_written(whole, fmt, labels, tokens_to(whole, tree, node)))
             for node in tree.steps
         ]
 
-    def grow(self, budget: Budget, needs: Needs = STEPS, kind: str = "raw") -> AnswerTree:
-        return grow(self.model, self.fmt, self.labels, budget, needs, Normalisation(kind))
+    def build_tree(self, budget: Budget, needs: Needs = STEPS, kind: str = "raw") -> AnswerTree:
+        return build_tree(self.model, self.fmt, self.labels, budget, needs, Normalisation(kind))
 
     @property
     def first(self) -> np.ndarray | None:
@@ -97,7 +97,7 @@ def width(scores: LabelScores) -> float:
 
 
 @pytest.mark.parametrize("case", CASES)
-@proof(15)
+@property_test(15)
 @given(seed=seeds, top_only=st.sampled_from([None, None, 2]))
 def test_intervals_hold_the_exact_shares_at_every_budget(
     case: str, seed: int, top_only: int | None
@@ -125,7 +125,7 @@ def test_intervals_hold_the_exact_shares_at_every_budget(
 
 
 @pytest.mark.parametrize("case", CASES)
-@proof(15)
+@property_test(15)
 @given(
     seed=seeds, tolerance=st.sampled_from([0.3, 0.05, 0.01]), relative=st.sampled_from([None, 0.2])
 )
@@ -147,7 +147,7 @@ def test_the_tolerance_is_kept(
 
 
 @pytest.mark.parametrize("case", CASES)
-@proof(15)
+@property_test(15)
 @given(seed=seeds, tolerance=st.sampled_from([0.2, 0.02]), kind=st.sampled_from(Normalisation))
 def test_other_methods_and_normalisations_move_no_number_by_more_than_the_tolerance(
     case: str, seed: int, tolerance: float, kind: Normalisation
@@ -174,7 +174,7 @@ def test_other_methods_and_normalisations_move_no_number_by_more_than_the_tolera
 
 
 @pytest.mark.parametrize("case", CASES)
-@proof(8)
+@property_test(8)
 @given(seed=seeds, top_only=st.sampled_from([None, 3]))
 def test_the_account_of_the_search_is_what_is_read_off_its_tree(
     case: str, seed: int, top_only: int | None
@@ -226,7 +226,7 @@ def test_many_labels_share_one() -> None:
     rows |= {one: {"<end>": 1.0} for one in labels}
     rows["none"] = {"<end>": 1.0}
     model = ScriptedLanguageModel(rows)
-    tree = grow(model, comma_list(blanks=""), labels, needs=ESTIMATORS["first-step"].needs)
+    tree = build_tree(model, comma_list(blanks=""), labels, needs=ESTIMATORS["first-step"].needs)
     scores = first_step(tree)
     assert scores.empty is not None and scores.empty.p == pytest.approx(0.5)
     assert scores.p == pytest.approx(np.full(40, 1 / 80))
@@ -244,9 +244,11 @@ def test_a_step_is_explored_in_few_passes_and_the_budget_counts_its_rows() -> No
 
     model = ScriptedLanguageModel(script, [*labels, *"abcdefgh", *"stuvwxyz", ", ", "none"])
     needs = ESTIMATORS["first-step"].needs
-    tree = grow(model, comma_list(blanks=""), labels, Budget(tolerance=0.01), needs)
+    tree = build_tree(model, comma_list(blanks=""), labels, Budget(tolerance=0.01), needs)
     assert tree.step_stopped == "" and width(first_step(tree)) <= 0.01
-    short = grow(model, comma_list(blanks=""), labels, Budget(tolerance=0.01, nodes=20), needs)
+    short = build_tree(
+        model, comma_list(blanks=""), labels, Budget(tolerance=0.01, nodes=20), needs
+    )
     assert short.expanded == 20
     assert short.stopped == short.step_stopped == "nodes"
     grammar = TokenGrammar(
@@ -277,7 +279,9 @@ def test_what_ends_a_step_is_recorded(budget: Budget, top_only: int | None, why:
     rows = {"": {"joy": 0.6, "jo": 0.3, "none": 0.1}, "jo": {"y": 1.0}}
     rows |= {one: {"<end>": 1.0} for one in ("joy", "none")}
     model = ScriptedLanguageModel(rows, ["fear"], top_only=top_only)
-    tree = grow(model, comma_list(blanks=""), ["joy", "fear"], budget, Needs(tree=False, shares=1))
+    tree = build_tree(
+        model, comma_list(blanks=""), ["joy", "fear"], budget, Needs(tree=False, shares=1)
+    )
     assert tree.step_stopped == why
     assert AnswerTree.from_dict(tree.to_dict()).step_stopped == why
 
@@ -288,9 +292,11 @@ def test_a_step_that_a_budget_left_with_nothing_found_may_be_anything() -> None:
     rows |= {"joy, fear": {"<end>": 1.0}, "joy, joy": {"<end>": 1.0}}
     model = ScriptedLanguageModel(rows, ["none"])
     needs = Needs(tree=False, tries=None, shares=None)
-    whole = max_over_generations(grow(model, comma_list(blanks=""), ["joy", "fear"], needs=needs))
+    whole = max_over_generations(
+        build_tree(model, comma_list(blanks=""), ["joy", "fear"], needs=needs)
+    )
     assert whole.p == pytest.approx([0.9, 0.7])
-    tree = grow(model, comma_list(blanks=""), ["joy", "fear"], Budget(nodes=4), needs)
+    tree = build_tree(model, comma_list(blanks=""), ["joy", "fear"], Budget(nodes=4), needs)
     assert tree.greedy_end == Ending.CUT and len(tree.steps) == 2
     cut = max_over_generations(tree)
     assert cut.p == pytest.approx([0.9, 0.1])  # of the step that was read
@@ -299,7 +305,7 @@ def test_a_step_that_a_budget_left_with_nothing_found_may_be_anything() -> None:
 
 def test_where_no_label_can_come_there_is_no_share() -> None:
     model = ScriptedLanguageModel({"": {"sad": 1.0}}, ["joy", "none"])
-    tree = grow(model, comma_list(blanks=""), ["joy"], needs=STEPS)
+    tree = build_tree(model, comma_list(blanks=""), ["joy"], needs=STEPS)
     assert tree.step_stopped == ""
     for method in (first_step, compare_to_none, max_over_generations):
         scores = method(tree)

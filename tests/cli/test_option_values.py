@@ -18,10 +18,10 @@ from click.testing import CliRunner, Result
 
 from conftest import TASK
 from fuzz.artefacts import OURS
-from fuzz.sources import FILES
+from fuzz.dataset_files import FILES
+from helpers.annotated_records import annotated, level_model
 from helpers.commands import run, write_lines
-from helpers.levels import level_model, people
-from helpers.proofs import LONG
+from helpers.property_tests import LONG
 from labelmass.cli import cli, walk
 from labelmass.cli.exits import Exit
 from labelmass.cli.models import ModelLoader
@@ -131,7 +131,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
         Path("texts.txt").write_text("level 3\nlevel 700\n")
         Path("rows.csv").write_text(FILES["wide-csv"]["rows.csv"])
         Path("latin.csv").write_bytes("id,text\n1,Café\n".encode("latin-1"))
-        write_lines("dev.jsonl", [row | {"chosen": ["joy"]} for row in people(24)])
+        write_lines("dev.jsonl", [row | {"chosen": ["joy"]} for row in annotated(24)])
         run("score", "dev.jsonl", *MOOD, "--keep-trees", "trees", "--out", "scores.jsonl")
         run("tune", "scores.jsonl", *JUDGED, "--goal", "f1", "--out", "policy.toml")
         shutil.copytree("trees", "compared/model")

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from fuzz.artefacts import ARTEFACTS, OURS, Artefact
 from fuzz.damage import EDITS_OF_BYTES, EDITS_OF_DATA, Edit, damaged, edited
-from fuzz.parts import Part
-from helpers.proofs import LONG
+from fuzz.file_formats import Part
+from helpers.property_tests import LONG
 from labelmass.datasets.sources import SOURCES
 
 TOTAL = 100_000 if LONG else 1_000

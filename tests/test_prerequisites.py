@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from helpers.needs import NEEDS, lacking
+from helpers.prerequisites import PREREQUISITES, missing
 
 ROOT = Path(__file__).parents[1]
-EVERYTHING = frozenset(NEEDS)
+EVERYTHING = frozenset(PREREQUISITES)
 
 
 @pytest.mark.parametrize(
-    ("markers", "here", "ci", "without", "left"),
+    ("markers", "available", "ci", "without", "expected"),
     [
         (["long", "browser"], EVERYTHING, False, [], []),
         (["long", "browser"], EVERYTHING - {"browser"}, False, [], ["browser"]),
@@ -24,14 +24,18 @@ EVERYTHING = frozenset(NEEDS)
         (["browser", "model"], EVERYTHING - {"browser"}, True, ["browser"], ["browser"]),
         (["browser"], EVERYTHING, True, ["browser"], ["browser"]),
         (["data"], EVERYTHING - {"data"}, True, [], ["data"]),  # CI does not bring it
-        (["model", "minilm"], frozenset[str](), False, [], ["model", "minilm"]),
+        (["model", "encoder"], frozenset[str](), False, [], ["model", "encoder"]),
         (["long"], frozenset[str](), False, [], []),
     ],
 )
-def test_what_is_left_out(
-    markers: list[str], here: frozenset[str], ci: bool, without: list[str], left: list[str]
+def test_which_prerequisites_leave_a_test_out(
+    markers: list[str],
+    available: frozenset[str],
+    ci: bool,
+    without: list[str],
+    expected: list[str],
 ) -> None:
-    assert lacking(markers, here, ci=ci, without=without) == left
+    assert missing(markers, available, ci=ci, without=without) == expected
 
 
 def pytest_at(tmp_path: Path, *args: str, **environment: str) -> subprocess.CompletedProcess[str]:

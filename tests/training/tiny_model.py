@@ -78,7 +78,7 @@ def task(**keys: Any) -> Task:
 MEANT = {"happy": ["joy"], "sad": ["fear"], "loud": ["fear", "joyful"], "calm": []}
 
 
-def people(count: int = 16) -> list[dict[str, Any]]:
+def annotated(count: int = 16) -> list[dict[str, Any]]:
     """Records whose word tells their labels."""
     words = list(MEANT)
     return [

@@ -14,7 +14,7 @@ from labelmass.errors import ModelError
 from labelmass.lm.encoder import TextEncoder
 from labelmass.lm.load import load
 from lm.test_encoder import save_bert
-from training.tiny import save_base
+from training.tiny_model import save_base
 
 WHOLE = "model.safetensors"
 

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conftest import mood_model
-from helpers.brute import random_script
-from helpers.growing import EVERYTHING, grow
-from helpers.proofs import proof
+from helpers.brute_force import random_script
+from helpers.property_tests import property_test
+from helpers.trees import EVERYTHING, build_tree
 from labelmass._types import Normalisation
 from labelmass.answers.search import Budget, Needs
 from labelmass.answers.tree import AnswerTree
@@ -30,14 +30,14 @@ def tree_of(seed: int, guards: bool, nodes: int = 64, **options: Any) -> AnswerT
     labels, tokens = GUARD if guards else MOODS
     model = ScriptedLanguageModel(random_script(seed, tokens, 6), tokens)
     form = guard(blanks="") if guards else comma_list()
-    return grow(model, form, labels, Budget(nodes=nodes, tolerance=1e-6), **options)
+    return build_tree(model, form, labels, Budget(nodes=nodes, tolerance=1e-6), **options)
 
 
 def as_read(data: Any) -> AnswerTree:
     return AnswerTree.from_dict(json.loads(json.dumps(data)))
 
 
-@proof(60)
+@property_test(60)
 @given(
     st.integers(0, 10**9),
     st.booleans(),
@@ -75,14 +75,14 @@ def test_whatever_was_grown_is_read_back(
     ],
 )
 def test_what_is_bent_is_named(bend: Callable[[dict[str, Any]], Any], said: str) -> None:
-    data = grow(mood_model(), comma_list(), MOODS[0], needs=EVERYTHING).to_dict()
+    data = build_tree(mood_model(), comma_list(), MOODS[0], needs=EVERYTHING).to_dict()
     bend(data)
     with pytest.raises(LabelMassError, match=f"not a saved answer tree: .*({said})"):
         as_read(data)
 
 
 def test_a_row_of_more_than_everything_is_noticed() -> None:
-    data = grow(mood_model(), comma_list(), MOODS[0], needs=EVERYTHING).to_dict()
+    data = build_tree(mood_model(), comma_list(), MOODS[0], needs=EVERYTHING).to_dict()
     data["logp"] = [p if p is None else 0.0 for p in data["logp"]]
     with pytest.raises(LabelMassError, match="sums to more than 1 over a row"):
         as_read(data)

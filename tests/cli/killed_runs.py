@@ -1,6 +1,6 @@
 """Runs that are killed with SIGKILL again and again while their input changes; see test_resuming.
 
-    python tests/cli/killing.py FIRST SEEDS
+    python tests/cli/killed_runs.py FIRST SEEDS
 
 Every run is a fork of this process, so that a hundred of them take seconds. What is wrong at the
 end raises AssertionError; the last line printed says how many were killed, and how many went on

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from evaluation.slow import Known, Rows
+from evaluation.naive_metrics import Known, Rows
 from labelmass.evaluation import Sample
 from labelmass.scores import Scores
 from labelmass.targets import Targets

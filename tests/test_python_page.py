@@ -11,8 +11,8 @@ import pytest
 
 import labelmass
 from conftest import TASK
+from helpers.annotated_records import LABELS, annotated, level_model
 from helpers.commands import write_lines
-from helpers.levels import LABELS, level_model, people
 
 PAGE = Path(__file__).parents[1] / "docs" / "python.md"
 
@@ -22,7 +22,7 @@ def test_the_pipeline_runs_as_it_is_printed(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("task.toml").write_text(TASK)
-    write_lines("dev.jsonl", people())
+    write_lines("dev.jsonl", annotated())
     block = re.findall(r"```python\n(.*?)```", PAGE.read_text(), flags=re.DOTALL)[0]
     assert len(block.strip().split("\n\n")[1].splitlines()) == 10
     names: dict[str, Any] = {"labelmass": labelmass, "model": level_model()}

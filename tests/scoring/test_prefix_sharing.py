@@ -13,8 +13,8 @@ from labelmass.lm.tokenizer import HFTokenizer
 from labelmass.lm.transformers import TransformersModel
 from labelmass.scoring.explorer import Explored, Explorer
 from labelmass.task import Record, Task
-from lm.naive import full_row
-from lm.zoo import Family, family, network
+from lm.full_passes import full_row
+from lm.tokenizer_families import Family, family, network
 
 LONG = "Name every mood of the text. " + "The soup was cold and very sad. " * 8
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.proofs import proof
+from helpers.property_tests import property_test
 from labelmass.decisions import (
     UNMET,
     Goal,
@@ -80,7 +80,7 @@ def test_who_asks_for_another_fallback_gets_it(kind: str) -> None:
 GOALS = ("recall>=0.8", "precision>=0.8", "fpr<=0.1")
 
 
-@proof(60)
+@property_test(60)
 @given(st.integers(0, 10**9), st.sampled_from(GOALS), st.sampled_from(["none", "ltt", "crc"]))
 def test_no_default_falls_open(seed: int, goal_text: str, how: str) -> None:
     """Without a promise, recall lets nothing pass and the others give nothing."""

@@ -8,7 +8,7 @@ import pytest
 from labelmass.lm.encoder import TextEncoder
 from labelmass.supervised import Sentences, fit_heads
 
-pytestmark = pytest.mark.minilm
+pytestmark = pytest.mark.encoder
 
 CATS = ["A cat sits on the mat.", "The kitten sleeps on a rug.", "Our cat chased a mouse."]
 BANKS = ["The bank raised its rates.", "Shares fell after the report.", "Inflation is slowing."]

