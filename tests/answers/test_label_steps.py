@@ -104,7 +104,7 @@ def test_intervals_hold_the_exact_shares_at_every_budget(
 ) -> None:
     exact, before = Exact(case, seed, top_only), None
     for nodes in [1, 2, 3, 5, 9, 17, 40, 10_000]:
-        tree = exact.grow(Budget(tolerance=0.0, nodes=nodes))
+        tree = exact.build_tree(Budget(tolerance=0.0, nodes=nodes))
         first, largest = first_step(tree), max_over_generations(tree)
         holds(first, exact.first)
         holds(largest, exact.largest)
@@ -134,7 +134,7 @@ def test_the_tolerance_is_kept(
 ) -> None:
     exact = Exact(case, seed)
     budget = Budget(tolerance=tolerance, relative=relative)
-    tree = exact.grow(budget)
+    tree = exact.build_tree(budget)
     assert tree.step_stopped == ""
     read = [first_step, max_over_generations, *([compare_to_none] if tree.has_none else [])]
     for method in read:
@@ -155,7 +155,7 @@ def test_other_methods_and_normalisations_move_no_number_by_more_than_the_tolera
     exact = Exact(case, seed)
     budget = Budget(tolerance=tolerance)
     of_answer = [one for one in ESTIMATORS.values() if one.questions is no_questions]
-    together = exact.grow(budget, needs_of(of_answer), kind)
+    together = exact.build_tree(budget, needs_of(of_answer), kind)
     for method, needs, true in (
         (first_step, ESTIMATORS["first-step"].needs, exact.first),
         (max_over_generations, ESTIMATORS["max-over-generations"].needs, exact.largest),
@@ -163,7 +163,7 @@ def test_other_methods_and_normalisations_move_no_number_by_more_than_the_tolera
     ):
         if method is compare_to_none and not together.has_none:
             continue
-        alone = method(exact.grow(budget, needs))
+        alone = method(exact.build_tree(budget, needs))
         among = method(together, kind)
         for scores in (alone, among):
             holds(scores, true)
