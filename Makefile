@@ -3,16 +3,21 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
+# Tests run on two processes of one thread each; make test JOBS=8 where there are more cores.
+JOBS ?= 2
+PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+PARALLEL = $(PYTEST) -n $(JOBS) --dist worksteal --durations=15 --durations-min=5
+
 .PHONY: demo test check lint types test-browser check-long check-data bench clean
 
 demo: .venv/ready
 	$(BIN)/labelmass score examples/texts.jsonl --task emotions --table
 
 test: .venv/ready
-	$(BIN)/python -m pytest
+	$(PARALLEL)
 
 check: lint types
-	$(BIN)/python -m pytest --cov=labelmass --cov-report=term:skip-covered
+	$(PARALLEL) --cov --cov-report=term:skip-covered
 
 lint: .venv/ready
 	$(BIN)/ruff check .
@@ -23,13 +28,13 @@ types: .venv/ready
 
 # With CI set, a test fails where what it needs is missing.
 test-browser: .venv/ready
-	CI=true $(BIN)/python -m pytest -m browser
+	CI=true $(PYTEST) -m browser
 
 check-data: .venv/ready
-	LABELMASS_DATA="$(DATA)" $(BIN)/python -m pytest -m data
+	LABELMASS_DATA="$(DATA)" $(PYTEST) -m data
 
 check-long: .venv/ready
-	LABELMASS_LONG=1 $(BIN)/python -m pytest -m long
+	LABELMASS_LONG=1 $(PARALLEL) -m long
 
 bench: .venv/ready
 	$(BIN)/python -m benchmarks.speed

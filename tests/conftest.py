@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from helpers.prerequisites import PREREQUISITES, in_ci, missing
 from labelmass.lm import check_cache
@@ -18,10 +19,17 @@ from labelmass.task import Task
 
 LEFT_OUT = pytest.StashKey[Counter[str]]()
 
+# A busy machine is slow, which says nothing about the code.
+settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("tests")
+
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark tests by their prerequisites, and leave out those that cannot be run here."""
+    """Mark tests by their prerequisites, and leave out those that cannot be run here.
+
+    Tests of the embedded model come first: they take longest, and one worker then loads it alone.
+    """
     available = {name for name, one in PREREQUISITES.items() if one.available()}
     without = os.environ.get("LABELMASS_WITHOUT", "").split()
     left_out: list[pytest.Item] = []
@@ -38,6 +46,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
+    items.sort(key=lambda item: item.get_closest_marker("model") is None)
+    if hasattr(config, "workeroutput"):
+        config.workeroutput["left_out"] = dict(counts)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take over what a worker has left out: all of them collect, and leave out, the same tests."""
+    if counts := getattr(node, "workeroutput", {}).get("left_out"):
+        node.config.stash[LEFT_OUT] = Counter(counts)
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:

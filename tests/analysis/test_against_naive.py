@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -24,15 +25,22 @@ FORMAT = comma_list(blanks="", separators=(",",))
 def random_answers(seed: int, count: int) -> tuple[list[Item], list[naive.NaiveAnswer]]:
     items: list[Item] = []
     slow: list[naive.NaiveAnswer] = []
-    for number in range(count):
-        rng = random.Random(f"{seed}:{number}")
-        model = ScriptedLanguageModel(on_format(f"{seed}{number}", rng), naive.TOKENS)
-        gold = set(rng.sample(naive.LABELS, rng.randint(0, 4)))
-        order = rng.sample(naive.LABELS, 4)
+    for model, gold, order in random_models(seed, count):
         tree = everything(model, FORMAT, naive.LABELS)
         items.append(Item(tree, frozenset(gold), tuple(order)))
         slow.append(naive.read(model, gold, order))
     return items, slow
+
+
+def random_models(
+    seed: int, count: int
+) -> Iterator[tuple[ScriptedLanguageModel, set[str], list[str]]]:
+    """Models with gold labels and an order of labels."""
+    for number in range(count):
+        rng = random.Random(f"{seed}:{number}")
+        model = ScriptedLanguageModel(on_format(f"{seed}{number}", rng), naive.TOKENS)
+        gold = set(rng.sample(naive.LABELS, rng.randint(0, 4)))
+        yield model, gold, rng.sample(naive.LABELS, 4)
 
 
 def on_format(seed: str, rng: random.Random):
@@ -161,7 +169,7 @@ def _check_order(found, slow: list[naive.NaiveAnswer], answers: list[Answer]) ->
 
 
 def test_the_random_answers_are_worth_reading() -> None:
-    _, slow = random_answers(0, 400)
+    slow = [naive.read(*drawn) for drawn in random_models(0, 400)]
     kinds = [step.kind for answer in slow for step in answer.steps]
     assert min(kinds.count(kind) for kind in Kind) > 15
     assert len(naive.several(slow)) > 40
