@@ -87,7 +87,7 @@ def plan(task: Task, **options: Any) -> Plan:
     ("name", "make"),
     [
         *((name, lambda task, **v: Budget(**v)) for name in Budget.__dataclass_fields__),
-        *((name, plan) for name in ("samples", "orders", "rate")),
+        *((name, plan) for name in ("samples", "label_permutations", "target_rate")),
         *(
             (name, lambda task, **v: Settings(**v))
             for name, usual in Settings().to_dict().items()

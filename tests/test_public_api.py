@@ -27,6 +27,7 @@ FUNCTIONS = [
     "load",
     "report",
     "score",
+    "score_trees",
     "train",
     "tune",
 ]
@@ -36,6 +37,7 @@ CLASSES = [
     "Budget",
     "Calibrator",
     "Classifier",
+    "ClassifierScorer",
     "Failure",
     "FitError",
     "LabelMassClassifier",

@@ -27,7 +27,7 @@ from labelmass.lm.base import LanguageModel
 from labelmass.lm.load import load
 from labelmass.lm.scripted import ScriptedLanguageModel
 from labelmass.scores import Failure, Result, Scores, Signature
-from labelmass.scoring.score import score
+from labelmass.scoring.score import score, score_trees
 from labelmass.scoring.scorer import Scorer
 from labelmass.task import Record, Task
 
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from labelmass.decisions import Policy
     from labelmass.evaluation import evaluate
     from labelmass.reporting import report
+    from labelmass.scoring.classifier_scorer import ClassifierScorer
     from labelmass.sklearn import LabelMassClassifier
     from labelmass.supervised import Classifier
     from labelmass.targets import Targets
@@ -53,6 +54,7 @@ __version__ = version("labelmass")
 _LATER = {
     "Calibrator": "calibration",
     "Classifier": "supervised",
+    "ClassifierScorer": "scoring.classifier_scorer",
     "LabelMassClassifier": "sklearn",
     "Policy": "decisions",
     "Targets": "targets",
@@ -78,6 +80,7 @@ __all__ = [
     "Budget",
     "Calibrator",
     "Classifier",
+    "ClassifierScorer",
     "Failure",
     "FitError",
     "LabelMassClassifier",
@@ -113,6 +116,7 @@ __all__ = [
     "load",
     "report",
     "score",
+    "score_trees",
     "train",
     "tune",
 ]

@@ -68,6 +68,6 @@ DRAWS = Range(0, 1_000_000, whole=True)
 """Of a bootstrap."""
 SAMPLES = Range(1, 1_000_000, whole=True)
 """Answers that are drawn."""
-ORDERS = Range(1, 1_000, whole=True)
+LABEL_PERMUTATIONS = Range(1, 1_000, whole=True)
 """Label orders, each of which is explored for every record."""
 SEED = Range(0, 2**32 - 1, whole=True)

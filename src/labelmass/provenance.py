@@ -40,11 +40,11 @@ class Signature:
 
     format: its name, and by which rules answers in it are read (`AnswerFormat.reading`).
     off_format: "not-written" or "unknown", see `Readings`. samples: how many answers or paths were
-    drawn, 0 if none. orders: label orders averaged over. prior, rate: what was taken away, and what
-    a text without content then gets. calibrator: the digest of what `calibrated:` scores went
-    through. point: the rule behind `p`; points: that of the methods that have another. fitted:
-    method@digest of the classifiers read beside. max_text_tokens: how many tokens of a text its
-    prompt shows; None for all.
+    drawn, 0 if none. label_permutations: label orders averaged over. contextual_calibration,
+    target_rate: on what it was estimated, and what a text without content then gets. calibrator:
+    the digest of what `calibrated:` scores went through. point: the rule behind `p`; points: that
+    of the methods that have another. fitted: method@digest of the classifiers read beside.
+    max_text_tokens: how many tokens of a text its prompt shows; None for all.
     """
 
     model: str = _compared("never")
@@ -64,9 +64,9 @@ class Signature:
     seconds: float | None = _compared("never")
     off_format: str = _compared("same", "not-written")
     samples: int = _compared("same", 0)
-    orders: int = _compared("same", 1)
-    prior: str | None = _compared("same", None)
-    rate: float | None = _compared("same", None)
+    label_permutations: int = _compared("same", 1)
+    contextual_calibration: str | None = _compared("same", None)
+    target_rate: float | None = _compared("same", None)
     calibrator: str | None = _compared("same", None)
     point: str = _compared("same", "mid")
     points: Mapping[str, str] = _compared("never", factory=dict)
@@ -88,6 +88,7 @@ class Signature:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Signature:
         """The signature that `to_dict` wrote; LabelMassError for anything else."""
+        data = current_keys(data)
         try:
             if unknown := set(data) - {field.name for field in fields(cls)}:
                 raise LabelMassError(f"{min(unknown)} is unknown: a later labelmass may have it")
@@ -100,7 +101,7 @@ class Signature:
         """The signature in a file of scores, of an older version too; None where it has none."""
         if not data or "methods" not in data:
             return None
-        named = {one.name for one in fields(cls)}
+        data, named = current_keys(data), {one.name for one in fields(cls)}
         blank: dict[str, Any] = {
             one.name: "" for one in fields(cls) if one.default is MISSING and one.name != "points"
         }
@@ -125,12 +126,12 @@ class Signature:
             shown["seconds"] = self.seconds
         if self.samples:
             shown["samples"] = self.samples
-        if self.orders > 1:
-            shown["orders"] = self.orders
+        if self.label_permutations > 1:
+            shown["permutations"] = self.label_permutations
         if self.max_text_tokens is not None:
             shown["text"] = self.max_text_tokens
-        if self.prior is not None:
-            shown["prior"] = f"{self.prior}@{self.rate:g}"
+        if self.contextual_calibration is not None:
+            shown["contextual"] = f"{self.contextual_calibration}@{self.target_rate:g}"
         if self.calibrator is not None:
             shown["calibrator"] = self.calibrator
         if self.fitted:
@@ -138,6 +139,19 @@ class Signature:
         if not self.model:
             shown = {key: shown[key] for key in ("task", "fitted", "version")}
         return "|".join(f"{key}:{value}" for key, value in shown.items())
+
+
+_FORMER = {
+    "orders": "label_permutations",
+    "prior": "contextual_calibration",
+    "rate": "target_rate",
+}
+"""Fields of a signature as files of earlier versions call them."""
+
+
+def current_keys(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a signature, of an earlier version too, by their names of today."""
+    return {_FORMER.get(key, key): value for key, value in data.items()}
 
 
 def fingerprint(ids: Ids) -> str:
@@ -159,6 +173,7 @@ def differences(
     if fitted is None or given is None:
         return {}
     found: dict[str, tuple[Any, Any]] = {}
+    fitted, given = current_keys(fitted), current_keys(given)
     for one in fields(Signature):
         how: Compared = one.metadata["compared"]
         before, now = fitted.get(one.name), given.get(one.name)

@@ -24,7 +24,8 @@ IDS = [f"r{i}" for i in range(300)]
 SIGNATURE: dict[str, Any] = {
     "model": "m", "fingerprint": "abc", "tokenizer": "t", "dtype": "float32", "task_hash": "x",
     "format": "json", "methods": ["any-place"], "normalisation": "raw", "tolerance": 0.01,
-    "relative": None, "off_format": "not-written", "orders": 1, "prior": None,
+    "relative": None, "off_format": "not-written",
+    "label_permutations": 1, "contextual_calibration": None,
 }  # fmt: skip
 
 
@@ -83,8 +84,10 @@ def test_ends_stay_around_the_point(seed: int, name: str) -> None:
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("fingerprint", "abd"), ("dtype", "bfloat16"), ("methods", ["hard"]), ("orders", 3),
-     ("prior", "batch"), ("tolerance", 0.02), ("task_hash", "y"), ("off_format", "unknown")],
+    [("fingerprint", "abd"), ("dtype", "bfloat16"), ("methods", ["hard"]),
+     ("label_permutations", 3),
+     ("contextual_calibration", "batch"), ("tolerance", 0.02), ("task_hash", "y"),
+     ("off_format", "unknown")],
 )  # fmt: skip
 def test_scores_of_another_kind_are_refused(field: str, value: object) -> None:
     cal = fit(LABELS, IDS, P, H, signature=SIGNATURE)

@@ -114,7 +114,7 @@ def test_saved_trees_are_fitted_on_and_read_through_it(monkeypatch: pytest.Monke
         "--out",
         "x.csv",
     )
-    assert "prior: None, now 'batch'" in refused(
+    assert "contextual_calibration: None, now 'batch'" in refused(
         "score", "trees", "--calibrator", "cal.json", "--contextual-calibration", "batch"
     )
 

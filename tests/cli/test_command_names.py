@@ -150,12 +150,12 @@ def test_choices_are_those_of_the_registries() -> None:
     from labelmass.decisions import UNMET
     from labelmass.estimators.selection import RULES
     from labelmass.targets import GOLD
-    from labelmass.task.labels import ORDERS
+    from labelmass.task.labels import LABEL_PERMUTATIONS
 
     registries = {
         "--calibration-method": {*CALIBRATORS, "auto"},
         "--gold": set(GOLD),
-        "--label-order": set(ORDERS),
+        "--label-order": set(LABEL_PERMUTATIONS),
         "--normalise": {one.value for one in Normalisation},
         "--uncertainty": set(RULES),
         "--unmet": set(UNMET),

@@ -96,7 +96,7 @@ def test_a_prior_of_the_batch_waits_for_all_records() -> None:
     assert len(found) == len(TEXTS)
     p = [record["labels"]["joy"]["p"] for record in found]
     assert min(p) < 0.5 < max(p)
-    assert found[0]["signature"]["prior"] == "batch"
+    assert found[0]["signature"]["contextual_calibration"] == "batch"
     before = Path("out.jsonl").read_bytes()
     run(*asked, "--keep-trees", "trees")
     assert Path("out.jsonl").read_bytes() == before

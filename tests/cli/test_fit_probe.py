@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import Result
+from syrupy.assertion import SnapshotAssertion
 
 from helpers.commands import records, run, write_lines
 from labelmass.lm.scripted import ScriptedLanguageModel
@@ -111,6 +112,16 @@ def test_the_first_state_knows_the_first_label_alone_and_the_mean_knows_all() ->
     assert f1(rows["Gold"]) > 0.9
     gold, base = (rows["Gold"][side]["nll-cell"]["value"] for side in ("probe", "base_rate"))
     assert gold < base - 0.2
+
+
+def test_the_tables_of_a_probe(
+    monkeypatch: pytest.MonkeyPatch, snapshot: SnapshotAssertion
+) -> None:
+    """After a change that is meant: pytest tests/cli/test_probe.py --snapshot-update."""
+    monkeypatch.setenv("COLUMNS", "80")
+    printed = probe().stdout
+    assert not [line for line in printed.splitlines() if len(line) > 80]
+    assert printed == snapshot
 
 
 def test_pred_2_plus_leaves_out_the_first_label_of_each_record() -> None:

@@ -26,6 +26,7 @@ from labelmass.cli import cli, walk
 from labelmass.cli.exits import Exit
 from labelmass.cli.models import ModelLoader
 from labelmass.errors import ModelError
+from training.tiny import save_base
 
 MOOD = ("-t", "mood.toml")
 JUDGED = ("--targets", "dev.jsonl", *MOOD, "--gold", "majority")
@@ -59,11 +60,11 @@ WORKING: dict[str, tuple[str, ...]] = {
     "show task": ("emotions",),
     "list methods": (),
     "list models": (),
+    "train": ("dev.jsonl", *MOOD, "--model", "base", "--epochs", "1", "--out", "model"),
 }
 """By command, arguments and options that work."""
 
 NOT_WORKING = {
-    "train": ("dev.jsonl", *MOOD, "--out", "model"),
     "fit probe": ("dev.jsonl", *MOOD, "--out", "fitted"),
 }
 """What needs a model whose weights and states can be read, which the scripted one has not."""
@@ -127,6 +128,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.chdir(folder)
         patch.setattr("helpers.commands.loader", lambda *a, **k: level_model())
         Path("folder").mkdir()
+        save_base(Path("base"))
         Path("mood.toml").write_text(TASK)
         Path("texts.txt").write_text("level 3\nlevel 700\n")
         Path("rows.csv").write_text(FILES["wide-csv"]["rows.csv"])

@@ -279,7 +279,7 @@ def test_classifiers_of_texts_go_on(folder: Path, monkeypatch: pytest.MonkeyPatc
         seen.extend(texts)
         return usual(self, texts)
 
-    monkeypatch.setattr("labelmass.scoring.texts.BATCH", 16)
+    monkeypatch.setattr("labelmass.scoring.classifier_scorer.BATCH", 16)
     with monkeypatch.context() as patch:
         patch.setattr(Tfidf, "__call__", counted)
         run(*asked, code=1)

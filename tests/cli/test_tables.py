@@ -10,7 +10,7 @@ import sys
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
-from helpers.commands import run
+from helpers.commands import records, run, write_lines
 from labelmass.errors import LabelMassError
 
 ON = ("--targets", "dev.jsonl", "-t", "mood.toml")
@@ -45,6 +45,7 @@ TABLES: dict[str, tuple[tuple[str, ...], ...]] = {
         ("tune", "scores.jsonl", *ON, "--goal", "f1", "--out", "policy.toml"),
         ("drift", "scores.jsonl", "--policy", "policy.toml"),
     ),
+    "fit encoder": (("fit", "encoder", "dev.jsonl", "-t", "mood.toml", "--out", "fitted"),),
     "explain": (("explain", "level 400", "-t", "mood.toml"),),
 }  # fmt: skip
 """Commands, of which the last one prints the table."""
@@ -54,8 +55,7 @@ TABLES: dict[str, tuple[tuple[str, ...], ...]] = {
 @pytest.mark.parametrize("name", TABLES)
 def test_table(name: str, monkeypatch: pytest.MonkeyPatch, snapshot: SnapshotAssertion) -> None:
     monkeypatch.setenv("COLUMNS", "80")
-    with open("dev.jsonl") as rows, open("few.jsonl", "w") as few:
-        few.writelines([*rows][:4])
+    write_lines("few.jsonl", records("dev.jsonl")[:4])
     printed = [run(*command) for command in TABLES[name]][-1].stdout
     wide = [line for line in printed.splitlines() if len(line) > 80]
     assert not [line for line in wide if "|" not in line and not line.endswith(".")]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import tomllib
 from dataclasses import replace
@@ -18,7 +20,7 @@ from labelmass.calibration import fit
 from labelmass.decisions import Guarantee, Outcome, Policy, Reference, Rule, decide
 from labelmass.decisions.policy import STRADDLES
 from labelmass.decisions.rule import ACTIONS
-from labelmass.errors import FitError
+from labelmass.errors import FitError, LabelMassError
 from labelmass.files.toml import dumps
 
 CERTAIN = Guarantee("rage", "precision", 0.9, 0.95, 0.7, 500, 60.0, 2.0, 0.01, 3)
@@ -104,6 +106,36 @@ def outcome(rule: Rule, score: float) -> Outcome:
     if rule.review_from is not None and score >= rule.review_from:
         return Outcome.REVIEW
     return Outcome.BELOW
+
+
+@pytest.mark.parametrize("name", ["decisions.jsonl", "decisions.csv"])
+def test_decisions_are_saved_with_their_ids(name: str, tmp_path: Path) -> None:
+    policy = Policy({"id": Rule("flag", 0.5), "joy": Rule("block", 0.7)})
+    ids = ["a,b", 7, "\udcff"]
+    done = decide(policy, np.array([[0.6, 0.1], [0.1, 0.9], [np.nan, 0.2]]), ids=ids)
+    done.save(tmp_path / name)
+    text = (tmp_path / name).read_bytes().decode()
+    if name.endswith("csv"):
+        rows = [tuple(row) for row in csv.reader(io.StringIO(text))]
+        assert rows[0] == ("id", "action", "label:id", "joy")
+        assert rows[1:] == [
+            ("a,b", "flag", "flag", "allow"),
+            ("7", "block", "allow", "block"),
+            ("\\udcff", "review", "review", "allow"),
+        ]
+    else:
+        rows = [json.loads(line) for line in text.splitlines()]
+        assert [row["id"] for row in rows] == ["a,b", 7, "\udcff"]
+        assert [row | {"id": name} for row, name in zip(rows, ids, strict=True)] == done.to_rows()
+
+
+def test_decisions_of_other_ids_or_to_other_files_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(FitError, match="2 ids for 1 rows"):
+        decide(POLICY, SCORES[:1], ids=["a", "b"], signature=SIGNATURE)
+    done = decide(POLICY, SCORES, signature=SIGNATURE)
+    assert done.ids == tuple(range(len(SCORES)))
+    with pytest.raises(LabelMassError, match=r"must end in \.jsonl or \.csv"):
+        done.save(tmp_path / "decisions.txt")
 
 
 @property_test(60)

@@ -86,7 +86,7 @@ def test_a_node_is_never_asked_for_twice(mood: Task) -> None:
 
     model.rows = watch  # type: ignore[method-assign]
     methods = [name for name in labelmass.estimators.ESTIMATORS if name != "demonstration-rate"]
-    plan = Plan(mood, methods, every_method=True, orders=2)
+    plan = Plan(mood, methods, every_method=True, label_permutations=2)
     items = enumerate([Record(1, text=t) for t in TEXTS])
     assert len(list(Scorer.of_plan(plan, model).run_in_order(items))) == 4
 

@@ -88,7 +88,7 @@ def test_a_bad_text_is_a_failure_and_the_session_goes_on(mood: Task) -> None:
 
 
 def test_a_stream_cannot_know_the_mean_of_a_batch(mood: Task) -> None:
-    scorer = Scorer(mood, mood_model(), prior="batch")
+    scorer = Scorer(mood, mood_model(), contextual_calibration="batch")
     assert len(scorer.score(TEXTS)) == len(TEXTS)
     with pytest.raises(LabelMassError, match="call score"):
         list(scorer.stream(TEXTS))
@@ -96,7 +96,7 @@ def test_a_stream_cannot_know_the_mean_of_a_batch(mood: Task) -> None:
 
 def test_texts_without_content_are_asked_once_a_session(mood: Task) -> None:
     model = mood_model()
-    scorer = Scorer(mood, model, prior="content-free")
+    scorer = Scorer(mood, model, contextual_calibration="content-free")
     calls = asked(model, "open")
     scorer.score(TEXTS[:1])
     first = len(calls)

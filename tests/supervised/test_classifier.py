@@ -17,8 +17,8 @@ from labelmass.provenance import Signature, folds
 from labelmass.records import BadRecord
 from labelmass.scores import Failure
 from labelmass.scores.signature import of_method, signature_of_texts
+from labelmass.scoring.classifier_scorer import ClassifierScorer
 from labelmass.scoring.classifiers import texts_through
-from labelmass.scoring.texts import score_texts
 from labelmass.supervised import Classifier, Tfidf
 from labelmass.targets import Targets
 from labelmass.task import Record, Task
@@ -180,7 +180,8 @@ def test_its_signature_is_its_own_whatever_stands_beside_it(fitted: Classifier) 
     beside = Signature(
         "model", "abc", "def", "engine", "float32", TASK.name, TASK.hash, "comma",
         ("any-place", "tfidf"), alone.normalisation, 0.01, None, 9, 9, None,
-        prior="batch", rate=0.5, version=alone.version, fitted=(fitted.mark, "probe@1"),
+        contextual_calibration="batch", target_rate=0.5,
+        version=alone.version, fitted=(fitted.mark, "probe@1"),
     )  # fmt: skip
     assert of_method(alone.to_dict(), "tfidf") == of_method(beside.to_dict(), "tfidf")
     assert of_method(beside.to_dict(), "probe")["fingerprint"] == "abc"
@@ -207,7 +208,7 @@ def test_a_text_it_cannot_read_is_that_records_failure(
     monkeypatch.setattr(Tfidf, "__call__", fragile)
     items: list[Any] = [(n, Record(f"r{n}", text=text)) for n, text in enumerate(texts)]
     items.insert(1, (9, BadRecord("b", "no text")))
-    found: dict[int, Any] = dict(score_texts(items, [fitted], TASK))
+    found: dict[int, Any] = dict(ClassifierScorer(TASK, [fitted]).run(items))
     assert list(found) == [0, 9, 1, 2, 3]
     for n in (0, 2):
         assert found[n].labels.p == pytest.approx(expected[n], abs=1e-12)
@@ -217,4 +218,4 @@ def test_a_text_it_cannot_read_is_that_records_failure(
         assert ("IndexError" if spoil == "raises" else "not numbers") in found[n].error
     monkeypatch.setattr(Tfidf, "__call__", lambda self, some: 1 / 0)
     with pytest.raises(ModelError, match="every text fails"):
-        list(score_texts(items, [fitted], TASK))
+        list(ClassifierScorer(TASK, [fitted]).run(items))

@@ -25,7 +25,7 @@ from labelmass.evaluation import Threshold
 from labelmass.lm.scripted import ScriptedLanguageModel
 from labelmass.scores import Scores
 from labelmass.scores.read import read_scores
-from labelmass.scoring.texts import score_texts
+from labelmass.scoring.classifier_scorer import ClassifierScorer
 from labelmass.targets import Targets, targets_of
 from labelmass.task import Label, Record, Task
 from labelmass.task.formats import comma_list, json_list
@@ -196,11 +196,11 @@ def test_a_classifier_shows_the_names_of_the_task() -> None:
     made, asked = task(NFC, "joy"), task(NFD, "joy")
     fitted = text_fitting("tfidf", made, records, targets_of(made, records)).classifier({})
     new = [(1, Record("new", text="tea 1"))]
-    ((_, result),) = score_texts(new, [fitted], asked)
+    ((_, result),) = ClassifierScorer(asked, [fitted]).run(new)
     assert list(result.labels) == [NFD, "joy"]
     assert result.labels[NFC].p == pytest.approx(fitted.heads(fitted.source(["tea 1"]))[0, 0])
     with pytest.raises(FitError, match="is for the labels"):
-        list(score_texts(new, [fitted], task("joy", NFD)))
+        list(ClassifierScorer(task("joy", NFD), [fitted]).run(new))
 
 
 @pytest.mark.parametrize("ending", ["jsonl", "csv"])

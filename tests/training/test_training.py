@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -257,6 +258,13 @@ def test_a_folder_called_as_a_built_in_model_is_not_taken_for_one(
     shutil.copytree(tuned, "smollm2")
     assert read_note("smollm2") is None
     assert read_note(tmp_path / "smollm2") is not None
+
+
+def test_a_rank_above_the_width_of_the_model_is_refused(base: str, tmp_path: Path) -> None:
+    train(people(), task(), base, out=tmp_path / "widest", settings=replace(SHORT, rank=32))
+    for rank in (33, 10**12):
+        with pytest.raises(LabelMassError, match=rf"rank is {rank}: an integer of at most 32"):
+            train(people(), task(), base, out=tmp_path / "out", settings=replace(SHORT, rank=rank))
 
 
 def test_another_base_is_refused(tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ def show_fit(classifier: Classifier, folder: str) -> None:
     Console().print(Table("", head, rows))
     told = classifier.provenance
     click.echo(
-        f"{classifier.method}, fitted on {told['records']} records, {told['targets']}; NLL a cell "
-        f"in nats, on {told['folds']} folds it has not seen"
+        f"{classifier.method}, fitted on {told['records']} records, {told['targets']};\n"
+        f"NLL per cell in nats, cross-validated over {told['folds']} folds"
     )
     say(f"{classifier.mark} -> {Path(folder)}")

@@ -100,7 +100,7 @@ def command(
             budget=budget,
             normalise=readings.normalise,
             samples=readings.samples,
-            orders=readings.label_permutations,
+            label_permutations=readings.label_permutations,
             max_text_tokens=cutting.max_text_tokens,
         )
         total = count_records(source)
@@ -117,8 +117,8 @@ def command(
         budget=budget,
         normalise=readings.normalise,
         samples=readings.samples,
-        orders=readings.label_permutations,
-        prior=readings.contextual_calibration,
+        label_permutations=readings.label_permutations,
+        contextual_calibration=readings.contextual_calibration,
         rules=load_rules(readings.rules),
         calibration_method=readings.calibration_method,
         classifiers=load_classifiers(readings),

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import click
 
@@ -15,15 +13,11 @@ from labelmass.cli.fitting import read_for_policy
 from labelmass.cli.options import CalibratorOptions
 from labelmass.cli.progress import say
 from labelmass.decisions import Decisions, Policy
-from labelmass.errors import LabelMassError
-from labelmass.files.writing import replacing, write_records
-
-ENDINGS = (".jsonl", ".csv")
+from labelmass.decisions.decisions import check_ending
 
 
 def _out_file(name: str) -> str:
-    if Path(name).suffix.lower() not in ENDINGS:
-        raise LabelMassError(f"its name must end in {' or '.join(ENDINGS)}")
+    check_ending(name)
     return name
 
 
@@ -56,12 +50,9 @@ def command(scores: str, by: CalibratorOptions, deciding: Deciding) -> None:
     scored = read_for_policy(scores, policy, by)
     found = scored.decide(policy, force=by.force)
     _show(found)
-    if deciding.out is None:
-        return
-    out = Path(deciding.out)
-    rows = [{"id": name, **row} for name, row in zip(scored.ids, found.to_rows(), strict=True)]
-    (write_records if out.suffix.lower() == ".jsonl" else _write_csv)(out, rows)
-    say(f"{len(rows)} records -> {out}")
+    if deciding.out is not None:
+        found.save(deciding.out)
+        say(f"{len(found.ids)} records -> {deciding.out}")
 
 
 def _show(found: Decisions) -> None:
@@ -92,20 +83,3 @@ def _show(found: Decisions) -> None:
         )
     if silent := int(found.no_verdict.sum()):
         click.echo(f"{silent} records give too little of a verdict: what they pass is in review")
-
-
-def _write_csv(path: Path, rows: list[dict[str, Any]]) -> None:
-    """`id`, `action`, and a column a label with its own; `label:NAME` if the name is taken."""
-    labels = {
-        label: f"label:{label}" if label in ("id", "action") else label
-        for label in rows[0]["labels"]
-    }
-    with (
-        replacing(path) as partial,
-        partial.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file,
-    ):
-        writer = csv.DictWriter(file, ["id", "action", *labels.values()], lineterminator="\n")
-        writer.writeheader()
-        for row in rows:
-            cells = {labels[label]: action for label, action in row["labels"].items()}
-            writer.writerow({"id": row["id"], "action": row["action"], **cells})

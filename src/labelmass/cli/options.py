@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from labelmass._ranges import COUNT, DRAWS, ORDERS, SAMPLES, SEED, SHARE, WHOLE
+from labelmass._ranges import COUNT, DRAWS, LABEL_PERMUTATIONS, SAMPLES, SEED, SHARE, WHOLE
 from labelmass._settings import REQUIRED, setting
 from labelmass._types import Normalisation
 from labelmass.calibration.registry import CALIBRATION_METHODS
 from labelmass.targets import GOLD
-from labelmass.task.labels import ORDERS as LABEL_ORDERS
+from labelmass.task.labels import LABEL_PERMUTATIONS as LABEL_ORDERS
 
 if TYPE_CHECKING:
     from labelmass.task import Task
@@ -182,7 +182,7 @@ class ReadingOptions:
         None, "Number of answers drawn, for methods that sample.", within=SAMPLES
     )
     label_permutations: int = setting(
-        1, "Number of label orders in the prompt to average over.", within=ORDERS
+        1, "Number of label orders in the prompt to average over.", within=LABEL_PERMUTATIONS
     )
     rules: tuple[str, ...] = setting(
         (),

@@ -42,15 +42,15 @@ from labelmass.decisions import Policy
 from labelmass.estimators import ESTIMATORS
 from labelmass.records import count_records
 from labelmass.scores import Outcome
-from labelmass.scores.signature import methods_for, signature_of_texts
+from labelmass.scores.signature import methods_for
 from labelmass.scores.writers import output_writer
+from labelmass.scoring.classifier_scorer import ClassifierScorer
 from labelmass.scoring.plan import Plan
 from labelmass.scoring.resuming import Input
 from labelmass.scoring.saved_trees import SavedTrees, TreeStore, is_saved
 from labelmass.scoring.scorer import Scorer
 from labelmass.scoring.shortfall import Shortfall
-from labelmass.scoring.texts import score_texts
-from labelmass.scoring.to_file import Summary, say_resumed, write_read, write_results
+from labelmass.scoring.to_file import Summary, say_resumed, write_read
 from labelmass.task import Task
 from labelmass.task.record import Fields
 
@@ -171,7 +171,7 @@ class _Scoring:
         )
         return bool(readings.encoders) and not any(of_trees) and not is_saved(self.source)
 
-    def _plan(self, task: Task, *, orders: int, every_method: bool = False) -> Plan:
+    def _plan(self, task: Task, *, label_permutations: int, every_method: bool = False) -> Plan:
         """Calibrator and policy say which method, if none is named."""
         readings = self.readings
         methods: Sequence[str] = readings.methods
@@ -188,9 +188,9 @@ class _Scoring:
             off_format=readings.off_format,
             every_method=every_method,
             samples=readings.samples,
-            orders=orders,
-            prior=readings.contextual_calibration,
-            rate=readings.target_rate,
+            label_permutations=label_permutations,
+            contextual_calibration=readings.contextual_calibration,
+            target_rate=readings.target_rate,
             rules=load_rules(readings.rules),
             classifiers=load_classifiers(readings),
             calibrator=calibrator,
@@ -201,9 +201,9 @@ class _Scoring:
 
     def _reread(self, folder: str) -> Shortfall:
         saved = SavedTrees(folder)
-        plan = self._plan(saved.task, orders=saved.signature.orders)
+        plan = self._plan(saved.task, label_permutations=saved.signature.label_permutations)
         model = load_model(self.model.model, self.model) if self.readings.probes else None
-        results = plan.read_saved(saved, model)
+        results = plan.read_trees(saved, model)
         if self.output.out is None:
             return self._show(results)
         out = Path(self.output.out)
@@ -216,7 +216,9 @@ class _Scoring:
         if self.output.out is not None:
             output_writer(Path(self.output.out))
         plan = self._plan(
-            task, orders=self.readings.label_permutations, every_method=folder is not None
+            task,
+            label_permutations=self.readings.label_permutations,
+            every_method=folder is not None,
         )
         batch = self.readings.contextual_calibration == "batch"
         if batch and folder is None:
@@ -274,24 +276,22 @@ class _Scoring:
         task = load_task(self.prompt, names_of(self.model), warn=False)  # no model reads its prompt
         if self.run.dry_run:
             raise click.UsageError("--dry-run is of prompts, and classifiers of texts take none")
-        classifiers = load_classifiers(self.readings)
+        scorer = ClassifierScorer(task, load_classifiers(self.readings))
         total = count_records(self.source)
         if self.output.out is None:
-            found = score_texts(read_source(self.source, self.records), classifiers, task)
-            return self._show((result for _, result in found), total)
-        out = Path(self.output.out)
-        output_writer(out)
-        signature = signature_of_texts(task, [one.mark for one in classifiers])
+            results = scorer.run(read_source(self.source, self.records))
+            return self._show((result for _, result in results), total)
+        output_writer(Path(self.output.out))
         note_source(self.source, self.records)
-        with Input(self.source, self.records) as records:
-            summary = write_results(
-                lambda left: score_texts(left, classifiers, task),
-                *(records, out, {"run": signature.to_dict()}, signature, total),
-                overwrite=self.run.overwrite,
-                keep_input=self.output.keep_input,
-                watch=watched,
-                say=say,
-            )
+        summary = scorer.score_file(
+            self.source,
+            self.output.out,
+            fields=self.records,
+            overwrite=self.run.overwrite,
+            keep_input=self.output.keep_input,
+            watch=watched,
+            say=say,
+        )
         return _told(summary)
 
     def _show(self, results: Iterator[Outcome], total: int | None = None) -> Shortfall:

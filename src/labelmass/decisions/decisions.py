@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import csv
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,8 +16,12 @@ from numpy.typing import NDArray
 from labelmass._types import Floats
 from labelmass.decisions.policy import Policy
 from labelmass.decisions.rule import ACTIONS
-from labelmass.errors import FitError
+from labelmass.errors import FitError, LabelMassError
+from labelmass.files.writing import replacing, write_records
 from labelmass.provenance import check
+
+ENDINGS = (".jsonl", ".csv")
+"""Of files of decisions."""
 
 
 class Outcome(IntEnum):
@@ -30,13 +36,15 @@ class Outcome(IntEnum):
 class Decisions:
     """What a policy does with (n, k) scores.
 
-    outcomes: (n, k) of `Outcome`. straddles: (n, k) whether the interval left two outcomes open:
-    exploring the record further may settle it, but for those that are `unreadable`: (n, k) whether
-    two outcomes are open only because some mass cannot be read. no_verdict: (n,) whether too little
-    of the record gives a verdict. degrees: (n, k) what that comes to, in `ACTIONS`.
+    ids: of the records; their positions where the scores had none. outcomes: (n, k) of `Outcome`.
+    straddles: (n, k) whether the interval left two outcomes open: exploring the record further may
+    settle it, but for those that are `unreadable`: (n, k) whether two outcomes are open only
+    because some mass cannot be read. no_verdict: (n,) whether too little of the record gives a
+    verdict. degrees: (n, k) what that comes to, in `ACTIONS`.
     """
 
     labels: tuple[str, ...]
+    ids: tuple[str | int, ...] = field(repr=False)
     outcomes: NDArray[np.int8] = field(repr=False)
     straddles: NDArray[np.bool_] = field(repr=False)
     unreadable: NDArray[np.bool_] = field(repr=False)
@@ -49,9 +57,10 @@ class Decisions:
         return tuple(ACTIONS[degree] for degree in self.degrees.max(axis=1))
 
     def to_rows(self) -> list[dict[str, Any]]:
-        """One object a record: its action and each label's; labels given, in review, straddling."""
+        """One object a record: its id and action, each label's; labels given, in review, open."""
         return [
             {
+                "id": name,
                 "action": action,
                 "labels": {x: ACTIONS[d] for x, d in zip(self.labels, degrees, strict=True)},
                 "given": self._names(outcomes == Outcome.ABOVE),
@@ -60,7 +69,8 @@ class Decisions:
                 "unreadable": self._names(unreadable),
                 "no_verdict": bool(no_verdict),
             }
-            for action, degrees, outcomes, straddles, unreadable, no_verdict in zip(
+            for name, action, degrees, outcomes, straddles, unreadable, no_verdict in zip(
+                self.ids,
                 self.actions,
                 self.degrees,
                 self.outcomes,
@@ -79,6 +89,36 @@ class Decisions:
         """How many records get each action."""
         return {action: self.actions.count(action) for action in ACTIONS}
 
+    def save(self, path: str | Path) -> None:
+        """Write a row a record, as `to_rows` gives them; its ending is .jsonl or .csv.
+
+        A CSV has the columns `id`, `action`, and one of actions for each label, called
+        `label:NAME` if a label is itself called `id` or `action`.
+        LabelMassError for another ending, and where no file can be written.
+        """
+        check_ending(path)
+        if Path(path).suffix.lower() == ".jsonl":
+            write_records(path, self.to_rows())
+            return
+        titles = [f"label:{one}" if one in ("id", "action") else one for one in self.labels]
+        rows = (
+            (name, action, *(ACTIONS[degree] for degree in degrees))
+            for name, action, degrees in zip(self.ids, self.actions, self.degrees, strict=True)
+        )
+        with (
+            replacing(path) as partial,
+            partial.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file,
+        ):
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(("id", "action", *titles))
+            writer.writerows(rows)
+
+
+def check_ending(path: str | Path) -> None:
+    """LabelMassError for a file that decisions are not written to."""
+    if Path(path).suffix.lower() not in ENDINGS:
+        raise LabelMassError(f"{path}: its name must end in {' or '.join(ENDINGS)}")
+
 
 def decide(
     policy: Policy,
@@ -86,6 +126,7 @@ def decide(
     low: Floats | None = None,
     high: Floats | None = None,
     *,
+    ids: Sequence[str | int] | None = None,
     ceiling: Floats | None = None,
     verdict: Floats | None = None,
     signature: Mapping[str, Any] | None = None,
@@ -98,6 +139,7 @@ def decide(
     Without bounds, or where they are NaN, p stands for them; where p is NaN the label goes to
     review.
 
+    ids: of the records; None for their positions.
     ceiling: (n, k) upper ends if what cannot be read counts as open, see `ceiling`. verdict: (n,)
     the least mass on which any verdict is given, None if the format has none. Where that is below
     the policy's `min_verdict`, or not known, what would be let pass goes to review.
@@ -110,6 +152,9 @@ def decide(
         raise FitError(
             f"scores of shape {p.shape}: a column for each of {', '.join(policy.labels)}"
         )
+    ids = range(len(p)) if ids is None else ids
+    if len(ids) != len(p):
+        raise FitError(f"{len(ids)} ids for {len(p)} rows of scores")
     check_policy(policy, signature, calibrator, force)
     if not force:
         _check_verdict(policy, verdict)
@@ -130,7 +175,9 @@ def decide(
         outcomes[no_verdict[:, None] & (outcomes == Outcome.BELOW)] = Outcome.REVIEW
     unreadable = straddles & (bottom == upper)
     degrees = _degrees(policy, outcomes)
-    return Decisions(policy.labels, outcomes, straddles, unreadable, no_verdict, degrees)
+    return Decisions(
+        policy.labels, tuple(ids), outcomes, straddles, unreadable, no_verdict, degrees
+    )
 
 
 def _check_verdict(policy: Policy, verdict: Floats | None) -> None:

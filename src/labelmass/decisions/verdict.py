@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from labelmass._types import Floats
+from labelmass.provenance import current_keys
 
 RAW = "raw"
 """The normalisation under which mass is what the model generates."""
@@ -25,13 +26,13 @@ def ceiling(
     high: (n, k) upper ends. unreadable, verdict: (n,) mass as the model generates: behind a risk
     verdict and not readable, NaN for any amount, and the least on which any verdict is given.
     signature: of the scores. Raw ones rise by the mass, others by its share of what has a verdict,
-    and those with a prior taken away to 1, as how far is not known.
+    and those of a contextual calibration to 1, as how far is not known.
     """
-    known = signature or {}
+    known = current_keys(signature or {})
     mass, verdict = np.nan_to_num(unreadable, nan=1.0), np.nan_to_num(verdict)
     if known.get("normalisation") != RAW:
         whole = np.maximum(verdict, mass)  # a verdict was written before what cannot be read
         mass = np.divide(mass, whole, out=np.zeros_like(mass), where=mass > 0)
-    if known.get("prior") is not None:
+    if known.get("contextual_calibration") is not None:
         mass = (mass > 0) * 1.0
     return np.clip(high + mass[:, None], high, 1.0)

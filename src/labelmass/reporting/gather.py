@@ -308,7 +308,12 @@ class _ModelReader:
     ) -> None:
         self.folder = folder
         self._saved = saved = SavedTrees(folder)
-        plan = Plan(saved.task, methods, normalisation=normalisation, orders=saved.signature.orders)
+        plan = Plan(
+            saved.task,
+            methods,
+            normalisation=normalisation,
+            label_permutations=saved.signature.label_permutations,
+        )
         self.signature = saved.signature
         signature, self._normalisation = plan.saved_signature(saved.signature), plan.normalisation
         self.records: dict[str | int, Record] = {}

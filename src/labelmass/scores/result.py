@@ -111,8 +111,8 @@ class Result:
     summary: what the tree of answers says of itself; None where the scores are of classifiers that
         read texts alone, or of a file.
     trees: what they were read off, by question; empty unless they were asked for.
-    moved: by cause ("orders": spread over label orders; "prior": shift by what was taken away), by
-        method, by label: how far p moved.
+    moved: by cause ("label_permutations": spread over them; "contextual_calibration": its shift),
+        by method, by label: how far p moved.
     missed: by method, where its numbers fell short of the tolerance, and why.
     decisions: what a policy does with the record, a row of `Decisions.to_rows`, and how many times
         it was explored for that; empty without a policy.
@@ -272,10 +272,10 @@ class Result:
             )
         if nulls - STEPWISE and summary is not None:
             found.append("nothing on-format was found, so on-format probabilities are null")
-        changed = [self.methods[name] for name in self.moved.get("prior", ())]
+        changed = [self.methods[name] for name in self.moved.get("contextual_calibration", ())]
         if any((scores.high - scores.low > WIDE).any() for scores in changed):
             found.append(
-                "taking the prior away has made intervals wide: a smaller --tolerance, or "
+                "contextual calibration has made intervals wide: a smaller --tolerance, or "
                 "--relative, explores further"
             )
         if summary is not None and summary.greedy_end in (Ending.OFF_FORMAT, Ending.UNREADABLE):

@@ -465,6 +465,7 @@ class Scores(Sequence[Outcome]):
             self.p,
             self.low,
             self.high,
+            ids=self.ids,
             ceiling=self.ceiling,
             verdict=self.method_masses[1],
             signature=self.method_signature,

@@ -70,6 +70,7 @@ class Deciding:
         top, verdict = self._readable(result)
         ends = (end[None] for end in (scores.p, scores.low, scores.high))
         (row,) = decide(self.policy, *ends, ceiling=top, verdict=verdict, force=True).to_rows()
+        row.pop("id")
         return replace(result, decisions=row | {"explorations": 1})
 
     def fail(self, failure: Failure) -> Failure:

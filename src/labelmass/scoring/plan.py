@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from labelmass._ranges import BETWEEN, COUNT, ORDERS, SAMPLES
+from labelmass._ranges import BETWEEN, COUNT, LABEL_PERMUTATIONS, SAMPLES
 from labelmass._settings import expect
 from labelmass._types import Normalisation
 from labelmass.answers.search import Budget
@@ -28,8 +28,7 @@ from labelmass.scoring.results import Prior, mean_log_odds, read_result, without
 from labelmass.scoring.saved_trees import SavedTrees
 from labelmass.supervised import Classifier
 from labelmass.task import Record, Task
-from labelmass.task.questions import ANSWER, Askable, Name, variant
-from labelmass.task.questions import orders as label_orders
+from labelmass.task.questions import ANSWER, Askable, Name, permuted, variant
 
 Item = tuple[int, Record | BadRecord]
 Outcome = Result | Failure
@@ -43,17 +42,18 @@ class Plan:
     off_format: "not-written", or "unknown" to count what left the format as open.
     every_method: grow trees that every method can read later, but for those that draw or ask more.
     samples: how many answers, or paths, the methods that draw some draw for each record.
-    orders: average every method over this many orders of the labels in the prompt, its own first.
-    prior: "content-free" to take away what every label gets for texts without content (contextual
-        calibration), so that such a text gets `rate`; or "batch" to take away what it gets over all
-        records, once all are there (`settle`).
+    label_permutations: average every method over this many orders of the labels in the prompt, its
+        own first.
+    contextual_calibration: "content-free" to take away what every label gets for texts without
+        content, so that such a text gets `target_rate`; or "batch" to take away what it gets over
+        all records, once all are there (`settle`).
     rules: uncertainty rules with their thresholds, read beside the methods.
     classifiers: trained on labelled records, read beside the methods.
     calibrator: applied last, to the method it was fitted on, whose calibrated scores come first.
     max_text_tokens: how many tokens of each text a prompt shows, its beginning; None for all.
-    policy: decides, and has records explored further that straddle a threshold, unless the prior is
-        the batch's, which is known too late. force: whatever kind of scores the calibrator was
-        fitted on, and the policy made on.
+    policy: decides, and has records explored further that straddle a threshold, unless the
+        contextual calibration is the batch's, which is known too late. force: whatever kind of
+        scores the calibrator was fitted on, and the policy made on.
     Raises MethodError for a method that is unknown or that the task's format cannot give.
     """
 
@@ -67,9 +67,9 @@ class Plan:
         off_format: str = "not-written",
         every_method: bool = False,
         samples: int | None = None,
-        orders: int = 1,
-        prior: str | None = None,
-        rate: float = 0.5,
+        label_permutations: int = 1,
+        contextual_calibration: str | None = None,
+        target_rate: float = 0.5,
         rules: Sequence[Selection] = (),
         classifiers: Sequence[Classifier] = (),
         calibrator: Calibrator | None = None,
@@ -118,11 +118,15 @@ class Plan:
         if max_text_tokens is not None:
             COUNT.check("max_text_tokens", max_text_tokens)
         self.max_text_tokens = max_text_tokens
-        ORDERS.check("orders", orders)
-        if prior not in (None, "content-free", "batch"):
-            raise LabelMassError(f"prior is {prior!r}: 'content-free', 'batch', or none")
-        BETWEEN.check("rate", rate)
-        self.orders, self.prior, self.rate = orders, prior, rate
+        LABEL_PERMUTATIONS.check("label_permutations", label_permutations)
+        if contextual_calibration not in (None, "content-free", "batch"):
+            raise LabelMassError(
+                f"contextual_calibration is {contextual_calibration!r}: 'content-free', 'batch' or "
+                "None"
+            )
+        BETWEEN.check("target_rate", target_rate)
+        self.label_permutations, self.target_rate = label_permutations, target_rate
+        self.contextual_calibration = contextual_calibration
         self.calibrating: Calibrating | None = None
         if calibrator is not None:
             self.calibrating = Calibrating.among(calibrator, named, task.label_names, force)
@@ -132,7 +136,7 @@ class Plan:
             there += named
             self.deciding = Deciding.among(policy, there, task.label_names, force, self.calibrating)
         self.also: dict[Name, Askable] = {}
-        for number, put in enumerate(label_orders(task, orders)):
+        for number, put in enumerate(permuted(task, label_permutations)):
             if number:
                 self.also[variant(ANSWER, number)] = put
             for estimator in self.estimators:
@@ -142,7 +146,12 @@ class Plan:
     @property
     def forecast(self) -> Forecast:
         """What each record will take."""
-        return Forecast.of(self.needs, self.orders, len(self.also) - self.orders + 1, self.budget)
+        return Forecast.of(
+            self.needs,
+            self.label_permutations,
+            len(self.also) - self.label_permutations + 1,
+            self.budget,
+        )
 
     def signature(self, model: LanguageModel) -> Signature:
         """What the scores of this plan on this model will be.
@@ -157,9 +166,9 @@ class Plan:
             self.budget,
             self.off_format,
             samples=self.needs.draws,
-            orders=self.orders,
-            prior=self.prior,
-            rate=self.rate if self.prior else None,
+            label_permutations=self.label_permutations,
+            contextual_calibration=self.contextual_calibration,
+            target_rate=self.target_rate if self.contextual_calibration else None,
             fitted=self._fitted,
             max_text_tokens=self.max_text_tokens,
         )
@@ -173,8 +182,8 @@ class Plan:
             points=points_of(self._names),
             normalisation=self.normalisation,
             off_format=self.off_format,
-            prior=self.prior,
-            rate=self.rate if self.prior else None,
+            contextual_calibration=self.contextual_calibration,
+            target_rate=self.target_rate if self.contextual_calibration else None,
             calibrator=None,
             fitted=self._fitted,
         )
@@ -212,12 +221,14 @@ class Plan:
             )
         except RecordError as error:
             return Failure.of(explored.record, str(error))
-        return result if self.prior else self.finish(result)
+        return result if self.contextual_calibration else self.finish(result)
 
     def without(self, result: Result, prior: Prior) -> Result:
         """The result with a prior taken away, calibrated and decided."""
         single = self.task.format.single
-        return self.finish(without_prior(result, prior, rate=self.rate, single=single))
+        return self.finish(
+            without_prior(result, prior, target_rate=self.target_rate, single=single)
+        )
 
     def finish(self, result: Result) -> Result:
         """What is done last: calibration, and decisions."""
@@ -232,11 +243,11 @@ class Plan:
         return self.deciding.fail(outcome)
 
     def settle(self, results: Callable[[], Iterable[Outcome]]) -> Iterator[Outcome]:
-        """The results of all records, without what they have in common if the prior is the batch's.
+        """The results of all records, without what they have in common under calibration by batch.
 
         results: gives them anew each time it is called; they are read twice then.
         """
-        if self.prior != "batch":
+        if self.contextual_calibration != "batch":
             yield from map(self.close, results())
             return
         prior = mean_log_odds(result for result in results() if isinstance(result, Result))
@@ -244,7 +255,7 @@ class Plan:
             one = self.without(result, prior) if isinstance(result, Result) else result
             yield self.close(one)
 
-    def read_saved(
+    def read_trees(
         self, saved: SavedTrees, model: LanguageModel | None = None
     ) -> Iterator[Outcome]:
         """The results of saved trees, in the order of their input; failures come as failures.

@@ -13,8 +13,8 @@ from labelmass.answers.tree import AnswerTree
 from labelmass.errors import MethodError
 from labelmass.estimators import Estimator, LabelScores
 from labelmass.estimators.anyplace import any_place
+from labelmass.estimators.contextual import average, calibrate_contextually
 from labelmass.estimators.selection import RULES, Selection
-from labelmass.estimators.wrappers import average, recentre
 from labelmass.scores import Missed, Result, Signature
 from labelmass.scores.summary import AnswerSummary
 from labelmass.scoring.classifiers import Beside
@@ -47,7 +47,9 @@ def read_result(
     missed: dict[str, Missed] = {}
     budget = Budget(tolerance=signature.tolerance, relative=signature.relative)
     for estimator in estimators:
-        variants = [_variant(explored.trees, number) for number in range(signature.orders)]
+        variants = [
+            _variant(explored.trees, number) for number in range(signature.label_permutations)
+        ]
         every = [_read(estimator, trees, task, signature) for trees in variants]
         scores[estimator.name], spread[estimator.name] = average(every)
         if signature.off_format == "unknown":  # wide by what left the format, however explored
@@ -71,7 +73,11 @@ def read_result(
         input=record.input,
         cuts=record.cuts,
     )
-    return result.moved_to(scores, "orders", spread) if signature.orders > 1 else result
+    return (
+        result.moved_to(scores, "label_permutations", spread)
+        if signature.label_permutations > 1
+        else result
+    )
 
 
 def mean_log_odds(results: Iterable[Result]) -> Prior:
@@ -87,16 +93,16 @@ def mean_log_odds(results: Iterable[Result]) -> Prior:
     return {name: _mean(np.array(found)) for name, found in odds.items()}
 
 
-def without_prior(result: Result, prior: Prior, *, rate: float, single: bool) -> Result:
-    """The result with a prior taken away from every method's scores, see `recentre`."""
+def without_prior(result: Result, prior: Prior, *, target_rate: float, single: bool) -> Result:
+    """The result with every method's scores put through `calibrate_contextually`."""
     found = {
-        name: recentre(scores, prior[name], rate=rate, single=single)
+        name: calibrate_contextually(scores, prior[name], target_rate=target_rate, single=single)
         for name, scores in result.methods.items()
         if name in prior
     }
     return result.moved_to(
         {**result.methods, **{name: scores for name, (scores, _) in found.items()}},
-        "prior",
+        "contextual_calibration",
         {name: change for name, (_, change) in found.items()},
     )
 

@@ -31,9 +31,9 @@ def score(
     budget: Budget | None = None,
     off_format: str = "not-written",
     samples: int | None = None,
-    orders: int = 1,
-    prior: str | None = None,
-    rate: float = 0.5,
+    label_permutations: int = 1,
+    contextual_calibration: str | None = None,
+    target_rate: float = 0.5,
     rules: Sequence[Selection] = (),
     classifiers: Sequence[Classifier] = (),
     calibrator: Calibrator | None = None,
@@ -61,9 +61,9 @@ def score(
         budget=budget,
         off_format=off_format,
         samples=samples,
-        orders=orders,
-        prior=prior,
-        rate=rate,
+        label_permutations=label_permutations,
+        contextual_calibration=contextual_calibration,
+        target_rate=target_rate,
         rules=rules,
         classifiers=classifiers,
         calibrator=calibrator,
@@ -75,14 +75,14 @@ def score(
     ).score(texts)
 
 
-def read_saved(
+def read_trees(
     folder: str | Path,
     methods: Sequence[str] = ("any-place",),
     *,
     normalise: str = "raw",
     off_format: str = "not-written",
-    prior: str | None = None,
-    rate: float = 0.5,
+    contextual_calibration: str | None = None,
+    target_rate: float = 0.5,
     rules: Sequence[Selection] = (),
     classifiers: Sequence[Classifier] = (),
     model: LanguageModel | None = None,
@@ -92,28 +92,76 @@ def read_saved(
 ) -> Iterator[Outcome]:
     """Results read off saved trees, without a model; records that had failed come as failures.
 
-    prior: "batch", or none. model: that of the trees, where a probe is among the classifiers. The
-        others are those of `Plan`, but that nothing is explored further.
+    contextual_calibration: "batch", or none. model: that of the trees, where a probe is among the
+        classifiers. The others are those of `Plan`, but that nothing is explored further.
     """
-    if prior == "content-free":
-        raise LabelMassError("saved trees hold no texts without content: take the prior 'batch'")
+    if contextual_calibration == "content-free":
+        raise LabelMassError(
+            "saved trees hold no texts without content: take the contextual calibration 'batch'"
+        )
     saved = SavedTrees(folder)
     plan = Plan(
         saved.task,
         methods,
         normalisation=normalise,
         off_format=off_format,
-        orders=saved.signature.orders,
-        prior=prior,
-        rate=rate,
+        label_permutations=saved.signature.label_permutations,
+        contextual_calibration=contextual_calibration,
+        target_rate=target_rate,
         rules=rules,
         classifiers=classifiers,
         calibrator=calibrator,
         policy=policy,
         force=force,
     )
-    for result in plan.read_saved(saved, model):
+    for result in plan.read_trees(saved, model):
         yield result.without_trees() if isinstance(result, Result) else result
+
+
+def score_trees(
+    folder: str | Path,
+    methods: Sequence[str] = ("any-place",),
+    *,
+    normalise: str = "raw",
+    off_format: str = "not-written",
+    contextual_calibration: str | None = None,
+    target_rate: float = 0.5,
+    rules: Sequence[Selection] = (),
+    classifiers: Sequence[Classifier] = (),
+    model: LanguageModel | None = None,
+    calibrator: Calibrator | None = None,
+    policy: Policy | None = None,
+    force: bool = False,
+) -> Scores:
+    """Scores of saved trees by other methods than they were grown for, without a model.
+
+    Args:
+        folder: What `Scorer.score_file(..., trees=folder)` kept.
+        contextual_calibration: "batch" or None.
+        model: The model of the trees, needed only for a probe among `classifiers`.
+
+    The other arguments are those of `Scorer`, except that no record is explored further.
+
+    Raises:
+        LabelMassError: If the folder holds no saved trees, or they are damaged.
+        MethodError: If a method needs what these trees do not hold.
+    """
+    saved = SavedTrees(folder)
+    results = read_trees(
+        folder,
+        methods,
+        normalise=normalise,
+        off_format=off_format,
+        contextual_calibration=contextual_calibration,
+        target_rate=target_rate,
+        rules=rules,
+        classifiers=classifiers,
+        model=model,
+        calibrator=calibrator,
+        policy=policy,
+        force=force,
+    )
+    return Scores.from_results(tuple(results), saved.task.label_names)
 
 
 def load_scores(
@@ -135,7 +183,7 @@ def load_scores(
         except MethodError as error:
             raise MethodError(f"{source}: {error}") from None
     name = method or next((one for one in likely if one in ESTIMATORS), "any-place")
-    found = scores_of(list(read_saved(source, (name,))))
+    found = scores_of(list(read_trees(source, (name,))))
     return found.at(found.ids, labels)
 
 

@@ -11,8 +11,8 @@ from labelmass.answers.search import Budget
 from labelmass.calibration import Calibrator
 from labelmass.decisions import Policy
 from labelmass.errors import LabelMassError, RecordError
+from labelmass.estimators.contextual import CONTENT_FREE
 from labelmass.estimators.selection import Selection
-from labelmass.estimators.wrappers import CONTENT_FREE
 from labelmass.lm.base import LanguageModel
 from labelmass.lm.load import as_model
 from labelmass.records.readers import BadRecord, Item, each_record
@@ -36,6 +36,14 @@ class Frame(Protocol):
 
     @property
     def columns(self) -> Iterable[Any]: ...
+
+
+def check_ids(items: Sequence[Item]) -> None:
+    """LabelMassError for records that share an id."""
+    names = Counter(item.id for _, item in items)
+    if len(names) < len(items):
+        (twice, count), *_ = names.most_common(1)
+        raise LabelMassError(f"{count} records have the id {twice!r}: give each its own")
 
 
 class Scorer:
@@ -68,9 +76,9 @@ class Scorer:
         off_format: str = "not-written",
         every_method: bool = False,
         samples: int | None = None,
-        orders: int = 1,
-        prior: str | None = None,
-        rate: float = 0.5,
+        label_permutations: int = 1,
+        contextual_calibration: str | None = None,
+        target_rate: float = 0.5,
         rules: Sequence[Selection] = (),
         classifiers: Sequence[Classifier] = (),
         calibrator: Calibrator | None = None,
@@ -88,9 +96,9 @@ class Scorer:
             off_format=off_format,
             every_method=every_method,
             samples=samples,
-            orders=orders,
-            prior=prior,
-            rate=rate,
+            label_permutations=label_permutations,
+            contextual_calibration=contextual_calibration,
+            target_rate=target_rate,
             rules=rules,
             classifiers=classifiers,
             calibrator=calibrator,
@@ -149,10 +157,7 @@ class Scorer:
         A text that cannot be scored becomes a `Failure` in its place.
         """
         items = list(each_record(texts))
-        names = Counter(item.id for _, item in items)
-        if len(names) < len(items):
-            (twice, count), *_ = names.most_common(1)
-            raise LabelMassError(f"{count} records have the id {twice!r}: give each its own")
+        check_ids(items)
         results = tuple(self.run_in_order(iter(items)))
         settled = tuple(self.plan.settle(lambda: results))
         return Scores.from_results(settled, self.plan.task.label_names, self.signature)
@@ -161,11 +166,11 @@ class Scorer:
         """Results as they finish, in an order that the searches give; each has its record's id.
 
         texts: as `score` takes them; an iterator is read as it is needed, see `each_record`.
-        LabelMassError with the prior "batch", which is known only at the end.
+        LabelMassError with the contextual calibration "batch", which is known only at the end.
         """
-        if self.plan.prior == "batch":
+        if self.plan.contextual_calibration == "batch":
             raise LabelMassError(
-                "the prior 'batch' is known when all records are scored: call score"
+                "contextual calibration by batch is known when all records are scored: call score"
             )
         return (result for _, result in self.run(each_record(texts, lazy=True)))
 
@@ -217,7 +222,7 @@ class Scorer:
             return self._explore(some, budget, store)
 
         plan = self.plan
-        if plan.deciding is None or plan.prior == "batch":
+        if plan.deciding is None or plan.contextual_calibration == "batch":
             results = explore(items, plan.budget)
         else:
             results = explore_until_clear(explore, items, plan.budget)
@@ -287,7 +292,7 @@ class Scorer:
 
     def _read(self, explored: Explored) -> Outcome:
         result = self.plan.read(explored, self.signature, self._beside)
-        if self.plan.prior != "content-free" or isinstance(result, Failure):
+        if self.plan.contextual_calibration != "content-free" or isinstance(result, Failure):
             return result
         if self._content_free is None:
             self._content_free = self._content_free_prior()

@@ -88,9 +88,10 @@ def score_to_file(
     check_places(source, out, trees)
     if fields is not None:
         expect("fields", fields, Fields, "Fields: what a file calls text and id")
-    if plan.prior == "batch" and trees is None:
+    if plan.contextual_calibration == "batch" and trees is None:
         raise LabelMassError(
-            "the prior 'batch' reads all records before it scores one: name a folder for trees"
+            "the contextual calibration 'batch' reads all records before it scores one: name a "
+            "folder for trees"
         )
     total = count_records(source)
     with ExitStack() as context:
@@ -107,13 +108,13 @@ def score_to_file(
             )
             context.callback(store.close)
             store.resume(records.reread)
-        if plan.prior == "batch" and store is not None:
+        if plan.contextual_calibration == "batch" and store is not None:
             say_resumed(say, None, store)
             left = store.left(records.read())
             for _ in watch(scorer.run(left, store=store), total, len(store)):
                 pass
             store.close()
-            results = plan.read_saved(SavedTrees(store.folder))
+            results = plan.read_trees(SavedTrees(store.folder))
             return write_read(results, store.folder, out, keep_input=keep_input)
         mark: dict[str, Any] = {"run": scorer.signature.to_dict()}
         if plan.deciding is not None:

@@ -60,7 +60,7 @@ def resolve_spellings(labels: Sequence[Label], write: str) -> tuple[Label, ...]:
     return tuple(resolved)
 
 
-ORDERS = ("given", "alphabetical", "reversed", "shuffled")
+LABEL_PERMUTATIONS = ("given", "alphabetical", "reversed", "shuffled")
 """Orders of the labels in a prompt that have a name."""
 
 

@@ -154,7 +154,7 @@ def variant(name: Name, number: int) -> Name:
     return (f"{name[0]}#{number}", *name[1:]) if number else name
 
 
-def orders(task: Task, count: int) -> list[Task]:
+def permuted(task: Task, count: int) -> list[Task]:
     """The task with its labels in `count` orders in the prompt: its own first, then seeded ones."""
     draw = random.Random(f"orders:{task.seed}")
     names = list(task.label_names)

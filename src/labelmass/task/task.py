@@ -22,7 +22,7 @@ from labelmass.task.demonstrations import Demonstration, Demonstrations, read_de
 from labelmass.task.formats import AnswerFormat
 from labelmass.task.keys import TaskPart, explain, format_of, format_table
 from labelmass.task.labels import (
-    ORDERS,
+    LABEL_PERMUTATIONS,
     Label,
     LabelEntry,
     check_labels,
@@ -130,9 +130,9 @@ class Task(TaskPart):
     def _check(self) -> Self:
         _set(self, labels=resolve_spellings(self.labels, self.write))
         check_labels(self.labels, self.format)
-        order, known = self.label_order, "', '".join(ORDERS)
+        order, known = self.label_order, "', '".join(LABEL_PERMUTATIONS)
         whole = isinstance(order, tuple) and _names(order) == _names(self.label_names)
-        if order not in ORDERS and not whole:
+        if order not in LABEL_PERMUTATIONS and not whole:
             raise TaskError(f"label_order: must be '{known}', or every label once, not {order!r}")
         for key in ("instruction", "system"):
             check_template(getattr(self, key) or "", key, ("labels", "label_names"))

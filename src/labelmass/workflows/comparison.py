@@ -78,8 +78,8 @@ def compare(
     budget: Budget | None = None,
     normalise: str = "raw",
     samples: int | None = None,
-    orders: int = 1,
-    prior: str | None = None,
+    label_permutations: int = 1,
+    contextual_calibration: str | None = None,
     rules: Sequence[Selection] = (),
     calibration_method: str | None = None,
     classifiers: Sequence[Classifier] = (),
@@ -134,7 +134,7 @@ def compare(
             budget=budget or Budget(tolerance=tolerance),
             normalise=normalise,
             samples=samples,
-            orders=orders,
+            label_permutations=label_permutations,
             max_text_tokens=max_text_tokens,
         )
         total = count_records(source)
@@ -161,7 +161,7 @@ def compare(
         methods or plain_methods(run.task),
         short=short,
         normalise=normalise,
-        prior=prior,
+        contextual_calibration=contextual_calibration,
         rules=rules,
     )
     rows |= run.scores_by(classifiers, kept)
@@ -190,7 +190,7 @@ def comparison_plan(
     budget: Budget,
     normalise: str = "raw",
     samples: int | None = None,
-    orders: int = 1,
+    label_permutations: int = 1,
     max_text_tokens: int | None = None,
 ) -> Plan:
     """One exploration that every method can be read off; None for all that need no more."""
@@ -201,7 +201,7 @@ def comparison_plan(
         normalisation=normalise,
         every_method=True,
         samples=samples,
-        orders=orders,
+        label_permutations=label_permutations,
         max_text_tokens=max_text_tokens,
     )
 

@@ -13,7 +13,7 @@ from labelmass.scores import Failure, Outcome, Scores
 from labelmass.scoring.classifiers import Beside, check_beside
 from labelmass.scoring.explorer import Explored
 from labelmass.scoring.saved_trees import SavedTrees, find_saved
-from labelmass.scoring.score import read_saved, scores_of
+from labelmass.scoring.score import read_trees, scores_of
 from labelmass.scoring.shortfall import Shortfall
 from labelmass.supervised import Classifier, States
 from labelmass.targets import Targets, targets_of
@@ -47,13 +47,13 @@ class Run:
     ) -> dict[str, Scores]:
         """By method, or by `model/method` where there are several models.
 
-        short: counts the records that fell short, by every model. options: as `read_saved` takes
+        short: counts the records that fell short, by every model. options: as `read_trees` takes
         them.
         """
         found: dict[str, Scores] = {}
         for folder in self.folders:
             prefix = f"{folder.name}/" if len(self.folders) > 1 else ""
-            results = list(read_saved(folder, methods, **options))
+            results = list(read_trees(folder, methods, **options))
             if short is not None:
                 for result in results:
                     short.add(_brief(result))

@@ -45,13 +45,13 @@ def _average_empty(every: Sequence[Bounds]) -> Bounds | None:
     return bounds(*np.array(list(sides), dtype=np.float64).mean(axis=0))
 
 
-def recentre(
-    scores: LabelScores, prior: Floats, *, rate: float = 0.5, single: bool = False
+def calibrate_contextually(
+    scores: LabelScores, prior: Floats, *, target_rate: float = 0.5, single: bool = False
 ) -> tuple[LabelScores, Floats]:
     """Scores without what the prompt alone gives, and (k,) how far each label's p moved.
 
     prior: (k,) mean log-odds of the labels for texts without content, or over a batch.
-    rate: what a label should get where it gets its prior.
+    target_rate: what a label should get where it gets its prior.
     single: exactly one label is right: p is divided by the prior's and normalised.
     Every end of an interval is mapped by itself, at the prior as given. The empty answer has no
     prior, and none of its share is left beside the labels.
@@ -61,7 +61,7 @@ def recentre(
         low, p, high = (weights * side for side in (scores.low, scores.p, scores.high))
         ends = low / (low + high.sum() - high), p / p.sum(), high / (high + low.sum() - low)
     else:
-        shift = log_odds(np.full(1, rate)) - prior
+        shift = log_odds(np.full(1, target_rate)) - prior
         ends = tuple(expit(log_odds(side) + shift) for side in (scores.low, scores.p, scores.high))
     low, p, high = ends
     return LabelScores(scores.labels, p, low, high, scores.interval), p - scores.p
