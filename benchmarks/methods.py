@@ -40,7 +40,7 @@ def plans(task: Task, methods: Collection[str] = ESTIMATORS) -> dict[str, Plan]:
         except MethodError as error:
             print(f"left out: {error}", file=sys.stderr)
             continue
-        alike.setdefault((plan.needs, *plan.also), []).append(name)
+        alike.setdefault((plan.requirements, *plan.also), []).append(name)
     return {", ".join(names): Plan(task, names) for names in alike.values()}
 
 

@@ -29,7 +29,7 @@ from labelmass.lm.base import LanguageModel
 from labelmass.scores import Scores
 from labelmass.scoring.saved_trees import SavedTrees
 from labelmass.supervised import Classifier
-from labelmass.supervised.states import States
+from labelmass.supervised.hidden_state_features import HiddenStateFeatures
 from labelmass.workflows.calibration import cross_calibrated
 from labelmass.workflows.runs import Run
 
@@ -65,7 +65,7 @@ class Judged:
 
     def _beside(self, classifier: Classifier) -> Scores:
         models: dict[str, LanguageModel] = {}
-        if isinstance(classifier.source, States):
+        if isinstance(classifier.source, HiddenStateFeatures):
             model = labelmass.load()
             models[model.fingerprint] = model
         return self.run.scores_by([classifier], models).popitem()[1]

@@ -24,9 +24,9 @@ import torch
 
 import labelmass
 from benchmarks.published import PublishedSearch
-from labelmass.answers.boundary import Joint
-from labelmass.answers.search import Budget, Needs
-from labelmass.lm.base import PROMPT, Ask
+from labelmass.answers.prompt_boundary import PromptBoundary
+from labelmass.answers.search import Budget, Requirements
+from labelmass.lm.base import PROMPT, NodeQuery
 from labelmass.scoring.explorer import Explorer
 from labelmass.scoring.plan import Plan
 from labelmass.scoring.scorer import Scorer
@@ -53,7 +53,7 @@ class Bench:
     def __init__(self, records: Path, quick: bool) -> None:
         self.task = Task.load("llama-guard-3")
         self.model = labelmass.load(device="cpu", dtype="float32")
-        self.joint = Joint(self.task, self.model.tokenizer)
+        self.joint = PromptBoundary(self.task, self.model.tokenizer)
         lines = records.read_text().splitlines()
         self.records = [Record.from_dict(json.loads(line), i) for i, line in enumerate(lines)]
         while len(self.records) < 64:
@@ -64,13 +64,15 @@ class Bench:
     def prompts(self, count: int, start: int = 0) -> list[list[int]]:
         return [list(self.joint.start(r).ids) for r in self.records[start : start + count]]
 
-    def explore(self, count: int, batch: int, tolerance: float, start: int = 0, **needs: Any):
+    def explore(
+        self, count: int, batch: int, tolerance: float, start: int = 0, **requirements: Any
+    ):
         """Explored records, the shared instruction computed before."""
         explorer = Explorer(
             self.model,
             self.task,
             budget=Budget(tolerance=tolerance),
-            needs=Needs(**needs) if needs else None,
+            requirements=Requirements(**requirements) if requirements else None,
             batch_size=batch,
         )
         chosen = self.records[start : start + count]
@@ -81,7 +83,7 @@ class Bench:
         nothing = np.zeros(0, dtype=np.int64)
         for first in range(0, len(prompts), batch):
             handles = self.model.open(prompts[first : first + batch], shared)
-            self.model.rows([Ask(h, PROMPT, PROMPT, -1, nothing) for h in handles])
+            self.model.rows([NodeQuery(h, PROMPT, PROMPT, -1, nothing) for h in handles])
             for handle in handles:
                 self.model.close(handle)
 
@@ -158,8 +160,8 @@ class Bench:
             for name, length, some in (("cold", 0, prompts[:16]), ("cached", shared, prompts)):
                 self.prefill(some[:1], 1, length)
                 plain = seconds(lambda s=some, n=length: self.prefill(s, 16, n))
-                tries = seconds(lambda s=some, n=length: self._trie(s, n))
-                pairs[name].append(plain / tries)
+                label_tries = seconds(lambda s=some, n=length: self._trie(s, n))
+                pairs[name].append(plain / label_tries)
         return {
             "passes_per_label_over_trie_cold": slow / cold,
             "passes_per_label_over_trie_cached": slow / cached,
@@ -176,19 +178,19 @@ class Bench:
             some = prompts[first : first + 16]
             handles = self.model.open(some, shared)
             grammar = self.joint.start(self.records[0]).grammar
-            needs = Needs(tree=False, tries=1)
-            searches = [Search(grammar, self.task.label_names, None, needs) for _ in some]
-            asks = [search.asks() for search in searches]
+            requirements = Requirements(tree=False, label_tries=1)
+            searches = [Search(grammar, self.task.label_names, None, requirements) for _ in some]
+            queries = [search.queries() for search in searches]
             rows = iter(
                 self.model.rows(
                     [
-                        Ask(h, a.node, a.parent, a.token, a.ids, a.top)
-                        for h, some_asks in zip(handles, asks, strict=True)
+                        NodeQuery(h, a.node, a.parent, a.token, a.ids, a.top)
+                        for h, some_asks in zip(handles, queries, strict=True)
                         for a in some_asks
                     ]
                 )
             )
-            for search, some_asks in zip(searches, asks, strict=True):
+            for search, some_asks in zip(searches, queries, strict=True):
                 search.tell([next(rows) for _ in some_asks])
             for handle in handles:
                 self.model.close(handle)

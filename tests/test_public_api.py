@@ -48,7 +48,7 @@ CLASSES = [
     "MethodError",
     "ModelError",
     "Policy",
-    "Readings",
+    "Marginals",
     "Record",
     "RecordError",
     "Result",

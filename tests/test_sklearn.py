@@ -202,7 +202,7 @@ def test_a_text_is_scored_once_for_all_clones(
 ) -> None:
     made = LabelMassClassifier(mood, model, calibrator="platt")
     cross_val_predict(made, X, Y, cv=KFold(3), method="predict_proba")
-    monkeypatch.setattr(model, "rows", lambda asks: pytest.fail("asked again"))
+    monkeypatch.setattr(model, "rows", lambda queries: pytest.fail("asked again"))
     assert clone(made).set_params(threshold="f1").fit(X, Y).predict(X).shape == (60, 3)
     with pytest.raises(pytest.fail.Exception):
         clone(made).set_params(tolerance=0.001).fit(X, Y)

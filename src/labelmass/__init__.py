@@ -10,7 +10,7 @@ from importlib import import_module
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from labelmass.answers.readings import Bounds, Readings
+from labelmass.answers.marginals import Bounds, Marginals
 from labelmass.answers.search import Budget
 from labelmass.answers.tree import AnswerTree
 from labelmass.errors import (
@@ -88,10 +88,10 @@ __all__ = [
     "LabelMassWarning",
     "LabelScores",
     "LanguageModel",
+    "Marginals",
     "MethodError",
     "ModelError",
     "Policy",
-    "Readings",
     "Record",
     "RecordError",
     "Result",

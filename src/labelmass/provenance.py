@@ -39,7 +39,7 @@ class Signature:
     alone (`of_method`).
 
     format: its name, and by which rules answers in it are read (`AnswerFormat.reading`).
-    off_format: "not-written" or "unknown", see `Readings`. samples: how many answers or paths were
+    off_format: "not-written" or "unknown", see `Marginals`. samples: how many answers or paths were
     drawn, 0 if none. label_permutations: label orders averaged over. contextual_calibration,
     target_rate: on what it was estimated, and what a text without content then gets. calibrator:
     the digest of what `calibrated:` scores went through. point: the rule behind `p`; points: that

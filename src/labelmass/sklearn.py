@@ -230,7 +230,7 @@ def _are_names(rows: Iterable[Any]) -> bool:
 def _indicators(rows: Iterable[Any], task: Task) -> Floats:
     """From the labels of each text, by name; a text alone is one label."""
     names = task.label_names
-    given = [set(task.named([row] if isinstance(row, str) else list(row))) for row in rows]
+    given = [set(task.resolve([row] if isinstance(row, str) else list(row))) for row in rows]
     return np.array([[label in one for label in names] for one in given], dtype=np.float64).reshape(
         len(given), len(names)
     )

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from helpers.trees import build_tree
 from labelmass.analysis import Answer, Item, read_answer
-from labelmass.answers.search import Budget, Needs
+from labelmass.answers.search import Budget, Requirements
 from labelmass.answers.tree import AnswerTree
 from labelmass.lm.scripted import END, ScriptedLanguageModel
 from labelmass.task.formats import AnswerFormat, comma_list
 
 LABELS = ("joy", "fear", "anger", "pride")
-ALL = Needs(tree=True, tries=None, min_mass=1e-300)
+ALL = Requirements(tree=True, label_tries=None, min_mass=1e-300)
 Rows = Mapping[tuple[str, ...], Mapping[str, float]]
 
 

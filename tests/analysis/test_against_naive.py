@@ -73,12 +73,14 @@ def test_what_is_read_of_a_tree(seed: int) -> None:
     answer = read_answer(item)
     assert [naive.LABELS[one] for one in answer.written] == slow.written
     assert (answer.ending, answer.empty and answer.complete) == (slow.ending, slow.empty)
-    assert [(p.number, p.kind) for p in answer.places] == [(s.number, s.kind) for s in slow.steps]
-    for place, step in zip(answer.places, slow.steps, strict=True):
-        assert place.hidden == pytest.approx(1 - step.z, abs=1e-9)
-        assert place.width == pytest.approx(0, abs=1e-9) or not step.p
-        assert place.stop == (None if step.stop is None else pytest.approx(step.stop))
-        p = [] if place.p is None else place.p.tolist()
+    assert [(p.number, p.kind) for p in answer.label_steps] == [
+        (s.number, s.kind) for s in slow.steps
+    ]
+    for label_step, step in zip(answer.label_steps, slow.steps, strict=True):
+        assert label_step.non_label_mass == pytest.approx(1 - step.z, abs=1e-9)
+        assert label_step.width == pytest.approx(0, abs=1e-9) or not step.p
+        assert label_step.stop == (None if step.stop is None else pytest.approx(step.stop))
+        p = [] if label_step.p is None else label_step.p.tolist()
         assert p == pytest.approx(list(step.p.values()), abs=1e-9)
 
 
@@ -106,13 +108,13 @@ def test_analyses(seed: int) -> None:
     ):
         hits = naive.rank_hits(slow, unwritten)
         assert rate.hits == Share(sum(hits), len(hits))
-        left_out = rate.none + rate.unknown + rate.repeats + rate.unread
+        left_out = rate.empty + rate.unknown + rate.repeats + rate.unread
         assert rate.steps == len(hits) + left_out == kinds[Kind.INTERMEDIATE].steps
     corrected, published = naive.never(slow)
     never = found.never_predicted
     assert never.corrected == Share(sum(corrected), len(corrected))
     assert never.published == Share(sum(published), len(published))
-    assert never.steps == len(corrected) + never.none + never.written
+    assert never.steps == len(corrected) + never.empty + never.written
     positions = naive.second_positions(slow)
     assert {at: share.hits for at, share in found.second_label.positions.items()} == {
         at: positions.count(at) for at in set(positions)
@@ -165,7 +167,7 @@ def _check_order(found, slow: list[naive.NaiveAnswer], answers: list[Answer]) ->
         assert spread.mean == pytest.approx(np.mean(values))
     assert found.multi_label.rate.hits == sum(len(set(a.written)) > 1 for a in slow)
     assert found.repeats.again.hits == sum(len(set(a.written)) < len(a.written) for a in slow)
-    assert all(len(a.places) == len(s.steps) for a, s in zip(answers, slow, strict=True))
+    assert all(len(a.label_steps) == len(s.steps) for a, s in zip(answers, slow, strict=True))
 
 
 def test_the_random_answers_are_worth_reading() -> None:

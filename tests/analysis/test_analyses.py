@@ -36,16 +36,16 @@ def test_spikiness_groups_none_and_lost_steps_apart() -> None:
     found = spikiness(answers)
     middle, last = found.kinds[Kind.INTERMEDIATE], found.kinds[Kind.LAST]
     assert (middle.steps, last.steps) == (2, 2)
-    assert found.kinds[Kind.NONE].steps == found.kinds[Kind.LOST].steps == 1
+    assert found.kinds[Kind.EMPTY].steps == found.kinds[Kind.LOST].steps == 1
     assert middle.top.mean == pytest.approx((2 / 3 + 0.8) / 2)
     assert middle.gap.mean == pytest.approx((math.log(2) + math.log(4)) / 2)
     assert last.second.mean == pytest.approx((1 / 3 + 0.1) / 2)
-    assert last.hidden.mean == pytest.approx((0.1 + 0.0) / 2)
+    assert last.non_label_mass.mean == pytest.approx((0.1 + 0.0) / 2)
     assert last.entropy.mean == pytest.approx(
         sum(p * math.log2(1 / p) for p in (2 / 3, 1 / 3, 0.9, 0.1)) / 2
     )
-    none = found.kinds[Kind.NONE]
-    assert (none.top.mean, none.sole, none.gap.n) == (1.0, 1, 0)  # nothing to set it against
+    empty = found.kinds[Kind.EMPTY]
+    assert (empty.top.mean, empty.sole, empty.gap.n) == (1.0, 1, 0)  # nothing to set it against
     assert found.kinds[Kind.LOST].unread == 1 and found.kinds[Kind.LOST].top.n == 0
     assert sorted(found.numbers) == [1, 2]
     assert found.numbers[2][Kind.LAST].steps == 1
@@ -100,11 +100,11 @@ def test_rank_consistency_with_and_without_written_labels() -> None:
     found = rank_consistency(answers)
     assert found.steps == 8
     assert found.hits == Share(1, 5)
-    assert (found.none, found.unknown, found.repeats, found.unread) == (1, 1, 0, 1)
+    assert (found.empty, found.unknown, found.repeats, found.unread) == (1, 1, 0, 1)
     assert found.not_top == 0
     left = rank_consistency(answers, unwritten=True)
     assert left.hits == Share(1, 3)  # joy at the second step of the fourth is left out
-    assert (left.none, left.unknown, left.repeats, left.unread) == (1, 1, 1, 2)
+    assert (left.empty, left.unknown, left.repeats, left.unread) == (1, 1, 1, 2)
     same, different = left.same, left.different
     assert same.second_now.mean == same.next_now.mean == pytest.approx(2 / 9)
     assert same.second_after.mean == same.next_after.mean == pytest.approx(1)
@@ -126,7 +126,7 @@ def test_the_runner_up_is_the_top_where_another_label_is_written() -> None:
     }
     answer = answer_of(everything(ScriptedLanguageModel(script), comma_list(blanks=""), LABELS))
     assert answer.labels == (1, 0)
-    assert answer.places[0].second() == 0
+    assert answer.label_steps[0].second() == 0
     found = rank_consistency([answer])
     assert (found.hits, found.not_top) == (Share(1, 1), 1)
 
@@ -147,7 +147,7 @@ def test_where_the_second_label_of_step_1_ends_up() -> None:
     ]
     found = second_label(answers)
     assert found.answers == 6
-    assert (found.none, found.absent, found.unread) == (1, 1, 1)
+    assert (found.empty, found.absent, found.unread) == (1, 1, 1)
     assert found.positions == {2: Share(2, 3), 3: Share(1, 3)}
 
 

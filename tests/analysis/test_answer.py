@@ -9,7 +9,7 @@ import pytest
 from analysis.scripted_lists import LABELS, answer_of, everything, tree_of
 from helpers.trees import build_tree
 from labelmass.analysis import Item, Kind, read_answer
-from labelmass.answers.search import Budget, Needs
+from labelmass.answers.search import Budget, Requirements
 from labelmass.answers.tree import Ending
 from labelmass.errors import MethodError
 from labelmass.lm.scripted import ScriptedLanguageModel
@@ -29,12 +29,12 @@ def test_two_steps_by_hand() -> None:
     assert answer.labels == answer.written == (0, 2)
     assert answer.order == (1, 0, 2, 3) and answer.alphabetical == (2, 1, 0, 3)
     assert answer.gold == {2}
-    first, last = answer.places
+    first, last = answer.label_steps
     assert (first.number, first.kind, first.label) == (1, Kind.INTERMEDIATE, 0)
     assert (last.number, last.kind, last.label) == (2, Kind.LAST, 2)
     assert first.p == pytest.approx([6 / 9, 2 / 9, 0, 0, 1 / 9])
     assert last.p == pytest.approx([1 / 9, 3 / 9, 5 / 9, 0, 0])
-    assert first.hidden == pytest.approx(0.1)
+    assert first.non_label_mass == pytest.approx(0.1)
     assert first.width == pytest.approx(0)
     assert (first.stop, last.stop) == (pytest.approx(0.3), pytest.approx(0.8))
     assert first.second() == 1
@@ -44,10 +44,10 @@ def test_two_steps_by_hand() -> None:
 
 def test_an_empty_answer_is_a_step_of_its_own_kind() -> None:
     answer = answer_of(tree_of({(): {"none": 0.7, "joy": 0.3}}, {}))
-    (place,) = answer.places
+    (label_step,) = answer.label_steps
     assert answer.complete and answer.empty and answer.written == ()
-    assert (place.kind, place.label, place.stop) == (Kind.NONE, None, None)
-    assert place.second() == 4  # the top itself, as no label is written
+    assert (label_step.kind, label_step.label, label_step.stop) == (Kind.EMPTY, None, None)
+    assert label_step.second() == 4  # the top itself, as no label is written
 
 
 def test_a_path_that_leaves_the_format_ends_in_a_lost_step() -> None:
@@ -68,28 +68,34 @@ def test_a_path_that_leaves_the_format_ends_in_a_lost_step() -> None:
     )
     answer = answer_of(tree_off)
     assert answer.ending is Ending.OFF_FORMAT
-    assert [place.kind for place in answer.places] == [Kind.INTERMEDIATE, Kind.LOST]
-    lost = answer.places[1]
+    assert [label_step.kind for label_step in answer.label_steps] == [Kind.INTERMEDIATE, Kind.LOST]
+    lost = answer.label_steps[1]
     assert lost.p == pytest.approx([0, 1, 0, 0, 0])
-    assert lost.hidden == pytest.approx(0.6)
-    assert answer.following(answer.places[0]) is None
+    assert lost.non_label_mass == pytest.approx(0.6)
+    assert answer.following(answer.label_steps[0]) is None
     assert answer_of(tree).labels == (0, 1)
 
 
 def test_nothing_to_read_where_no_label_can_come() -> None:
     model = ScriptedLanguageModel({"": {"sad": 1.0}})
-    (place,) = answer_of(everything(model, comma_list(blanks=""), LABELS)).places
-    assert place.p is None and place.kind is Kind.LOST and place.hidden == pytest.approx(1)
+    (label_step,) = answer_of(everything(model, comma_list(blanks=""), LABELS)).label_steps
+    assert (
+        label_step.p is None
+        and label_step.kind is Kind.LOST
+        and label_step.non_label_mass == pytest.approx(1)
+    )
 
 
 def test_a_budget_that_stops_everything_leaves_an_open_step() -> None:
     model = ScriptedLanguageModel({"": {"joy": 1.0}, "joy": {"<end>": 1.0}})
-    tree = build_tree(model, comma_list(), list(LABELS), Budget(seconds=1e-9), Needs(tries=None))
+    tree = build_tree(
+        model, comma_list(), list(LABELS), Budget(seconds=1e-9), Requirements(label_tries=None)
+    )
     answer = answer_of(tree)
-    (place,) = answer.places
+    (label_step,) = answer.label_steps
     assert answer.ending is Ending.CUT
-    assert (place.kind, place.p, place.width) == (Kind.LOST, None, 1.0)
-    assert place.hidden == pytest.approx(0.5)  # anything in [0, 1]
+    assert (label_step.kind, label_step.p, label_step.width) == (Kind.LOST, None, 1.0)
+    assert label_step.non_label_mass == pytest.approx(0.5)  # anything in [0, 1]
 
 
 def test_open_mass_widens_the_interval_and_is_in_no_share() -> None:
@@ -97,11 +103,11 @@ def test_open_mass_widens_the_interval_and_is_in_no_share() -> None:
         {"": {"joy": 0.5, "fear": 0.3, "anger": 0.1}} | {one: {"<end>": 1.0} for one in LABELS},
         top_only=2,
     )
-    place = answer_of(everything(model, comma_list(blanks=""), LABELS)).places[0]
+    label_step = answer_of(everything(model, comma_list(blanks=""), LABELS)).label_steps[0]
     # 0.2 of the first row did not come, and may be any label or none
-    assert place.width == pytest.approx(0.2)
-    assert place.p == pytest.approx([5 / 8, 3 / 8, 0, 0, 0])
-    assert place.hidden == pytest.approx(0.1)
+    assert label_step.width == pytest.approx(0.2)
+    assert label_step.p == pytest.approx([5 / 8, 3 / 8, 0, 0, 0])
+    assert label_step.non_label_mass == pytest.approx(0.1)
 
 
 def test_what_the_format_cannot_write_has_no_share_of_what_is_open() -> None:
@@ -115,7 +121,7 @@ def test_what_the_format_cannot_write_has_no_share_of_what_is_open() -> None:
         top_only=1,
     )
     fmt = comma_list(blanks="", repeats="off-format")
-    first, last = answer_of(everything(model, fmt, LABELS)).places
+    first, last = answer_of(everything(model, fmt, LABELS)).label_steps
     assert last.p is not None
     assert last.p[4] == 0 and last.p[0] == 0  # none, and a label already written
     assert last.width == pytest.approx(0.4)  # what did not come may be one of the other three
@@ -126,7 +132,7 @@ def test_a_repeat_is_written_again_and_adds_no_label() -> None:
     rows = {(): {"joy": 0.9}, ("joy",): {"joy": 0.9}, ("joy", "joy"): {"fear": 0.9}}
     answer = answer_of(tree_of(rows, {("joy",): 0.1, ("joy", "joy"): 0.1}))
     assert answer.written == (0, 0, 1) and answer.labels == (0, 1)
-    assert answer.before(answer.places[2]) == {0}
+    assert answer.before(answer.label_steps[2]) == {0}
 
 
 def test_one_token_may_write_a_label_and_the_next() -> None:
@@ -138,10 +144,10 @@ def test_one_token_may_write_a_label_and_the_next() -> None:
     }
     answer = answer_of(everything(ScriptedLanguageModel(script), comma_list(blanks=""), LABELS))
     assert answer.written == (0, 1, 2)
-    assert [place.number for place in answer.places] == [1, 3]
-    assert answer.place(2) is None
-    assert answer.places[0].stop == pytest.approx(0.3)
-    assert answer.following(answer.places[0]) == 1
+    assert [label_step.number for label_step in answer.label_steps] == [1, 3]
+    assert answer.label_step(2) is None
+    assert answer.label_steps[0].stop == pytest.approx(0.3)
+    assert answer.following(answer.label_steps[0]) == 1
 
 
 def test_one_token_may_write_a_label_the_next_and_the_end() -> None:
@@ -151,8 +157,8 @@ def test_one_token_may_write_a_label_the_next_and_the_end() -> None:
     }
     answer = answer_of(everything(ScriptedLanguageModel(script), json_list(), LABELS))
     assert answer.complete and answer.written == (0, 1)
-    (place,) = answer.places
-    assert place.kind is Kind.INTERMEDIATE and place.stop == pytest.approx(0.3)
+    (label_step,) = answer.label_steps
+    assert label_step.kind is Kind.INTERMEDIATE and label_step.stop == pytest.approx(0.3)
 
 
 def test_a_separator_that_may_begin_the_end() -> None:
@@ -166,8 +172,8 @@ def test_a_separator_that_may_begin_the_end() -> None:
     fmt = comma_list(blanks="", separators=("\n",), stops=("\n\n",))
     answer = answer_of(everything(ScriptedLanguageModel(script), fmt, LABELS))
     assert answer.complete
-    (place,) = answer.places
-    assert place.kind is Kind.LAST and place.stop == pytest.approx(0.7)
+    (label_step,) = answer.label_steps
+    assert label_step.kind is Kind.LAST and label_step.stop == pytest.approx(0.7)
 
 
 def test_json_and_guard_formats() -> None:
@@ -180,9 +186,9 @@ def test_json_and_guard_formats() -> None:
         '{"label": ["joy", "fear"]': {"}": 0.6},  # stopped, whatever follows
     }
     answer = answer_of(everything(ScriptedLanguageModel(script), json_list(), LABELS))
-    assert [place.kind for place in answer.places] == [Kind.INTERMEDIATE, Kind.LAST]
-    assert [place.stop for place in answer.places] == pytest.approx([0.4, 0.8])
-    assert answer.places[0].p == pytest.approx([0.75, 0, 0, 0, 0.25])
+    assert [label_step.kind for label_step in answer.label_steps] == [Kind.INTERMEDIATE, Kind.LAST]
+    assert [label_step.stop for label_step in answer.label_steps] == pytest.approx([0.4, 0.8])
+    assert answer.label_steps[0].p == pytest.approx([0.75, 0, 0, 0, 0.25])
     script = {
         "": {"unsafe\n": 0.8, "safe": 0.2},
         "unsafe\n": {"S1": 1.0},
@@ -191,9 +197,9 @@ def test_json_and_guard_formats() -> None:
         "safe": {"<end>": 1.0},
     }
     answer = answer_of(everything(ScriptedLanguageModel(script), guard(), ["S1", "S10"]))
-    (place,) = answer.places
-    assert place.p == pytest.approx([0.4, 0.4, 0.2])
-    assert answer.labels == (1,) and place.stop == pytest.approx(0.9)
+    (label_step,) = answer.label_steps
+    assert label_step.p == pytest.approx([0.4, 0.4, 0.2])
+    assert answer.labels == (1,) and label_step.stop == pytest.approx(0.9)
 
 
 def test_the_first_tokens_of_a_list_are_the_same_as_those_of_a_longer_name() -> None:
@@ -205,7 +211,7 @@ def test_the_first_tokens_of_a_list_are_the_same_as_those_of_a_longer_name() -> 
     answer = answer_of(
         everything(ScriptedLanguageModel(script), comma_list(blanks=""), ["joy", "joyful"])
     )
-    assert answer.places[0].stop == pytest.approx(0.5 / 0.7)
+    assert answer.label_steps[0].stop == pytest.approx(0.5 / 0.7)
 
 
 def test_trees_without_label_tries_are_refused() -> None:

@@ -8,14 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.property_tests import property_test
-from labelmass.analysis.attention import Attended, attention_shares
+from labelmass.analysis.attention import AttentionWeights, attention_shares
 
 
 def test_positions_are_those_of_the_tokens_themselves() -> None:
     # prompt of 2; answer of 5: label A at 0-1, separator 2, label B at 3-4
     weights = np.zeros((5, 7))
     weights[2] = [0.1, 0.2, 0.4, 0.05, 0.25, 0, 0]  # the row that predicts B's first token
-    found = attention_shares([Attended(weights, 2, (0, 3))])
+    found = attention_shares([AttentionWeights(weights, 2, (0, 3))])
     assert found.answers == found.input.n == 1
     assert found.input.mean == pytest.approx(15)  # (.1 + .2) / 2
     assert found.answer.mean == pytest.approx(22.5)  # (.4 + .05) / 2, without the row's own .25
@@ -35,13 +35,13 @@ def test_against_loops(seed: int) -> None:
         weights = np.tril(draw.random((n, m + n)), m)
         weights /= weights.sum(axis=1, keepdims=True)
         firsts = tuple(sorted(draw.choice(n, draw.integers(1, n), replace=False).tolist()))
-        answers.append(Attended(weights, int(m), firsts))
-        for place, first in list(enumerate(firsts))[1:]:
+        answers.append(AttentionWeights(weights, int(m), firsts))
+        for label_step, first in list(enumerate(firsts))[1:]:
             row = first - 1
             if row < 1:
                 continue
             before = [weights[row, m + j] for j in range(row)]
-            labels = [weights[row, m + j] for j in firsts[:place] if j < row]
+            labels = [weights[row, m + j] for j in firsts[:label_step] if j < row]
             rows.append(
                 (
                     np.mean([weights[row, i] for i in range(m)]),

@@ -18,7 +18,7 @@ def test_none_as_runner_up_is_not_never_predicted() -> None:
     ]
     found = never_predicted(answers)
     assert found.published == Share(1, 2)
-    assert (found.corrected, found.none, found.written) == (Share(0, 1), 1, 0)
+    assert (found.corrected, found.empty, found.written) == (Share(0, 1), 1, 0)
 
 
 def test_a_label_written_before_is_not_predicted() -> None:
@@ -28,7 +28,7 @@ def test_a_label_written_before_is_not_predicted() -> None:
     ]
     found = never_predicted(answers)
     assert found.published == Share(1, 2)  # joy stands in the answer, before the step
-    assert (found.corrected, found.none, found.written) == (Share(1, 1), 0, 1)
+    assert (found.corrected, found.empty, found.written) == (Share(1, 1), 0, 1)
 
 
 def test_what_a_broken_answer_would_have_written_is_not_known() -> None:

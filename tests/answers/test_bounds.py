@@ -13,7 +13,7 @@ from helpers.brute_force import Exact, enumerate_answers, random_script
 from helpers.property_tests import property_test
 from helpers.trees import build_tree
 from labelmass._types import Normalisation
-from labelmass.answers.readings import Readings
+from labelmass.answers.marginals import Marginals
 from labelmass.answers.search import Budget
 from labelmass.lm.scripted import ScriptedLanguageModel
 from labelmass.task.formats import AnswerFormat, comma_list, guard, json_list, polysyndeton
@@ -54,7 +54,7 @@ CASES: dict[str, tuple[AnswerFormat, list[str], list[str]]] = {
         ["the ", "cup", "id", " and", " and the ", " ", "nothing", "the cup", "x"],
     ),
     "single": (
-        comma_list(blanks="", single=True, none=None, stops=("\n",), tolerate="strict"),
+        comma_list(blanks="", single=True, empty=None, stops=("\n",), tolerate="strict"),
         ["a", "ab"],
         ["a", "b", "ab", "\n", "b\n", ", "],
     ),
@@ -63,12 +63,12 @@ CASES: dict[str, tuple[AnswerFormat, list[str], list[str]]] = {
 
 def exact_values(exact: Exact, fmt: AnswerFormat, normalisation: Normalisation) -> list[float]:
     """P of each label, of `none`, the verdict of a risk and what cannot be read; NaN if null."""
-    written = [*exact.label, exact.none, exact.gate, exact.unreadable]
+    written = [*exact.label, exact.empty, exact.verdict_prefix, exact.unreadable]
     if normalisation is not Normalisation.ON_FORMAT:
         return written
-    if fmt.gate is not None:
+    if fmt.verdict_prefix is not None:
         return [mass / exact.readable if exact.readable else math.nan for mass in written]
-    complete = [*exact.on_label, exact.none]
+    complete = [*exact.on_label, exact.empty]
     return [mass / exact.ended if exact.ended else math.nan for mass in complete]
 
 
@@ -91,7 +91,7 @@ def test_bounds_contain_the_exact_value_at_every_budget(
         tree = build_tree(
             model, fmt, labels, Budget(tolerance=0.0, nodes=nodes), normalisation=normalisation
         )
-        reading = Readings(tree, normalisation)
+        reading = Marginals(tree, normalisation)
         found = reading.ended + reading.off_format + reading.unreadable
         assert found + reading.unexplored == pytest.approx(1, abs=1e-9)
         low, high = reading.intervals
@@ -101,9 +101,9 @@ def test_bounds_contain_the_exact_value_at_every_budget(
             assert (low[:n] >= before[0][:n] - 1e-9).all()
             assert (high[:n] <= before[1][:n] + 1e-9).all()
         before = low, high
-        total = (exact.readable if fmt.gate else exact.ended) if on_format else 1.0
+        total = (exact.readable if fmt.verdict_prefix else exact.ended) if on_format else 1.0
         events = [(b, exact.sets.get(m, 0.0)) for m, b in reading.sets()]
-        if not on_format or fmt.gate:
+        if not on_format or fmt.verdict_prefix:
             events.append((reading.pair(0, 1), exact.pairs.get((0, 1), 0.0)))
         for bounds, mass in events:
             if total > 0:
@@ -126,12 +126,12 @@ def test_the_tolerance_is_kept(seed: int, tolerance: float) -> None:
     model = ScriptedLanguageModel(random_script(seed, tokens, depth=6), tokens)
     exact = enumerate_answers(model, fmt, labels)
     tree = build_tree(model, fmt, labels, Budget(tolerance=tolerance))
-    low, high = Readings(tree).intervals
+    low, high = Marginals(tree).intervals
     assert tree.stopped in ("tolerance", "exhausted")
     assert (high - low)[: len(labels) + 1].max() <= tolerance + 1e-12
     assert (high - low)[len(labels) + 1] <= tolerance + 1e-12
-    assert low[len(labels) + 1] - 1e-9 <= exact.gate <= high[len(labels) + 1] + 1e-9
-    reading = Readings(tree)
+    assert low[len(labels) + 1] - 1e-9 <= exact.verdict_prefix <= high[len(labels) + 1] + 1e-9
+    reading = Marginals(tree)
     for one in range(3):
         for other in range(one + 1, 3):
             pair = reading.pair(one, other)

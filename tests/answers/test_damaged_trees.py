@@ -15,7 +15,7 @@ from helpers.brute_force import random_script
 from helpers.property_tests import property_test
 from helpers.trees import EVERYTHING, build_tree
 from labelmass._types import Normalisation
-from labelmass.answers.search import Budget, Needs
+from labelmass.answers.search import Budget, Requirements
 from labelmass.answers.tree import AnswerTree
 from labelmass.errors import LabelMassError
 from labelmass.lm.scripted import ScriptedLanguageModel
@@ -23,7 +23,13 @@ from labelmass.task.formats import comma_list, guard
 
 GUARD = (["S1", "S2", "S10"], ["un", "safe", "unsafe", "\n", "S", "1", "0", "2", ",", "x"])
 MOODS = (["joy", "fear", "joyful"], ["joy", "fear", "ful", "none", ", ", "\n\n", "x"])
-NEEDS = (EVERYTHING, Needs(tree=False), Needs(tree=False, tries=1), Needs(samples=5), Needs())
+NEEDS = (
+    EVERYTHING,
+    Requirements(tree=False),
+    Requirements(tree=False, label_tries=1),
+    Requirements(samples=5),
+    Requirements(),
+)
 
 
 def tree_of(seed: int, guards: bool, nodes: int = 64, **options: Any) -> AnswerTree:
@@ -46,9 +52,9 @@ def as_read(data: Any) -> AnswerTree:
     st.sampled_from((Normalisation.RAW, Normalisation.MASKED)),
 )
 def test_whatever_was_grown_is_read_back(
-    seed: int, guards: bool, nodes: int, needs: Needs, normalisation: Normalisation
+    seed: int, guards: bool, nodes: int, requirements: Requirements, normalisation: Normalisation
 ) -> None:
-    tree = tree_of(seed, guards, nodes, needs=needs, normalisation=normalisation)
+    tree = tree_of(seed, guards, nodes, requirements=requirements, normalisation=normalisation)
     assert as_read(tree.to_dict()) == tree
 
 
@@ -75,14 +81,14 @@ def test_whatever_was_grown_is_read_back(
     ],
 )
 def test_what_is_bent_is_named(bend: Callable[[dict[str, Any]], Any], said: str) -> None:
-    data = build_tree(mood_model(), comma_list(), MOODS[0], needs=EVERYTHING).to_dict()
+    data = build_tree(mood_model(), comma_list(), MOODS[0], requirements=EVERYTHING).to_dict()
     bend(data)
     with pytest.raises(LabelMassError, match=f"not a saved answer tree: .*({said})"):
         as_read(data)
 
 
 def test_a_row_of_more_than_everything_is_noticed() -> None:
-    data = build_tree(mood_model(), comma_list(), MOODS[0], needs=EVERYTHING).to_dict()
+    data = build_tree(mood_model(), comma_list(), MOODS[0], requirements=EVERYTHING).to_dict()
     data["logp"] = [p if p is None else 0.0 for p in data["logp"]]
     with pytest.raises(LabelMassError, match="sums to more than 1 over a row"):
         as_read(data)

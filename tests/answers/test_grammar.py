@@ -23,13 +23,13 @@ class Pieces:
     end_ids: frozenset[int]
 
     def encode(self, text: str) -> list[int]:
-        ids, rest = [], text.encode()
-        while rest:
-            fits = [i for i, b in enumerate(self.token_bytes) if b and rest.startswith(b)]
+        ids, residual = [], text.encode()
+        while residual:
+            fits = [i for i, b in enumerate(self.token_bytes) if b and residual.startswith(b)]
             if not fits:
                 return []
             ids.append(max(fits, key=lambda i: len(self.token_bytes[i] or b"")))
-            rest = rest[len(self.token_bytes[ids[-1]] or b"") :]
+            residual = residual[len(self.token_bytes[ids[-1]] or b"") :]
         return ids
 
 
@@ -74,34 +74,36 @@ def test_moves_are_exactly_the_tokens_whose_bytes_can_be_read(
     grammar, tokenizer = grammar_of(fmt, data.draw(pieces_of(fmt)))
     state = grammar.start
     for _ in range(6):
-        moves = grammar.moves(state)
+        transitions = grammar.transitions(state)
         slow = {}
         for token in range(len(tokenizer.token_bytes)):
             if (moved := grammar.follow(state, token)) is not None:
                 slow[token] = moved
-        assert list(moves.ids) == sorted(slow)
-        assert sorted(moves.lost) == lost_after_a_label(grammar, tokenizer, state)
-        assert {o: sorted(ids) for o, ids in moves.leaving.items()} == leaving(
+        assert list(transitions.ids) == sorted(slow)
+        assert sorted(transitions.lost) == lost_after_a_label(grammar, tokenizer, state)
+        assert {o: sorted(ids) for o, ids in transitions.leaving.items()} == leaving(
             grammar, tokenizer, state, set(slow)
         )
-        asked = moves.asked.tolist()
+        asked = transitions.asked.tolist()
         assert len(set(asked)) == len(asked) and set(asked) >= set(slow)
-        assert list(zip(moves.to, moves.outputs, strict=True)) == [slow[int(i)] for i in moves.ids]
-        onward = [to for to in moves.to if to != DONE]
-        if not onward:
+        assert list(zip(transitions.next_state, transitions.outputs, strict=True)) == [
+            slow[int(i)] for i in transitions.ids
+        ]
+        continuing = [to for to in transitions.next_state if to != DONE]
+        if not continuing:
             break
-        state = data.draw(st.sampled_from(onward))
+        state = data.draw(st.sampled_from(continuing))
 
 
 def leaving(
-    grammar: TokenGrammar, tokenizer: Pieces, state: int, moves: set[int]
+    grammar: TokenGrammar, tokenizer: Pieces, state: int, transitions: set[int]
 ) -> dict[tuple[int, ...], list[int]]:
     """Tokens that leave behind a risk verdict and write more than those do that write nothing."""
     automaton, found = grammar.automaton, dict[tuple[int, ...], list[int]]()
-    if (rest := automaton.leave(state)) is None:
+    if (residual := automaton.leave(state)) is None:
         return found
     for token, text in enumerate(tokenizer.token_bytes):
-        if token in moves or not text:
+        if token in transitions or not text:
             continue
         at, written = state, ()
         for byte in text:
@@ -110,7 +112,7 @@ def leaving(
             at, written = moved[0], written + moved[1]
         outputs = written + (automaton.leave(at) or ())
         assert outputs == grammar.leave(state, token)
-        if outputs != rest:
+        if outputs != residual:
             found.setdefault(outputs, []).append(token)
     return found
 
@@ -118,7 +120,7 @@ def leaving(
 def lost_after_a_label(grammar: TokenGrammar, tokenizer: Pieces, state: int) -> list[int]:
     """Tokens that run over the end of a label, then leave; [] where one stands complete before."""
     automaton, found = grammar.automaton, list[int]()
-    if automaton.holds_label(state) or automaton.format.gate is not None:
+    if automaton.holds_label(state) or automaton.format.verdict_prefix is not None:
         return found
     for token, text in enumerate(tokenizer.token_bytes):
         at, settled = state, False
@@ -154,8 +156,8 @@ def test_spellings_lead_to_their_label_and_share_their_stem(kind: str, data: st.
         assert set(labels) == set(range(len(LABELS))) - (
             written if fmt.repeats == "off-format" else set()
         )
-        stem = grammar.stem(answer, state)
-        assert all(path[: len(stem)] == stem for path in labels.values())
+        common_prefix = grammar.common_prefix(answer, state)
+        assert all(path[: len(common_prefix)] == common_prefix for path in labels.values())
         chosen = data.draw(st.sampled_from(sorted(labels)))
         answer += b"".join(tokenizer.token_bytes[i] or b"" for i in labels[chosen])
         spans = grammar.automaton.spans(answer + (fmt.closing or "").encode())
@@ -172,25 +174,27 @@ def test_spellings_lead_to_their_label_and_share_their_stem(kind: str, data: st.
 def test_a_stem_leads_over_the_boundary_where_it_is_certain() -> None:
     grammar, tokenizer = grammar_of(guard(), [bytes([b]) for b in range(256)])
 
-    def stem(answer: bytes) -> bytes:
+    def common_prefix(answer: bytes) -> bytes:
         ran = grammar.automaton.run(answer)
         assert ran is not None
-        return b"".join(tokenizer.token_bytes[i] or b"" for i in grammar.stem(answer, ran[0]))
+        return b"".join(
+            tokenizer.token_bytes[i] or b"" for i in grammar.common_prefix(answer, ran[0])
+        )
 
-    assert stem(b"") == b"unsafe\n"
-    assert stem("unsafe\n爱".encode()) == stem(b"unsafe\nS10") == b","
-    assert stem(b"unsafe\nS1") == b""  # "0" or ","
-    assert stem(b"unsafe\n") == b""
+    assert common_prefix(b"") == b"unsafe\n"
+    assert common_prefix("unsafe\n爱".encode()) == common_prefix(b"unsafe\nS10") == b","
+    assert common_prefix(b"unsafe\nS1") == b""  # "0" or ","
+    assert common_prefix(b"unsafe\n") == b""
 
 
 def test_an_end_id_is_admissible_only_where_an_answer_can_end() -> None:
     grammar, tokenizer = grammar_of(comma_list(), [b"S1", b"S10", b", "])
-    assert not set(grammar.moves(grammar.start).ids) & tokenizer.end_ids
+    assert not set(grammar.transitions(grammar.start).ids) & tokenizer.end_ids
     after = grammar.follow(grammar.start, 0)
     assert after is not None
-    moves = grammar.moves(after[0])
-    assert tokenizer.end_ids <= set(moves.ids.tolist())
-    ended = moves.outputs[moves.ids.tolist().index(max(tokenizer.end_ids))]
+    transitions = grammar.transitions(after[0])
+    assert tokenizer.end_ids <= set(transitions.ids.tolist())
+    ended = transitions.outputs[transitions.ids.tolist().index(max(tokenizer.end_ids))]
     assert ended == (0,)
 
 

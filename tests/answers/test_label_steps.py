@@ -17,18 +17,18 @@ from helpers.trees import EVERYTHING, build_tree
 from labelmass._types import Normalisation
 from labelmass.answers.automaton import ByteAutomaton
 from labelmass.answers.grammar import TokenGrammar, Vocabulary
-from labelmass.answers.search import Budget, Needs, Search
+from labelmass.answers.search import Budget, Requirements, Search
 from labelmass.answers.steps import NextOutput, label_steps
 from labelmass.answers.tree import AnswerTree, Ending
 from labelmass.answers.upcoming import Upcoming
-from labelmass.estimators import ESTIMATORS, needs_of
+from labelmass.estimators import ESTIMATORS, requirements_of
 from labelmass.estimators.base import LabelScores, no_questions
 from labelmass.estimators.stepwise import compare_to_none, first_step, max_over_generations
-from labelmass.lm.base import Ask
+from labelmass.lm.base import NodeQuery
 from labelmass.lm.scripted import ScriptedLanguageModel
 from labelmass.task.formats import comma_list
 
-STEPS = Needs(tree=False, tries=None, shares=None, contrast=True)
+STEPS = Requirements(tree=False, label_tries=None, shares=None, contrast=True)
 ROUNDING = 1e-9
 seeds = st.integers(0, 10**9)
 
@@ -53,8 +53,12 @@ class Exact:
             for node in tree.steps
         ]
 
-    def build_tree(self, budget: Budget, needs: Needs = STEPS, kind: str = "raw") -> AnswerTree:
-        return build_tree(self.model, self.fmt, self.labels, budget, needs, Normalisation(kind))
+    def build_tree(
+        self, budget: Budget, requirements: Requirements = STEPS, kind: str = "raw"
+    ) -> AnswerTree:
+        return build_tree(
+            self.model, self.fmt, self.labels, budget, requirements, Normalisation(kind)
+        )
 
     @property
     def first(self) -> np.ndarray | None:
@@ -108,7 +112,7 @@ def test_intervals_hold_the_exact_shares_at_every_budget(
         first, largest = first_step(tree), max_over_generations(tree)
         holds(first, exact.first)
         holds(largest, exact.largest)
-        if tree.has_none:
+        if tree.has_empty:
             holds(compare_to_none(tree), exact.against)
         for step in label_steps(tree):
             assert step.next.found.sum() + step.next.unknown <= 1 + ROUNDING
@@ -136,7 +140,7 @@ def test_the_tolerance_is_kept(
     budget = Budget(tolerance=tolerance, relative=relative)
     tree = exact.build_tree(budget)
     assert tree.step_stopped == ""
-    read = [first_step, max_over_generations, *([compare_to_none] if tree.has_none else [])]
+    read = [first_step, max_over_generations, *([compare_to_none] if tree.has_empty else [])]
     for method in read:
         scores = method(tree)
         known = ~np.isnan(scores.p)
@@ -155,15 +159,15 @@ def test_other_methods_and_normalisations_move_no_number_by_more_than_the_tolera
     exact = Exact(case, seed)
     budget = Budget(tolerance=tolerance)
     of_answer = [one for one in ESTIMATORS.values() if one.questions is no_questions]
-    together = exact.build_tree(budget, needs_of(of_answer), kind)
-    for method, needs, true in (
-        (first_step, ESTIMATORS["first-step"].needs, exact.first),
-        (max_over_generations, ESTIMATORS["max-over-generations"].needs, exact.largest),
-        (compare_to_none, ESTIMATORS["compare-to-none"].needs, exact.against),
+    together = exact.build_tree(budget, requirements_of(of_answer), kind)
+    for method, requirements, true in (
+        (first_step, ESTIMATORS["first-step"].requirements, exact.first),
+        (max_over_generations, ESTIMATORS["max-over-generations"].requirements, exact.largest),
+        (compare_to_none, ESTIMATORS["compare-to-none"].requirements, exact.against),
     ):
-        if method is compare_to_none and not together.has_none:
+        if method is compare_to_none and not together.has_empty:
             continue
-        alone = method(exact.build_tree(budget, needs))
+        alone = method(exact.build_tree(budget, requirements))
         among = method(together, kind)
         for scores in (alone, among):
             holds(scores, true)
@@ -186,8 +190,8 @@ def test_the_account_of_the_search_is_what_is_read_off_its_tree(
     )
     search = Search(grammar, labels, Budget(tolerance=0.05), EVERYTHING | STEPS)
     (record,) = model.open([[]])
-    while asks := search.asks():
-        rows = [Ask(record, a.node, a.parent, a.token, a.ids, a.top) for a in asks]
+    while queries := search.queries():
+        rows = [NodeQuery(record, a.node, a.parent, a.token, a.ids, a.top) for a in queries]
         search.tell(model.rows(rows))
         for step, account in zip(label_steps(search.tree), search._steps, strict=True):
             assert step.next.found == pytest.approx(account._next.found, abs=1e-12)
@@ -226,7 +230,9 @@ def test_many_labels_share_one() -> None:
     rows |= {one: {"<end>": 1.0} for one in labels}
     rows["none"] = {"<end>": 1.0}
     model = ScriptedLanguageModel(rows)
-    tree = build_tree(model, comma_list(blanks=""), labels, needs=ESTIMATORS["first-step"].needs)
+    tree = build_tree(
+        model, comma_list(blanks=""), labels, requirements=ESTIMATORS["first-step"].requirements
+    )
     scores = first_step(tree)
     assert scores.empty is not None and scores.empty.p == pytest.approx(0.5)
     assert scores.p == pytest.approx(np.full(40, 1 / 80))
@@ -243,11 +249,11 @@ def test_a_step_is_explored_in_few_passes_and_the_budget_counts_its_rows() -> No
         return dict.fromkeys("stuvwxyz", 0.125) if len(text) == 1 else {"<end>": 1.0}
 
     model = ScriptedLanguageModel(script, [*labels, *"abcdefgh", *"stuvwxyz", ", ", "none"])
-    needs = ESTIMATORS["first-step"].needs
-    tree = build_tree(model, comma_list(blanks=""), labels, Budget(tolerance=0.01), needs)
+    requirements = ESTIMATORS["first-step"].requirements
+    tree = build_tree(model, comma_list(blanks=""), labels, Budget(tolerance=0.01), requirements)
     assert tree.step_stopped == "" and width(first_step(tree)) <= 0.01
     short = build_tree(
-        model, comma_list(blanks=""), labels, Budget(tolerance=0.01, nodes=20), needs
+        model, comma_list(blanks=""), labels, Budget(tolerance=0.01, nodes=20), requirements
     )
     assert short.expanded == 20
     assert short.stopped == short.step_stopped == "nodes"
@@ -255,13 +261,15 @@ def test_a_step_is_explored_in_few_passes_and_the_budget_counts_its_rows() -> No
         ByteAutomaton(comma_list(blanks=""), [[one] for one in labels]),
         Vocabulary(model.tokenizer),
     )
-    search = Search(grammar, labels, Budget(tolerance=0.01), needs)
+    search = Search(grammar, labels, Budget(tolerance=0.01), requirements)
     (record,) = model.open([[]])
     passes = 0
-    while asks := search.asks():
+    while queries := search.queries():
         passes += 1
         search.tell(
-            model.rows([Ask(record, a.node, a.parent, a.token, a.ids, a.top) for a in asks])
+            model.rows(
+                [NodeQuery(record, a.node, a.parent, a.token, a.ids, a.top) for a in queries]
+            )
         )
     assert search.tree.expanded > 60 and passes <= 8
 
@@ -280,7 +288,7 @@ def test_what_ends_a_step_is_recorded(budget: Budget, top_only: int | None, why:
     rows |= {one: {"<end>": 1.0} for one in ("joy", "none")}
     model = ScriptedLanguageModel(rows, ["fear"], top_only=top_only)
     tree = build_tree(
-        model, comma_list(blanks=""), ["joy", "fear"], budget, Needs(tree=False, shares=1)
+        model, comma_list(blanks=""), ["joy", "fear"], budget, Requirements(tree=False, shares=1)
     )
     assert tree.step_stopped == why
     assert AnswerTree.from_dict(tree.to_dict()).step_stopped == why
@@ -291,12 +299,12 @@ def test_a_step_that_a_budget_left_with_nothing_found_may_be_anything() -> None:
     rows |= {"joy, ": {"fear": 0.7, "joy": 0.3}, "fear": {"<end>": 1.0}}
     rows |= {"joy, fear": {"<end>": 1.0}, "joy, joy": {"<end>": 1.0}}
     model = ScriptedLanguageModel(rows, ["none"])
-    needs = Needs(tree=False, tries=None, shares=None)
+    requirements = Requirements(tree=False, label_tries=None, shares=None)
     whole = max_over_generations(
-        build_tree(model, comma_list(blanks=""), ["joy", "fear"], needs=needs)
+        build_tree(model, comma_list(blanks=""), ["joy", "fear"], requirements=requirements)
     )
     assert whole.p == pytest.approx([0.9, 0.7])
-    tree = build_tree(model, comma_list(blanks=""), ["joy", "fear"], Budget(nodes=4), needs)
+    tree = build_tree(model, comma_list(blanks=""), ["joy", "fear"], Budget(nodes=4), requirements)
     assert tree.greedy_end == Ending.CUT and len(tree.steps) == 2
     cut = max_over_generations(tree)
     assert cut.p == pytest.approx([0.9, 0.1])  # of the step that was read
@@ -305,7 +313,7 @@ def test_a_step_that_a_budget_left_with_nothing_found_may_be_anything() -> None:
 
 def test_where_no_label_can_come_there_is_no_share() -> None:
     model = ScriptedLanguageModel({"": {"sad": 1.0}}, ["joy", "none"])
-    tree = build_tree(model, comma_list(blanks=""), ["joy"], needs=STEPS)
+    tree = build_tree(model, comma_list(blanks=""), ["joy"], requirements=STEPS)
     assert tree.step_stopped == ""
     for method in (first_step, compare_to_none, max_over_generations):
         scores = method(tree)

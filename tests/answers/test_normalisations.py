@@ -8,7 +8,7 @@ import pytest
 
 from helpers.trees import build_tree
 from labelmass._types import Normalisation
-from labelmass.answers.readings import Readings
+from labelmass.answers.marginals import Marginals
 from labelmass.answers.search import Budget
 from labelmass.answers.tree import AnswerTree
 from labelmass.lm.scripted import ScriptedLanguageModel
@@ -26,29 +26,29 @@ TWO = ScriptedLanguageModel(
 def test_the_three_differ(normalisation: str, a: float, b: float) -> None:
     kind = Normalisation(normalisation)
     tree = build_tree(TWO, comma_list(), ["a", "b"], Budget(tolerance=0.0), normalisation=kind)
-    low, high = Readings(tree, kind).intervals
+    low, high = Marginals(tree, kind).intervals
     assert low[:2] == pytest.approx([a, b])
     assert high[:2] == pytest.approx([a, b])
-    assert Readings(tree).off_format == pytest.approx(0.45)
+    assert Marginals(tree).off_format == pytest.approx(0.45)
 
 
 def test_nothing_on_format_is_null_and_never_a_division() -> None:
     model = ScriptedLanguageModel({"": {"!": 1.0}})
     tree = build_tree(model, comma_list(), ["a"], Budget(tolerance=0.0))
-    bounds = Readings(tree, Normalisation.ON_FORMAT).label(0)
+    bounds = Marginals(tree, Normalisation.ON_FORMAT).label(0)
     assert (bounds.low, bounds.high, bounds.p) == (None, None, None)
 
 
 def test_unexplored_on_format_is_unknown() -> None:
     tree = build_tree(TWO, comma_list(), ["a", "b"], Budget(tolerance=0.0, nodes=1))
-    bounds = Readings(tree, Normalisation.ON_FORMAT).label(0)
+    bounds = Marginals(tree, Normalisation.ON_FORMAT).label(0)
     assert (bounds.low, bounds.high) == (0.0, 1.0)
 
 
 def test_off_format_may_count_as_unknown() -> None:
     model = ScriptedLanguageModel({"": {"a": 0.6, "!": 0.4}, "a": {"<end>": 1.0}})
     tree = build_tree(model, comma_list(), ["a", "b"], Budget(tolerance=0.0))
-    low, high = Readings(tree, off_format_unknown=True).intervals
+    low, high = Marginals(tree, off_format_unknown=True).intervals
     assert (low[0], high[0]) == pytest.approx((0.6, 1.0))
     assert (low[1], high[1]) == pytest.approx((0.0, 0.4))
 
@@ -62,7 +62,7 @@ def test_text_after_the_closing_is_not_part_of_the_answer() -> None:
         }
     )
     tree = build_tree(model, json_list(), ["joy"], Budget(tolerance=0.0))
-    reading = Readings(tree)
+    reading = Marginals(tree)
     assert reading.ended == pytest.approx(1.0)
     assert reading.label(0).low == pytest.approx(1.0)
 
@@ -71,7 +71,7 @@ def test_end_inside_a_label_is_off_format() -> None:
     model = ScriptedLanguageModel(
         {"": {"jo": 1.0}, "jo": {"<end>": 0.7, "y": 0.3}, "joy": {"<end>": 1}}
     )
-    reading = Readings(build_tree(model, comma_list(), ["joy"], Budget(tolerance=0.0)))
+    reading = Marginals(build_tree(model, comma_list(), ["joy"], Budget(tolerance=0.0)))
     assert reading.off_format == pytest.approx(0.7)
     assert reading.label(0).low == pytest.approx(0.3)
 
@@ -88,12 +88,12 @@ def test_identities_between_sets_counts_and_labels() -> None:
         }
     )
     tree = build_tree(model, comma_list(), ["a", "b"], Budget(tolerance=0.0))
-    reading = Readings(tree)
+    reading = Marginals(tree)
     sets = sum(bounds.p or 0 for _, bounds in reading.sets())
     counts = [bounds.p or 0 for bounds in reading.counts()]
     assert sets == pytest.approx(sum(counts)) == pytest.approx(reading.ended)
-    assert reading.none is not None
-    assert counts[0] == pytest.approx(reading.none.p)
+    assert reading.empty is not None
+    assert counts[0] == pytest.approx(reading.empty.p)
     assert reading.pair(0, 1).p == pytest.approx(0.2)
     assert dict(reading.sets())[frozenset({0, 1})].p == pytest.approx(0.2)
 

@@ -14,10 +14,10 @@ from helpers.property_tests import property_test
 from helpers.trees import EVERYTHING, build_tree
 from labelmass.answers.automaton import ByteAutomaton
 from labelmass.answers.grammar import TokenGrammar, Vocabulary
-from labelmass.answers.readings import Readings
-from labelmass.answers.search import Budget, Needs, Search
+from labelmass.answers.marginals import Marginals
+from labelmass.answers.search import Budget, Requirements, Search
 from labelmass.answers.tree import Status
-from labelmass.lm.base import Ask, Row
+from labelmass.lm.base import NextTokenLogprobs, NodeQuery
 from labelmass.lm.scripted import ScriptedLanguageModel
 from labelmass.task.formats import comma_list, guard
 
@@ -33,14 +33,14 @@ def search_of(model: ScriptedLanguageModel, **options: object) -> Search:
 def passes(model: ScriptedLanguageModel, search: Search) -> int:
     (record,) = model.open([[]])
     for count in itertools.count():
-        asks = search.asks()
-        if not asks:
+        queries = search.queries()
+        if not queries:
             return count
         seen = {0, *(n for n in range(len(search.tree)) if n in search.tree.top)}
-        for ask in asks:  # parents first
-            assert ask.parent in seen or ask.node == 0
-            seen.add(ask.node)
-        rows = [Ask(record, a.node, a.parent, a.token, a.ids, a.top) for a in asks]
+        for query in queries:  # parents first
+            assert query.parent in seen or query.node == 0
+            seen.add(query.node)
+        rows = [NodeQuery(record, a.node, a.parent, a.token, a.ids, a.top) for a in queries]
         search.tell(model.rows(rows))
     raise AssertionError
 
@@ -72,7 +72,7 @@ def test_no_node_lighter_than_another_is_expanded_in_its_stead(seed: int, tolera
     tree = build_tree(model, guard(blanks=""), S, budget)
     if tree.stopped == "exhausted":
         return
-    low, high = Readings(tree).intervals
+    low, high = Marginals(tree).intervals
     assert (high - low)[:4].max() <= tolerance + 1e-12
     mass = np.exp(tree.log_mass())
     left = [mass[n] for n in range(len(tree)) if tree.status[n] == Status.FRONTIER]
@@ -83,7 +83,7 @@ def test_no_node_lighter_than_another_is_expanded_in_its_stead(seed: int, tolera
 @given(seed=st.integers(0, 10**9))
 def test_growth_is_the_same_every_time(seed: int) -> None:
     model = ScriptedLanguageModel(random_script(seed, TOKENS, depth=6), TOKENS)
-    one, other = (build_tree(model, guard(blanks=""), S, needs=EVERYTHING) for _ in range(2))
+    one, other = (build_tree(model, guard(blanks=""), S, requirements=EVERYTHING) for _ in range(2))
     assert one.to_dict() == other.to_dict()
 
 
@@ -92,7 +92,7 @@ def test_growth_is_the_same_every_time(seed: int) -> None:
 def test_a_relative_tolerance_is_kept_for_rare_labels(seed: int) -> None:
     model = ScriptedLanguageModel(random_script(seed, TOKENS, depth=6), TOKENS)
     tree = build_tree(model, guard(blanks=""), S, Budget(tolerance=0.5, relative=0.1))
-    low, high = Readings(tree).intervals
+    low, high = Marginals(tree).intervals
     middle = np.maximum((low + high) / 2, 1e-3)[:4]
     assert tree.stopped == "exhausted" or ((high - low)[:4] <= 0.1 * middle + 1e-12).all()
 
@@ -109,7 +109,7 @@ def test_a_cap_on_depth_leaves_the_rest_open() -> None:
     model = ScriptedLanguageModel(chain, [*TOKENS, "\0"])
     tree = build_tree(model, guard(blanks=""), S, Budget(depth=4))
     assert tree.stopped == "depth"
-    assert Readings(tree).unexplored == pytest.approx(1)
+    assert Marginals(tree).unexplored == pytest.approx(1)
     assert max(tree.depth(n) for n in range(len(tree)) if tree.status[n] == Status.EXPANDED) < 4
 
 
@@ -127,7 +127,11 @@ def test_seconds_are_off_by_default_and_stop_when_given() -> None:
 def test_the_tries_of_the_greedy_path_are_grown_whatever_their_mass(steps: int | None) -> None:
     model = ScriptedLanguageModel(chain, [*TOKENS, "\0"])
     tree = build_tree(
-        model, guard(blanks=""), S, Budget(tolerance=1.0), Needs(tree=False, tries=steps)
+        model,
+        guard(blanks=""),
+        S,
+        Budget(tolerance=1.0),
+        Requirements(tree=False, label_tries=steps),
     )
     texts = {tree.text(n) for n in range(len(tree)) if tree.status[n] == Status.EXPANDED}
     assert (b"unsafe\nS10" in texts) == (steps != 0)
@@ -137,11 +141,11 @@ def test_the_tries_of_the_greedy_path_are_grown_whatever_their_mass(steps: int |
 def test_a_row_that_is_not_asked_for_is_refused() -> None:
     model = ScriptedLanguageModel(chain, [*TOKENS, "\0"])
     search = search_of(model)
-    asked = search.asks()
+    asked = search.queries()
     with pytest.raises(RuntimeError, match="tell"):
-        search.asks()
+        search.queries()
     with pytest.raises(RuntimeError, match="rows were asked for"):
-        search.tell([Row(np.zeros(0), (), 1.0)] * (len(asked) + 1))
+        search.tell([NextTokenLogprobs(np.zeros(0), (), 1.0)] * (len(asked) + 1))
 
 
 def test_certain_labels_stop_the_search_though_much_is_open() -> None:
@@ -154,7 +158,7 @@ def test_certain_labels_stop_the_search_though_much_is_open() -> None:
         return {", ": 0.9, "\n": 0.1} if text[-1] in "ab" else {"a": 0.5, "b": 0.5}
 
     model = ScriptedLanguageModel(script, ["a", "b", ", ", "\n"])
-    fmt = comma_list(blanks="", stops=("\n",), none=None, single=True)
+    fmt = comma_list(blanks="", stops=("\n",), empty=None, single=True)
     tree = build_tree(model, fmt, ["a", "b"], Budget(tolerance=0.001))
     assert tree.expanded <= 3
-    assert Readings(tree).label(0).low == pytest.approx(0.6 * 0.1, abs=1e-9)
+    assert Marginals(tree).label(0).low == pytest.approx(0.6 * 0.1, abs=1e-9)

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.property_tests import property_test
-from labelmass.answers.boundary import Joint
 from labelmass.answers.grammar import Vocabulary
+from labelmass.answers.prompt_boundary import PromptBoundary
 from labelmass.answers.spelling import as_written, spelling_of
 from labelmass.errors import ModelError, TaskError
 from labelmass.lm.tokenizer import HFTokenizer
@@ -40,12 +40,12 @@ def test_labels_are_also_read_as_the_normaliser_writes_them() -> None:
 
 
 def test_the_format_s_words_are_those_of_the_normaliser() -> None:
-    form = {"kind": "custom", "opening": "Moods: ", "none": "None", "stops": ["\n\n"]}
+    form = {"kind": "custom", "opening": "Moods: ", "empty": "None", "stops": ["\n\n"]}
     asked = task(["joy"], form, opening="given")
     found = spelling_of(asked, vocabulary("lower"))
-    assert (found.format.opening, found.format.none, found.given) == ("moods: ", "none", "moods: ")
+    assert (found.format.opening, found.format.empty, found.given) == ("moods: ", "none", "moods: ")
     assert spelling_of(asked, vocabulary("qwen")).format == asked.format
-    start = Joint(asked, HFTokenizer(family("lower").tokenizer)).start(Record(1, text="x"))
+    start = PromptBoundary(asked, HFTokenizer(family("lower").tokenizer)).start(Record(1, text="x"))
     assert start.grammar.automaton.parse("moods: joy\n\n") == [0]
 
 
@@ -71,8 +71,8 @@ def test_a_label_that_no_token_writes_is_named() -> None:
     coded = task([{"name": "漢字", "code": "S1"}, {"name": "joy", "code": "S2"}], write="code")
     assert spelling_of(coded, words).labels == (("S1",), ("S2",))
     assert spelling_of(task(["漢字"]), vocabulary("unigram_bytes")).labels == (("漢字",),)
-    with pytest.raises(TaskError, match=r"format\.none is '空', which can never be written"):
-        spelling_of(task(["joy"], {"kind": "comma", "none": "空"}), words)
+    with pytest.raises(TaskError, match=r"format\.empty is '空', which can never be written"):
+        spelling_of(task(["joy"], {"kind": "comma", "empty": "空"}), words)
 
 
 def test_a_label_that_only_longer_tokens_write_is_no_error() -> None:
@@ -92,7 +92,7 @@ def test_a_label_that_only_longer_tokens_write_is_no_error() -> None:
 def test_labels_that_the_normaliser_makes_one_are_refused() -> None:
     with pytest.raises(TaskError, match=r"'Joy' and 'joy' are both written 'joy' by the model's"):
         spelling_of(task(["Joy", "joy"]), vocabulary("lower"))
-    with pytest.raises(TaskError, match=r"format\.none and 'None' are both written 'none'"):
+    with pytest.raises(TaskError, match=r"format\.empty and 'None' are both written 'none'"):
         spelling_of(task(["None", "joy"]), vocabulary("lower"))
     assert spelling_of(task(["Joy", "joy"]), vocabulary("qwen")).labels == (("Joy",), ("joy",))
 
@@ -102,4 +102,4 @@ def test_a_template_that_refuses_the_task_is_found_before_any_record() -> None:
     words.chat_template = "Assess the conversation."
     asked = Task(name="t", labels=["joy"], instruction="?", format="comma")
     with pytest.raises(ModelError, match="leaves out what the user says; set chat = false"):
-        Joint(asked, HFTokenizer(words))
+        PromptBoundary(asked, HFTokenizer(words))

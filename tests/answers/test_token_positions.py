@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from labelmass.answers.automaton import ByteAutomaton
-from labelmass.answers.boundary import Joint
-from labelmass.answers.token_positions import label_places
+from labelmass.answers.prompt_boundary import PromptBoundary
+from labelmass.answers.token_positions import label_token_positions
 from labelmass.lm.scripted import END, ScriptedLanguageModel
-from labelmass.scoring.explorer import Explored
+from labelmass.scoring.explorer import ExploredRecord
 from labelmass.task import Record, Task
 from labelmass.workflows.probing import explore_greedily
 
@@ -49,7 +49,7 @@ def test_places(form: dict, opening: str, answer: list[str], places: tuple[int, 
     model = ScriptedLanguageModel(script, list(dict.fromkeys(answer)))
     record = Record(1, text="x")
     ((_, explored),) = explore_greedily([(1, record)], model, task, 1)
-    assert isinstance(explored, Explored)
-    given = Joint(task, model.tokenizer).start(record).grammar.given
+    assert isinstance(explored, ExploredRecord)
+    given = PromptBoundary(task, model.tokenizer).start(record).grammar.given
     automaton = ByteAutomaton(task.format, task.spellings)
-    assert label_places(explored.tree, automaton, given) == places
+    assert label_token_positions(explored.tree, automaton, given) == places

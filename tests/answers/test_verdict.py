@@ -15,8 +15,8 @@ from helpers.property_tests import property_test
 from helpers.trees import build_tree
 from labelmass._types import Normalisation
 from labelmass.answers.automaton import ByteAutomaton
-from labelmass.answers.readings import Readings
-from labelmass.answers.search import Budget, Needs
+from labelmass.answers.marginals import Marginals
+from labelmass.answers.search import Budget, Requirements
 from labelmass.answers.tree import AnswerTree, Ending
 from labelmass.errors import LabelMassError
 from labelmass.estimators.greedy import fixed_place, hard, token
@@ -44,10 +44,10 @@ def explored(
     fmt: AnswerFormat,
     normalisation: Normalisation = Normalisation.RAW,
     **budget: Any,
-) -> Readings:
+) -> Marginals:
     options = {"tolerance": 0.0} | budget
     tree = build_tree(model, fmt, S, Budget(**options), normalisation=normalisation)
-    return Readings(tree, normalisation)
+    return Marginals(tree, normalisation)
 
 
 ANSWERS: dict[str, tuple[float, float, float]] = {
@@ -124,7 +124,7 @@ def test_a_verdict_without_risk_counts_only_where_the_answer_ends_after_it(text:
 
 
 @pytest.mark.parametrize(
-    ("gate", "none", "text", "risk"),
+    ("verdict_prefix", "empty", "text", "risk"),
     [
         ("no", "not risky", "no", True),
         ("no", "not risky", "not risky", False),
@@ -138,12 +138,12 @@ def test_a_verdict_without_risk_counts_only_where_the_answer_ends_after_it(text:
 )
 @pytest.mark.parametrize("normalisation", Normalisation)
 def test_where_one_verdict_begins_with_the_other(
-    gate: str, none: str, text: str, risk: bool | None, normalisation: Normalisation
+    verdict_prefix: str, empty: str, text: str, risk: bool | None, normalisation: Normalisation
 ) -> None:
     following = [*text, END]
     script = {text[:n]: {letter: 1.0} for n, letter in enumerate(following)}
     model = ScriptedLanguageModel(script)
-    reading = explored(model, guard(gate=gate, none=none), normalisation)
+    reading = explored(model, guard(verdict_prefix=verdict_prefix, empty=empty), normalisation)
     low, high = reading.intervals
     if risk is None:
         assert np.isnan(low[GATE]) or (low[GATE], high[GATE]) == (0.0, 0.0)
@@ -162,12 +162,12 @@ def test_a_risk_is_not_barred_for_a_verdict_that_begins_with_it(
     script |= {"harm" + text: {END: 1.0}} if text else {}
     script |= {"harmle": {"ss": 1.0}, "harmless": {END: 1.0}}
     model = ScriptedLanguageModel(script)
-    fmt = guard(gate="harm", none="harmless")
+    fmt = guard(verdict_prefix="harm", empty="harmless")
     low, high = explored(model, fmt, normalisation).intervals
     assert (low[GATE], low[NONE]) == pytest.approx((0.9, 0.1))
     assert high == pytest.approx(low)
     masked = Normalisation.MASKED if normalisation is Normalisation.MASKED else Normalisation.RAW
-    tree = build_tree(model, fmt, S, Budget(tolerance=0.0), Needs(samples=2000), masked)
+    tree = build_tree(model, fmt, S, Budget(tolerance=0.0), Requirements(samples=2000), masked)
     assert tree.samples is not None
     landed = [p.count for p in tree.samples.paths if tree.written[p.end] >> GATE & 1]
     assert sum(landed) / 2000 == pytest.approx(0.9, abs=0.03)
@@ -175,7 +175,12 @@ def test_a_risk_is_not_barred_for_a_verdict_that_begins_with_it(
 
 def test_a_verdict_in_a_format_with_a_closing_text() -> None:
     fmt = custom(
-        opening="<", gate="risk", gate_separator=":", none="fine", closing=">", tolerate="strict"
+        opening="<",
+        verdict_prefix="risk",
+        verdict_separator=":",
+        empty="fine",
+        closing=">",
+        tolerate="strict",
     )
     model = ScriptedLanguageModel(
         {
@@ -206,13 +211,13 @@ def test_unreadable_mass_may_count_as_unknown_in_every_normalisation() -> None:
     for normalisation, share in unread.items():
         kind = Normalisation(normalisation)
         tree = build_tree(model, guard(), S, Budget(tolerance=0.0), normalisation=kind)
-        low, high = Readings(tree, kind).intervals
-        unknown_low, unknown_high = Readings(tree, kind, True).intervals
+        low, high = Marginals(tree, kind).intervals
+        unknown_low, unknown_high = Marginals(tree, kind, True).intervals
         assert unknown_low == pytest.approx(low)
         gained = (unknown_high - high)[:2]
         off = 0.1 if kind is Normalisation.RAW else 0.0  # the same for both labels, as ever
         assert gained == pytest.approx([share * 2 / 3 + off, share + off])
-        assert Readings(tree, kind).unreadable == pytest.approx(0.0 if kind == "masked" else 0.6)
+        assert Marginals(tree, kind).unreadable == pytest.approx(0.0 if kind == "masked" else 0.6)
 
 
 def test_sets_and_counts_are_of_answers_that_can_be_read() -> None:
@@ -279,8 +284,10 @@ def test_the_greedy_answer_behind_a_verdict() -> None:
         assert (tree.greedy_text, tree.greedy_end) == (text, end)
         wrote = [output for output, _ in tree.completed]
         assert wrote[:1] == ([GATE] if "unsafe" in text else [])
-    for rest in ([" or"], [" ", "or"]):
-        tree = build_tree(writes("unsafe", "\n", "S1", *rest), guard(), S, Budget(tolerance=0.0))
+    for residual in ([" or"], [" ", "or"]):
+        tree = build_tree(
+            writes("unsafe", "\n", "S1", *residual), guard(), S, Budget(tolerance=0.0)
+        )
         assert (fixed_place(tree)["S1"].p, token(tree)["S1"].p) == pytest.approx((0.9, 1.0))
         assert hard(tree)["S1"].p == pytest.approx(1.0)
     tree = build_tree(writes("unsafe", "\n", "S1", "or"), guard(), S, Budget(tolerance=0.0))
@@ -301,9 +308,9 @@ def test_drawn_answers_agree(normalisation: Normalisation) -> None:
     )
     masked = normalisation is Normalisation.MASKED
     grown = Normalisation.MASKED if masked else Normalisation.RAW
-    tree = build_tree(model, guard(), S, Budget(tolerance=0.0), Needs(samples=4000), grown)
+    tree = build_tree(model, guard(), S, Budget(tolerance=0.0), Requirements(samples=4000), grown)
     found = sampling(tree, normalisation)
-    exact = Readings(tree, normalisation).label(0)
+    exact = Marginals(tree, normalisation).label(0)
     assert exact.width == pytest.approx(0.0)
     assert found["S1"].p == pytest.approx(exact.p, abs=0.03)
 
@@ -312,33 +319,33 @@ def test_a_saved_tree_reads_the_same_and_an_old_one_is_refused() -> None:
     tree = build_tree(writes("unsafe", "\n", "S99"), guard(), S, Budget(tolerance=0.0))
     data = json.loads(json.dumps(tree.to_dict()))
     assert AnswerTree.from_dict(data) == tree
-    assert Readings(AnswerTree.from_dict(data)).unreadable == pytest.approx(0.9)
+    assert Marginals(AnswerTree.from_dict(data)).unreadable == pytest.approx(0.9)
     del data["after"]
     with pytest.raises(LabelMassError, match=r"guard.*earlier version.*score the records again"):
         AnswerTree.from_dict(data)
     old = build_tree(
-        writes("joy"), comma_list(none="safe"), ["joy"], Budget(tolerance=0.0)
+        writes("joy"), comma_list(empty="safe"), ["joy"], Budget(tolerance=0.0)
     ).to_dict()
     del old["after"]
-    assert Readings(AnswerTree.from_dict(old)).label(0).p == pytest.approx(0.9)
+    assert Marginals(AnswerTree.from_dict(old)).label(0).p == pytest.approx(0.9)
 
 
 def test_what_leaves_after_a_label_is_told_apart() -> None:
     for tokens in (["joy!"], ["joy", "!"], ["j", "oy!"], ["joy", ",", "x"], ["joy,x"]):
         model = writes(*tokens)
-        tree = build_tree(model, comma_list(none="safe"), ["joy"], Budget(tolerance=0.0))
-        raw = Readings(tree)
+        tree = build_tree(model, comma_list(empty="safe"), ["joy"], Budget(tolerance=0.0))
+        raw = Marginals(tree)
         assert raw.off_format == raw.off_format_after_label == pytest.approx(0.9)
     for text in ("jo!", "!", "fear"):
-        raw = Readings(build_tree(writes(text), comma_list(none="safe"), ["joy"]))
+        raw = Marginals(build_tree(writes(text), comma_list(empty="safe"), ["joy"]))
         assert (raw.off_format, raw.off_format_after_label) == (pytest.approx(0.9), 0.0)
     reading = explored(writes("unsafe", "\n", "S1", "!"), guard())
     assert (reading.off_format_after_label, reading.unreadable) == (0.0, pytest.approx(0.9))
 
 
 def test_a_format_without_a_verdict_has_none() -> None:
-    reading = Readings(build_tree(writes("joy"), comma_list(none="safe"), ["joy"]))
-    assert (reading.unreadable, reading.verdict, reading.gate) == (0.0, None, None)
+    reading = Marginals(build_tree(writes("joy"), comma_list(empty="safe"), ["joy"]))
+    assert (reading.unreadable, reading.verdict, reading.verdict_prefix) == (0.0, None, None)
 
 
 def test_spans_end_where_the_answer_left_the_format() -> None:

@@ -26,9 +26,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import labelmass.lm.load
 from conftest import TASK
 from labelmass.cli import main
-from labelmass.lm.base import Ask, Row
+from labelmass.lm.base import NodeQuery, Row
 from labelmass.lm.scripted import END, ScriptedLanguageModel
-from labelmass.scoring.explorer import Explored
+from labelmass.scoring.explorer import ExploredRecord
 from labelmass.scoring.plan import Plan
 from labelmass.scoring.saved_trees import SavedTrees
 from labelmass.scoring.scorer import Scorer
@@ -51,7 +51,7 @@ class Slow(ScriptedLanguageModel):
         time.sleep(0.002)
         return [self._slow_row(ask) for ask in asks]
 
-    def _slow_row(self, ask: Ask) -> Row:
+    def _slow_row(self, ask: NodeQuery) -> Row:
         if "fails" in self._records[ask.record][0]:
             raise IndexError("index out of range in self")
         return self._row(ask)
@@ -176,10 +176,10 @@ def check(world: World, methods: list[str], known: dict[str, Any]) -> None:
         scores = expected(row["text"], methods, known) if "text" in row else None
         if scores is None:
             assert "error" in result, (row, result)
-            assert not isinstance(trees, Explored)
+            assert not isinstance(trees, ExploredRecord)
             continue
         assert result.get("methods", {"any-place": result["labels"]}) == scores, (row, result)
-        assert isinstance(trees, Explored)
+        assert isinstance(trees, ExploredRecord)
         assert trees.record == Record.from_dict(row, 0)
         assert trees.record.extra == {"labels": row["labels"]}
     left = {file.name for file in Path().rglob("*") if file.is_file()}

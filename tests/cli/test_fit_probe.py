@@ -81,7 +81,7 @@ def model(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Stating:
     return found
 
 
-SINGLE = TASK.replace('format = "comma"', 'format = {kind = "comma", single = true, none = false}')
+SINGLE = TASK.replace('format = "comma"', 'format = {kind = "comma", single = true, empty = false}')
 
 
 def probe(*further: str, out: str = "probe", source: str = "train.jsonl") -> Result:

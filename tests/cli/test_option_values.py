@@ -26,7 +26,7 @@ from labelmass.cli import cli, walk
 from labelmass.cli.exits import Exit
 from labelmass.cli.models import ModelLoader
 from labelmass.errors import ModelError
-from training.tiny import save_base
+from training.tiny_model import save_base
 
 MOOD = ("-t", "mood.toml")
 JUDGED = ("--targets", "dev.jsonl", *MOOD, "--gold", "majority")

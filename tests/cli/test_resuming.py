@@ -18,9 +18,9 @@ from conftest import TASK, mood_script
 from helpers.commands import records, run, write_lines
 from helpers.property_tests import LONG
 from labelmass.errors import LabelMassError
-from labelmass.lm.base import Ask, Row
+from labelmass.lm.base import NodeQuery, Row
 from labelmass.lm.scripted import ScriptedLanguageModel
-from labelmass.scoring.explorer import Explored
+from labelmass.scoring.explorer import ExploredRecord
 from labelmass.scoring.saved_trees import SavedTrees
 from labelmass.task import Task
 
@@ -39,7 +39,7 @@ class Counting(ScriptedLanguageModel):
         self.last: int | None = None
         self.broken: set[str] = set()
 
-    def rows(self, asks: Sequence[Ask]) -> list[Row]:
+    def rows(self, asks: Sequence[NodeQuery]) -> list[Row]:
         for ask in asks:
             text = self._records[ask.record][0].split("\n\n")[1].split("\n")[0]
             if text in self.broken:
@@ -118,7 +118,7 @@ def test_what_changed_is_scored_anew(model: Counting, further: tuple[str, ...]) 
     assert len(model.seen) == 14
     assert written() == fresh(rows)
     if further:
-        kept = [one for one in SavedTrees("trees") if isinstance(one, Explored)]
+        kept = [one for one in SavedTrees("trees") if isinstance(one, ExploredRecord)]
         assert [one.record.to_dict() for one in kept] == rows
 
 
@@ -172,7 +172,7 @@ def test_failures_are_tried_again_and_results_are_not(model: Counting) -> None:
     assert sorted(model.seen) == sorted([TEXTS[3]["text"], TEXTS[9]["text"]])
     assert [row["id"] for row in records("out.jsonl")] == [*(row["id"] for row in TEXTS), 41]
     assert [(r["id"], r["labels"]) for r in records("out.jsonl")[:40]] == fresh(TEXTS)
-    assert [isinstance(one, Explored) for one in SavedTrees("trees")] == [True] * 40 + [False]
+    assert [isinstance(one, ExploredRecord) for one in SavedTrees("trees")] == [True] * 40 + [False]
 
 
 def test_trees_of_a_finished_run_are_read_and_only_changes_are_grown(model: Counting) -> None:
@@ -262,7 +262,7 @@ def test_a_comparison_reads_what_changed_and_judges_by_the_labels_of_today(
 
 
 def test_classifiers_of_texts_go_on(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from labelmass.supervised import Tfidf
+    from labelmass.supervised import TfidfFeatures
 
     labelled = [{**row, "labels": ["joy"] if n % 2 else ["fear"]} for n, row in enumerate(TEXTS)]
     write_lines("train.jsonl", [{**row, "text": f"{row['text']} t"} for row in labelled])
@@ -271,9 +271,9 @@ def test_classifiers_of_texts_go_on(folder: Path, monkeypatch: pytest.MonkeyPatc
     asked = ("score", "in.jsonl", "-t", "mood.toml", "--encoder", "tfidf", "--out", "out.jsonl")
     run(*asked)
     whole = written()
-    usual, seen = Tfidf.__call__, list[str]()
+    usual, seen = TfidfFeatures.__call__, list[str]()
 
-    def counted(self: Tfidf, texts: list[str]) -> Any:
+    def counted(self: TfidfFeatures, texts: list[str]) -> Any:
         if seen:
             raise KeyboardInterrupt
         seen.extend(texts)
@@ -281,7 +281,7 @@ def test_classifiers_of_texts_go_on(folder: Path, monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr("labelmass.scoring.classifier_scorer.BATCH", 16)
     with monkeypatch.context() as patch:
-        patch.setattr(Tfidf, "__call__", counted)
+        patch.setattr(TfidfFeatures, "__call__", counted)
         run(*asked, code=1)
     write_lines("in.jsonl", [{**TEXTS[0], "text": "rain"}, *TEXTS[2:]])
     again = run(*asked)

@@ -284,7 +284,7 @@ def test_convabuse_by_position(tmp_path: Path) -> None:
     assert "line 3: " in wrong(tmp_path, "convabuse", {"x.csv": bad})
     bad = rows(",".join(header[:-1]))
     assert "17 for each annotator" in wrong(tmp_path, "convabuse", {"x.csv": bad})
-    labels = Task.load("conversation-abuse").named(first["labels"])
+    labels = Task.load("conversation-abuse").resolve(first["labels"])
     assert labels == ("intellectual",)
 
 
@@ -360,7 +360,7 @@ def test_guard_sets(tmp_path: Path, version: int) -> None:
     file = {"content_moderation.jsonl": rows(*map(json.dumps, lines))}
     (found,) = read(tmp_path, f"guard-{version}", file)
     assert found == {"id": f"lg{version}-0001", "text": "q", "labels": ["S1", "S10"]}
-    assert Task.load(f"llama-guard-{version}").named(found["labels"])
+    assert Task.load(f"llama-guard-{version}").resolve(found["labels"])
     other = wrong(tmp_path, f"guard-{5 - version}", file)
     assert f"line 1: llama_guard_{5 - version}_categories is missing: expected a list" in other
     bad = {"x.jsonl": json.dumps({"unsafe_query": "q", key: ["violence"]})}

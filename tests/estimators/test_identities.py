@@ -16,7 +16,7 @@ from labelmass.answers.search import Budget
 from labelmass.answers.steps import label_steps
 from labelmass.answers.tree import Ending
 from labelmass.errors import MethodError
-from labelmass.estimators import ESTIMATORS, find_estimators, needs_of
+from labelmass.estimators import ESTIMATORS, find_estimators, requirements_of
 from labelmass.estimators.base import no_questions
 from labelmass.estimators.greedy import EPS, fixed_place, hard, token
 from labelmass.estimators.stepwise import compare_to_none, first_step, max_over_generations
@@ -36,7 +36,7 @@ TASK = Task(
     demonstrations=[{"text": "x", "labels": ["S1"]}],
 )
 NEVER_EMPTY = Task(
-    name="x", labels=LABELS, instruction="?", format={"kind": "comma", "none": False}
+    name="x", labels=LABELS, instruction="?", format={"kind": "comma", "empty": False}
 )
 seeds = st.integers(0, 10**9)
 
@@ -88,7 +88,7 @@ def test_the_pruned_search_never_exceeds_the_exact_value_and_bounds_it(seed: int
     model = model_of(seed)
     exact = np.array(enumerate_answers(model, FORMAT, LABELS).label)
     pruned = ESTIMATORS["any-place-pruned"]
-    tree = build_tree(model, FORMAT, LABELS, Budget(tolerance=0.5), needs_of([pruned]))
+    tree = build_tree(model, FORMAT, LABELS, Budget(tolerance=0.5), requirements_of([pruned]))
     scores = pruned.read({ANSWER: tree}, Normalisation.RAW, TASK)
     assert (scores.p <= exact + 1e-9).all()
     assert (exact <= scores.high + 1e-9).all()
@@ -104,9 +104,9 @@ def test_hard_leaves_room_below_one() -> None:
 def test_one_exploration_serves_any_set_of_methods() -> None:
     model = model_of(3)
     of_answer = [one for one in ESTIMATORS.values() if one.questions is no_questions]
-    together = build_tree(model, FORMAT, LABELS, Budget(tolerance=0.01), needs_of(of_answer))
+    together = build_tree(model, FORMAT, LABELS, Budget(tolerance=0.01), requirements_of(of_answer))
     for estimator in of_answer:
-        alone = build_tree(model, FORMAT, LABELS, Budget(tolerance=0.01), estimator.needs)
+        alone = build_tree(model, FORMAT, LABELS, Budget(tolerance=0.01), estimator.requirements)
         one, other = (
             estimator.read({ANSWER: t}, Normalisation.RAW, TASK) for t in (alone, together)
         )
@@ -116,14 +116,14 @@ def test_one_exploration_serves_any_set_of_methods() -> None:
 
 def test_a_method_says_what_it_lacks() -> None:
     model = model_of(5)
-    tree = build_tree(model, FORMAT, LABELS, needs=ESTIMATORS["hard"].needs)
+    tree = build_tree(model, FORMAT, LABELS, requirements=ESTIMATORS["hard"].requirements)
     with pytest.raises(MethodError, match="label tries"):
         max_over_generations(tree)
     with pytest.raises(MethodError, match="no method is called 'magic'"):
         find_estimators(["magic"])
     with pytest.raises(MethodError, match="none"):
         ESTIMATORS["compare-to-none"].check(
-            TASK.model_copy(update={"format": comma_list(none=None)})
+            TASK.model_copy(update={"format": comma_list(empty=None)})
         )
 
 
@@ -137,7 +137,7 @@ def test_there_is_no_step_where_no_label_can_follow() -> None:
             "[b": {"]": 1.0},
         }
     )
-    fmt = comma_list(opening="[", none="-", closing="]}", blanks="")
+    fmt = comma_list(opening="[", empty="-", closing="]}", blanks="")
     tree = build_tree(model, fmt, ["a", "b"], Budget(tolerance=0.0), EVERYTHING)
     assert [step.label for step in label_steps(tree)] == [0]
     assert max_over_generations(tree).p == pytest.approx([0.6, 0.4])

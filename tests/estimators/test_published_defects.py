@@ -14,13 +14,13 @@ from labelmass.lm.scripted import ScriptedLanguageModel
 from labelmass.task.formats import AnswerFormat, comma_list, guard
 
 
-def readings(script: dict[str, dict[str, float]], fmt: AnswerFormat, labels: list[str]):
+def marginals(script: dict[str, dict[str, float]], fmt: AnswerFormat, labels: list[str]):
     tree = build_tree(ScriptedLanguageModel(script), fmt, labels, Budget(tolerance=0.0), EVERYTHING)
     return any_place(tree), any_place_pruned(tree), any_place_pruned(tree, as_published=True)
 
 
 def test_a_label_is_not_credited_by_a_longer_one() -> None:
-    ours, _, published = readings(
+    ours, _, published = marginals(
         {
             "": {"unsafe\nS": 1.0},
             "unsafe\nS": {"1": 1.0},
@@ -36,7 +36,7 @@ def test_a_label_is_not_credited_by_a_longer_one() -> None:
 
 
 def test_a_repeat_is_not_counted_twice() -> None:
-    ours, _, published = readings(
+    ours, _, published = marginals(
         {
             "": {"a": 1.0},
             "a": {", ": 0.9, "<end>": 0.1},
@@ -53,7 +53,7 @@ def test_a_repeat_is_not_counted_twice() -> None:
 
 
 def test_siblings_of_a_likely_end_are_not_dropped() -> None:
-    ours, pruned, published = readings(
+    ours, pruned, published = marginals(
         {
             "": {"S1": 1.0},
             "S1": {"<end>": 0.72, ", ": 0.28},
@@ -72,16 +72,16 @@ def test_siblings_of_a_likely_end_are_not_dropped() -> None:
 def test_the_third_token_is_not_the_last() -> None:
     row = {"1": 0.3, "2": 0.25, "\n": 0.2, "3": 0.15, "4": 0.1}
     script = {"": row} | {label: {"\n": 1.0} for label in "1234"}
-    ours, pruned, published = readings(
-        script, comma_list(none="\t0", stops=["\n"], blanks=""), ["1", "2", "3", "4"]
+    ours, pruned, published = marginals(
+        script, comma_list(empty="\t0", stops=["\n"], blanks=""), ["1", "2", "3", "4"]
     )
     assert ours["3"].p == pytest.approx(0.15)
     assert ours["4"].p == pytest.approx(0.1)
     # a lone stop text is no answer here, so it is no end token: give the rule a real one
     script[""] = {"1": 0.3, "2": 0.25, "0": 0.2, "3": 0.15, "4": 0.1}
-    fmt = comma_list(none="", opening="", closing="0", separators=["-"], blanks="")
+    fmt = comma_list(empty="", opening="", closing="0", separators=["-"], blanks="")
     script |= {label: {"0": 1.0} for label in "1234"}
-    ours, pruned, published = readings(script, fmt, ["1", "2", "3", "4"])
+    ours, pruned, published = marginals(script, fmt, ["1", "2", "3", "4"])
     assert ours["3"].p == pytest.approx(0.15)
     assert published["3"].p == 0.0
     assert published["4"].p == 0.0
@@ -107,7 +107,7 @@ def test_two_tokens_with_the_same_text_are_both_counted() -> None:
 def test_a_flat_row_is_not_lost_below_a_floor() -> None:
     labels = [f"l{i:03d}" for i in range(200)]
     script = {"": dict.fromkeys(labels, 1 / 200)} | {lab: {"<end>": 1.0} for lab in labels}
-    ours, pruned, _ = readings(script, comma_list(), labels)
+    ours, pruned, _ = marginals(script, comma_list(), labels)
     assert ours.p.sum() == pytest.approx(1.0)
     assert pruned.p.sum() == 0.0  # every one is below the floor of 0.01
     assert (pruned.high >= 1 / 200).all()

@@ -15,16 +15,16 @@ from helpers.brute_force import enumerate_answers, random_script
 from helpers.property_tests import property_test
 from helpers.trees import build_tree
 from labelmass._types import Normalisation
-from labelmass.answers.readings import Readings
-from labelmass.answers.search import Budget, Needs
-from labelmass.answers.tree import AnswerTree, Landing
+from labelmass.answers.marginals import Marginals
+from labelmass.answers.search import Budget, Requirements
+from labelmass.answers.tree import AnswerTree, Termination
 from labelmass.errors import MethodError
 from labelmass.estimators.sampling import (
     any_place_completed,
     combine,
     combined,
-    drawn,
     hazard,
+    path_statistics,
     sampling,
 )
 from labelmass.lm.scripted import END, ScriptedLanguageModel
@@ -42,11 +42,11 @@ def drawn_tree(
     n: int,
     normalisation: Normalisation = Normalisation.RAW,
     entropy: int = 0,
-    **needs: int,
+    **requirements: int,
 ) -> AnswerTree:
-    wanted = Needs(tree=False, samples=n, hazards=True, **needs)
+    wanted = Requirements(tree=False, samples=n, hazards=True, **requirements)
     return build_tree(
-        model, FORMAT, LABELS, needs=wanted, normalisation=normalisation, entropy=(entropy,)
+        model, FORMAT, LABELS, requirements=wanted, normalisation=normalisation, entropy=(entropy,)
     )
 
 
@@ -62,7 +62,7 @@ def test_the_mean_of_many_paths_is_the_exact_probability(
     exact = enumerate_answers(model, FORMAT, LABELS, masked=masked)
     if masked and exact.off > 0:
         return
-    paths = drawn(tree := drawn_tree(model, MANY, normalisation), tree.samples)  # type: ignore[arg-type]
+    paths = path_statistics(tree := drawn_tree(model, MANY, normalisation), tree.samples)  # type: ignore[arg-type]
     assert paths.times.sum() == MANY
     assert np.array_equal(paths.low, paths.high)  # no path was cut, so nothing is left open
     for values in (paths.written, paths.low):
@@ -83,8 +83,8 @@ def test_what_is_too_light_to_be_read_raises_no_label() -> None:
     model = ScriptedLanguageModel(
         script, [*labels, *"abcdefghijklmnopqrstuvwxyz", "!", "none", ", "]
     )
-    needs = Needs(tree=False, samples=4000, hazards=True, completions=400)
-    tree = build_tree(model, comma_list(blanks=""), labels, needs=needs)
+    requirements = Requirements(tree=False, samples=4000, hazards=True, completions=400)
+    tree = build_tree(model, comma_list(blanks=""), labels, requirements=requirements)
     for read in (hazard, combined, any_place_completed):
         assert read(tree).p == pytest.approx(np.full(26, 0.0019), abs=0.004)
         assert read(tree).p.sum() == pytest.approx(0.05, abs=0.02)
@@ -115,11 +115,11 @@ def two_steps(first: float, second: float) -> ScriptedLanguageModel:
 @pytest.mark.parametrize(("first", "second"), [(0.9, 0.9), (0.1, 0.1), (0.3, 0.6), (0.5, 0.95)])
 def test_variances_are_those_of_the_theory(first: float, second: float) -> None:
     """METHODS A.6: Var(A) - Var(count) = q (E[A at + A before | written] - 1)."""
-    paths = drawn(tree := drawn_tree(two_steps(first, second), MANY), tree.samples)  # type: ignore[arg-type]
+    paths = path_statistics(tree := drawn_tree(two_steps(first, second), MANY), tree.samples)  # type: ignore[arg-type]
     q = first + (1 - first) * second
     at_first, at_second = first / q, (1 - first) * second / q
     sums = at_first * first + at_second * ((first + second) + first)
-    gap = q * (sums - 1)
+    unsupported_reason = q * (sums - 1)
     counting = q * (1 - q)
     one = {}
     for name, values in (("count", paths.written), ("hazard", paths.low)):
@@ -127,7 +127,7 @@ def test_variances_are_those_of_the_theory(first: float, second: float) -> None:
         mean = paths.times @ column / MANY
         one[name] = paths.times @ (column - mean) ** 2 / MANY
     assert one["count"] == pytest.approx(counting, rel=0.1)
-    assert one["hazard"] - one["count"] == pytest.approx(gap, abs=0.01)
+    assert one["hazard"] - one["count"] == pytest.approx(unsupported_reason, abs=0.01)
     if (first, second) == (0.9, 0.9):
         assert one["hazard"] == pytest.approx(0.073, abs=0.005)  # where counting wins
         assert one["count"] == pytest.approx(0.010, abs=0.002)
@@ -142,15 +142,15 @@ def test_variances_are_those_of_the_theory(first: float, second: float) -> None:
 def test_a_completed_tree_is_unbiased_and_within_its_bounds(seed: int) -> None:
     model = ScriptedLanguageModel(random_script(seed, TOKENS, depth=7), TOKENS)
     exact = np.array(enumerate_answers(model, FORMAT, LABELS).label)
-    needs = Needs(tree=False, sketch=4, completions=8)
+    requirements = Requirements(tree=False, sketch=4, completions=8)
     values: list[np.ndarray] = []
     for entropy in range(60):
-        tree = build_tree(model, FORMAT, LABELS, needs=needs, entropy=(entropy,))
+        tree = build_tree(model, FORMAT, LABELS, requirements=requirements, entropy=(entropy,))
         scores = any_place_completed(tree)
-        low, high = Readings(tree).intervals
+        low, high = Marginals(tree).intervals
         assert (low[:3] - 1e-12 <= scores.low).all() and (scores.high <= high[:3] + 1e-12).all()
         assert (scores.low <= scores.p + 1e-12).all() and (scores.p <= scores.high + 1e-12).all()
-        paths = drawn(tree, tree.completions)  # type: ignore[arg-type]
+        paths = path_statistics(tree, tree.completions)  # type: ignore[arg-type]
         assert np.array_equal(paths.low, paths.high)
         mean = tree.completions.share * paths.times @ paths.low  # type: ignore[union-attr]
         values.append(np.array(tree.completions.found) + mean)  # type: ignore[union-attr]
@@ -160,7 +160,9 @@ def test_a_completed_tree_is_unbiased_and_within_its_bounds(seed: int) -> None:
 
 
 def test_nothing_open_needs_no_draws() -> None:
-    tree = build_tree(two_steps(0.5, 0.5), FORMAT, LABELS, needs=Needs(sketch=99, completions=8))
+    tree = build_tree(
+        two_steps(0.5, 0.5), FORMAT, LABELS, requirements=Requirements(sketch=99, completions=8)
+    )
     assert tree.completions is not None and tree.completions.paths == []
     assert any_place_completed(tree)["S1"].p == pytest.approx(0.75)
 
@@ -170,7 +172,7 @@ def test_draws_hang_on_the_seed_and_not_on_what_else_is_asked() -> None:
     alone = sampling(drawn_tree(model, 50))
     assert np.array_equal(alone.p, sampling(drawn_tree(model, 50)).p)
     beside = build_tree(
-        model, FORMAT, LABELS, Budget(0.2), Needs(tries=None, samples=50), entropy=(0,)
+        model, FORMAT, LABELS, Budget(0.2), Requirements(label_tries=None, samples=50), entropy=(0,)
     )
     assert np.array_equal(alone.p, sampling(beside).p)
     others = [sampling(drawn_tree(model, 50, entropy=e)).p for e in range(1, 6)]
@@ -180,7 +182,8 @@ def test_draws_hang_on_the_seed_and_not_on_what_else_is_asked() -> None:
 def test_each_distinct_node_is_read_once_however_many_paths_pass() -> None:
     model = two_steps(0.5, 0.5)
     few, many = (
-        build_tree(model, FORMAT, LABELS, needs=Needs(tree=False, samples=n)) for n in (64, 9999)
+        build_tree(model, FORMAT, LABELS, requirements=Requirements(tree=False, samples=n))
+        for n in (64, 9999)
     )
     assert few.expanded == many.expanded <= 12
 
@@ -201,9 +204,9 @@ def test_a_path_cut_by_a_budget_widens_the_upper_end() -> None:
 
     model = ScriptedLanguageModel(script, TOKENS)
     tree = build_tree(
-        model, FORMAT, LABELS, Budget(depth=1), Needs(tree=False, samples=50, hazards=True)
+        model, FORMAT, LABELS, Budget(depth=1), Requirements(tree=False, samples=50, hazards=True)
     )
-    cut = sum(path.count for path in tree.samples.paths if path.how == Landing.CUT)  # type: ignore[union-attr]
+    cut = sum(path.count for path in tree.samples.paths if path.how == Termination.CUT)  # type: ignore[union-attr]
     assert cut == 50
     assert sampling(tree)["S1"].high == pytest.approx(1.0)
     assert sampling(tree)["S1"].low == pytest.approx(0.0)
@@ -225,8 +228,8 @@ def test_what_cut_paths_would_have_written_is_not_guessed_at() -> None:
         )
 
     model = ScriptedLanguageModel(script, [*TOKENS, "unsafe\n"])
-    needs = Needs(tree=False, samples=4000, hazards=True)
-    tree = build_tree(model, FORMAT, LABELS, Budget(depth=2), needs)
+    requirements = Requirements(tree=False, samples=4000, hazards=True)
+    tree = build_tree(model, FORMAT, LABELS, Budget(depth=2), requirements)
     for read in (sampling, hazard, combined):
         scores = read(tree)
         assert scores.p == pytest.approx(0.0)
@@ -245,7 +248,9 @@ def test_on_format_counts_answers_whose_verdict_can_be_read() -> None:
     model = ScriptedLanguageModel(script, [*TOKENS, "x"])
     tree = drawn_tree(model, 4000)
     assert sampling(tree, Normalisation.ON_FORMAT)["S1"].p == pytest.approx(1 / 4, abs=0.03)
-    comma = build_tree(model, comma_list(none="safe"), ["unsafe"], needs=Needs(samples=4000))
+    comma = build_tree(
+        model, comma_list(empty="safe"), ["unsafe"], requirements=Requirements(samples=4000)
+    )
     assert sampling(comma, Normalisation.ON_FORMAT)["unsafe"].p == pytest.approx(0.0)
     with pytest.raises(MethodError, match="drawn raw"):
         sampling(tree, Normalisation.MASKED)
@@ -293,7 +298,7 @@ def test_one_token_that_writes_two_labels_credits_both() -> None:
         return {"S1": 1.0}
 
     tree = drawn_tree(ScriptedLanguageModel(script, TOKENS), 2000)
-    paths = drawn(tree, tree.samples)  # type: ignore[arg-type]
+    paths = path_statistics(tree, tree.samples)  # type: ignore[arg-type]
     assert paths.times @ paths.low[:, 2] / 2000 == pytest.approx(0.4, abs=1e-9)
 
 
@@ -304,7 +309,9 @@ def test_several_ways_to_end_are_one_place_to_land() -> None:
         return {"joy": 1.0} if not path else {"\n": 0.4, ".": 0.3, END: 0.3}
 
     model = ScriptedLanguageModel(script, ["joy", "sad", "\n", ".", ","])
-    tree = build_tree(model, stopped, ["joy", "sad"], needs=Needs(tree=False, samples=MANY))
+    tree = build_tree(
+        model, stopped, ["joy", "sad"], requirements=Requirements(tree=False, samples=MANY)
+    )
     assert tree.samples is not None
-    assert [(path.how, path.count) for path in tree.samples.paths] == [(Landing.ENDED, MANY)]
+    assert [(path.how, path.count) for path in tree.samples.paths] == [(Termination.ENDED, MANY)]
     assert sampling(tree)["joy"].p > 0.99

@@ -9,7 +9,7 @@ import pytest
 from scipy.special import digamma
 
 from helpers.trees import build_tree
-from labelmass.answers.search import Needs
+from labelmass.answers.search import Requirements
 from labelmass.answers.tree import AnswerTree
 from labelmass.errors import MethodError, RecordError
 from labelmass.estimators.selection import RULES, Selection, logtoku, raw_scores
@@ -28,7 +28,9 @@ def tree_of(p: dict[str, float], scale: float | None = 3.0) -> AnswerTree:
         return p if text == "unsafe\nS" else {END: 1.0}
 
     model = ScriptedLanguageModel(script, TOKENS, scale=scale)
-    return build_tree(model, guard(blanks=""), LABELS, needs=Needs(tree=False, tries=1))
+    return build_tree(
+        model, guard(blanks=""), LABELS, requirements=Requirements(tree=False, label_tries=1)
+    )
 
 
 def test_scores_are_those_after_the_common_beginning() -> None:

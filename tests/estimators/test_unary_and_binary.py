@@ -98,19 +98,19 @@ def test_binary_fits_what_both_orders_say_together(
     (result,) = labelmass.score(["x"], task, model, methods=methods, tolerance=1e-6)
     names = [*LABELS, "none of the labels"]
     s = np.array([STRENGTH[name] for name in names])
-    gap = s[:, None] - s
-    mean = (expit(gap + 0.5) + expit(gap - 0.5)) / 2
+    unsupported_reason = s[:, None] - s
+    mean = (expit(unsupported_reason + 0.5) + expit(unsupported_reason - 0.5)) / 2
     found = expit(strengths(mean, reference=3)[:3])
     assert result.methods["binary"].p == pytest.approx(found, abs=1e-5)
     assert list(np.argsort(found)) == list(np.argsort(s[:3]))
-    won = expit(strengths((np.sign(gap) + 1) / 2, reference=3)[:3])
+    won = expit(strengths((np.sign(unsupported_reason) + 1) / 2, reference=3)[:3])
     assert result.methods["binary-outcome"].p == pytest.approx(won, abs=1e-6)
     assert result.to_dict()["interval"] == "none"
     assert result.to_dict()["labels"]["joy"]["low"] is None
 
 
 def test_where_one_label_is_right_the_scores_are_shares(model: ScriptedLanguageModel) -> None:
-    keys = KEYS | {"format": {"kind": "comma", "single": True, "none": False}}
+    keys = KEYS | {"format": {"kind": "comma", "single": True, "empty": False}}
     keys |= {"demonstrations": KEYS["demonstrations"][:2]}
     (result,) = labelmass.score(
         ["x"], Task(**keys), model, methods=["unary", "binary"], tolerance=1e-6
@@ -137,8 +137,11 @@ def test_strengths_agree_with_a_general_optimiser(seed: int, n: int, referred: b
 
     def loss(free: np.ndarray) -> float:
         s = np.append(free, 0.0) if referred else free
-        gap = s[one] - s[other]
-        return -(wins @ log_expit(gap) + (1 - wins) @ log_expit(-gap)) + RIDGE * free @ free
+        unsupported_reason = s[one] - s[other]
+        return (
+            -(wins @ log_expit(unsupported_reason) + (1 - wins) @ log_expit(-unsupported_reason))
+            + RIDGE * free @ free
+        )
 
     slow = minimize(loss, np.zeros(n - referred), method="BFGS", options={"gtol": 1e-8})
     assert strengths(p, reference)[: n - referred] == pytest.approx(slow.x, abs=2e-4)

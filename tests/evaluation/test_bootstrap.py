@@ -132,15 +132,15 @@ def test_calibration_errors_need_reflected_intervals() -> None:
         sample = simulated(draw, 200)
         statistics = {name: METRICS[name].measure(sample) for name in names}
         for name, drawn in Bootstrap.of(200, None, 300, seed).resample(statistics).items():
-            assert statistics[name].swollen
+            assert statistics[name].upward_biased
             for at, about in enumerate((None, statistics[name].value)):
                 low, high = interval(drawn, about)
                 hits[name][at] += low <= truth[name] <= high
     for name, (plain, reflected) in hits.items():
         assert reflected >= binom.ppf(0.0005, 150, 0.82) and reflected > plain, name
     assert hits["ece"][0] < 60
-    swollen = {name for name in METRICS if METRICS[name].measure(sample).swollen}
-    assert swollen == {*names, "ace-pooled"}
+    upward_biased = {name for name in METRICS if METRICS[name].measure(sample).upward_biased}
+    assert upward_biased == {*names, "ace-pooled"}
 
 
 def test_items_that_hang_together_need_groups() -> None:

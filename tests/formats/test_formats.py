@@ -20,7 +20,7 @@ from labelmass.artifacts import ArtifactKind
 from labelmass.errors import LabelMassError
 from labelmass.estimators.selection import Selection
 from labelmass.lm.adapted import read_note, trained_on
-from labelmass.scoring.explorer import Explored
+from labelmass.scoring.explorer import ExploredRecord
 from labelmass.scoring.saved_trees import SavedTrees
 from labelmass.scoring.score import load_scores
 from labelmass.task import Task
@@ -121,7 +121,7 @@ def test_classifiers(path: Path, tmp_path: Path) -> None:
 def test_saved_trees(path: Path) -> None:
     """Read anew, they give the probabilities that were read off them when they were grown."""
     saved = SavedTrees(path.parent)
-    trees = [kept.tree for kept in saved if isinstance(kept, Explored)]
+    trees = [kept.tree for kept in saved if isinstance(kept, ExploredRecord)]
     assert saved.task.label_names == LABELS
     assert len(trees) == 2
     if not (written := path.parent.parent / "scores.jsonl").is_file():

@@ -41,9 +41,9 @@ from labelmass.scoring.saved_trees import SavedTrees, TreeStore
 from labelmass.scoring.score import load_scores, read_trees
 from labelmass.scoring.scorer import Scorer
 from labelmass.supervised import Classifier
-from labelmass.supervised.sentences import KIND as SENTENCES
-from labelmass.supervised.states import KIND as STATES
-from labelmass.supervised.tfidf import Tfidf
+from labelmass.supervised.hidden_state_features import KIND as STATES
+from labelmass.supervised.sentence_embeddings import KIND as SENTENCES
+from labelmass.supervised.tfidf import TfidfFeatures
 from labelmass.targets import GOLD
 from labelmass.task import Record, Task
 from labelmass.task.demonstrations import read_demonstrations
@@ -146,7 +146,7 @@ def use_classifier(folder: Path) -> None:
     found = Classifier.load(folder)
     found.check(MOOD)
     assert found.digest and found.heads.notes is not None
-    if isinstance(found.source, Tfidf):
+    if isinstance(found.source, TfidfFeatures):
         p = found.heads(found.source(["level 3", "level 900"]))
         assert p.shape == (2, len(LABELS)) and ((p >= 0) & (p <= 1)).all()
 

@@ -33,11 +33,11 @@ class Reading:
     """What a text means under a format: labels written, whether it may go on, how it stands."""
 
     written: tuple[int, ...]  # labels in order, without repeats
-    gate: bool  # the word of a risk verdict has been read
+    verdict_prefix: bool  # the word of a risk verdict has been read
     viable: bool
     complete: bool  # a closing or stop text has been read
     can_end: bool  # complete if the model ended here
-    none: bool = False
+    empty: bool = False
     listed: tuple[int, ...] = ()  # what was written, repeats and the empty answer (k) included
     labelled: bool = False  # the text of a label has been read, with its boundary or without
 
@@ -57,11 +57,11 @@ def read(fmt: AnswerFormat, spellings: list[str], text: str) -> Reading:
             end = best if best.can_end else reading
             best = Reading(
                 both,
-                best.gate and reading.gate,
+                best.verdict_prefix and reading.verdict_prefix,
                 True,
                 best.complete or reading.complete,
                 end.can_end,
-                end.none,
+                end.empty,
                 listed,
                 best.labelled or reading.labelled,
             )
@@ -75,25 +75,25 @@ def _readings(fmt: AnswerFormat, spellings: list[str], text: str) -> Iterator[Re
     if not text.startswith(fmt.opening):
         return
     text = text[len(fmt.opening) :]
-    if fmt.none is not None:
-        yield from _after(fmt, spellings, text, fmt.none, (), False, len(spellings))
-    if fmt.gate is None:
+    if fmt.empty is not None:
+        yield from _after(fmt, spellings, text, fmt.empty, (), False, len(spellings))
+    if fmt.verdict_prefix is None:
         yield from _items(fmt, spellings, text, (), False)
         return
-    whole = fmt.gate + fmt.gate_separator
+    whole = fmt.verdict_prefix + fmt.verdict_separator
     if whole.startswith(text) and text != whole:
-        yield Reading((), len(text) >= len(fmt.gate), True, False, False)
+        yield Reading((), len(text) >= len(fmt.verdict_prefix), True, False, False)
     elif text.startswith(whole):
         yield from _items(fmt, spellings, text[len(whole) :], (), True)
 
 
 def _items(
-    fmt: AnswerFormat, spellings: list[str], text: str, done: tuple[int, ...], gate: bool
+    fmt: AnswerFormat, spellings: list[str], text: str, done: tuple[int, ...], verdict_prefix: bool
 ) -> Iterator[Reading]:
     for label, spelling in enumerate(spellings):
         if fmt.repeats == "off-format" and label in done:
             continue
-        yield from _after(fmt, spellings, text, fmt.spell(spelling), done, gate, label)
+        yield from _after(fmt, spellings, text, fmt.spell(spelling), done, verdict_prefix, label)
 
 
 def _after(
@@ -102,43 +102,43 @@ def _after(
     text: str,
     item: str,
     done: tuple[int, ...],
-    gate: bool,
+    verdict_prefix: bool,
     output: int,
 ) -> Iterator[Reading]:
     """done: what is listed before `item`, which writes `output`: a label, or k, `none`."""
-    none = output == len(spellings)
-    rest = text[len(item) :] if text.startswith(item) else None
+    empty = output == len(spellings)
+    residual = text[len(item) :] if text.startswith(item) else None
 
     def reading(listed: tuple[int, ...], complete: bool, ends: bool, empty: bool) -> Reading:
         written = tuple(dict.fromkeys(out for out in listed if out < len(spellings)))
-        labelled = bool(written) or (rest == "" and not none)
-        return Reading(written, gate, True, complete, ends, empty, listed, labelled)
+        labelled = bool(written) or (residual == "" and not empty)
+        return Reading(written, verdict_prefix, True, complete, ends, empty, listed, labelled)
 
     if item.startswith(text) and (text != item or text == ""):
         if text != item:
             yield reading(done, False, False, False)
             return
-    if rest is None:
+    if residual is None:
         return
     now = (*done, output)
-    if rest == "":
-        yield reading(done, False, fmt.closing is None, none)
+    if residual == "":
+        yield reading(done, False, fmt.closing is None, empty)
         return
     endings = [fmt.closing] if fmt.closing is not None else list(fmt.stops)
     for ending in endings:
-        if rest.startswith(ending):
-            yield reading(now, True, True, none)
-        elif ending.startswith(rest):
-            yield reading(now, False, False, none)
-    if none or fmt.single:
+        if residual.startswith(ending):
+            yield reading(now, True, True, empty)
+        elif ending.startswith(residual):
+            yield reading(now, False, False, empty)
+    if empty or fmt.single:
         return
     unused = set(range(len(spellings))) - set(now)
     if fmt.repeats == "off-format" and not unused:
         return
     for separator in fmt.separators:
-        if rest.startswith(separator):
-            yield from _items(fmt, spellings, rest[len(separator) :], now, gate)
-        elif separator.startswith(rest):
+        if residual.startswith(separator):
+            yield from _items(fmt, spellings, residual[len(separator) :], now, verdict_prefix)
+        elif separator.startswith(residual):
             yield reading(now, False, False, False)
 
 
@@ -151,15 +151,15 @@ def read_guard(fmt: AnswerFormat, codes: list[str], text: str) -> tuple[Reading,
     Codes are letters and digits; neither of the words begins with the other.
     """
     lost = Reading((), False, False, False, False), ()
-    words = [word for word in (fmt.gate, fmt.none) if word]
+    words = [word for word in (fmt.verdict_prefix, fmt.empty) if word]
     text = text.lstrip(BLANKS).lower()
     word = next((word for word in words if text.startswith(word)), None)
     if word is None:
         begun = any(word.startswith(text) for word in words)
         return Reading((), False, begun, False, False), ()
-    rest = text[len(word) :]
-    if word == fmt.none:
-        stop = rest.strip(BLANKS) in ("", ".")
+    residual = text[len(word) :]
+    if word == fmt.empty:
+        stop = residual.strip(BLANKS) in ("", ".")
         return (Reading((), False, True, False, True, True), ()) if stop else lost
     listed: list[int] = []
 
@@ -167,18 +167,20 @@ def read_guard(fmt: AnswerFormat, codes: list[str], text: str) -> tuple[Reading,
         return Reading(_once(listed), True, viable, False, ends, listed=tuple(listed))
 
     while True:
-        item = rest.lstrip(MARKS)
-        between = rest[: len(rest) - len(item)]
+        item = residual.lstrip(MARKS)
+        between = residual[: len(residual) - len(item)]
         if not item:  # nothing yet, or behind a code and what parts it from the next
             return behind(True, bool(listed) and not between.strip(BLANKS)), tuple(listed)
         if not between:
             return lost
         length = next((n for n, char in enumerate(item) if not char.isalnum()), len(item))
-        name, rest = item[:length], item[length:]
+        name, residual = item[:length], item[length:]
         code = next((i for i, c in enumerate(codes) if c.lower() == name), None)
         if code is None:
-            return behind(not rest and any(c.lower().startswith(name) for c in codes), False), ()
-        if not rest or (rest[0] == "." and not rest[1:].strip(BLANKS)):
+            return behind(
+                not residual and any(c.lower().startswith(name) for c in codes), False
+            ), ()
+        if not residual or (residual[0] == "." and not residual[1:].strip(BLANKS)):
             return behind(True, True), (*listed, code)
         listed.append(code)
 
@@ -193,7 +195,7 @@ def look_at(fmt: AnswerFormat, spellings: list[str], text: str) -> Reading:
 
 
 def _usual(fmt: AnswerFormat) -> bool:
-    return fmt.gate is not None and fmt.tolerate == "usual"
+    return fmt.verdict_prefix is not None and fmt.tolerate == "usual"
 
 
 @dataclass
@@ -205,8 +207,8 @@ class Exact:
     """
 
     label: list[float]
-    none: float
-    gate: float
+    empty: float
+    verdict_prefix: float
     off: float
     ended: float
     sets: dict[frozenset[int], float]
@@ -217,7 +219,7 @@ class Exact:
 
     @property
     def readable(self) -> float:
-        return self.none + self.gate
+        return self.empty + self.verdict_prefix
 
 
 def enumerate_answers(
@@ -241,8 +243,8 @@ def enumerate_answers(
             for other in state.written:
                 if label < other:
                     exact.pairs[label, other] = exact.pairs.get((label, other), 0.0) + mass
-        exact.gate += mass * state.gate
-        if not complete and state.gate:
+        exact.verdict_prefix += mass * state.verdict_prefix
+        if not complete and state.verdict_prefix:
             exact.unreadable += mass
             return
         if not complete:
@@ -250,7 +252,7 @@ def enumerate_answers(
             exact.after_label += mass * state.labelled
             return
         exact.ended += mass
-        exact.none += mass * state.none
+        exact.empty += mass * state.empty
         key = frozenset(state.written)
         exact.sets[key] = exact.sets.get(key, 0.0) + mass
         for label in state.written:
@@ -274,14 +276,18 @@ def enumerate_answers(
                 branches.append((p, longer, now))
             else:
                 state = _before_leaving(look, text, longer[-1])
-                if not state.gate:  # a token that is no move writes nothing
+                if not state.verdict_prefix:  # a token that is no move writes nothing
                     state = replace(state, written=before.written)
                 ended.append((p, state, False))
         lost = max(1.0 - sum(p for p, *_ in branches) - sum(p for p, *_ in ended), 0.0)
         scale = 1.0
         if masked:
             # a token that is the verdict and more is kept: without it the verdict would be gone
-            kept = [one for one in ended if one[2] or (one[1].gate and not before.gate)]
+            kept = [
+                one
+                for one in ended
+                if one[2] or (one[1].verdict_prefix and not before.verdict_prefix)
+            ]
             allowed = sum(p for p, *_ in kept) + sum(p for p, *_ in branches)
             if allowed:  # or else the place is a dead end, and all that leaves stays
                 ended, scale, lost = kept, 1.0 / allowed, 0.0
@@ -316,7 +322,7 @@ def next_written(
                 now = look("".join((*path, word)))
                 if not now.viable:  # what left behind a risk verdict wrote its codes
                     now = _before_leaving(look, "".join(path), word)
-                    now = replace(now, complete=True) if now.gate else None
+                    now = replace(now, complete=True) if now.verdict_prefix else None
             if now is None:
                 continue
             if len(now.listed) > base:
@@ -334,14 +340,14 @@ def close(fmt: AnswerFormat, spellings: list[str], text: str, before: Reading) -
         return None
     if _usual(fmt):
         listed = read_guard(fmt, spellings, text)[1] or (len(spellings),)
-        written = () if before.none else _once(listed)
-        return Reading(written, before.gate, True, True, True, before.none, listed)
+        written = () if before.empty else _once(listed)
+        return Reading(written, before.verdict_prefix, True, True, True, before.empty, listed)
     mark = (fmt.stops or ("\x00",))[0]
     if fmt.stops:
         after = read(fmt, spellings, text + mark)
     else:
         after = read(_with_stop(fmt, mark), spellings, text + mark)
-    return Reading(after.written, after.gate, True, True, True, after.none, after.listed)
+    return Reading(after.written, after.verdict_prefix, True, True, True, after.empty, after.listed)
 
 
 def _before_leaving(look: Callable[[str], Reading], text: str, token: str) -> Reading:

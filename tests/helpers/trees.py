@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from labelmass._types import Normalisation
 from labelmass.answers.automaton import ByteAutomaton
 from labelmass.answers.grammar import TokenGrammar, Vocabulary
-from labelmass.answers.search import Budget, Needs, Search
+from labelmass.answers.search import Budget, Requirements, Search
 from labelmass.answers.tree import AnswerTree
-from labelmass.lm.base import Ask
+from labelmass.lm.base import NodeQuery
 from labelmass.lm.scripted import ScriptedLanguageModel
 from labelmass.task.formats import AnswerFormat
 
-EVERYTHING = Needs(tree=True, tries=None, min_mass=0.01, top=64)
+EVERYTHING = Requirements(tree=True, label_tries=None, min_mass=0.01, top=64)
 
 
 def build_tree(
@@ -21,18 +21,20 @@ def build_tree(
     fmt: AnswerFormat,
     labels: list[str],
     budget: Budget | None = None,
-    needs: Needs | None = None,
+    requirements: Requirements | None = None,
     normalisation: Normalisation = Normalisation.RAW,
     entropy: Sequence[int] = (0,),
 ) -> AnswerTree:
     """The tree of one empty prompt."""
     automaton = ByteAutomaton(fmt, [[label] for label in labels])
     grammar = TokenGrammar(automaton, Vocabulary(model.tokenizer))
-    search = Search(grammar, labels, budget, needs, normalisation, entropy=entropy)
+    search = Search(grammar, labels, budget, requirements, normalisation, entropy=entropy)
     (record,) = model.open([[]])
-    while asks := search.asks():
+    while queries := search.queries():
         search.tell(
-            model.rows([Ask(record, a.node, a.parent, a.token, a.ids, a.top) for a in asks])
+            model.rows(
+                [NodeQuery(record, a.node, a.parent, a.token, a.ids, a.top) for a in queries]
+            )
         )
     model.close(record)
     return search.tree

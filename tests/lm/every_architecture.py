@@ -225,11 +225,11 @@ class ByteTokenizer:
         self.token_bytes: tuple[bytes | None, ...] = (None, None, None, *single, *self._words)
 
     def encode(self, text: str) -> list[int]:
-        rest, ids = text.encode(), list[int]()
-        while rest:
-            word = next((word for word in self._words if rest.startswith(word)), rest[:1])
+        residual, ids = text.encode(), list[int]()
+        while residual:
+            word = next((word for word in self._words if residual.startswith(word)), residual[:1])
             ids.append(self.token_bytes.index(word, 3))
-            rest = rest[len(word) :]
+            residual = residual[len(word) :]
         return ids
 
     def token_name(self, index: int) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from labelmass.lm.base import PROMPT, Ask, Row
+from labelmass.lm.base import PROMPT, NextTokenLogprobs, NodeQuery
 
 _ROWS: dict[tuple[int, tuple[int, ...]], tuple[Any, NDArray[np.float64]]] = {}
 
@@ -28,28 +28,30 @@ def _full_row(model: Any, ids: Sequence[int], vocabulary: int) -> NDArray[np.flo
     return logits[:vocabulary].double().log_softmax(-1).numpy()
 
 
-def asks_of(record: int, nodes: Mapping[int, tuple[int, int]], ids: NDArray[np.int64]) -> list[Ask]:
+def queries_of(
+    record: int, nodes: Mapping[int, tuple[int, int]], ids: NDArray[np.int64]
+) -> list[NodeQuery]:
     """The prompt and every node, given as {node: (parent, token)}, ancestors first."""
-    prompt = Ask(record, PROMPT, PROMPT, -1, ids, 3)
-    return [prompt, *(Ask(record, n, p, t, ids, 3) for n, (p, t) in nodes.items())]
+    prompt = NodeQuery(record, PROMPT, PROMPT, -1, ids, 3)
+    return [prompt, *(NodeQuery(record, n, p, t, ids, 3) for n, (p, t) in nodes.items())]
 
 
 def worst(
     model: Any,
     prompt: Sequence[int],
-    asks: Sequence[Ask],
-    rows: Sequence[Row],
+    queries: Sequence[NodeQuery],
+    rows: Sequence[NextTokenLogprobs],
     vocabulary: int,
 ) -> float:
     """Largest distance in nats, over the asked ids and the top, from full passes."""
     path: dict[int, list[int]] = {PROMPT: []}
     far = 0.0
-    for ask, row in zip(asks, rows, strict=True):
-        if ask.node != PROMPT:
-            path[ask.node] = [*path[ask.parent], ask.token]
-        want = full_row(model, [*prompt, *path[ask.node]], vocabulary)
-        far = max(far, float(np.abs(row.logprobs - want[ask.ids]).max()))
+    for query, row in zip(queries, rows, strict=True):
+        if query.node != PROMPT:
+            path[query.node] = [*path[query.parent], query.token]
+        want = full_row(model, [*prompt, *path[query.node]], vocabulary)
+        far = max(far, float(np.abs(row.logprobs - want[query.ids]).max()))
         for index, logprob in row.top:
             far = max(far, abs(logprob - float(want[index])))
-        far = max(far, abs(row.rest - max(0.0, 1 - float(np.exp(want[ask.ids]).sum()))))
+        far = max(far, abs(row.residual - max(0.0, 1 - float(np.exp(want[query.ids]).sum()))))
     return far

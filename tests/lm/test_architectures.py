@@ -11,7 +11,7 @@ import torch
 import transformers
 
 from labelmass.lm.transformers import TransformersModel
-from lm.full_passes import asks_of, worst
+from lm.full_passes import queries_of, worst
 
 VOCABULARY, PADDED = 90, 96
 TREE, FULL = "transformers/tree-attention", "transformers/full-forward"
@@ -89,12 +89,12 @@ def test_rows_equal_full_passes(kind: str, settings: dict[str, Any], engine: str
     ids = np.arange(VOCABULARY)
     nodes = {1: (0, 5), 2: (0, 9), 3: (2, 11), 4: (3, 5), 5: (1, 88)}
     handles = reader.open(prompts, 8)
-    asks = [asks_of(handle, nodes, ids) for handle in handles]
-    rows = reader.rows([ask for group in asks for ask in group])
-    for prompt, group in zip(prompts, asks, strict=True):
+    queries = [queries_of(handle, nodes, ids) for handle in handles]
+    rows = reader.rows([query for group in queries for query in group])
+    for prompt, group in zip(prompts, queries, strict=True):
         own, rows = rows[: len(group)], rows[len(group) :]
         assert worst(model, prompt, group, own, VOCABULARY) < 1e-4
-        assert all(row.rest < 1e-5 for row in own)
+        assert all(row.residual < 1e-5 for row in own)
 
 
 def test_padding_rows_of_the_output_have_no_probability() -> None:
@@ -103,7 +103,7 @@ def test_padding_rows_of_the_output_have_no_probability() -> None:
         model.lm_head.weight[VOCABULARY:] += 5
     reader = wrapped(model)
     (handle,) = reader.open([[3, 4, 5]])
-    (row,) = reader.rows(asks_of(handle, {}, np.arange(PADDED))[:1])
+    (row,) = reader.rows(queries_of(handle, {}, np.arange(PADDED))[:1])
     assert np.isneginf(row.logprobs[VOCABULARY:]).all()
     assert np.exp(row.logprobs).sum() == pytest.approx(1, abs=1e-6)
     assert all(index < VOCABULARY for index, _ in row.top)

@@ -17,18 +17,18 @@ import torch
 
 from helpers.property_tests import LONG
 from labelmass._types import Normalisation
-from labelmass.answers.readings import Readings
+from labelmass.answers.marginals import Marginals
 from labelmass.answers.search import Budget
 from labelmass.answers.tree import Status
 from labelmass.errors import ModelError
 from labelmass.lm import reading_modes
-from labelmass.lm.base import PROMPT, Ask, Row, Usage
+from labelmass.lm.base import PROMPT, NextTokenLogprobs, NodeQuery, Usage
 from labelmass.lm.critical_lengths import critical_lengths
 from labelmass.lm.transformers import TransformersModel
-from labelmass.scoring.explorer import Explored, Explorer
+from labelmass.scoring.explorer import ExploredRecord, Explorer
 from labelmass.task import Record, Task
 from lm import every_architecture as every
-from lm.full_passes import asks_of
+from lm.full_passes import queries_of
 
 ALWAYS = {"phi3:longrope", "llama:dynamic", "gpt_neo", "gpt_oss"}
 """Those that were once read wrongly, or read otherwise in several ways."""
@@ -116,14 +116,14 @@ def check_rows(tiny: TinyModel, numbers: Sequence[int]) -> None:
     lengths = [11, 14, 13 + max(numbers, default=0), *(max(n - 2, 11) for n in numbers)]
     prompts = [head + draw.integers(3, tiny.vocabulary, n - 10).tolist() for n in lengths]
     ids = np.arange(tiny.vocabulary)
-    groups = [asks_of(handle, NODES, ids) for handle in model.open(prompts, 8)]
-    rows = model.rows([ask for asks in groups for ask in asks])
-    for prompt, asks in zip(prompts, groups, strict=True):
+    groups = [queries_of(handle, NODES, ids) for handle in model.open(prompts, 8)]
+    rows = model.rows([query for queries in groups for query in queries])
+    for prompt, queries in zip(prompts, groups, strict=True):
         path: dict[int, list[int]] = {PROMPT: prompt}
-        for ask in asks:
-            if ask.node != PROMPT:
-                path[ask.node] = [*path[ask.parent], ask.token]
-            want = tiny.row(path[ask.node])
+        for query in queries:
+            if query.node != PROMPT:
+                path[query.node] = [*path[query.parent], query.token]
+            want = tiny.row(path[query.node])
             likely = want > -15
             got = rows.pop(0).logprobs
             assert np.abs(got - want)[likely].max() < 1e-4, model.note
@@ -170,23 +170,23 @@ class SlowReference:
         self._paths += [{PROMPT: list(ids)} for ids in prompts]
         return list(range(first, len(self._paths)))
 
-    def rows(self, asks: Sequence[Ask]) -> list[Row]:
-        return [self._row(ask) for ask in asks]
+    def rows(self, queries: Sequence[NodeQuery]) -> list[NextTokenLogprobs]:
+        return [self._row(query) for query in queries]
 
     def close(self, record: int) -> Usage:
         return Usage()
 
-    def _row(self, ask: Ask) -> Row:
-        paths = self._paths[ask.record]
-        if ask.node != PROMPT:
-            paths[ask.node] = [*paths[ask.parent], ask.token]
-        row = self._tiny.row(paths[ask.node])
-        asked, best = row[ask.ids], np.argsort(-row)[: ask.top]
+    def _row(self, query: NodeQuery) -> NextTokenLogprobs:
+        paths = self._paths[query.record]
+        if query.node != PROMPT:
+            paths[query.node] = [*paths[query.parent], query.token]
+        row = self._tiny.row(paths[query.node])
+        asked, best = row[query.ids], np.argsort(-row)[: query.top]
         top = tuple((int(index), float(row[index])) for index in best)
-        return Row(asked, top, max(1 - float(np.exp(asked).sum()), 0.0))
+        return NextTokenLogprobs(asked, top, max(1 - float(np.exp(asked).sum()), 0.0))
 
 
-def _explored(model: Any, nodes: int) -> list[Explored]:
+def _explored(model: Any, nodes: int) -> list[ExploredRecord]:
     budget = Budget(tolerance=1e-4, nodes=nodes)
     explorer = Explorer(
         model, Task.from_toml(TASK), budget=budget, normalisation=Normalisation.ON_FORMAT
@@ -205,12 +205,12 @@ def test_probabilities_lie_within_the_intervals(tiny: TinyModel) -> None:
         assert len(common) >= 2
         assert all(abs(ours[path] - theirs[path]) < 1e-4 for path in common)
         for normalisation in (Normalisation.RAW, Normalisation.ON_FORMAT):
-            low, high = Readings(one.tree, normalisation).intervals
-            least, most = Readings(other.tree, normalisation).intervals
+            low, high = Marginals(one.tree, normalisation).intervals
+            least, most = Marginals(other.tree, normalisation).intervals
             assert not (low > most + 1e-4).any() and not (least > high + 1e-4).any()
 
 
-def _masses(one: Explored) -> dict[tuple[int, ...], float]:
+def _masses(one: ExploredRecord) -> dict[tuple[int, ...], float]:
     """Log-probability of every expanded prefix, by its tokens."""
     tree, mass = one.tree, one.tree.log_mass()
     return {

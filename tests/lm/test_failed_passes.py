@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from labelmass.errors import ModelError
-from labelmass.lm.masked import Masked
-from labelmass.lm.split import Split
+from labelmass.lm.masked_attention import MaskedAttention
+from labelmass.lm.prefix_split_attention import PrefixSplitAttention
 from labelmass.lm.transformers import TransformersModel
-from lm.full_passes import asks_of, worst
+from lm.full_passes import queries_of, worst
 from lm.test_architectures import BASE, VOCABULARY, network, wrapped
 
 IDS = np.arange(VOCABULARY)
@@ -22,8 +22,8 @@ ODD = 77
 
 RECURRENT = BASE | {"layer_types": ["conv", "full_attention", "conv"], "block_multiple_of": 16}
 WAYS: dict[str, tuple[str, dict[str, Any], Any]] = {
-    "split": ("Llama", BASE, Split),
-    "masked": ("Mistral", BASE | {"sliding_window": 6}, Masked),
+    "split": ("Llama", BASE, PrefixSplitAttention),
+    "masked": ("Mistral", BASE | {"sliding_window": 6}, MaskedAttention),
     "full": ("Lfm2", RECURRENT | {"tie_word_embeddings": False}, None),
 }
 
@@ -40,7 +40,7 @@ def reader(request: pytest.FixtureRequest) -> TransformersModel:
 
 
 def rows_of(reader: TransformersModel, handles: list[int]) -> list[Any]:
-    return reader.rows([ask for handle in handles for ask in asks_of(handle, NODES, IDS)])
+    return reader.rows([query for handle in handles for query in queries_of(handle, NODES, IDS)])
 
 
 def test_nan_stays_with_its_record(reader: TransformersModel) -> None:
@@ -61,8 +61,8 @@ def test_nan_stays_with_its_record(reader: TransformersModel) -> None:
     rows = rows_of(reader, handles)
     for prompt, handle in zip(good, handles, strict=True):
         own, rows = rows[: len(NODES) + 1], rows[len(NODES) + 1 :]
-        asks = asks_of(handle, NODES, IDS)
-        assert worst(reader.network, prompt, asks, own, VOCABULARY) < 1e-4
+        queries = queries_of(handle, NODES, IDS)
+        assert worst(reader.network, prompt, queries, own, VOCABULARY) < 1e-4
 
 
 def test_a_token_without_an_embedding_is_refused_before_the_pass(
@@ -75,5 +75,5 @@ def test_a_token_without_an_embedding_is_refused_before_the_pass(
         reader.hidden([([3, 4], [size + 3])])
     (handle,) = reader.open([[3, 4]])
     with pytest.raises(ModelError, match="has no row"):
-        reader.rows(asks_of(handle, {1: (0, size)}, IDS))
-    assert len(reader.rows(asks_of(handle, NODES, IDS))) == len(NODES) + 1
+        reader.rows(queries_of(handle, {1: (0, size)}, IDS))
+    assert len(reader.rows(queries_of(handle, NODES, IDS))) == len(NODES) + 1

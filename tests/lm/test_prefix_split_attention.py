@@ -10,11 +10,11 @@ import torch
 
 from labelmass.lm import split
 from labelmass.lm.base import Usage
-from labelmass.lm.masked import Masked
+from labelmass.lm.masked_attention import MaskedAttention
+from labelmass.lm.prefix_split_attention import PrefixSplitAttention
 from labelmass.lm.runs import NONE, Run
-from labelmass.lm.split import Split
 from labelmass.lm.transformers import TransformersModel
-from lm.full_passes import asks_of, worst
+from lm.full_passes import queries_of, worst
 from lm.test_architectures import BASE, CASES, VOCABULARY, network, wrapped
 
 IDS = np.arange(VOCABULARY)
@@ -38,16 +38,16 @@ def model(request: pytest.FixtureRequest) -> Any:
 @pytest.fixture(params=[7, 16, 512], ids=lambda n: f"{n} a pass")
 def reader(model: Any, request: pytest.FixtureRequest) -> TransformersModel:
     made = wrapped(model, pass_tokens=request.param)
-    assert isinstance(attention(made), Split), made.note
+    assert isinstance(attention(made), PrefixSplitAttention), made.note
     return made
 
 
 def check(reader: TransformersModel, prompts: list[list[int]], handles: list[int]) -> None:
-    groups = [asks_of(handle, NODES, IDS) for handle in handles]
-    rows = reader.rows([ask for group in groups for ask in group])
-    for prompt, asks in zip(prompts, groups, strict=True):
-        own, rows = rows[: len(asks)], rows[len(asks) :]
-        assert worst(reader.network, prompt, asks, own, VOCABULARY) < 1e-4
+    groups = [queries_of(handle, NODES, IDS) for handle in handles]
+    rows = reader.rows([query for group in groups for query in group])
+    for prompt, queries in zip(prompts, groups, strict=True):
+        own, rows = rows[: len(queries)], rows[len(queries) :]
+        assert worst(reader.network, prompt, queries, own, VOCABULARY) < 1e-4
 
 
 @pytest.mark.parametrize("shared", [0, 1, 9], ids=lambda n: f"{n} shared")
@@ -74,27 +74,27 @@ def test_records_closed_between_levels(reader: TransformersModel) -> None:
     head = text(1, 9)
     prompts = [head + text(n, n) for n in (4, 20, 2)]
     first, second, third = reader.open(prompts, 9)
-    asks = {h: asks_of(h, NODES, IDS) for h in (first, second, third)}
-    early = reader.rows([*asks[first][:3], *asks[second][:3], *asks[third][:1]])
+    queries = {h: queries_of(h, NODES, IDS) for h in (first, second, third)}
+    early = reader.rows([*queries[first][:3], *queries[second][:3], *queries[third][:1]])
     reader.close(first)
     fourth = head + text(8, 11)
     check(reader, [fourth], reader.open([fourth], 9))
-    late = reader.rows([*asks[third][1:], *asks[second][3:]])
+    late = reader.rows([*queries[third][1:], *queries[second][3:]])
     rows = {second: [*early[3:6], *late[5:]], third: [early[6], *late[:5]]}
     for prompt, handle in ((prompts[1], second), (prompts[2], third)):
-        assert worst(reader.network, prompt, asks[handle], rows[handle], VOCABULARY) < 1e-4
+        assert worst(reader.network, prompt, queries[handle], rows[handle], VOCABULARY) < 1e-4
 
 
 @pytest.mark.parametrize("kind", [case[0] for case in CASES if case[2].endswith("tree-attention")])
 def test_where_it_is_used(kind: str) -> None:
     reader = wrapped(network(kind, next(case[1] for case in CASES if case[0] == kind)))
-    assert isinstance(attention(reader), Split if kind in PLAIN else Masked)
+    assert isinstance(attention(reader), PrefixSplitAttention if kind in PLAIN else MaskedAttention)
 
 
 def test_attention_of_another_choice_is_left_alone() -> None:
     model = network("Llama", BASE)
     model.set_attn_implementation("eager")
-    assert isinstance(attention(wrapped(model)), Masked)
+    assert isinstance(attention(wrapped(model)), MaskedAttention)
 
 
 @pytest.mark.usefixtures("memory")
@@ -105,7 +105,7 @@ def test_a_mask_where_pieces_give_other_numbers(monkeypatch: pytest.MonkeyPatch)
     attend = split.attend
     monkeypatch.setattr(split, "attend", without_prefix)
     reader = wrapped(network("Llama", BASE))
-    assert isinstance(attention(reader), Masked)
+    assert isinstance(attention(reader), MaskedAttention)
     assert reader.note is None
 
 
@@ -113,7 +113,7 @@ def test_the_model_is_as_before(reader: TransformersModel, monkeypatch: pytest.M
     assert reader.network.config._attn_implementation == "sdpa"
     monkeypatch.setattr(split, "plan", lambda *args: None)
     with pytest.raises(AttributeError):
-        reader.rows(asks_of(reader.open([text(1, 5)])[0], NODES, IDS))
+        reader.rows(queries_of(reader.open([text(1, 5)])[0], NODES, IDS))
     assert reader.network.config._attn_implementation == "sdpa"
 
 

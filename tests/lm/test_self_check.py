@@ -14,13 +14,13 @@ import transformers
 from labelmass.errors import ModelError
 from labelmass.lm import check_cache, full_forward, reading_modes, self_check, small_copy
 from labelmass.lm.architecture import Windows
-from labelmass.lm.masked import Masked
+from labelmass.lm.masked_attention import MaskedAttention
 from labelmass.lm.reading_modes import ReadingMode
 from labelmass.lm.self_check import SelfCheck
 from labelmass.lm.small_copy import randomised, scaled_down
 from labelmass.lm.transformers import TransformersModel
 from lm import every_architecture as every
-from lm.full_passes import asks_of, worst
+from lm.full_passes import queries_of, worst
 from lm.test_architectures import BASE, MIXED, VOCABULARY, network, wrapped
 
 WINDOW = BASE | {"sliding_window": 40}
@@ -53,7 +53,7 @@ def text(seed: int, length: int) -> list[int]:
 def rows_of(reader: TransformersModel, prompts: list[list[int]], shared: int = 0) -> list[Any]:
     """Rows of all nodes of each prompt, asked in one call; closed again."""
     handles = reader.open(prompts, shared)
-    rows = reader.rows([ask for handle in handles for ask in asks_of(handle, NODES, IDS)])
+    rows = reader.rows([query for handle in handles for query in queries_of(handle, NODES, IDS)])
     for handle in handles:
         reader.close(handle)
     size = len(NODES) + 1
@@ -61,7 +61,7 @@ def rows_of(reader: TransformersModel, prompts: list[list[int]], shared: int = 0
 
 
 def far(model: Any, prompt: list[int], rows: list[Any]) -> float:
-    return worst(model, prompt, asks_of(0, NODES, IDS), rows, VOCABULARY)
+    return worst(model, prompt, queries_of(0, NODES, IDS), rows, VOCABULARY)
 
 
 @pytest.fixture(scope="module")
@@ -145,12 +145,12 @@ def test_a_window_that_is_off_by_one_is_found(
 ) -> None:
     """Sequences within the window are then read by tree, the rest by full passes."""
 
-    def wrong(self: Masked, forward: Any, windows: Windows) -> None:
+    def wrong(self: MaskedAttention, forward: Any, windows: Windows) -> None:
         size = None if windows.size is None or change is None else windows.size + change
         usual(self, forward, Windows(size, windows.types))
 
-    usual = Masked.__init__
-    monkeypatch.setattr(Masked, "__init__", wrong)
+    usual = MaskedAttention.__init__
+    monkeypatch.setattr(MaskedAttention, "__init__", wrong)
     monkeypatch.setattr(reading_modes, "MAX_ON_WEIGHTS", near)
     for kind, settings in (("Mistral", WINDOW), ("Gemma2", BASE | MIXED | {"sliding_window": 40})):
         model = network(kind, settings)
@@ -164,12 +164,12 @@ def test_a_window_that_is_off_by_one_is_found(
 @pytest.mark.usefixtures("memory")
 def test_lost_positions_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """Positions counted from the slots are right as long as records stand in order."""
-    usual = Masked.logits
+    usual = MaskedAttention.logits
 
-    def by_slot(self: Masked, runs: Any, position: Any, top: int, keep: Any) -> Any:
+    def by_slot(self: MaskedAttention, runs: Any, position: Any, top: int, keep: Any) -> Any:
         return usual(self, runs, np.arange(len(position)), top, keep)
 
-    monkeypatch.setattr(Masked, "logits", by_slot)
+    monkeypatch.setattr(MaskedAttention, "logits", by_slot)
     model = network("Mistral", WINDOW)
     assert wrapped(model).engine == "transformers/full-forward"
 

@@ -15,13 +15,13 @@ from typing import Any
 import pytest
 
 from helpers.property_tests import LONG
-from labelmass.answers.readings import Readings
-from labelmass.answers.search import Budget, Needs
-from labelmass.answers.tree import LUMP, AnswerTree, Status
+from labelmass.answers.marginals import Marginals
+from labelmass.answers.search import Budget, Requirements
+from labelmass.answers.tree import AGGREGATE, AnswerTree, Status
 from labelmass.lm.base import common_length
 from labelmass.lm.tokenizer import HFTokenizer
 from labelmass.lm.transformers import TransformersModel
-from labelmass.scoring.explorer import Explored, Explorer
+from labelmass.scoring.explorer import ExploredRecord, Explorer
 from labelmass.task import Record, Task
 from lm.brute_force_lists import EMPTY, Listing, enumerate_listing
 from lm.full_passes import full_row
@@ -189,12 +189,12 @@ def test_scores_are_those_of_brute_force(name: str, asked: str) -> None:
         model,
         task_of(kind, words.chat),
         budget=Budget(tolerance=1e-3, nodes=120),
-        needs=Needs(min_mass=0.01),
+        requirements=Requirements(min_mass=0.01),
     )
     records = [Record(i, text=text) for i, text in enumerate((*TEXTS, attack(words)))]
     chosen = random.Random(f"{name}{asked}").choice(TEXTS)
     for _, record, explored in explorer.explore(enumerate(records)):
-        assert isinstance(explored, Explored)
+        assert isinstance(explored, ExploredRecord)
         prompt = explorer.joint.start(record).ids
         check_rows(model.network, prompt, explored.tree, len(words.texts))
         if record.text != chosen:
@@ -209,7 +209,7 @@ def test_scores_are_those_of_brute_force(name: str, asked: str) -> None:
         masses = enumerate_listing(
             model.network, prompt, words.texts, words.ends, listing, given=given, passes=100
         )
-        low, high = Readings(explored.tree).intervals
+        low, high = Marginals(explored.tree).intervals
         assert sum(masses.found.values()) > 1e-3
         for index, label in enumerate((*kind.labels, EMPTY.decode())):
             found, still = masses.found[label.encode()], masses.open[label.encode()]
@@ -224,7 +224,7 @@ def check_rows(network: Any, prompt: Sequence[int], tree: AnswerTree, size: int)
     for node in sorted(expanded, key=lambda node: -mass[node])[:12]:
         row = full_row(network, [*prompt, *(tree.token[n] for n in tree.path(node))], size)
         for child in children.get(node, ()):
-            if tree.token[child] != LUMP and tree.status[child] != Status.ENDED:
+            if tree.token[child] != AGGREGATE and tree.status[child] != Status.ENDED:
                 assert abs(tree.logp[child] - row[tree.token[child]]) < 1e-4
         for token, logp, _ in tree.top[node]:
             assert abs(logp - row[token]) < 1e-4

@@ -10,7 +10,7 @@ import pytest
 from labelmass.errors import ModelError
 from labelmass.lm.slots import SlotPool
 from labelmass.lm.transformers import TransformersModel
-from lm.full_passes import asks_of, worst
+from lm.full_passes import queries_of, worst
 
 pytestmark = pytest.mark.model
 
@@ -33,8 +33,8 @@ def nodes(smol: TransformersModel) -> dict[int, tuple[int, int]]:
     return {1: (0, joy), 2: (0, sad), 3: (1, comma), 4: (3, sad)}
 
 
-def distance(smol: TransformersModel, prompt: list[int], asks: Any, rows: Any) -> float:
-    return worst(smol.network, prompt, asks, rows, len(smol.tokenizer.token_bytes))
+def distance(smol: TransformersModel, prompt: list[int], queries: Any, rows: Any) -> float:
+    return worst(smol.network, prompt, queries, rows, len(smol.tokenizer.token_bytes))
 
 
 IDS = np.arange(100, 49000, 777)
@@ -43,8 +43,8 @@ IDS = np.arange(100, 49000, 777)
 def test_one_record_without_a_shared_prefix(smol: Any, prompts: Any, nodes: Any) -> None:
     prompt = prompts[1][0]
     (handle,) = smol.open([prompt])
-    asks = asks_of(handle, nodes, IDS)
-    assert distance(smol, prompt, asks, smol.rows(asks)) < 1e-4
+    queries = queries_of(handle, nodes, IDS)
+    assert distance(smol, prompt, queries, smol.rows(queries)) < 1e-4
     usage = smol.close(handle)
     assert (usage.prompt_tokens, usage.tree_tokens, usage.forward_passes) == (len(prompt), 4, 1)
 
@@ -54,9 +54,9 @@ def test_records_of_mixed_length_share_a_pass_and_a_prefix(
 ) -> None:
     shared, several = prompts
     handles = smol.open(several, shared)
-    asks = [asks_of(handle, nodes, IDS) for handle in handles]
-    rows = smol.rows([ask for group in asks for ask in group])
-    for prompt, group in zip(several, asks, strict=True):
+    queries = [queries_of(handle, nodes, IDS) for handle in handles]
+    rows = smol.rows([query for group in queries for query in group])
+    for prompt, group in zip(several, queries, strict=True):
         own, rows = rows[: len(group)], rows[len(group) :]
         assert distance(smol, prompt, group, own) < 1e-4
     costs = [smol.close(handle) for handle in handles]
@@ -68,13 +68,13 @@ def test_records_of_mixed_length_share_a_pass_and_a_prefix(
 def test_slots_of_closed_records_are_used_again(smol: Any, prompts: Any, nodes: Any) -> None:
     shared, several = prompts
     first, second = smol.open(several[:2], shared)
-    smol.rows(asks_of(first, nodes, IDS) + asks_of(second, nodes, IDS))
+    smol.rows(queries_of(first, nodes, IDS) + queries_of(second, nodes, IDS))
     smol.close(first)
     (third,) = smol.open(several[2:], shared)
-    asks = asks_of(third, nodes, IDS)
-    assert distance(smol, several[2], asks, smol.rows(asks)) < 1e-4
+    queries = queries_of(third, nodes, IDS)
+    assert distance(smol, several[2], queries, smol.rows(queries)) < 1e-4
     assert smol.close(third).prompt_tokens == len(several[2]) - shared
-    deeper = asks_of(second, nodes | {5: (4, 28), 6: (2, 28)}, IDS)
+    deeper = queries_of(second, nodes | {5: (4, 28), 6: (2, 28)}, IDS)
     rows = smol.rows(deeper[-2:])
     assert distance(smol, several[1], deeper, [*smol.rows(deeper[:-2]), *rows]) < 1e-4
     smol.close(second)
@@ -83,13 +83,13 @@ def test_slots_of_closed_records_are_used_again(smol: Any, prompts: Any, nodes: 
 def test_a_new_prefix_leaves_open_records_alone(smol: Any, prompts: Any, nodes: Any) -> None:
     shared, several = prompts
     (first,) = smol.open(several[:1], shared)
-    asks = asks_of(first, nodes, IDS)
-    before = smol.rows(asks[:2])
+    queries = queries_of(first, nodes, IDS)
+    before = smol.rows(queries[:2])
     other = [several[1][::-1]]
     (second,) = smol.open(other, 20)
-    mixed = asks_of(second, nodes, IDS)
+    mixed = queries_of(second, nodes, IDS)
     assert distance(smol, other[0], mixed, smol.rows(mixed)) < 1e-4
-    assert distance(smol, several[0], asks, [*before, *smol.rows(asks[2:])]) < 1e-4
+    assert distance(smol, several[0], queries, [*before, *smol.rows(queries[2:])]) < 1e-4
     smol.close(first)
     smol.close(second)
 
@@ -97,8 +97,8 @@ def test_a_new_prefix_leaves_open_records_alone(smol: Any, prompts: Any, nodes: 
 def test_level_by_level_gives_the_rows_of_one_call(smol: Any, prompts: Any, nodes: Any) -> None:
     shared, several = prompts
     one, other = smol.open([several[1], several[1]], shared)
-    together = smol.rows(asks_of(one, nodes, IDS))
-    apart = [smol.rows([ask])[0] for ask in asks_of(other, nodes, IDS)]
+    together = smol.rows(queries_of(one, nodes, IDS))
+    apart = [smol.rows([query])[0] for query in queries_of(other, nodes, IDS)]
     for a, b in zip(together, apart, strict=True):
         np.testing.assert_allclose(a.logprobs, b.logprobs, atol=1e-4)
         assert [i for i, _ in a.top] == [i for i, _ in b.top]
@@ -110,8 +110,8 @@ def test_a_prompt_of_nothing_but_the_prefix(smol: Any, prompts: Any) -> None:
     shared, several = prompts
     prompt = several[0][:shared]
     (handle,) = smol.open([prompt], shared)
-    asks = asks_of(handle, {}, IDS)
-    assert distance(smol, prompt, asks, smol.rows(asks)) < 1e-4
+    queries = queries_of(handle, {}, IDS)
+    assert distance(smol, prompt, queries, smol.rows(queries)) < 1e-4
     smol.close(handle)
 
 
@@ -120,17 +120,17 @@ def test_a_failed_pass_is_not_read_on_from(
 ) -> None:
     shared, several = prompts
     (handle,) = smol.open([several[0]], shared)
-    asks = asks_of(handle, nodes, IDS)
+    queries = queries_of(handle, nodes, IDS)
     with monkeypatch.context() as patch:
         patch.setattr(smol._forward, "logits", lambda *args, **how: 1 / 0)
         with pytest.raises(ZeroDivisionError):
-            smol.rows(asks)
+            smol.rows(queries)
     with pytest.raises(ModelError, match="open the records again"):
-        smol.rows(asks)
+        smol.rows(queries)
     smol.close(handle)
     (again,) = smol.open([several[0]], shared)
-    asks = asks_of(again, nodes, IDS)
-    assert distance(smol, several[0], asks, smol.rows(asks)) < 1e-4
+    queries = queries_of(again, nodes, IDS)
+    assert distance(smol, several[0], queries, smol.rows(queries)) < 1e-4
     smol.close(again)
 
 

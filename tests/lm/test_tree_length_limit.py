@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from helpers.property_tests import property_test
 from labelmass.lm.full_forward import FullForward
 from labelmass.lm.limited_trees import LimitedTrees
-from labelmass.lm.masked import Masked
-from labelmass.lm.split import Split
+from labelmass.lm.masked_attention import MaskedAttention
+from labelmass.lm.prefix_split_attention import PrefixSplitAttention
 from labelmass.lm.transformers import TransformersModel
-from lm.full_passes import asks_of, worst
+from lm.full_passes import queries_of, worst
 from lm.test_architectures import VOCABULARY, network, wrapped
 from lm.test_self_check import LONG, text
 
@@ -34,20 +34,20 @@ def test_rows_are_right_in_any_company(lengths: list[int], shared: int, data: An
     head = text(1, shared)
     prompts = [head + text(n, length - shared) for n, length in enumerate(lengths)]
     handles = reader.open(prompts, shared)
-    groups = [asks_of(handle, NODES, IDS) for handle in handles]
+    groups = [queries_of(handle, NODES, IDS) for handle in handles]
     rows: dict[int, list[Any]] = {handle: [] for handle in handles}
     for start, stop in ((0, 2), (2, 4), (4, 6)):  # level by level, all records in one call
-        asks = [ask for asks in groups for ask in asks[start:stop]]
-        for ask, row in zip(asks, reader.rows(asks), strict=True):
-            rows[ask.record].append(row)
-    for prompt, handle, asks in zip(prompts, handles, groups, strict=True):
-        assert worst(PHI, prompt, asks, rows[handle], VOCABULARY) < 1e-4
+        queries = [query for queries in groups for query in queries[start:stop]]
+        for query, row in zip(queries, reader.rows(queries), strict=True):
+            rows[query.record].append(row)
+    for prompt, handle, queries in zip(prompts, handles, groups, strict=True):
+        assert worst(PHI, prompt, queries, rows[handle], VOCABULARY) < 1e-4
         reader.close(handle)
 
 
 def test_no_pass_of_a_tree_sees_a_later_position(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[int] = []
-    usual = {kind: kind.logits for kind in (Masked, Split)}
+    usual = {kind: kind.logits for kind in (MaskedAttention, PrefixSplitAttention)}
     for kind, logits in usual.items():
 
         def counted(self: Any, runs: Any, *args: Any, logits: Any = logits) -> Any:
@@ -58,7 +58,7 @@ def test_no_pass_of_a_tree_sees_a_later_position(monkeypatch: pytest.MonkeyPatch
     reader = wrapped(PHI)
     prompts = [text(1, 62), text(2, 80), text(3, 64)]
     handles = reader.open(prompts, 0)
-    reader.rows([ask for handle in handles for ask in asks_of(handle, NODES, IDS)])
+    reader.rows([query for handle in handles for query in queries_of(handle, NODES, IDS)])
     assert max(seen) == 64
     costs = [reader.close(handle) for handle in handles]
     assert costs[0].prompt_tokens == 62 * (1 + 2)  # the prompt, and two nodes that go beyond 64

@@ -10,7 +10,7 @@ import pytest
 from conftest import TASK
 from helpers.annotated_records import annotated, level_model
 from helpers.browser import Browser, find
-from labelmass.reporting import Gathered, gather
+from labelmass.reporting import ReportData, gather
 from reporting.runs import make_run
 
 METHODS = "any-place,max-over-generations,hard"
@@ -25,7 +25,7 @@ def levels_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def gathered(levels_run: Path) -> Gathered:
+def gathered(levels_run: Path) -> ReportData:
     return gather(levels_run)
 
 

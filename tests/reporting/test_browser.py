@@ -9,7 +9,7 @@ import pytest
 from helpers.browser import Browser
 from labelmass.present.drawing import panel_svg
 from labelmass.present.figures import Axis, Heat, Panel
-from labelmass.reporting import Gathered, draw, explorers, page
+from labelmass.reporting import ReportData, draw, explorers, page
 from labelmass.reporting.rendering import asset
 
 CONTRAST = """(() => {
@@ -75,7 +75,7 @@ CLIPPED = """(() => {
 
 
 @pytest.fixture(scope="module")
-def path(gathered: Gathered, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def path(gathered: ReportData, tmp_path_factory: pytest.TempPathFactory) -> Path:
     found = tmp_path_factory.mktemp("page") / "report.html"
     found.write_text(page([gathered], [draw(gathered)], explorers([gathered])), encoding="utf-8")
     return found

@@ -11,7 +11,7 @@ from helpers.brute_force import enumerate_answers, random_script
 from helpers.property_tests import property_test
 from helpers.trees import build_tree
 from labelmass._types import Normalisation
-from labelmass.answers.readings import Readings
+from labelmass.answers.marginals import Marginals
 from labelmass.answers.search import Budget
 from labelmass.lm.scripted import ScriptedLanguageModel
 from labelmass.reporting.cooccurrence import Pairs, known_labels, model_pairs, people_pairs
@@ -33,7 +33,7 @@ def test_the_model_writes_both_as_often_as_its_answers_hold_both(
     model = ScriptedLanguageModel(random_script(seed, TOKENS, depth=6), TOKENS)
     exact = enumerate_answers(model, fmt, LABELS, masked=normalisation is Normalisation.MASKED)
     tree = build_tree(model, fmt, LABELS, Budget(tolerance=0.0, nodes=100_000), None, normalisation)
-    found = model_pairs(Readings(tree, normalisation))
+    found = model_pairs(Marginals(tree, normalisation))
     for one in range(3):
         for other in range(3):
             if normalisation is Normalisation.ON_FORMAT:
@@ -72,8 +72,8 @@ def test_people_chose_both_as_often_as_their_sets_hold_both(
     known = known_labels(targets)
     pairs = Pairs(MOODS)
     for row in rows:
-        people = people_pairs(Record.from_dict(row, 0), task, *known[row["id"]])
-        pairs.add(np.full((3, 3), 0.25), people)
+        annotated = people_pairs(Record.from_dict(row, 0), task, *known[row["id"]])
+        pairs.add(np.full((3, 3), 0.25), annotated)
     found = pairs.mean()
     for i, one in enumerate(MOODS):
         for j, other in enumerate(MOODS):
@@ -84,11 +84,11 @@ def test_people_chose_both_as_often_as_their_sets_hold_both(
             ]
             assert found.records[i, j] == len(shares)
             if shares:
-                assert found.people[i, j] == pytest.approx(np.mean(shares))
+                assert found.annotated[i, j] == pytest.approx(np.mean(shares))
                 assert found.model[i, j] == 0.25
             else:
-                assert np.isnan(found.people[i, j]) and np.isnan(found.model[i, j])
-    off = [found.people[i, j] for i in range(3) for j in range(3) if i != j]
+                assert np.isnan(found.annotated[i, j]) and np.isnan(found.model[i, j])
+    off = [found.annotated[i, j] for i in range(3) for j in range(3) if i != j]
     assert found.most == pytest.approx(np.nanmax([0.25 * bool(np.isfinite(off).any()), *off, 0]))
 
 

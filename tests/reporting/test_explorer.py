@@ -14,7 +14,7 @@ from helpers.browser import Browser
 from helpers.commands import records
 from helpers.commands import run as command
 from labelmass.decisions import Guarantee, Policy, Rule
-from labelmass.reporting import Explorer, Gathered, draw, explorers, page
+from labelmass.reporting import Explorer, ReportData, draw, explorers, page
 from labelmass.reporting.rates import Rates, Share, rates
 from labelmass.scores import Scores
 
@@ -84,7 +84,7 @@ def save(browser: Browser, folder: Path) -> Path:
 
 
 @pytest.fixture
-def opened(browser: Browser, gathered: Gathered, tmp_path: Path):
+def opened(browser: Browser, gathered: ReportData, tmp_path: Path):
     """Opens the page of an explorer."""
     drawn = draw(gathered)
 
@@ -210,7 +210,7 @@ def test_a_label_reviewed_on_every_record_stays_so(
 def test_a_slider_moved_by_keyboard_loses_its_promise_and_no_other(
     browser: Browser,
     opened,
-    gathered: Gathered,
+    gathered: ReportData,
     tuned: dict[str, Policy],
     levels_run: Path,
     tmp_path: Path,
@@ -256,7 +256,7 @@ def test_a_slider_moved_by_keyboard_loses_its_promise_and_no_other(
 
 
 def test_a_promise_for_all_labels_together_is_lost_whole(
-    browser: Browser, opened, gathered: Gathered, tuned: dict[str, Policy], tmp_path: Path
+    browser: Browser, opened, gathered: ReportData, tuned: dict[str, Policy], tmp_path: Path
 ) -> None:
     policy = tuned["all"]
     opened(explorers([gathered], policy)[0]["m"])
@@ -269,7 +269,7 @@ def test_a_promise_for_all_labels_together_is_lost_whole(
 
 
 def test_what_is_moved_in_the_review_keeps_its_promise(
-    browser: Browser, opened, gathered: Gathered, tuned: dict[str, Policy], tmp_path: Path
+    browser: Browser, opened, gathered: ReportData, tuned: dict[str, Policy], tmp_path: Path
 ) -> None:
     policy = tuned["each"]
     opened(explorers([gathered], policy)[0]["m"])
@@ -298,7 +298,7 @@ def test_labels_are_saved_in_their_order_and_as_they_are(
 
 
 def test_only_the_page_s_own_script_runs(
-    browser: Browser, gathered: Gathered, tmp_path: Path
+    browser: Browser, gathered: ReportData, tmp_path: Path
 ) -> None:
     whole = page([gathered], [draw(gathered)], explorers([gathered]))
     path = tmp_path / "page.html"
@@ -312,7 +312,7 @@ def test_only_the_page_s_own_script_runs(
 
 
 def test_without_script_the_policy_is_a_table(
-    browser: Browser, gathered: Gathered, tuned: dict[str, Policy], tmp_path: Path
+    browser: Browser, gathered: ReportData, tuned: dict[str, Policy], tmp_path: Path
 ) -> None:
     whole = page([gathered], [draw(gathered)], explorers([gathered], tuned["each"]))
     path = tmp_path / "page.html"

@@ -17,7 +17,7 @@ from helpers.annotated_records import annotated
 from labelmass.answers.tree import AnswerTree
 from labelmass.errors import LabelMassError
 from labelmass.lm.scripted import ScriptedLanguageModel
-from labelmass.reporting import Gathered, draw, gather, numbers, page
+from labelmass.reporting import ReportData, draw, gather, numbers, page
 from reporting.runs import comparison, make_run, named, scores
 from reporting.strict_html import Element, data, read
 
@@ -50,7 +50,7 @@ def nasty_model() -> ScriptedLanguageModel:
 
 
 @pytest.fixture(scope="module")
-def nasty(tmp_path_factory: pytest.TempPathFactory) -> Gathered:
+def nasty(tmp_path_factory: pytest.TempPathFactory) -> ReportData:
     folder = tmp_path_factory.mktemp("nasty")
     asked = ("--method", "any-place,hard", "--gold", "majority")
     made = make_run(folder, NASTY, nasty_rows(), [nasty_model()], *asked)
@@ -83,7 +83,7 @@ def test_each_tree_is_built_once(levels_run: Path, monkeypatch: pytest.MonkeyPat
     assert len(built) == len(found.targets) == 120
 
 
-def test_the_worst_are_those_farthest_from_the_annotators(gathered: Gathered) -> None:
+def test_the_worst_are_those_farthest_from_the_annotators(gathered: ReportData) -> None:
     (model,) = gathered.models
     far = np.abs(model.p - gathered.targets.shares).mean(axis=1)
     wanted = np.sort(far)[::-1][: len(model.worst)]
@@ -94,12 +94,12 @@ def test_the_worst_are_those_farthest_from_the_annotators(gathered: Gathered) ->
 
 
 @pytest.fixture(scope="module")
-def nasty_page(nasty: Gathered) -> str:
+def nasty_page(nasty: ReportData) -> str:
     return page([nasty], [draw(nasty)])
 
 
 @pytest.fixture(scope="module")
-def whole(gathered: Gathered) -> str:
+def whole(gathered: ReportData) -> str:
     return page([gathered], [draw(gathered)])
 
 
@@ -107,7 +107,7 @@ def whole(gathered: Gathered) -> str:
 
 
 def test_the_json_of_the_page_is_all_its_numbers(
-    gathered: Gathered, whole: str, levels_run: Path
+    gathered: ReportData, whole: str, levels_run: Path
 ) -> None:
     drawn = draw(gathered)
     found = data(read(whole))
@@ -123,7 +123,7 @@ def test_the_json_of_the_page_is_all_its_numbers(
         assert model["figures"][name] == json.loads(json.dumps(dict(figure.numbers)))
 
 
-def test_figures_agree_with_the_comparison(gathered: Gathered, levels_run: Path) -> None:
+def test_figures_agree_with_the_comparison(gathered: ReportData, levels_run: Path) -> None:
     """Each figure has a number that `compare` found in another way."""
     drawn = {name: one.numbers for name, one in draw(gathered)["m"].items()}
     for method, one in drawn["reliability"].items():
@@ -138,13 +138,13 @@ def test_figures_agree_with_the_comparison(gathered: Gathered, levels_run: Path)
         precision = one["at"][0] or 0.0  # None where no record is given the label
         assert precision == pytest.approx(found["macro-precision"]["labels"][label])
         assert one["at"][1] == pytest.approx(found["macro-recall"]["labels"][label])
-    together = drawn["co-occurrence"]
+    cooccurrence = drawn["co-occurrence"]
     shares, p = gathered.targets.shares, gathered.models[0].p
-    assert np.diag(together["people"]) == pytest.approx(shares.mean(axis=0))
-    assert np.diag(together["model"]) == pytest.approx(p.mean(axis=0))
+    assert np.diag(cooccurrence["people"]) == pytest.approx(shares.mean(axis=0))
+    assert np.diag(cooccurrence["model"]) == pytest.approx(p.mean(axis=0))
 
 
-def test_what_is_shown_first_is_farthest_apart(gathered: Gathered) -> None:
+def test_what_is_shown_first_is_farthest_apart(gathered: ReportData) -> None:
     (model,) = gathered.models
     far = np.abs(model.p - gathered.targets.shares).mean(axis=1)
     assert [one.distance for one in model.worst] == pytest.approx(sorted(far)[::-1][:10])
@@ -154,7 +154,7 @@ def test_what_is_shown_first_is_farthest_apart(gathered: Gathered) -> None:
 
 
 def test_each_table_below_a_figure_holds_the_points_that_are_drawn(
-    gathered: Gathered, whole: str
+    gathered: ReportData, whole: str
 ) -> None:
     figures = {one.attributes["id"]: one for one in read(whole).all("figure")}
     drawn = draw(gathered)["m"]
@@ -169,7 +169,7 @@ def test_each_table_below_a_figure_holds_the_points_that_are_drawn(
 # -- markup -----------------------------------------------------------------------------------
 
 
-def test_nothing_of_the_data_becomes_markup(nasty: Gathered, nasty_page: str) -> None:
+def test_nothing_of_the_data_becomes_markup(nasty: ReportData, nasty_page: str) -> None:
     root = read(nasty_page)
     assert [one.attributes["id"] for one in root.all("script")] == ["data"]
     assert not list(root.all("img")) and not list(root.all("i")) and not list(root.all("u"))
@@ -189,7 +189,7 @@ def test_nothing_of_the_data_becomes_markup(nasty: Gathered, nasty_page: str) ->
 
 @pytest.mark.parametrize("name", ["nasty", "gathered"])
 def test_texts_of_records_are_folded(name: str, request: pytest.FixtureRequest) -> None:
-    run: Gathered = request.getfixturevalue(name)
+    run: ReportData = request.getfixturevalue(name)
     said = ["]]>"] if name == "nasty" else [row["text"] for row in annotated()]
     found = 0
     for text, at in read(page([run], [draw(run)])).texts():
@@ -248,7 +248,7 @@ def test_the_page_asks_for_nothing(whole: str) -> None:
 # -- kinds of runs ------------------------------------------------------------------------------
 
 
-def test_several_runs_stand_one_after_the_other(gathered: Gathered, nasty: Gathered) -> None:
+def test_several_runs_stand_one_after_the_other(gathered: ReportData, nasty: ReportData) -> None:
     runs = [gathered, nasty]
     root = read(page(runs, [draw(run) for run in runs]))
     parts = [one for one in root.all("section") if one.attributes.get("id") in ("run1", "run2")]

@@ -23,7 +23,7 @@ from helpers.scripted_guard import guard_records
 from labelmass.calibration import Calibrator
 from labelmass.decisions import Policy, Rule, decide
 from labelmass.errors import FitError, LabelMassError
-from labelmass.reporting import Gathered, draw, explorers, gather, page
+from labelmass.reporting import ReportData, draw, explorers, gather, page
 from labelmass.reporting.explorer import Saving
 from labelmass.reporting.rates import Share, rates
 from reporting.runs import make_run, named
@@ -101,14 +101,14 @@ def saved_to(policy: Policy, folder: Path) -> str:
     return str(folder / "saved.json")
 
 
-def said(run: Gathered, policy: Policy | None, calibrator: Calibrator | None = None) -> str:
+def said(run: ReportData, policy: Policy | None, calibrator: Calibrator | None = None) -> str:
     found = explorers([run], policy, calibrator)
     root = read(page([run], [draw(run)], found))
     return next(one for one in root.all() if one.attributes.get("id") == "run1-thresholds").text
 
 
 def test_the_numbers_flatter_where_the_policy_was_tuned(
-    gathered: Gathered, levels_run: Path, tmp_path: Path
+    gathered: ReportData, levels_run: Path, tmp_path: Path
 ) -> None:
     policy = tune(levels_run, tmp_path / "p.json", "--guarantee", "ltt")
     ((one,),) = (found.values() for found in explorers([gathered], policy))
@@ -126,7 +126,7 @@ def test_the_numbers_flatter_where_the_policy_was_tuned(
 
 
 def test_without_a_policy_it_begins_where_the_comparison_stood(
-    gathered: Gathered, levels_run: Path, tmp_path: Path
+    gathered: ReportData, levels_run: Path, tmp_path: Path
 ) -> None:
     ((one,),) = (found.values() for found in explorers([gathered]))
     assert one.policy.thresholds == (0.5, 0.5, 0.5)
@@ -146,7 +146,7 @@ def test_without_a_policy_it_begins_where_the_comparison_stood(
 
 
 def test_a_policy_for_other_scores_is_refused(
-    gathered: Gathered, levels_run: Path, tmp_path: Path
+    gathered: ReportData, levels_run: Path, tmp_path: Path
 ) -> None:
     policy = tune(levels_run, tmp_path / "p.json")
     for change, says in (
@@ -165,7 +165,7 @@ def test_a_policy_for_other_scores_is_refused(
 
 
 def test_scores_go_through_the_calibrator_of_the_policy(
-    gathered: Gathered, levels_run: Path, tmp_path: Path
+    gathered: ReportData, levels_run: Path, tmp_path: Path
 ) -> None:
     dev, cal = str(levels_run.parent / "dev.jsonl"), str(tmp_path / "cal.json")
     command("calibrate", str(levels_run / "m"), "--targets", dev, "--hold-out", "0.5", "--out", cal)

@@ -134,9 +134,9 @@ def test_what_missed_the_tolerance_is_counted_from_a_file_too(tmp_path: Path) ->
 
 
 def test_failures_alone_can_be_read_back(tmp_path: Path, mood: Task) -> None:
-    none = labelmass.score([{"id": "x"}], mood, mood_model())
+    empty_answer = labelmass.score([{"id": "x"}], mood, mood_model())
     for ending in ("jsonl", "csv", "parquet"):
-        none.save(tmp_path / f"s.{ending}")
+        empty_answer.save(tmp_path / f"s.{ending}")
         read = Scores.load(tmp_path / f"s.{ending}", mood.label_names)
         assert read.ids == ("x",) and np.isnan(read.p).all() and read.failures[0].error
 

@@ -107,7 +107,9 @@ def runs(draw: st.DrawFn) -> tuple[list[str], list[str], list[dict[str, Any]]]:
             row["methods"] = {method: scores(draw, labels) for method in methods}
             row["empty_by_method"] = {methods[0]: {"p": 0.5, "low": 0.25, "high": 0.75}}
         row["none"] = row["verdict"] = {"p": 0.5, "low": 0.25, "high": 0.75}
-        row["input"] = {field: draw(st.none() | st.text() | st.booleans()) for field in fields}
+        row["input"] = {
+            field: draw(st.empty_answer() | st.text() | st.booleans()) for field in fields
+        }
         rows.append(row)
     return labels, methods, rows
 
@@ -143,7 +145,7 @@ def test_labels_that_look_like_columns() -> None:
             for at, label in enumerate(labels)
         },
         "off_format": 0.5,
-        "gate": {"p": 0.9, "low": 0.8, "high": 1.0},
+        "verdict_prefix": {"p": 0.9, "low": 0.8, "high": 1.0},
         "input": {"joy": 1, "text": "a", "off_format": 7, "label:joy": "b"},
     }
     for ending in (".csv", ".parquet"):

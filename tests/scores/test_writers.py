@@ -22,7 +22,7 @@ GOOD: dict[str, Any] = {
     "id": "a",
     "labels": {"joy": mass(0.5), "id": mass(0.25)},
     "methods": {"token": {"joy": mass(0.75)}},
-    "none": mass(0.5),
+    "empty_answer": mass(0.5),
     "off_format": 0.125,
     "unexplored": 0.0,
     "greedy": 'joy, "fear"\nü',

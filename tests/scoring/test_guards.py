@@ -14,7 +14,7 @@ from rich.console import Console
 import labelmass
 from labelmass._types import Normalisation
 from labelmass.answers.automaton import ByteAutomaton
-from labelmass.answers.boundary import Joint
+from labelmass.answers.prompt_boundary import PromptBoundary
 from labelmass.cli.drawing import drawing
 from labelmass.errors import FitError, LabelMassError
 from labelmass.estimators.breakdown import unary_scores
@@ -22,7 +22,7 @@ from labelmass.lm.scripted import END, ScriptedLanguageModel
 from labelmass.provenance import check
 from labelmass.scores import Result
 from labelmass.scores.signature import of_method
-from labelmass.scoring.explorer import Explored
+from labelmass.scoring.explorer import ExploredRecord
 from labelmass.scoring.journal_lines import read_head, record_of, write_line
 from labelmass.scoring.saved_trees import TREES, SavedTrees, TreeStore
 from labelmass.scoring.score import read_trees
@@ -58,9 +58,9 @@ def scored(model: ScriptedLanguageModel, task: Task, **options: Any) -> Result:
 def test_a_result_says_what_the_guard_answered(normalisation: Normalisation) -> None:
     result = scored(GUARD, TASK, normalise=normalisation)
     share = {"raw": 1.0, "on-format": 0.98, "masked": 0.98}[normalisation]
-    assert result.gate is not None and result.none is not None
-    assert result.gate.p == pytest.approx(0.9 / share)
-    assert result.none.p == pytest.approx(0.08 / share)
+    assert result.verdict_prefix is not None and result.empty_answer is not None
+    assert result.verdict_prefix.p == pytest.approx(0.9 / share)
+    assert result.empty_answer.p == pytest.approx(0.08 / share)
     hate = 0.9 if normalisation is Normalisation.MASKED else 0.27  # only S1 can be read
     assert result["Hate"].p == pytest.approx(hate / share)
     assert result.unreadable == pytest.approx(0.63)  # as the model generates, in all three
@@ -82,14 +82,16 @@ def test_unknown_counts_what_cannot_be_read_in_every_normalisation(tmp_path: Pat
         off = 0.02 if normalise == "raw" else 0.0
         assert result["Hate"].low == pytest.approx(0.27 / share)
         assert result["Hate"].high == pytest.approx(0.9 / share + off)
-        assert result.gate is not None and result.gate.low == pytest.approx(0.9 / share)
+        assert result.verdict_prefix is not None and result.verdict_prefix.low == pytest.approx(
+            0.9 / share
+        )
 
 
 def kept(folder: Path) -> Path:
     """A folder with the trees of one record."""
     result = scored(GUARD, TASK)
     store = TreeStore(folder, TASK, result.signature)
-    store.add(0, Explored(Record(1, text="How?"), result.trees, result.cost))
+    store.add(0, ExploredRecord(Record(1, text="How?"), result.trees, result.cost))
     store.close()
     return folder
 
@@ -109,7 +111,9 @@ def test_labels_lost_behind_their_text_are_warned_of(tokens: list[str]) -> None:
     script |= {"joy.": {END: 1.0}, "none": {END: 1.0}}
     model = ScriptedLanguageModel(script)
     result = scored(model, COMMA, normalise="on-format")
-    assert result["joy"].p == 0.0 and result.none is not None and result.none.p == 1.0
+    assert (
+        result["joy"].p == 0.0 and result.empty_answer is not None and result.empty_answer.p == 1.0
+    )
     assert result.off_format_after_label == pytest.approx(0.9)
     record = result.to_dict()
     assert record["off_format_after_label"] == pytest.approx(0.9)
@@ -158,7 +162,7 @@ def test_scores_of_another_reading_are_refused_by_name() -> None:
 def test_saved_trees_of_earlier_versions_are_refused(tmp_path: Path) -> None:
     journal = kept(tmp_path) / TREES
     (again,) = SavedTrees(tmp_path)
-    assert isinstance(again, Explored) and again.tree == scored(GUARD, TASK).tree
+    assert isinstance(again, ExploredRecord) and again.tree == scored(GUARD, TASK).tree
     head, line = journal.read_bytes().splitlines(keepends=True)
     found, record = read_head(line), record_of(line)
     assert found is not None and b'"after":{}' in record
@@ -169,7 +173,7 @@ def test_saved_trees_of_earlier_versions_are_refused(tmp_path: Path) -> None:
 
 def test_a_drawn_tree_shows_what_cannot_be_read() -> None:
     result = scored(GUARD, TASK)
-    explored = Explored(Record(1, text="How?"), result.trees, result.cost)
+    explored = ExploredRecord(Record(1, text="How?"), result.trees, result.cost)
     console = Console(width=140, file=io.StringIO(), record=True)
     console.print(drawing(explored, Normalisation.RAW, 0.01))
     shown = console.export_text()
@@ -227,7 +231,7 @@ def test_the_end_of_a_prompt_is_read_as_it_stands() -> None:
     for begun in ('\n{"label"', '\n{"label"'):
         script[begun] = {':["joy"]}': 0.5, ": []}": 0.5}
     model = ScriptedLanguageModel(script, ['\n{"label"'])
-    start = Joint(task, model.tokenizer).start(Record(1, text="x"))
+    start = PromptBoundary(task, model.tokenizer).start(Record(1, text="x"))
     assert start.grammar.automaton.before == b"\n"
     assert start.grammar.given == b""
     result = scored(model, task)
@@ -252,7 +256,7 @@ def test_what_is_given_is_read_as_it_stands() -> None:
             ":[": {'"joy"]}': 0.5, '"Joy" ]}': 0.5},
         }
         model = ScriptedLanguageModel(script, [": ["])
-        start = Joint(task, model.tokenizer).start(Record(1, text="x"))
+        start = PromptBoundary(task, model.tokenizer).start(Record(1, text="x"))
         assert start.grammar.given == b'{"label"'
         result = scored(model, task)
     assert result["joy"].p == pytest.approx(0.8)

@@ -9,13 +9,13 @@ import pytest
 import torch
 
 from labelmass.answers.automaton import ByteAutomaton
-from labelmass.answers.boundary import Joint
-from labelmass.answers.token_positions import label_places
+from labelmass.answers.prompt_boundary import PromptBoundary
+from labelmass.answers.token_positions import label_token_positions
 from labelmass.errors import FitError
 from labelmass.lm.load import load
-from labelmass.scoring.explorer import Explored
+from labelmass.scoring.explorer import ExploredRecord
 from labelmass.scoring.hidden_states import StateReader
-from labelmass.supervised import States
+from labelmass.supervised import HiddenStateFeatures
 from labelmass.task import Record
 from labelmass.workflows.probing import explore_greedily
 from training.tiny_model import save_base, task
@@ -36,17 +36,17 @@ def test_they_are_those_of_a_full_pass_over_prompt_and_answer(
     asked = task()
     records = [(i, Record(i, text=text)) for i, text in enumerate(TEXTS)]
     found = [one for _, one in explore_greedily(records, model, asked, 4)]
-    explored = [one for one in found if isinstance(one, Explored)]
+    explored = [one for one in found if isinstance(one, ExploredRecord)]
     assert len(explored) == len(TEXTS)
-    joint = Joint(asked, model.tokenizer)
+    joint = PromptBoundary(asked, model.tokenizer)
     automaton = ByteAutomaton(asked.format, asked.spellings)
-    reader = StateReader(States.of(model, asked.hash, layer, steps), asked, model)
+    reader = StateReader(HiddenStateFeatures.of(model, asked.hash, layer, steps), asked, model)
     states = reader(explored)
     for one, state in zip(explored, states, strict=True):
         (alone,) = reader([one])
         assert state == pytest.approx(alone, abs=1e-5)
         start = joint.start(one.record)
-        places = label_places(one.tree, automaton, start.grammar.given)
+        places = label_token_positions(one.tree, automaton, start.grammar.given)
         ids = [*start.ids, *(one.tree.token[node] for node in one.tree.greedy[1:])]
         ids = ids[: len(start.ids) + max(places)]
         with torch.inference_mode():
@@ -58,8 +58,8 @@ def test_they_are_those_of_a_full_pass_over_prompt_and_answer(
 
 
 def test_states_of_another_dtype_or_task_are_refused(model: Any) -> None:
-    states = States.of(model, task().hash, -1, "first")
+    states = HiddenStateFeatures.of(model, task().hash, -1, "first")
     with pytest.raises(FitError, match="task_hash"):
         StateReader(states, task(instruction="Which moods?"), model)
     with pytest.raises(FitError, match="steps is 'last'"):
-        States.of(model, task().hash, -1, "last")
+        HiddenStateFeatures.of(model, task().hash, -1, "last")

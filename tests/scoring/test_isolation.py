@@ -18,7 +18,7 @@ from conftest import TASK, mood_model
 from helpers.property_tests import property_test
 from labelmass.answers.search import Search
 from labelmass.errors import ModelError, TaskError
-from labelmass.lm.base import Ask, Row
+from labelmass.lm.base import NextTokenLogprobs, NodeQuery
 from labelmass.lm.checks import flaw
 from labelmass.lm.scripted import ScriptedLanguageModel
 from labelmass.scores import Failure, Result, Scores
@@ -26,7 +26,7 @@ from labelmass.scoring.isolation import apply_together, blame
 from labelmass.task import Task
 
 MOOD = Task.from_toml(TASK)
-Spoil = Callable[[Ask, Row], Row]
+Spoil = Callable[[NodeQuery, NextTokenLogprobs], NextTokenLogprobs]
 
 
 class Fragile(ScriptedLanguageModel):
@@ -44,14 +44,16 @@ class Fragile(ScriptedLanguageModel):
         self._spoiled, self._seen, self._most = spoiled, seen, most
         self.calls: list[int] = []
 
-    def rows(self, asks: Sequence[Ask]) -> list[Row]:
-        handles = {ask.record for ask in asks}
+    def rows(self, queries: Sequence[NodeQuery]) -> list[NextTokenLogprobs]:
+        handles = {ask.record for ask in queries}
         self.calls.append(len(handles))
         if self._most is not None and len(handles) > self._most:
             raise ModelError("out of memory: score fewer records at once")
-        return [self._spoil(ask, row) for ask, row in zip(asks, super().rows(asks), strict=True)]
+        return [
+            self._spoil(ask, row) for ask, row in zip(queries, super().rows(queries), strict=True)
+        ]
 
-    def _spoil(self, ask: Ask, row: Row) -> Row:
+    def _spoil(self, ask: NodeQuery, row: NextTokenLogprobs) -> NextTokenLogprobs:
         prompt, _, _, paths = self._records[ask.record]
         text = prompt.rsplit("joyful", 1)[-1]
         for word, spoil in self._spoiled.items():
@@ -61,7 +63,7 @@ class Fragile(ScriptedLanguageModel):
 
 
 def raising(error: BaseException) -> Spoil:
-    def spoil(ask: Ask, row: Row) -> Row:
+    def spoil(ask: NodeQuery, row: NextTokenLogprobs) -> NextTokenLogprobs:
         raise error
 
     return spoil
@@ -133,9 +135,9 @@ def test_an_engine_that_returns_too_few_rows() -> None:
     model = mood_model()
     rows = model.rows
 
-    def fewer(asks: Sequence[Ask]) -> list[Row]:
-        cut = any("odd" in model._records[ask.record][0] for ask in asks)
-        return rows(asks)[cut:]
+    def fewer(queries: Sequence[NodeQuery]) -> list[NextTokenLogprobs]:
+        cut = any("odd" in model._records[ask.record][0] for ask in queries)
+        return rows(queries)[cut:]
 
     model.rows = fewer  # type: ignore[method-assign]
     first, second = scores_of(["odd", "happy"], model)
@@ -219,7 +221,7 @@ def test_an_interrupt_is_no_failure(error: BaseException) -> None:
 def test_a_fault_of_the_search_is_loud(monkeypatch: pytest.MonkeyPatch) -> None:
     tell = Search.tell
 
-    def broken(self: Search, rows: Sequence[Row]) -> None:
+    def broken(self: Search, rows: Sequence[NextTokenLogprobs]) -> None:
         tell(self, rows)
         raise AssertionError("masses do not add up")
 
@@ -270,8 +272,8 @@ def test_every_distribution_is_let_through(
         logprobs[0] = np.nan
     given_away = float(np.exp(logprobs[~np.isnan(logprobs)]).sum())
     top = ((int(np.argmax(probs)), float(np.log(max(probs.max(), 1e-300)))),)
-    row = Row(logprobs, top, max(1 - given_away, 0.0), complete)
-    ask = Ask(0, 0, 0, -1, np.arange(len(probs)))
+    row = NextTokenLogprobs(logprobs, top, max(1 - given_away, 0.0), complete)
+    ask = NodeQuery(0, 0, 0, -1, np.arange(len(probs)))
     assert flaw(row, ask) is None
     assert flaw(replace(row, rest=row.rest + 0.02 + hidden), ask) is not None
     assert flaw(replace(row, logprobs=np.full(len(probs), np.nan), complete=True), ask) is not None

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from labelmass.lm.base import PROMPT, Ask
+from labelmass.lm.base import PROMPT, NodeQuery
 from labelmass.lm.tokenizer import HFTokenizer
 from labelmass.lm.transformers import TransformersModel
-from labelmass.scoring.explorer import Explored, Explorer
+from labelmass.scoring.explorer import ExploredRecord, Explorer
 from labelmass.task import Record, Task
 from lm.full_passes import full_row
 from lm.tokenizer_families import Family, family, network
@@ -36,7 +36,7 @@ def prompt_tokens(name: str, texts: list[str]) -> list[int]:
     records = [(key, Record(key, text)) for key, text in enumerate(texts)]
     found: dict[int, int] = {}
     for key, _, explored in Explorer(model, asked, batch_size=1).explore(records):
-        assert isinstance(explored, Explored)
+        assert isinstance(explored, ExploredRecord)
         found[key] = explored.cost.prompt_tokens
     return [found[key] for key in sorted(found)]
 
@@ -62,7 +62,7 @@ def test_a_prompt_that_begins_in_another_way_pays_for_itself() -> None:
     costs: list[int] = []
     for ids, shared in ((usual, 5), (odd, 2), (usual, 5), (odd, 0), (usual, 5)):
         (handle,) = model.open([[*ids, 30]], shared)
-        (row,) = model.rows([Ask(handle, PROMPT, PROMPT, -1, np.arange(40))])
+        (row,) = model.rows([NodeQuery(handle, PROMPT, PROMPT, -1, np.arange(40))])
         expected = full_row(net, [*ids, 30], 40 + len(words.texts))[:40]
         assert np.abs(row.logprobs - expected).max() < 1e-4
         costs.append(model.close(handle).prompt_tokens)

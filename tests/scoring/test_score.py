@@ -7,7 +7,7 @@ import pytest
 
 import labelmass
 from conftest import mood_model
-from labelmass.answers.boundary import Joint
+from labelmass.answers.prompt_boundary import PromptBoundary
 from labelmass.answers.search import Budget
 from labelmass.lm.scripted import ScriptedLanguageModel
 from labelmass.scores import Failure, Result
@@ -66,7 +66,7 @@ def test_one_mapping_is_one_record(mood: Task, scripted: ScriptedLanguageModel) 
 
 def test_cost_is_counted_and_exact(mood: Task, scripted: ScriptedLanguageModel) -> None:
     (result,) = labelmass.score(["so happy"], mood, scripted, tolerance=0.0, keep_trees=True)
-    prompt = Joint(mood, scripted.tokenizer).start(Record(1, text="so happy")).ids
+    prompt = PromptBoundary(mood, scripted.tokenizer).start(Record(1, text="so happy")).ids
     assert result.cost.prompt_tokens == len(prompt)
     assert result.cost.tree_tokens == result.tree.expanded - 1
     assert result.cost.forward_passes < result.tree.expanded
@@ -78,11 +78,11 @@ def test_a_node_is_never_asked_for_twice(mood: Task) -> None:
     model, seen = mood_model(), set[tuple[int, int]]()
     ask = model.rows
 
-    def watch(asks):
-        for one in asks:
+    def watch(queries):
+        for one in queries:
             assert (one.record, one.node) not in seen
             seen.add((one.record, one.node))
-        return ask(asks)
+        return ask(queries)
 
     model.rows = watch  # type: ignore[method-assign]
     methods = [name for name in labelmass.estimators.ESTIMATORS if name != "demonstration-rate"]
@@ -134,7 +134,7 @@ def test_the_joint_is_cut_back_where_an_answer_would_change_the_prompt() -> None
         """
     )
     model = ScriptedLanguageModel(lambda prompt, path: {" joy": 1.0}, [" joy", "A:", " none"])
-    start = Joint(task, model.tokenizer).start(Record(1, text="x"))
+    start = PromptBoundary(task, model.tokenizer).start(Record(1, text="x"))
     assert model.tokenizer.decode(start.ids).endswith("\nA:")
     assert start.grammar.automaton.run(b" joy") is not None
     assert start.grammar.automaton.run(b"joy") is None
@@ -155,7 +155,7 @@ def test_a_given_opening_is_not_scored_again() -> None:
         lambda prompt, path: {'"joy"': 0.5, '"fear"': 0.5} if not path else {"]}": 1.0},
         ['"joy"', '"fear"', "]}", '{"label": ['],
     )
-    start = Joint(task, model.tokenizer).start(Record(1, text="x"))
+    start = PromptBoundary(task, model.tokenizer).start(Record(1, text="x"))
     assert model.tokenizer.decode(start.ids).endswith('{"label": [')
     (result,) = labelmass.score(["x"], task, model)
     assert result["joy"].p == pytest.approx(0.5)

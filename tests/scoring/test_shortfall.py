@@ -60,7 +60,7 @@ def missed(
         normalise=normalise,
         budget=Budget(**budget),
         keep_trees=True,
-        samples=50 if ESTIMATORS[method].needs.draws else None,
+        samples=50 if ESTIMATORS[method].requirements.draws else None,
     )
     record = result.to_dict()
     widths = [
@@ -69,7 +69,7 @@ def missed(
         if score["low"] is not None
     ]
     found = record["missed"].get(method, {})
-    if ESTIMATORS[method].needs.draws or not widths:
+    if ESTIMATORS[method].requirements.draws or not widths:
         return found
     if found and record["empty"] is not None:
         widths.append(record["empty"]["high"] - record["empty"]["low"])
@@ -181,7 +181,7 @@ def test_one_softmax_of_many_questions_is_within_the_tolerance_or_says_so() -> N
         name="t",
         labels=["joy", "fear"],
         instruction="Which?",
-        format={"kind": "comma", "single": True, "none": False},
+        format={"kind": "comma", "single": True, "empty": False},
         chat=False,
     )
 
@@ -209,7 +209,9 @@ def keep(folder: Path, task: Task, model: ScriptedLanguageModel, **options: Any)
 
 
 def test_saved_trees_give_the_same_numbers_later(mood: Task, tmp_path: Path) -> None:
-    names = [n for n, e in ESTIMATORS.items() if not e.needs.draws and n != "demonstration-rate"]
+    names = [
+        n for n, e in ESTIMATORS.items() if not e.requirements.draws and n != "demonstration-rate"
+    ]
     kept = keep(tmp_path, mood, mood_model(), methods=names, every_method=True)
     for result, again in zip(kept, read_trees(tmp_path, names), strict=True):
         assert isinstance(again, Result)
@@ -247,7 +249,7 @@ def test_trees_of_an_earlier_version_are_read_with_honest_intervals(
     keep(tmp_path / "old", mood, talker(), methods=["hard"])
     lines = (tmp_path / "old" / TREES).read_text().splitlines()
     again = Plan(mood, ["hard"])
-    again.needs = again.needs | type(again.needs)(tree=False, tries=None)
+    again.requirements = again.requirements | type(again.requirements)(tree=False, label_tries=None)
     store = TreeStore(tmp_path / "tries", mood, again.signature(talker()))
     list(Scorer.of_plan(again, talker()).run([(0, Record(0, text="so happy"))], store=store))
     store.close()
@@ -295,7 +297,7 @@ def test_what_no_method_narrowed_is_an_interval_without_a_number(mood: Task) -> 
     (result,) = labelmass.score(
         ["so happy"], mood, mood_model(), methods=["any-place"], keep_trees=True
     )
-    assert result.none is not None and result.none.p is not None
+    assert result.empty_answer is not None and result.empty_answer.p is not None
 
 
 def test_shares_sum_to_one_with_the_empty_answer(mood: Task) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import labelmass
 from conftest import mood_model
-from labelmass.answers.boundary import Joint
+from labelmass.answers.prompt_boundary import PromptBoundary
 from labelmass.errors import FitError, LabelMassError, RecordError
 from labelmass.lm.base import LanguageModel
 from labelmass.scoring.cutting import cut_texts
@@ -124,9 +124,9 @@ def test_saved_trees_remember_what_was_shown(mood: Task, tmp_path: Path) -> None
     store.close()
     (record,) = SavedTrees(tmp_path / "trees").records()
     assert record == items[0][1] and record.cuts[0].characters == 9
-    start = Joint(mood, model.tokenizer).start(record)
+    start = PromptBoundary(mood, model.tokenizer).start(record)
     shown = replace(items[0][1], text=LONG[:9])
-    assert start.ids == Joint(mood, model.tokenizer).start(shown).ids
+    assert start.ids == PromptBoundary(mood, model.tokenizer).start(shown).ids
     (read,) = read_trees(tmp_path / "trees")
     assert read.to_dict() == scored.to_dict()
 

@@ -44,7 +44,7 @@ def result(ends: Iterable[int], **options: Any) -> Result:
 
 def test_the_warning_names_the_token() -> None:
     forgetful, right = result([2]), result([2, 4])
-    assert right["joy"].p > 0.4 and right.none.p > 0.4 and not right.warnings  # type: ignore[union-attr, operator]
+    assert right["joy"].p > 0.4 and right.empty_answer.p > 0.4 and not right.warnings  # type: ignore[union-attr, operator]
     assert forgetful["joy"].p < 0.1  # type: ignore[operator]
     (told,) = forgetful.warnings
     assert "of the mass goes to the control token <end_of_turn> where the answer could end" in told

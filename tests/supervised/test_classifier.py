@@ -19,7 +19,7 @@ from labelmass.scores import Failure
 from labelmass.scores.signature import of_method, signature_of_texts
 from labelmass.scoring.classifier_scorer import ClassifierScorer
 from labelmass.scoring.classifiers import texts_through
-from labelmass.supervised import Classifier, Tfidf
+from labelmass.supervised import Classifier, TfidfFeatures
 from labelmass.targets import Targets
 from labelmass.task import Record, Task
 from labelmass.workflows.training_set import groups_of, text_fitting
@@ -78,14 +78,14 @@ def test_folds_are_judged_by_terms_found_without_them(fitted: Classifier) -> Non
     """A label that hangs on a word of one fold alone cannot be told there."""
     records, targets = labelled()
     seen: list[int] = []
-    fit = Tfidf.fit
+    fit = TfidfFeatures.fit
 
-    def counted(texts: list[str]) -> Tfidf:
+    def counted(texts: list[str]) -> TfidfFeatures:
         seen.append(len(texts))
         return fit(texts)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Tfidf, "fit", staticmethod(counted))
+        patch.setattr(TfidfFeatures, "fit", staticmethod(counted))
         again = text_fitting("tfidf", TASK, records, targets).classifier({"input": "train.jsonl"})
     assert seen == [60] + [48] * 5
     assert again.digest == fitted.digest
@@ -195,9 +195,9 @@ def test_a_text_it_cannot_read_is_that_records_failure(
 ) -> None:
     texts = ["a sun", "odd", "dark storm", "odd too"]
     expected = texts_through(fitted, [Record(0, text=text) for text in texts])
-    usual = Tfidf.__call__
+    usual = TfidfFeatures.__call__
 
-    def fragile(self: Tfidf, some: list[str]) -> Any:
+    def fragile(self: TfidfFeatures, some: list[str]) -> Any:
         odd = ["odd" in text for text in some]
         if spoil == "raises" and any(odd):
             raise IndexError("index out of range in self")
@@ -205,7 +205,7 @@ def test_a_text_it_cannot_read_is_that_records_failure(
         found[odd] = np.nan
         return found
 
-    monkeypatch.setattr(Tfidf, "__call__", fragile)
+    monkeypatch.setattr(TfidfFeatures, "__call__", fragile)
     items: list[Any] = [(n, Record(f"r{n}", text=text)) for n, text in enumerate(texts)]
     items.insert(1, (9, BadRecord("b", "no text")))
     found: dict[int, Any] = dict(ClassifierScorer(TASK, [fitted]).run(items))
@@ -216,6 +216,6 @@ def test_a_text_it_cannot_read_is_that_records_failure(
         assert isinstance(found[n], Failure)
         assert found[n].id == f"r{n}"
         assert ("IndexError" if spoil == "raises" else "not numbers") in found[n].error
-    monkeypatch.setattr(Tfidf, "__call__", lambda self, some: 1 / 0)
+    monkeypatch.setattr(TfidfFeatures, "__call__", lambda self, some: 1 / 0)
     with pytest.raises(ModelError, match="every text fails"):
         list(ClassifierScorer(TASK, [fitted]).run(items))

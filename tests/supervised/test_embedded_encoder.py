@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from labelmass.lm.encoder import TextEncoder
-from labelmass.supervised import Sentences, fit_heads
+from labelmass.supervised import SentenceEmbeddings, fit_heads
 
 pytestmark = pytest.mark.encoder
 
@@ -38,7 +38,7 @@ def test_a_text_has_one_vector_in_any_company(encoder: TextEncoder) -> None:
 
 
 def test_heads_on_it_tell_topics_apart() -> None:
-    features = Sentences.of("minilm")
+    features = SentenceEmbeddings.of("minilm")
     shares = np.array([[1.0, 0.0]] * 3 + [[0.0, 1.0]] * 3)
     groups = [str(n) for n in range(6)]
     heads = fit_heads(("cats", "banks"), features([*CATS, *BANKS]), shares, groups)

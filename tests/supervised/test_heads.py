@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from helpers.property_tests import property_test
 from labelmass.errors import FitError
 from labelmass.provenance import folds
-from labelmass.supervised import LabelHeads, cross_fit_heads, fit_heads
+from labelmass.supervised import LinearHeads, cross_fit_heads, fit_heads
 from labelmass.supervised.logistic import base_rate, fit_lines
 
 LABELS = ("joy", "fear", "rage")
@@ -150,7 +150,7 @@ def test_where_one_label_is_right_they_sum_to_one() -> None:
     apart = fit_heads(LABELS, x, one, groups)(x)
     assert np.abs(apart.sum(axis=1) - 1).max() > 0.01
     assert heads(x) == pytest.approx(apart / apart.sum(axis=1, keepdims=True))
-    again = LabelHeads.from_dict(json.loads(json.dumps(heads.to_dict())), heads.arrays())
+    again = LinearHeads.from_dict(json.loads(json.dumps(heads.to_dict())), heads.arrays())
     assert np.array_equal(again(x), heads(x))
     crossed = cross_fit_heads(LABELS, x, one, groups, single=True)
     assert crossed.sum(axis=1) == pytest.approx(np.ones(len(x)))
@@ -160,7 +160,7 @@ def test_they_come_back_from_json_and_arrays() -> None:
     x, share, groups = data()
     share[:, 1] = np.nan
     heads = fit_heads(LABELS, x, share, groups)
-    again = LabelHeads.from_dict(json.loads(json.dumps(heads.to_dict())), heads.arrays())
+    again = LinearHeads.from_dict(json.loads(json.dumps(heads.to_dict())), heads.arrays())
     assert np.array_equal(again(x), heads(x))
     assert again.heads == heads.heads
     assert again.notes == heads.notes

@@ -77,7 +77,7 @@ def test_a_label_nobody_declared_is_an_error_unless_others_are_ignored() -> None
         Targets.from_records([record], LABELS)
     kept = Targets.from_records([record], LABELS, ignore_others=True)
     assert kept.gold.tolist() == [[1, 0, 0]]
-    dropped = Targets.from_records([record], LABELS, none="awe")
+    dropped = Targets.from_records([record], LABELS, empty="awe")
     assert dropped.gold.tolist() == [[1, 0, 0]]
 
 
@@ -166,7 +166,7 @@ def test_declarations_are_checked() -> None:
     with pytest.raises(LabelMassError, match="gold is 'vote'"):
         Targets.from_records(one, LABELS, gold="vote")
     with pytest.raises(LabelMassError, match="empty answer and a label"):
-        Targets.from_records(one, LABELS, none="joy")
+        Targets.from_records(one, LABELS, empty="joy")
 
 
 @property_test(60)

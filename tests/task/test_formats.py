@@ -29,7 +29,7 @@ FORMATS = {
     "polysyndeton": polysyndeton(),
     "custom": custom(
         opening="Labels: ",
-        none="-",
+        empty="-",
         item="<{label}>",
         separators=("; ", ";"),
         closing=".",
@@ -75,11 +75,22 @@ def test_a_strict_format_reads_what_its_regular_expression_does(
 ) -> None:
     fmt = FORMATS[kind].strict()
     label = "|".join(re.escape(fmt.spell(name)) for name in LABELS)
-    gate = "" if fmt.gate is None else re.escape(fmt.gate + fmt.gate_separator)
-    items = f"{gate}(?:{label})(?:{re.escape(fmt.separators[0])}(?:{label}))*"
-    whole = f"{re.escape(fmt.opening)}(?:{re.escape(fmt.none or '')}|{items})"
+    verdict_prefix = (
+        "" if fmt.verdict_prefix is None else re.escape(fmt.verdict_prefix + fmt.verdict_separator)
+    )
+    items = f"{verdict_prefix}(?:{label})(?:{re.escape(fmt.separators[0])}(?:{label}))*"
+    whole = f"{re.escape(fmt.opening)}(?:{re.escape(fmt.empty or '')}|{items})"
     whole += re.escape(fmt.closing or "")
-    pieces = [fmt.opening, fmt.none, fmt.closing, fmt.gate, "\n", *fmt.separators, "x", " "]
+    pieces = [
+        fmt.opening,
+        fmt.empty,
+        fmt.closing,
+        fmt.verdict_prefix,
+        "\n",
+        *fmt.separators,
+        "x",
+        " ",
+    ]
     pieces += [fmt.spell(name) for name in LABELS] + [fmt.write(LABELS[:2]), fmt.write([])]
     text = "".join(data.draw(st.lists(st.sampled_from([p for p in pieces if p]), max_size=7)))
     read = automaton(fmt, LABELS).parse(text)
@@ -140,10 +151,10 @@ def test_labels_that_hold_a_separator_are_read_as_long_as_one_reading_is_left() 
         ({"item": "label"}, "format.item"),
         ({"separators": ()}, "format.separators"),
         ({"separators": ("",)}, "format.separators"),
-        ({"gate": ""}, "format.gate"),
+        ({"verdict_prefix": ""}, "format.verdict_prefix"),
         ({"closing": ""}, "format.closing"),
         ({"closing": ".", "stops": ("x",)}, "format.stops"),
-        ({"none": ""}, "format.none"),
+        ({"empty": ""}, "format.empty"),
         ({"blanks": "-"}, "format.blanks"),
         ({"repeats": "maybe"}, "format.repeats"),
         ({"colour": "red"}, "colour"),

@@ -53,15 +53,15 @@ def test_a_presets_answers_are_read_back(name: str, chat: bool) -> None:
 def test_neutral_is_the_empty_set_of_goemotions() -> None:
     task = Task.load("goemotions")
     assert task.answer([]) == "neutral"
-    assert task.named(["neutral"]) == ()
+    assert task.resolve(["neutral"]) == ()
 
 
 def test_finer_labels_are_pooled() -> None:
     task = Task.load("goemotions-7")
-    assert task.named(["love", "neutral", "amusement", "grief"]) == ("joy", "sadness")
+    assert task.resolve(["love", "neutral", "amusement", "grief"]) == ("joy", "sadness")
     for fine in Task.load("goemotions").label_names:
-        assert len(task.named([fine])) == 1
-    assert Task.load("hate-offensive").named(["target:Women", "offensive"]) == ("offensive",)
+        assert len(task.resolve([fine])) == 1
+    assert Task.load("hate-offensive").resolve(["target:Women", "offensive"]) == ("offensive",)
 
 
 @pytest.mark.parametrize(("name", "size"), [("llama-guard-2", 11), ("llama-guard-3", 14)])

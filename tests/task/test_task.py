@@ -142,7 +142,7 @@ def test_the_given_opening() -> None:
     assert task(format="json").prompt(RECORD).opening == ""
     with pytest.raises(TaskError, match="shuts out the empty answer"):
         task(format="json", opening="given", opening_text='{"label": ["')
-    always = {"kind": "json", "none": False}
+    always = {"kind": "json", "empty": False}
     demos = BASE["demonstrations"][:2]
     forced = task(format=always, opening="given", opening_text='{"label": ["', demonstrations=demos)
     assert forced.prompt(RECORD).opening == '{"label": ["'
@@ -166,7 +166,7 @@ def test_answers_take_names_codes_and_spellings() -> None:
     assert task().answer([]) == "none"
     with pytest.raises(TaskError, match="no label 'angr': did you mean 'anger'"):
         task().answer(["angr"])
-    assert task().named(["anger", "none"]) == ("anger",)
+    assert task().resolve(["anger", "none"]) == ("anger",)
 
 
 @pytest.mark.parametrize(
@@ -178,13 +178,13 @@ def test_answers_take_names_codes_and_spellings() -> None:
         ({"labels": ["a", {"name": 3}]}, r"labels\[1\].name: must be a valid string, not 3"),
         ({"labels": ["a", {"code": "S1"}]}, r"labels\[1\].name is missing"),
         ({"labels": ["a", "a"]}, r"labels\[1\].name is 'a'"),
-        ({"labels": ["none"]}, "format.none"),
+        ({"labels": ["none"]}, "format.empty"),
         ({"examples": []}, r"^examples is unknown \(keys: "),
         ({"format": {"kind": "json", "kye": "x"}}, "format.kye is unknown: did you mean 'key'"),
         ({"format": {"kind": "jsn"}}, "format.kind is 'jsn'"),
         ({"format": {"key": "x"}}, "format.kind is missing"),
         ({"format": {"kind": "comma", "separators": ", "}}, "format.separators"),
-        ({"format": {"kind": "comma", "none": 3}}, "format.none"),
+        ({"format": {"kind": "comma", "empty": 3}}, "format.empty"),
         ({"instruction": "{label}"}, r"instruction holds the unknown field \{label\}"),
         ({"system": "{lables}"}, r"system holds the unknown field \{lables\}"),
         ({"record": "Text"}, r"record.text must hold \{text\}"),
@@ -199,7 +199,7 @@ def test_answers_take_names_codes_and_spellings() -> None:
         ),
         ({"demonstrations": {"multishare": 1}}, "demonstrations.multishare is unknown"),
         (
-            {"format": {"kind": "comma", "none": False}},
+            {"format": {"kind": "comma", "empty": False}},
             r"demonstrations\[2\].labels: .*empty answer",
         ),
         ({"name": "a\nb"}, "name: must be one line"),
@@ -292,17 +292,17 @@ def test_demonstrations_from_a_file_replace_the_tasks_own(tmp_path: Path) -> Non
 
 
 def test_a_pooled_name_stands_for_one_label() -> None:
-    labels = [{"name": "joy", "pools": ["love"]}, {"name": "fear", "pools": ["love"]}, "anger"]
+    labels = [{"name": "joy", "aliases": ["love"]}, {"name": "fear", "aliases": ["love"]}, "anger"]
     with pytest.raises(
-        TaskError, match=r"labels\[1\].pools names 'love', which stands for labels\[0\]"
+        TaskError, match=r"labels\[1\].aliases names 'love', which stands for labels\[0\]"
     ):
         task(labels=labels)
-    pooled = task(labels=[{"name": "joy", "pools": ["love"]}, "fear", "anger"], ignored=["calm"])
-    assert pooled.named(["love", "calm", "joy", "fear"]) == ("joy", "fear")
+    pooled = task(labels=[{"name": "joy", "aliases": ["love"]}, "fear", "anger"], ignored=["calm"])
+    assert pooled.resolve(["love", "calm", "joy", "fear"]) == ("joy", "fear")
     same = [{"text": "a", "labels": ["love", "joy"]}]
     with pytest.raises(TaskError, match="needs 1 with two or more labels, and there are 0"):
         task(
-            labels=[{"name": "joy", "pools": ["love"]}],
+            labels=[{"name": "joy", "aliases": ["love"]}],
             demonstrations={"examples": same, "k": 1, "multi_share": 1.0},
         )
 

@@ -41,7 +41,7 @@ USUAL: list[tuple[AnswerFormat, str, list[int]]] = [
     (json_list(), '{"Label": []}', []),
     (json_list(), '{"label":[]}', []),
     (json_list(), '{"label": [ ]}', []),
-    (json_list("mood", none='"none"'), '{"mood":["None"]}', []),
+    (json_list("mood", empty='"none"'), '{"mood":["None"]}', []),
     (comma_list(), "None", []),
     (comma_list(), "NONE.", []),
     (comma_list(), "none.\n", []),
@@ -68,9 +68,9 @@ USUAL: list[tuple[AnswerFormat, str, list[int]]] = [
     (guard(), "unsafe\njoy\nfear.", [0, 1]),
     (polysyndeton(), "The cup and the Bell.".replace("cup", "joy").replace("Bell", "Fear"), [0, 1]),
     (polysyndeton(), "Nothing.", []),
-    (custom(opening="Labels: ", none="-"), "labels:  joy, fear", [0, 1]),
-    (custom(opening="Labels: ", none="-"), "Labels:\njoy", [0]),
-    (custom(opening="<list>", closing="</list>", none="-"), "<LIST> joy, fear </LIST>", [0, 1]),
+    (custom(opening="Labels: ", empty="-"), "labels:  joy, fear", [0, 1]),
+    (custom(opening="Labels: ", empty="-"), "Labels:\njoy", [0]),
+    (custom(opening="<list>", closing="</list>", empty="-"), "<LIST> joy, fear </LIST>", [0, 1]),
 ]
 NEVER: list[tuple[AnswerFormat, str]] = [
     (json_list(), '{"label": ["joy"'),
@@ -92,7 +92,7 @@ NEVER: list[tuple[AnswerFormat, str]] = [
     (guard(), "safe\njoy"),
     (polysyndeton(), "the joy andthe fear"),
     (polysyndeton(), "thejoy"),
-    (custom(opening="my labels ", none="-"), "mylabels joy"),
+    (custom(opening="my labels ", empty="-"), "mylabels joy"),
 ]
 
 
@@ -162,7 +162,7 @@ FORMATS = [
     json_list("l"),
     polysyndeton(article=""),
     guard(),
-    custom(opening="a: ", none="-", closing=" .", separators=("; ",)),
+    custom(opening="a: ", empty="-", closing=" .", separators=("; ",)),
 ]
 
 
@@ -281,5 +281,5 @@ def test_the_key_of_a_task_file() -> None:
         make_format("comma", tolerate="much")
     with pytest.raises(TaskError, match=r"format\.tolerat is unknown: did you mean 'tolerate'"):
         Task(**keys, format={"kind": "comma", "tolerat": "strict"})
-    with pytest.raises(TaskError, match=r"format\.gate and format\.none are both"):
-        guard(gate="safe")
+    with pytest.raises(TaskError, match=r"format\.verdict_prefix and format\.empty are both"):
+        guard(verdict_prefix="safe")

@@ -69,7 +69,7 @@ def test_numbers_do_not_depend_on_the_form(forms: list[str], other: str) -> None
     data = [normalize(other, name) for name in NAMES]
     model = writer(**{"café": 0.3, "Ångström, joy": 0.2, "naïveté, 가나": 0.4})
     asked, plain = task(*names), task(*map(canonical, NAMES))
-    assert asked.named(data) == tuple(names)
+    assert asked.resolve(data) == tuple(names)
     assert asked.answer(data) == ", ".join(names)
     one, two = (labelmass.score(["x"], each, model).to_numpy() for each in (asked, plain))
     np.testing.assert_allclose(one, two)
@@ -110,7 +110,7 @@ def test_an_accepted_task_reads_every_label_in_both_forms(
         ([{"name": "a", "code": NFC}, {"name": "b", "code": NFD}], r"labels\[1\].code .* another"),
         ([{"name": "a", "code": NFC}, NFD], r"labels\[0\].code is 'café', the name of labels\[1\]"),
         ([{"name": "a", "spellings": [NFC]}, NFD], r"labels\[1\].*both written"),
-        ([{"name": "a", "pools": [NFC]}, NFD], r"labels\[0\].pools names 'café'"),
+        ([{"name": "a", "aliases": [NFC]}, NFD], r"labels\[0\].aliases names 'café'"),
         ([{"name": "a", "spellings": [NFD, NFD]}], "twice"),
         (["a", "b", "a\u037e b"], r"labels\[2\] .*also reads as a list"),  # a Greek question mark
     ],
@@ -131,27 +131,27 @@ def test_one_label_may_be_spelled_in_both_forms() -> None:
 
 def test_words_of_the_format_are_in_nfc() -> None:
     """The empty answer, opening and separators are read as a model writes them."""
-    parts = {"kind": "custom", "opening": "re\u0301ponse: ", "none": "ne\u0301ant"}
+    parts = {"kind": "custom", "opening": "re\u0301ponse: ", "empty": "ne\u0301ant"}
     asked = task("joy", "fear", format=parts | {"separators": [" e\u0301t "]})
     automaton = ByteAutomaton(asked.format, asked.spellings)
     assert automaton.parse(normalize("NFC", "réponse: joy ét fear")) == [0, 1]
     assert automaton.parse(normalize("NFC", "réponse: néant")) == []
-    assert asked.named([normalize("NFC", "néant")]) == ()
+    assert asked.resolve([normalize("NFC", "néant")]) == ()
 
 
 def test_other_names_of_a_label_in_any_form() -> None:
     asked = task(
-        {"name": "drink", "code": NFD, "pools": ["the\u0301"]},
+        {"name": "drink", "code": NFD, "aliases": ["the\u0301"]},
         "joy",
         ignored=["cible\u0301:*"],
         label_order=["joy", "drink"],
         demonstrations=[{"text": "x", "labels": [NFC]}],
     )
-    assert asked.named([NFC, "th\u00e9", "cibl\u00e9:x"]) == ("drink",)
+    assert asked.resolve([NFC, "th\u00e9", "cibl\u00e9:x"]) == ("drink",)
     assert asked.demonstrations.examples[0].labels == ("drink",)
     assert task(NFD, "joy", label_order=["joy", NFC]).label_names == (NFD, "joy")
     with pytest.raises(TaskError, match=r"no label 'joy\\xa0': did you mean 'joy'\?"):
-        asked.named(["joy\u00a0"])
+        asked.resolve(["joy\u00a0"])
 
 
 def test_targets_without_a_task() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sklearn.utils.class_weight import compute_sample_weight
 
 from helpers.property_tests import property_test
-from labelmass.answers.boundary import Joint
+from labelmass.answers.prompt_boundary import PromptBoundary
 from labelmass.errors import RecordError
 from labelmass.lm.tokenizer import HFTokenizer
 from labelmass.task import Record
@@ -59,7 +59,7 @@ def test_the_prompt_is_that_of_scoring_and_the_answer_follows_it(
     one = record(labels=labels)
     made = examples(words, **keys)
     example = made.read(one)
-    start = Joint(made.task, words).start(one)
+    start = PromptBoundary(made.task, words).start(one)
     assert example.prompt == start.ids
     answer = made.answer(one, example, 0)
     names = dict.fromkeys(words.end_ids, b"<|im_end|>")
@@ -78,7 +78,7 @@ def test_the_prompt_is_that_of_scoring_and_the_answer_follows_it(
     joined = words.encode_prompt(
         type(whole)(
             whole.turns,
-            made.task.answer(made.task.named(sorted(labels, key=LABELS.index))),
+            made.task.answer(made.task.resolve(sorted(labels, key=LABELS.index))),
             whole.chat,
         )
     )
@@ -110,7 +110,7 @@ def test_every_annotator_is_learnt_once_before_any_twice(words: HFTokenizer) -> 
         assert Counter(drawn) == {("joy",): 2, ("joy", "fear"): 1, (): 1}
     assert examples(words, Settings(answers="gold")).read(one).votes == (("fear",),)
     blank = record(labels=["fear"], annotators=None, distribution=None)
-    assert examples(words, format={"kind": "comma", "none": False}).read(blank).votes == (
+    assert examples(words, format={"kind": "comma", "empty": False}).read(blank).votes == (
         ("fear",),
     )
     majority = record(annotators=votes)
@@ -146,12 +146,12 @@ def test_shares_without_annotators_are_drawn_label_by_label(words: HFTokenizer) 
     assert found == pytest.approx([0.8, 0.25, 0.0], abs=0.04)
     both = np.mean([len(labels) == 2 for labels in drawn])
     assert both == pytest.approx(0.2, abs=0.04)  # independent
-    single = examples(words, format={"kind": "comma", "single": True, "none": False})
+    single = examples(words, format={"kind": "comma", "single": True, "empty": False})
     drawn = [single.read(one).labels(single.task, single.settings, e) for e in range(2000)]
     assert np.mean([labels == ("joy",) for labels in drawn]) == pytest.approx(0.8 / 1.05, abs=0.04)
 
 
-SINGLE = {"kind": "comma", "single": True, "none": False}
+SINGLE = {"kind": "comma", "single": True, "empty": False}
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ SINGLE = {"kind": "comma", "single": True, "none": False}
         ({"annotators": [["joy"], ["jo"]]}, {}, "'jo' is not in the task"),
         ({"labels": ["joy", "fear"]}, {"format": SINGLE}, "exactly one label"),
         ({"annotators": [["joy"], []]}, {"format": SINGLE}, r"annotators\[1\]"),
-        ({"distribution": {"joy": 1}}, {"format": {"kind": "comma", "none": False}}, "no label"),
+        ({"distribution": {"joy": 1}}, {"format": {"kind": "comma", "empty": False}}, "no label"),
         ({"labels": ["joy"], "text": "happy " * 300}, {}, "too long"),
     ],
 )

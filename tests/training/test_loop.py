@@ -46,7 +46,7 @@ def test_the_gradient_is_that_of_nats_a_token(
     def norm(gradients: Any) -> float:
         return float(torch.cat([one.flatten() for one in gradients if one is not None]).norm())
 
-    def watched(network: Any, batch: Any) -> torch.Tensor:
+    def track_progress(network: Any, batch: Any) -> torch.Tensor:
         losses = answer_nll(network, batch)
         tokens = int((batch.targets != IGNORED).sum())
         weights = list(network.parameters())
@@ -58,7 +58,7 @@ def test_the_gradient_is_that_of_nats_a_token(
     def clipped(weights: Any, most: float) -> None:
         found.append(norm([weight.grad for weight in weights]))
 
-    monkeypatch.setattr(loop, "answer_nll", watched)
+    monkeypatch.setattr(loop, "answer_nll", track_progress)
     monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", clipped)
     train(annotated(), task(), base, out=tmp_path / "out", settings=ONCE)
     assert len(found) == 1
@@ -80,11 +80,11 @@ def test_autocast_is_on_where_it_is_asked_for(
 ) -> None:
     seen: list[tuple[bool, torch.dtype]] = []
 
-    def watched(network: Any, batch: Any) -> torch.Tensor:
+    def track_progress(network: Any, batch: Any) -> torch.Tensor:
         seen.append((torch.is_autocast_enabled("cpu"), torch.get_autocast_dtype("cpu")))
         return answer_nll(network, batch)
 
-    monkeypatch.setattr(loop, "answer_nll", watched)
+    monkeypatch.setattr(loop, "answer_nll", track_progress)
     train(
         annotated(), task(), base, out=tmp_path / "out", settings=replace(ONCE, autocast=autocast)
     )

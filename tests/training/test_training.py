@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 import labelmass
 from labelmass.errors import LabelMassError, ModelError
 from labelmass.lm.adapted import read_note, trained_on
-from labelmass.training import Settings, Trained, train
+from labelmass.training import Settings, TrainingResult, train
 from training.tiny_model import MEANT, annotated, save_base, task
 
 LEARN = Settings(
@@ -100,7 +100,7 @@ def test_shares_of_one_label_weigh_as_the_annotators_they_sum_up(
         raise Seen
 
     monkeypatch.setattr("labelmass.training.loop.Loop", stop)
-    single = task(format={"kind": "comma", "single": True, "none": False})
+    single = task(format={"kind": "comma", "single": True, "empty": False})
     votes = [["joy", "fear", "joyful"], ["joy", "joy", "fear"], ["joy", "joy", "joy"]]
     shares = [{name: vote.count(name) / 3 for name in set(vote)} for vote in votes]
     said = (
@@ -122,7 +122,7 @@ def test_a_stopped_training_gives_the_same_weights(base: str, tmp_path: Path, fu
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     straight = train(annotated(), task(), base, out=whole, settings=settings)
 
-    def again(**options: Any) -> Trained:
+    def again(**options: Any) -> TrainingResult:
         return train(annotated(), task(), base, out=parts, settings=settings, **options)
 
     def kill(progress: Any, steps: int, doing: str) -> None:
@@ -261,10 +261,12 @@ def test_a_folder_called_as_a_built_in_model_is_not_taken_for_one(
 
 
 def test_a_rank_above_the_width_of_the_model_is_refused(base: str, tmp_path: Path) -> None:
-    train(people(), task(), base, out=tmp_path / "widest", settings=replace(SHORT, rank=32))
+    train(annotated(), task(), base, out=tmp_path / "widest", settings=replace(SHORT, rank=32))
     for rank in (33, 10**12):
         with pytest.raises(LabelMassError, match=rf"rank is {rank}: an integer of at most 32"):
-            train(people(), task(), base, out=tmp_path / "out", settings=replace(SHORT, rank=rank))
+            train(
+                annotated(), task(), base, out=tmp_path / "out", settings=replace(SHORT, rank=rank)
+            )
 
 
 def test_another_base_is_refused(tmp_path: Path) -> None:
@@ -292,7 +294,7 @@ def test_without_peft_the_command_that_helps(
 def test_another_training_in_the_folder_is_refused_by_what_differs(
     base: str, tuned: Path, tmp_path: Path
 ) -> None:
-    def again(**changed: Any) -> Trained:
+    def again(**changed: Any) -> TrainingResult:
         usual = {"data": annotated(), "task": task(), "model": base, "settings": SHORT}
         return train(**usual | changed, out=tuned)
 

@@ -5,7 +5,7 @@ Pure functions of saved trees; nothing here reads files or talks to a model.
 
 from __future__ import annotations
 
-from labelmass.analysis.answer import Answer, Item, Kind, Place, read_answer
+from labelmass.analysis.answer import Answer, Item, Kind, LabelStep, read_answer
 from labelmass.analysis.counts import Share, Spread, plain
 from labelmass.analysis.diagnosis import Diagnosis, diagnose, diagnose_answers
 from labelmass.analysis.sweep import SweepPoint, demo_sweep
@@ -15,7 +15,7 @@ __all__ = [
     "Diagnosis",
     "Item",
     "Kind",
-    "Place",
+    "LabelStep",
     "Share",
     "Spread",
     "SweepPoint",

@@ -38,12 +38,12 @@ class Kind(StrEnum):
 
     INTERMEDIATE = "intermediate"  # a label was written, and the answer went on
     LAST = "last"  # a label was written, and the answer ended
-    NONE = "none"  # the empty answer was written
+    EMPTY = "none"  # the empty answer was written
     LOST = "lost"  # the answer left the format, or was cut, before a label was written
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Place:
+class LabelStep:
     """A label step of the greedy answer.
 
     number: r, from 1. label: index of the label written here, None where none was.
@@ -59,7 +59,7 @@ class Place:
     label: int | None
     p: Floats | None
     width: float
-    hidden: float
+    non_label_mass: float
     stop: float | None = None
     stop_width: float = 0.0
 
@@ -95,7 +95,7 @@ class Answer:
     written: tuple[int, ...]
     empty: bool
     ending: Ending
-    places: tuple[Place, ...]
+    label_steps: tuple[LabelStep, ...]
     gold: frozenset[int] | None
     order: tuple[int, ...]
     alphabetical: tuple[int, ...]
@@ -111,23 +111,25 @@ class Answer:
         """Distinct labels in the order they are first written."""
         return tuple(dict.fromkeys(self.written))
 
-    def before(self, place: Place) -> frozenset[int]:
+    def before(self, label_step: LabelStep) -> frozenset[int]:
         """Labels written before a step."""
-        return frozenset(self.written[: place.number - 1])
+        return frozenset(self.written[: label_step.number - 1])
 
-    def following(self, place: Place) -> int | None:
+    def following(self, label_step: LabelStep) -> int | None:
         """The label written after the one of a step."""
-        return self.written[place.number] if place.number < len(self.written) else None
+        return self.written[label_step.number] if label_step.number < len(self.written) else None
 
-    def place(self, number: int) -> Place | None:
+    def label_step(self, number: int) -> LabelStep | None:
         """Step r; None where the answer has none, or one token wrote two labels."""
-        return next((place for place in self.places if place.number == number), None)
+        return next(
+            (label_step for label_step in self.label_steps if label_step.number == number), None
+        )
 
 
 def read_answer(item: Item) -> Answer:
     """The greedy answer of a tree; MethodError if its label tries were not grown."""
     tree = item.tree
-    if tree.tries is not None:
+    if tree.label_tries is not None:
         raise MethodError(
             "these trees were grown without the label tries of every step; score again with "
             "--keep-trees"
@@ -139,9 +141,9 @@ def read_answer(item: Item) -> Answer:
     return Answer(
         k,
         tuple(out for out in outputs if out < k),
-        tree.none in outputs,
+        tree.empty in outputs,
         ending,
-        tuple(_places(tree, outputs, ending)),
+        tuple(_label_steps(tree, outputs, ending)),
         None if item.gold is None else frozenset(index[name] for name in item.gold),
         tuple(index[name] for name in item.order),
         tuple(index[name] for name in sorted(tree.labels, key=str.casefold)),
@@ -149,32 +151,32 @@ def read_answer(item: Item) -> Answer:
     )
 
 
-def _places(tree: AnswerTree, outputs: list[int], ending: Ending) -> list[Place]:
+def _label_steps(tree: AnswerTree, outputs: list[int], ending: Ending) -> list[LabelStep]:
     ways, boundary = NextLabel(tree), Boundary(tree)
     count, begun = 0, dict[int, int]()  # labels and `none` written up to each greedy node
     for node in tree.greedy:
-        count += sum(out <= tree.none for out in tree.outputs[node])
+        count += sum(out <= tree.empty for out in tree.outputs[node])
         begun[node] = count
     starts = list(tree.steps)
     if ending is Ending.COMPLETE and begun[starts[-1]] == len(outputs):
         starts.pop()  # what looked like a separator was the beginning of the end
-    places: list[Place] = []
+    label_steps: list[LabelStep] = []
     for start in starts:
         at = begun[start]
         written = outputs[at] if at < len(outputs) else None
         if written is None:
             kind = Kind.LOST
-        elif written == tree.none:
-            kind = Kind.NONE
+        elif written == tree.empty:
+            kind = Kind.EMPTY
         else:
             more = at + 1 < len(outputs) or start != starts[-1]
             kind = Kind.INTERMEDIATE if more else Kind.LAST
-        label = None if kind is Kind.NONE else written
+        label = None if kind is Kind.EMPTY else written
         after = ways.after(start)
         shares, found, left = after.shares(), float(after.found.sum()), after.unknown
         stop = None if label is None else boundary.stop(start, label)
-        places.append(
-            Place(
+        label_steps.append(
+            LabelStep(
                 at + 1,
                 kind,
                 label,
@@ -184,7 +186,7 @@ def _places(tree: AnswerTree, outputs: list[int], ending: Ending) -> list[Place]
                 *(stop or (None, 0.0)),
             )
         )
-    return places
+    return label_steps
 
 
 class Boundary:
@@ -224,7 +226,7 @@ class Boundary:
         tree = self._tree
         if tree.written[node] >> tree.unreadable & 1:
             return 0.0  # it goes on, if not with a label
-        if tree.status[node] == Status.ENDED or not tree.ahead[node] & ((1 << tree.none) - 1):
+        if tree.status[node] == Status.ENDED or not tree.reachable[node] & ((1 << tree.empty) - 1):
             return 1.0
         return sum(
             math.exp(tree.logp[child]) * self._ends(child)
@@ -233,4 +235,4 @@ class Boundary:
         )
 
     def _labels(self, node: int) -> list[int]:
-        return [out for out in self._tree.outputs[node] if out <= self._tree.none]
+        return [out for out in self._tree.outputs[node] if out <= self._tree.empty]

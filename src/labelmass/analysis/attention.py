@@ -15,7 +15,7 @@ from labelmass.analysis.counts import Spread
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Attended:
+class AttentionWeights:
     """One answer.
 
     weights: (n, m + n) attention of the answer's n positions to m of the prompt and to themselves.
@@ -46,7 +46,7 @@ class AttentionShares:
     labels_published: Spread
 
 
-def attention_shares(answers: Iterable[Attended]) -> AttentionShares:
+def attention_shares(answers: Iterable[AttentionWeights]) -> AttentionShares:
     """The shares of every label but the first of each answer."""
     looked = [list(_looks(answer)) for answer in answers]
     rows = np.array([look for looks in looked for look in looks]).reshape(-1, 6) * 100
@@ -54,7 +54,7 @@ def attention_shares(answers: Iterable[Attended]) -> AttentionShares:
     return AttentionShares(sum(map(bool, looked)), *spreads)
 
 
-def _looks(answer: Attended) -> Iterator[tuple[float, ...]]:
+def _looks(answer: AttentionWeights) -> Iterator[tuple[float, ...]]:
     m = answer.prompt
     for number, first in enumerate(answer.firsts):
         row = first - 1  # the position that predicts the label's first token

@@ -93,7 +93,7 @@ def _ordering(taus: Sequence[float]) -> Ordering:
 
 def kendall(labels: Sequence[int], order: Sequence[int]) -> float:
     """Kendall's tau of two labels or more with an order of all: 1 in order, -1 reversed."""
-    at = {label: place for place, label in enumerate(order)}
+    at = {label: label_step for label_step, label in enumerate(order)}
     signs = [1 if at[one] < at[other] else -1 for one, other in combinations(labels, 2)]
     return sum(signs) / len(signs)
 

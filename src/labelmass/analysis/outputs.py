@@ -63,7 +63,7 @@ def multi_label(answers: Sequence[Answer]) -> MultiLabel:
     return MultiLabel(
         Share.among(len(answer.labels) > 1 for answer in answers),
         Share.among(count > 1 for count in counts),
-        Share.among(max(len(answer.places), len(answer.labels)) > 1 for answer in answers),
+        Share.among(max(len(answer.label_steps), len(answer.labels)) > 1 for answer in answers),
         Share.among(several for answer in answers for several in answer.demonstrated),
         Spread.of(len(answer.demonstrated) for answer in answers),
         Share.among(len(answer.gold) > 1 for answer in answers if answer.gold is not None),

@@ -37,7 +37,7 @@ def profile(answers: Sequence[Answer]) -> Profile:
     kept: list[Floats] = []
     low_top = no_label = 0
     for answer in answers:
-        first = answer.place(1)
+        first = answer.label_step(1)
         if first is None or first.p is None:
             continue
         p = np.sort(first.p[:-1])[::-1]

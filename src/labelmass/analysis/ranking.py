@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from labelmass.analysis.answer import Answer, Kind, Place
+from labelmass.analysis.answer import Answer, Kind, LabelStep
 from labelmass.analysis.counts import Share, Spread
 
 
@@ -38,7 +38,7 @@ class RankConsistency:
 
     steps: int
     hits: Share
-    none: int
+    empty: int
     unknown: int
     repeats: int
     unread: int
@@ -59,7 +59,7 @@ class NeverPredicted:
 
     steps: int
     unfinished: int
-    none: int
+    empty: int
     written: int
     corrected: Share
     published: Share
@@ -75,7 +75,7 @@ class SecondLabel:
     """
 
     answers: int
-    none: int
+    empty: int
     absent: int
     unread: int
     positions: Mapping[int, Share]
@@ -85,28 +85,28 @@ def rank_consistency(answers: Sequence[Answer], *, unwritten: bool = False) -> R
     """unwritten: leave labels written before the step out of the ranking."""
     cases: list[_Case] = []
     left_out: Counter[str] = Counter()
-    for answer, place in _intermediate(answers):
-        before = answer.before(place) if unwritten else frozenset[int]()
-        after = answer.following(place)
-        second = None if place.p is None else place.second(before)
+    for answer, label_step in _intermediate(answers):
+        before = answer.before(label_step) if unwritten else frozenset[int]()
+        after = answer.following(label_step)
+        second = None if label_step.p is None else label_step.second(before)
         if after is None:
             left_out["unknown"] += 1
-        elif unwritten and (after in before or after == place.label):
+        elif unwritten and (after in before or after == label_step.label):
             left_out["repeats"] += 1
         elif second is None:
             left_out["unread"] += 1
         elif second == answer.k:
-            left_out["none"] += 1
+            left_out["empty"] += 1
         else:
-            cases.append(_Case(place, answer.place(place.number + 1), second, after))
+            cases.append(_Case(label_step, answer.label_step(label_step.number + 1), second, after))
     return RankConsistency(
         len(cases) + left_out.total(),
         Share.among(case.hit for case in cases),
-        left_out["none"],
+        left_out["empty"],
         left_out["unknown"],
         left_out["repeats"],
         left_out["unread"],
-        sum(case.at(case.second) > case.at(case.place.label) for case in cases),
+        sum(case.at(case.second) > case.at(case.label_step.label) for case in cases),
         _trajectories([case for case in cases if case.hit]),
         _trajectories([case for case in cases if not case.hit]),
     )
@@ -116,8 +116,8 @@ def rank_consistency(answers: Sequence[Answer], *, unwritten: bool = False) -> R
 class _Case:
     """A step whose runner-up and next label are labels; later: the step of the next label."""
 
-    place: Place
-    later: Place | None
+    label_step: LabelStep
+    later: LabelStep | None
     second: int
     after: int
 
@@ -127,7 +127,9 @@ class _Case:
 
     def at(self, label: int | None) -> float:
         """p of a label at the step."""
-        return 0.0 if self.place.p is None or label is None else float(self.place.p[label])
+        return (
+            0.0 if self.label_step.p is None or label is None else float(self.label_step.p[label])
+        )
 
 
 def _trajectories(cases: Sequence[_Case]) -> Trajectories:
@@ -144,23 +146,23 @@ def never_predicted(answers: Sequence[Answer]) -> NeverPredicted:
     """Both rates over the same steps."""
     corrected: list[bool] = []
     published: list[bool] = []
-    unfinished = none = written = 0
-    for answer, place in _intermediate(answers):
+    unfinished = empty = written = 0
+    for answer, label_step in _intermediate(answers):
         if not answer.complete:
             unfinished += 1
             continue
-        second = None if place.p is None else place.second()
-        if second is None or second == answer.following(place):
+        second = None if label_step.p is None else label_step.second()
+        if second is None or second == answer.following(label_step):
             continue
         published.append(second not in answer.written)
         if second == answer.k:
-            none += 1
-        elif second in answer.before(place):
+            empty += 1
+        elif second in answer.before(label_step):
             written += 1
         else:
-            corrected.append(second not in answer.written[place.number :])
+            corrected.append(second not in answer.written[label_step.number :])
     return NeverPredicted(
-        len(published), unfinished, none, written, Share.among(corrected), Share.among(published)
+        len(published), unfinished, empty, written, Share.among(corrected), Share.among(published)
     )
 
 
@@ -168,26 +170,26 @@ def second_label(answers: Sequence[Answer]) -> SecondLabel:
     """The released code has no such count; this one is over distinct labels, from the parser."""
     several = [answer for answer in answers if answer.complete and len(answer.labels) > 1]
     found: Counter[int] = Counter()
-    none = absent = unread = 0
+    empty = absent = unread = 0
     for answer in several:
-        first = answer.place(1)
+        first = answer.label_step(1)
         second = None if first is None or first.p is None else first.second()
         if second is None:
             unread += 1
         elif second == answer.k:
-            none += 1
+            empty += 1
         elif second not in answer.labels:
             absent += 1
         else:
             found[answer.labels.index(second) + 1] += 1
     positions = {at: Share(found[at], found.total()) for at in sorted(found)}
-    return SecondLabel(len(several), none, absent, unread, positions)
+    return SecondLabel(len(several), empty, absent, unread, positions)
 
 
-def _intermediate(answers: Sequence[Answer]) -> list[tuple[Answer, Place]]:
+def _intermediate(answers: Sequence[Answer]) -> list[tuple[Answer, LabelStep]]:
     return [
-        (answer, place)
+        (answer, label_step)
         for answer in answers
-        for place in answer.places
-        if place.kind is Kind.INTERMEDIATE
+        for label_step in answer.label_steps
+        if label_step.kind is Kind.INTERMEDIATE
     ]

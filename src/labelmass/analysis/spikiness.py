@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from labelmass._types import Floats
-from labelmass.analysis.answer import WIDE, Answer, Kind, Place
+from labelmass.analysis.answer import WIDE, Answer, Kind, LabelStep
 from labelmass.analysis.counts import Spread
 
 
@@ -29,7 +29,7 @@ class Peaks:
     second: Spread
     gap: Spread
     entropy: Spread
-    hidden: Spread
+    non_label_mass: Spread
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,33 +47,39 @@ class Spikiness:
 
 def spikiness(answers: Sequence[Answer]) -> Spikiness:
     """Steps that wrote `none`, or that wrote nothing, are kinds of their own."""
-    places = [place for answer in answers for place in answer.places]
-    numbers = sorted({place.number for place in places})
+    label_steps = [label_step for answer in answers for label_step in answer.label_steps]
+    numbers = sorted({label_step.number for label_step in label_steps})
     return Spikiness(
-        _by_kind(places),
-        {r: _by_kind([place for place in places if place.number == r]) for r in numbers},
-        Spread.of(place.width for place in places),
-        sum(place.width > WIDE for place in places),
+        _by_kind(label_steps),
+        {
+            r: _by_kind([label_step for label_step in label_steps if label_step.number == r])
+            for r in numbers
+        },
+        Spread.of(label_step.width for label_step in label_steps),
+        sum(label_step.width > WIDE for label_step in label_steps),
     )
 
 
-def _by_kind(places: Sequence[Place]) -> dict[Kind, Peaks]:
-    return {kind: _peaks([place for place in places if place.kind is kind]) for kind in Kind}
+def _by_kind(label_steps: Sequence[LabelStep]) -> dict[Kind, Peaks]:
+    return {
+        kind: _peaks([label_step for label_step in label_steps if label_step.kind is kind])
+        for kind in Kind
+    }
 
 
-def _peaks(places: Sequence[Place]) -> Peaks:
-    read = [place for place in places if place.p is not None]
-    pairs = [place.ranked[:2].tolist() for place in read]
+def _peaks(label_steps: Sequence[LabelStep]) -> Peaks:
+    read = [label_step for label_step in label_steps if label_step.p is not None]
+    pairs = [label_step.ranked[:2].tolist() for label_step in read]
     gaps = [math.log(top / second) for top, second in pairs if second > 0]
     return Peaks(
-        len(places),
-        len(places) - len(read),
+        len(label_steps),
+        len(label_steps) - len(read),
         len(pairs) - len(gaps),
         Spread.of(top for top, _ in pairs),
         Spread.of(second for _, second in pairs),
         Spread.of(gaps),
-        Spread.of(entropy(place.ranked) for place in read),
-        Spread.of(place.hidden for place in places),
+        Spread.of(entropy(label_step.ranked) for label_step in read),
+        Spread.of(label_step.non_label_mass for label_step in label_steps),
     )
 
 

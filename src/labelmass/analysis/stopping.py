@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from labelmass._types import Floats
-from labelmass.analysis.answer import Answer, Kind, Place
+from labelmass.analysis.answer import Answer, Kind, LabelStep
 from labelmass.analysis.counts import Spread
 from labelmass.analysis.spikiness import entropy
 
@@ -67,31 +67,38 @@ class Stopping:
 
 def stopping(answers: Sequence[Answer]) -> Stopping:
     """The greedy answer takes the likelier branch, so what it did is a step at P(stop) = 1/2."""
-    places = [place for answer in answers for place in answer.places if place.label is not None]
-    read = [place for place in places if place.p is not None]
-    boundaries = [place for place in places if place.stop is not None]
-    p = np.array([place.stop for place in boundaries], dtype=np.float64)
-    ended = np.array([place.kind is Kind.LAST for place in boundaries], dtype=np.float64)
+    label_steps = [
+        label_step
+        for answer in answers
+        for label_step in answer.label_steps
+        if label_step.label is not None
+    ]
+    read = [label_step for label_step in label_steps if label_step.p is not None]
+    boundaries = [label_step for label_step in label_steps if label_step.stop is not None]
+    p = np.array([label_step.stop for label_step in boundaries], dtype=np.float64)
+    ended = np.array([label_step.kind is Kind.LAST for label_step in boundaries], dtype=np.float64)
     bins = _bins(p, ended)
     gaps = [b.n * abs(b.p - b.stopped) for b in bins if b.p is not None and b.stopped is not None]
     return Stopping(
         {
-            "top": _contrast(read, lambda place: float(place.ranked[0])),
-            "second": _contrast(read, lambda place: float(place.ranked[1])),
-            "entropy": _contrast(read, lambda place: entropy(place.ranked)),
+            "top": _contrast(read, lambda label_step: float(label_step.ranked[0])),
+            "second": _contrast(read, lambda label_step: float(label_step.ranked[1])),
+            "entropy": _contrast(read, lambda label_step: entropy(label_step.ranked)),
         },
-        _contrast(boundaries, lambda place: place.stop or 0.0),
+        _contrast(boundaries, lambda label_step: label_step.stop or 0.0),
         bins,
         sum(gaps) / len(p) if len(p) else None,
         float(((p - ended) ** 2).mean()) if len(p) else None,
-        Spread.of(place.stop_width for place in boundaries),
+        Spread.of(label_step.stop_width for label_step in boundaries),
         sum(len(answer.written) for answer in answers) - len(boundaries),
     )
 
 
-def _contrast(places: Sequence[Place], read: Callable[[Place], float]) -> Contrast:
-    last = [read(place) for place in places if place.kind is Kind.LAST]
-    going_on = [read(place) for place in places if place.kind is Kind.INTERMEDIATE]
+def _contrast(label_steps: Sequence[LabelStep], read: Callable[[LabelStep], float]) -> Contrast:
+    last = [read(label_step) for label_step in label_steps if label_step.kind is Kind.LAST]
+    going_on = [
+        read(label_step) for label_step in label_steps if label_step.kind is Kind.INTERMEDIATE
+    ]
     spreads = Spread.of(last), Spread.of(going_on)
     if not last or not going_on:
         return Contrast(*spreads, None, None, None)

@@ -77,7 +77,7 @@ class ByteAutomaton:
         self.format = fmt
         self.spellings = [list(forms) for forms in spellings]
         self.size = len(self.spellings)
-        self.none, self.gate, self.unreadable = (self.size + n for n in range(3))
+        self.empty, self.verdict_prefix, self.unreadable = (self.size + n for n in range(3))
         self.before, self.given = before, given
         self._transducer = Transducer(fmt, spellings)
         self._positions = self._transducer.positions
@@ -132,8 +132,8 @@ class ByteAutomaton:
             return None
         if found.verdict == WRITTEN:
             return (self.unreadable,)
-        passed = [pending for _, pending, _ in found.threads if self.gate in pending]
-        return (*(_common_prefix(passed) if passed else (self.gate,)), self.unreadable)
+        passed = [pending for _, pending, _ in found.threads if self.verdict_prefix in pending]
+        return (*(_common_prefix(passed) if passed else (self.verdict_prefix,)), self.unreadable)
 
     def ways(self, state: int) -> Mapping[int, tuple[int, Outputs]]:
         """By byte, how an answer may go on: the next state, and the outputs that are settled."""
@@ -154,15 +154,15 @@ class ByteAutomaton:
                         found[byte] = None
         return found
 
-    def ahead(self, state: int) -> frozenset[int]:
+    def reachable(self, state: int) -> frozenset[int]:
         """Outputs that some way on from here may still write."""
         there = self._states[state]
         found: set[int] = set()
         for at, pending, _ in there.threads:
             found.update(pending, self._transducer.reach[at])
         if there.verdict == PASSED:
-            found.add(self.gate)
-        if there.verdict or self.gate in found:
+            found.add(self.verdict_prefix)
+        if there.verdict or self.verdict_prefix in found:
             found.add(self.unreadable)
         if state in self._lead:
             found.update(self._given_written)
@@ -207,7 +207,9 @@ class ByteAutomaton:
                 return None
             written += ending
         begin = len(self.before)
-        return self._locate(text[begin:length], tuple(o for o in written if o <= self.gate), begin)
+        return self._locate(
+            text[begin:length], tuple(o for o in written if o <= self.verdict_prefix), begin
+        )
 
     def shortest(self, state: int, output: int, *, next_one: bool = True) -> bytes | None:
         """Shortest text from `state` up to, not including, the byte that writes `output`.
@@ -298,9 +300,11 @@ class ByteAutomaton:
         return self._intern(after), agreed
 
     def _verdict(self, before: int, agreed: Outputs, threads: Threads) -> int:
-        if before == WRITTEN or self.gate in agreed:
+        if before == WRITTEN or self.verdict_prefix in agreed:
             return WRITTEN
-        return max(before, PASSED * any(self.gate in pending for _, pending, _ in threads))
+        return max(
+            before, PASSED * any(self.verdict_prefix in pending for _, pending, _ in threads)
+        )
 
     def _closure(self, threads: Iterable[Thread]) -> Threads:
         found, todo = set(threads), list(threads)
@@ -338,13 +342,13 @@ class ByteAutomaton:
         for position, (own, others) in at.items():
             if len(own) > 1 and not loose:
                 self._ambiguous(own)
-            readings = list(own or others)
-            if len(readings) == 1:
-                kept.add((position, readings[0], not own))
+            marginals = list(own or others)
+            if len(marginals) == 1:
+                kept.add((position, marginals[0], not own))
         return frozenset(kept)
 
-    def _ambiguous(self, readings: set[Outputs]) -> None:
-        names = " or ".join(sorted(repr([self.name(o) for o in r]) for r in readings))
+    def _ambiguous(self, marginals: set[Outputs]) -> None:
+        names = " or ".join(sorted(repr([self.name(o) for o in r]) for r in marginals))
         raise TaskError(
             f"labels cannot be told apart under the {self.format.name} format: one text reads as "
             f"{names}; rename a label, give it a code, or choose another separator"
@@ -354,7 +358,11 @@ class ByteAutomaton:
         """The first spelling of a label, or the word for `none` or the verdict."""
         if output < self.size:
             return self.spellings[output][0]
-        return (self.format.none or "none") if output == self.none else (self.format.gate or "gate")
+        return (
+            (self.format.empty or "the empty answer")
+            if output == self.empty
+            else (self.format.verdict_prefix or "gate")
+        )
 
     def _locate(self, text: bytes, written: Outputs, begin: int) -> list[Span]:
         """Spans of a text known to write `written`: threads that carry their marks."""
@@ -365,7 +373,7 @@ class ByteAutomaton:
             start = offset if place.starts else start
             # a verdict is written by now, a label is with what follows
             output = place.completes
-            sure = done + (output != self.gate)
+            sure = done + (output != self.verdict_prefix)
             if output is not None and len(marks) < sure <= len(written):
                 if output == written[len(marks)]:
                     marks = (*marks, (output, start, offset))

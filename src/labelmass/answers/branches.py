@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labelmass.answers.readings import Readings
+from labelmass.answers.marginals import Marginals
 from labelmass.answers.steps import label_steps
-from labelmass.answers.tree import LEFT, LUMP, ROOT, AnswerTree, Normalisation, Status
+from labelmass.answers.tree import AGGREGATE, EXITED, ROOT, AnswerTree, Normalisation, Status
 
 MIN_MASS = 0.01
 """The smallest mass that is drawn beside the greedy path."""
@@ -41,26 +41,26 @@ class Branch:
     below: tuple[Branch, ...]
 
 
-def branches(readings: Readings, least: float = MIN_MASS) -> Branch:
+def branches(marginals: Marginals, least: float = MIN_MASS) -> Branch:
     """The branches from the prompt, which is the root and has no text."""
-    return _Drawn(readings, least).branch(ROOT, b"")
+    return _Drawn(marginals, least).branch(ROOT, b"")
 
 
 class _Drawn:
-    def __init__(self, readings: Readings, least: float) -> None:
-        self._tree, self._least = readings.tree, least
-        self._mass, self._children = readings.mass, readings.tree.children()
-        self._greedy = set(readings.tree.greedy)
-        self._masked = readings.normalisation is Normalisation.MASKED
+    def __init__(self, marginals: Marginals, least: float) -> None:
+        self._tree, self._least = marginals.tree, least
+        self._mass, self._children = marginals.mass, marginals.tree.children()
+        self._greedy = set(marginals.tree.greedy)
+        self._masked = marginals.normalisation is Normalisation.MASKED
 
     def branch(self, node: int, text: bytes) -> Branch:
         tree, mass = self._tree, self._mass
         heavy = list(self._heavy(node))
         below = [self.branch(*self._run(child)) for child in heavy]
         others = [child for child in self._children.get(node, ()) if child not in heavy]
-        light = [child for child in others if tree.token[child] != LEFT]
+        light = [child for child in others if tree.token[child] != EXITED]
         off = 0.0 if self._masked else float(mass[node] * tree.off.get(node, 0.0))
-        unreadable = sum(float(mass[child]) for child in others if tree.token[child] == LEFT)
+        unreadable = sum(float(mass[child]) for child in others if tree.token[child] == EXITED)
         last = bool(tree.greedy) and node == tree.greedy_last
         left = last and tree.greedy_exit is not None
         return Branch(
@@ -81,7 +81,7 @@ class _Drawn:
     def _heavy(self, node: int) -> Iterator[int]:
         for child in self._children.get(node, ()):
             worth = self._mass[child] >= self._least or child in self._greedy
-            if worth and self._tree.token[child] not in (LUMP, LEFT):
+            if worth and self._tree.token[child] not in (AGGREGATE, EXITED):
                 yield child
 
     def _run(self, node: int) -> tuple[int, bytes]:
@@ -111,7 +111,7 @@ class StepShares:
 
 def step_shares(tree: AnswerTree) -> list[StepShares]:
     """The label steps of the greedy path."""
-    names = [*tree.labels, "none"]
+    names = [*tree.labels, "empty answer"]
     found: list[StepShares] = []
     for step in label_steps(tree):
         p, low, high = step.next.shares()

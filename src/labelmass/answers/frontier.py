@@ -6,8 +6,8 @@ import heapq
 import math
 from collections.abc import Callable
 
-from labelmass.answers.growth import Growth
 from labelmass.answers.tree import Status
+from labelmass.answers.tree_builder import TreeBuilder
 
 
 class Frontier:
@@ -19,27 +19,27 @@ class Frontier:
     """
 
     def __init__(
-        self, growth: Growth, wants: Callable[[int], bool], scale: Callable[[int], float]
+        self, builder: TreeBuilder, wants: Callable[[int], bool], scale: Callable[[int], float]
     ) -> None:
-        self._growth, self._wants, self._scale = growth, wants, scale
+        self._growth, self._wants, self._scale = builder, wants, scale
         self._heap: list[tuple[float, int, int]] = []  # -mass, token, parent
         self._rank: dict[int, int] = {}  # by parent, of the token in line
 
     def offer(self, parent: int) -> None:
         """Put the likeliest token after `parent` that is wanted and has no row yet in line."""
-        growth, siblings = self._growth, self._growth.siblings[parent]
-        if growth.depth[parent] + 1 >= growth.deepest:
+        builder, siblings = self._growth, self._growth.siblings[parent]
+        if builder.depth[parent] + 1 >= builder.deepest:
             return
         rank = self._rank.get(parent, 0)
         while rank < len(siblings.order):
             index = int(siblings.order[rank])
-            token = int(siblings.moves.ids[index])
-            child = growth.child(parent, token)
-            lump = siblings.lump_of(index) if child is None else child
-            if lump < 0:
+            token = int(siblings.transitions.ids[index])
+            child = builder.child(parent, token)
+            aggregate = siblings.aggregate_of(index) if child is None else child
+            if aggregate < 0:
                 break  # the rest have no probability
-            if growth.tree.status[lump] == Status.FRONTIER and self._wants(lump):
-                p = siblings.probs[index] if child is None else math.exp(growth.tree.logp[child])
+            if builder.tree.status[aggregate] == Status.FRONTIER and self._wants(aggregate):
+                p = siblings.probs[index] if child is None else math.exp(builder.tree.logp[child])
                 heapq.heappush(self._heap, (-self._scale(parent) * float(p), token, parent))
                 break
             rank += 1
@@ -48,12 +48,12 @@ class Frontier:
     @property
     def heaviest(self) -> float:
         """Mass of the first in line; 0 where there is none."""
-        growth = self._growth
+        builder = self._growth
         while self._heap and -self._heap[0][0] > 0:
             mass, token, parent = self._heap[0]
-            child = growth.child(parent, token)
-            lump = self._lump(parent) if child is None else child
-            if growth.tree.status[lump] == Status.FRONTIER and self._wants(lump):
+            child = builder.child(parent, token)
+            aggregate = self._aggregate(parent) if child is None else child
+            if builder.tree.status[aggregate] == Status.FRONTIER and self._wants(aggregate):
                 return -mass
             self._step_on()
         return 0.0
@@ -72,6 +72,6 @@ class Frontier:
         self._rank[parent] += 1
         self.offer(parent)
 
-    def _lump(self, parent: int) -> int:
+    def _aggregate(self, parent: int) -> int:
         siblings = self._growth.siblings[parent]
-        return siblings.lump_of(int(siblings.order[self._rank[parent]]))
+        return siblings.aggregate_of(int(siblings.order[self._rank[parent]]))

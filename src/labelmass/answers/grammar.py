@@ -59,7 +59,7 @@ class Vocabulary:
 
 
 @dataclass(frozen=True, slots=True)
-class Moves:
+class Transitions:
     """The admissible tokens of a state.
 
     ids: (n,) int64, rising.
@@ -74,11 +74,11 @@ class Moves:
     """
 
     ids: NDArray[np.int64]
-    to: NDArray[np.int64]
+    next_state: NDArray[np.int64]
     outputs: NDArray[np.object_]
-    kinds: tuple[NDArray[np.int64], ...]
-    kind_of: NDArray[np.int64]
-    onward: NDArray[np.int64]
+    classes: tuple[NDArray[np.int64], ...]
+    class_of: NDArray[np.int64]
+    continuing: NDArray[np.int64]
     leaving: dict[Outputs, NDArray[np.int64]]
     lost: NDArray[np.int64]
 
@@ -115,7 +115,7 @@ class TokenGrammar:
         if begun is None or begun[0] == DONE:
             raise TaskError(f"{given!r} is not the beginning of an answer that goes on")
         self.start, self.written = begun
-        self._moves: dict[int, Moves] = {}
+        self._moves: dict[int, Transitions] = {}
         self._stems: dict[tuple[bool, int, int], list[int]] = {}
         self._strict = ByteAutomaton(
             automaton.format.strict(),
@@ -124,7 +124,7 @@ class TokenGrammar:
             given=automaton.given,
         )
 
-    def moves(self, state: int) -> Moves:
+    def transitions(self, state: int) -> Transitions:
         """The admissible tokens at `state`."""
         if state not in self._moves:
             self._moves[state] = self._cross(state)
@@ -173,14 +173,14 @@ class TokenGrammar:
         """
         automaton, at = self._own_way(answer, state)
         paths: dict[int, list[int]] = {}
-        wanted = {o for o in automaton.ahead(at) if o <= automaton.none}
+        wanted = {o for o in automaton.reachable(at) if o <= automaton.empty}
         for output in sorted(wanted):
             text = automaton.shortest(at, output)
             if text is not None and (path := self._tokens(state, text)) is not None:
                 paths[output] = path
         return paths
 
-    def stem(self, answer: bytes, state: int) -> list[int]:
+    def common_prefix(self, answer: bytes, state: int) -> list[int]:
         """The tokens with which an answer goes on from `state` whichever label comes next.
 
         In the format's own way; [] where the labels part at once.
@@ -188,10 +188,10 @@ class TokenGrammar:
         automaton, at = self._own_way(answer, state)
         key = automaton is self._strict, state, at
         if key not in self._stems:
-            ahead = [o for o in automaton.ahead(at) if o < automaton.size]
-            ahead.sort(key=lambda output: automaton.spellings[output][0])
+            reachable = [o for o in automaton.reachable(at) if o < automaton.size]
+            reachable.sort(key=lambda output: automaton.spellings[output][0])
             paths: list[list[int]] = []
-            for some in (ahead, ahead[::-1]):  # what these two share, all share
+            for some in (reachable, reachable[::-1]):  # what these two share, all share
                 texts = (automaton.shortest(at, output, next_one=False) for output in some)
                 # nothing is left to write of a label that only lacks its boundary
                 paths.append(self._tokens(state, next(filter(None, texts), b"")) or [])
@@ -224,7 +224,7 @@ class TokenGrammar:
                 return None
         return ids
 
-    def _cross(self, state: int) -> Moves:
+    def _cross(self, state: int) -> Transitions:
         vocabulary, automaton = self.vocabulary, self.automaton
         rest, labelled = automaton.leave(state), automaton.holds_label(state)
         found: dict[tuple[int, Outputs], list[int]] = {}  # where to, what is written -> ids
@@ -234,9 +234,11 @@ class TokenGrammar:
             (state, b"", (), 0, len(vocabulary.texts))
         ]
 
-        def add(to: int, written: Outputs, low: int, high: int) -> None:
+        def add(next_state: int, written: Outputs, low: int, high: int) -> None:
             if low < high:
-                found.setdefault((to, written), []).extend(vocabulary.ids[low:high].tolist())
+                found.setdefault((next_state, written), []).extend(
+                    vocabulary.ids[low:high].tolist()
+                )
 
         while todo:
             at, prefix, written, low, high = todo.pop()
@@ -261,39 +263,39 @@ class TokenGrammar:
                     ids += vocabulary.ids[first:last].tolist()
         if vocabulary.end_ids and (ending := automaton.end(state)) is not None:
             found.setdefault((DONE, ending), []).extend(vocabulary.end_ids)
-        return self._moves_of(found, leaving, lost)
+        return self._transitions_of(found, leaving, lost)
 
-    def _moves_of(
+    def _transitions_of(
         self,
         found: dict[tuple[int, Outputs], list[int]],
         leaving: dict[Outputs, list[int]],
         lost: list[int],
-    ) -> Moves:
+    ) -> Transitions:
         automaton, count = self.automaton, len(found)
         decided: dict[tuple[Outputs, frozenset[int], bool], list[int]] = {}
-        to, outputs = np.empty(count, dtype=np.int64), np.empty(count, dtype=np.object_)
+        next_state, outputs = np.empty(count, dtype=np.int64), np.empty(count, dtype=np.object_)
         ids, way_of = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
         for way, ((there, written), members) in enumerate(found.items()):
             over = there == DONE
-            key = written, frozenset() if over else automaton.ahead(there), over
+            key = written, frozenset() if over else automaton.reachable(there), over
             decided.setdefault(key, []).append(way)
-            to[way], outputs[way] = there, written
+            next_state[way], outputs[way] = there, written
             ids = np.concatenate([ids, np.array(members, dtype=np.int64)])
             way_of = np.concatenate([way_of, np.full(len(members), way, dtype=np.int64)])
         order = np.argsort(ids)
         ids, way_of = ids[order], way_of[order]
-        kinds = [np.flatnonzero(np.isin(way_of, ways)) for ways in decided.values()]
-        kinds.sort(key=lambda members: int(members[0]))
-        kind_of = np.zeros(len(ids), dtype=np.int64)
-        for kind, members in enumerate(kinds):
-            kind_of[members] = kind
-        return Moves(
+        classes = [np.flatnonzero(np.isin(way_of, ways)) for ways in decided.values()]
+        classes.sort(key=lambda members: int(members[0]))
+        class_of = np.zeros(len(ids), dtype=np.int64)
+        for kind, members in enumerate(classes):
+            class_of[members] = kind
+        return Transitions(
             ids,
-            to[way_of],
+            next_state[way_of],
             outputs[way_of],
-            tuple(kinds),
-            kind_of,
-            np.flatnonzero(to[way_of] != DONE),
+            tuple(classes),
+            class_of,
+            np.flatnonzero(next_state[way_of] != DONE),
             {written: np.array(some, dtype=np.int64) for written, some in leaving.items()},
             np.array(lost, dtype=np.int64),
         )

@@ -11,7 +11,7 @@ import numpy as np
 from labelmass.errors import LabelMassError
 
 if TYPE_CHECKING:
-    from labelmass.answers.tree import AnswerTree, Draws
+    from labelmass.answers.tree import AnswerTree, SampledPaths
 
 _SLACK = 0.01
 """How far the probabilities of a row may go beyond 1: as far as `lm.checks` lets them."""
@@ -23,8 +23,10 @@ def check_tree(tree: AnswerTree) -> None:
     _require(n > 0, "parent", "holds no nodes")
     _require(k > 0 and len(set(tree.labels)) == k, "labels", "must be some, each once")
     _require(not tree.spellings or len(tree.spellings) == k, "spellings", "must be one a label")
-    for name in ("token", "logp", "outputs", "written", "ahead", "status"):
-        _require(len(getattr(tree, name)) == n, name, f"must be one for each of the {n} nodes")
+    columns = {"token": tree.token, "logp": tree.logp, "outputs": tree.outputs}
+    columns |= {"written": tree.written, "ahead": tree.reachable, "status": tree.status}
+    for name, values in columns.items():
+        _require(len(values) == n, name, f"must be one for each of the {n} nodes")
     _require(
         tree.parent[0] <= 0 and all(0 <= p < at for at, p in enumerate(tree.parent[1:], start=1)),
         "parent",
@@ -32,7 +34,7 @@ def check_tree(tree: AnswerTree) -> None:
     )
     _require(set(tree.status) <= {0, 1, 2}, "status", "must be 0, 1 or 2")
     _require(all(0 <= o < k + 3 for out in tree.outputs for o in out), "outputs", "is no output")
-    for name, bits in (("written", tree.written), ("ahead", tree.ahead)):
+    for name, bits in (("written", tree.written), ("ahead", tree.reachable)):
         _require(all(0 <= b < 1 << (k + 3) for b in bits), name, "is no set of outputs")
     ids = (*tree.token, *(entry[0] for row in tree.top.values() for entry in row))
     _require(all(abs(token) < 1 << 31 for token in ids), "token", "is no token id")
@@ -49,7 +51,7 @@ def _check_nodes(tree: AnswerTree, n: int, k: int) -> None:
         _check_among(getattr(tree, name), nodes, name)
     _check_among(tree.steps, nodes, "steps")
     _require(tree.steps[:1] == [0], "steps", "must begin with the root")
-    _check_among([tree.stem], nodes, "stem")
+    _check_among([tree.common_prefix], nodes, "stem")
     _check_among((node for _, node in tree.completed), nodes, "completed")
     _require(all(0 <= out < k + 3 for out, _ in tree.completed), "completed", "is no output")
     _check_among((entry[2] for row in tree.top.values() for entry in row), range(-1, n), "top")
@@ -85,7 +87,7 @@ def _check_rows(tree: AnswerTree, n: int) -> None:
     _require(bool((total <= 1 + _SLACK).all()), "logp", "sums to more than 1 over a row")
 
 
-def _check_draws(draws: Draws, n: int, k: int, name: str) -> None:
+def _check_draws(draws: SampledPaths, n: int, k: int, name: str) -> None:
     ends = (node for path in draws.paths for node in (path.start, path.end))
     _check_among((*ends, *draws.read), range(n), name)
     _require(len(draws.found) == k, f"{name}.found", "must be one a label")

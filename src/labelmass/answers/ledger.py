@@ -1,7 +1,7 @@
 """The running account of a search: what was found, what is still open, for every output.
 
 Kept up to date node by node, so that the stop rule costs next to nothing; the readings of a
-finished tree are summed afresh (`answers/readings.py`). Formulae: METHODS A.3 and A.4.
+finished tree are summed afresh (`answers/marginals.py`). Formulae: METHODS A.3 and A.4.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class Ledger:
 
     def __init__(self, labels: int, normalisation: Normalisation, *, verdict: bool) -> None:
         self.normalisation = normalisation
-        self.none, self.gate = labels, labels + 1
+        self.empty, self.verdict_prefix = labels, labels + 1
         self._verdict = verdict
         self._decides = (1 << labels + 2) - 1  # labels, `none` and the gate
         self._open: dict[int, float] = {}  # undecided outputs -> mass
@@ -29,9 +29,9 @@ class Ledger:
         self._ended = 0.0
         self._ended_with = np.zeros(labels + 3)
 
-    def undecided(self, written: int, ahead: int) -> int:
+    def undecided(self, written: int, reachable: int) -> int:
         """What a path has not decided: it may be written yet; `none` is decided by its end."""
-        return (ahead & ~written) | (written & 1 << self.none)
+        return (reachable & ~written) | (written & 1 << self.empty)
 
     def matters(self, undecided: int) -> bool:
         """Whether expanding such a path can narrow an interval."""
@@ -71,7 +71,7 @@ class Ledger:
         """(k + 1,) low and high of the labels and of `none`."""
         if self._verdict and self.normalisation is Normalisation.ON_FORMAT:
             return self._with_verdict()
-        count = self.none + 1
+        count = self.empty + 1
         undecided = np.zeros(count)
         for key, mass in self._open.items():
             for output in range(count):
@@ -80,12 +80,12 @@ class Ledger:
         undecided = np.maximum(undecided, 0.0)
         if self.normalisation is not Normalisation.ON_FORMAT:
             low = self.found[:count].copy()
-            low[self.none] = self._ended_with[self.none]
+            low[self.empty] = self._ended_with[self.empty]
             return low, low + undecided
         total = max(sum(self._open.values()), 0.0)
         hit = self._ended_with[:count]
         going = np.maximum(self.found[:count] - hit, 0.0)  # written, and open or off-format
-        going[self.none] = 0.0
+        going[self.empty] = 0.0
         can = np.minimum(undecided + going, total)
         low = hit / max(self._ended + total, 1e-300)
         high = (hit + can) / np.maximum(self._ended + can, 1e-300)
@@ -94,13 +94,13 @@ class Ledger:
     @property
     def _either(self) -> int:
         """The outputs of either verdict: undecided only on paths without one."""
-        return 1 << self.none | 1 << self.gate
+        return 1 << self.empty | 1 << self.verdict_prefix
 
     @property
     def _settled(self) -> float:
         """Mass whose verdict can be read: ended without a risk, or a risk verdict written."""
-        without_risk = self._ended - self._ended_with[self.gate]
-        return float(max(without_risk, 0.0) + self.found[self.gate])
+        without_risk = self._ended - self._ended_with[self.verdict_prefix]
+        return float(max(without_risk, 0.0) + self.found[self.verdict_prefix])
 
     def _open_with(self, outputs: int, without: int = 0) -> float:
         """Open mass that has some of these outputs undecided and none of those `without`."""
@@ -108,15 +108,15 @@ class Ledger:
         return max(sum(masses), 0.0)
 
     def _with_verdict(self) -> tuple[Floats, Floats]:
-        """(k + 1,) low and high, given that a verdict can be read (`Readings._on_verdict`)."""
+        """(k + 1,) low and high, given that a verdict can be read (`Marginals._on_verdict`)."""
         settled, open_ = self._settled, self._open_with(self._either)
-        low, high = np.zeros(self.none + 1), np.zeros(self.none + 1)
-        for output in range(self.none + 1):
-            bit, none = 1 << output, output == self.none
-            hit = self._ended_with[output] if none else self.found[output]
-            avoid = self._open_with(1 << self.gate) if none else open_
+        low, high = np.zeros(self.empty + 1), np.zeros(self.empty + 1)
+        for output in range(self.empty + 1):
+            bit, empty = 1 << output, output == self.empty
+            hit = self._ended_with[output] if empty else self.found[output]
+            avoid = self._open_with(1 << self.verdict_prefix) if empty else open_
             can = sum(m for key, m in self._open.items() if key & bit and key & self._either)
-            inside = 0.0 if none else self._open_with(bit, without=self._either)
+            inside = 0.0 if empty else self._open_with(bit, without=self._either)
             low[output] = hit / max(settled + avoid, 1e-300)
             high[output] = (hit + inside + can) / max(settled + can, 1e-300)
         return low, np.minimum(high, 1.0)

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from labelmass._types import Floats
 from labelmass.answers.frontier import Frontier
-from labelmass.answers.growth import Growth
 from labelmass.answers.steps import Interval, NextOutput, members
 from labelmass.answers.tree import Status
+from labelmass.answers.tree_builder import TreeBuilder
 
 ROUNDING = 1e-12
 """By how much an interval may exceed its limit for no other reason than arithmetic."""
@@ -30,7 +30,7 @@ class StepSearch:
 
     def __init__(
         self,
-        growth: Growth,
+        builder: TreeBuilder,
         node: int,
         limits: Callable[[Floats], Floats],
         *,
@@ -39,24 +39,24 @@ class StepSearch:
         most: int | None = None,
     ) -> None:
         self._most = most
-        self.node, self._growth, self._limits = node, growth, limits
+        self.node, self._growth, self._limits = node, builder, limits
         self._among, self._contrast = among, contrast
-        self._next = NextOutput(np.zeros(len(growth.tree.labels) + 1))
+        self._next = NextOutput(np.zeros(len(builder.tree.labels) + 1))
         self._fixed: dict[int, float] = {}  # of what is open, what no row can change
         self._cut = self._untold = 0.0  # of that, by the depth and by the engine
         self._mass: dict[int, float] = {}  # by node that was read, given the step
-        self._relevant = (2 << growth.tree.none) - 1
-        self._frontier = Frontier(growth, self._wants, self._mass.__getitem__)
-        growth.tree.upcoming[node] = growth.upcoming(node)
-        self._next.put(growth.tree.upcoming[node], 1.0)
-        if growth.too_deep(node):
+        self._relevant = (2 << builder.tree.empty) - 1
+        self._frontier = Frontier(builder, self._wants, self._mass.__getitem__)
+        builder.tree.upcoming[node] = builder.upcoming(node)
+        self._next.put(builder.tree.upcoming[node], 1.0)
+        if builder.too_deep(node):
             self._fix(node, 1.0)
         todo = [node]
         while todo:  # what was read before the greedy path came here
             at = todo.pop()
-            if growth.tree.status[at] == Status.EXPANDED:
+            if builder.tree.status[at] == Status.EXPANDED:
                 self.read(at)
-                todo += [child for child in growth.children[at] if self.holds(child)]
+                todo += [child for child in builder.children[at] if self.holds(child)]
 
     def holds(self, node: int) -> bool:
         """Whether a node lies below the step, and its parent was read."""
@@ -65,18 +65,18 @@ class StepSearch:
 
     def read(self, node: int) -> None:
         """Book a row that was read, of the step's node or of one that it holds."""
-        growth, tree, parent = self._growth, self._growth.tree, self._growth.tree.parent[node]
+        builder, tree, parent = self._growth, self._growth.tree, self._growth.tree.parent[node]
         mass = 1.0 if node == self.node else self._mass[parent] * math.exp(tree.logp[node])
         self._mass[node] = mass
         self._next.put(tree.upcoming[node], -mass)
-        growth.note_upcoming(node)
-        for child in growth.children[node]:
+        builder.note_upcoming(node)
+        for child in builder.children[node]:
             p = mass * math.exp(tree.logp[child])
-            if (out := growth.grammar.upcoming.first(tree.outputs[child])) is not None:
+            if (out := builder.grammar.upcoming.first(tree.outputs[child])) is not None:
                 self._next.found[out] += p
             elif p > 0 and tree.status[child] != Status.ENDED:
                 self._next.put(tree.upcoming[child], p)
-                if growth.too_deep(child):
+                if builder.too_deep(child):
                     self._fix(child, p)
         if tail := mass * tree.tail[node]:
             self._next.put(tree.upcoming[node], tail)

@@ -22,19 +22,19 @@ from numpy.typing import NDArray
 from labelmass._ranges import COUNT, NOT_NEGATIVE, POSITIVE
 from labelmass._settings import check_settings, setting
 from labelmass._types import Normalisation
-from labelmass.answers.draws import Sampler
 from labelmass.answers.frontier import Frontier
 from labelmass.answers.grammar import TokenGrammar
-from labelmass.answers.growth import Growth
 from labelmass.answers.narrowing import StepSearch
+from labelmass.answers.path_sampler import Sampler
 from labelmass.answers.steps import is_idle
-from labelmass.answers.tree import LEFT, ROOT, Ending, Status
-from labelmass.lm.base import Row
+from labelmass.answers.tree import EXITED, ROOT, Ending, Status
+from labelmass.answers.tree_builder import TreeBuilder
+from labelmass.lm.base import NextTokenLogprobs
 
 DRAWN = 4
 """What is drawn may take this many times the rows that the tree may."""
 
-STEM_ROWS = 64
+MAX_PREFIX_ROWS = 64
 """Rows that are read at most for the shares after the text that all labels begin with."""
 
 RARE = 1e-3
@@ -77,7 +77,7 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True)
-class Needs:
+class Requirements:
     """What must be in the tree for the readings that are wanted.
 
     tree: grow until the label probabilities are within the tolerance.
@@ -96,10 +96,10 @@ class Needs:
     """
 
     tree: bool = True
-    tries: int | None = 0
+    label_tries: int | None = 0
     shares: int | None = 0
     contrast: bool = False
-    stem_shares: bool = False
+    prefix_shares: bool = False
     min_mass: float | None = None
     top: int = 1
     sketch: int = 0
@@ -112,21 +112,21 @@ class Needs:
         """How many answers or paths are drawn."""
         return max(self.samples, self.completions)
 
-    def drawing(self, count: int | None) -> Needs:
+    def drawing(self, count: int | None) -> Requirements:
         """The same, with this many drawn wherever some are; None leaves them as they are."""
         if count is None:
             return self
         samples, completions = (count if n else 0 for n in (self.samples, self.completions))
         return replace(self, samples=samples, completions=completions)
 
-    def __or__(self, other: Needs) -> Needs:
+    def __or__(self, other: Requirements) -> Requirements:
         floors = [m for m in (self.min_mass, other.min_mass) if m is not None]
-        return Needs(
+        return Requirements(
             self.tree or other.tree,
-            _most(self.tries, other.tries),
+            _most(self.label_tries, other.label_tries),
             _most(self.shares, other.shares),
             self.contrast or other.contrast,
-            self.stem_shares or other.stem_shares,
+            self.prefix_shares or other.prefix_shares,
             min(floors, default=None),
             max(self.top, other.top),
             max(self.sketch, other.sketch),
@@ -143,7 +143,7 @@ def _most(one: int | None, other: int | None) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class NodeAsk:
-    """A row the search wants: the record's own part of `lm.base.Ask`."""
+    """A row the search wants: the record's own part of `lm.base.NodeQuery`."""
 
     node: int
     parent: int
@@ -164,21 +164,25 @@ class Search:
         grammar: TokenGrammar,
         labels: Sequence[str],
         budget: Budget | None = None,
-        needs: Needs | None = None,
+        requirements: Requirements | None = None,
         normalisation: Normalisation = Normalisation.RAW,
         clock: Callable[[], float] = time.monotonic,
         entropy: Sequence[int] = (0,),
     ) -> None:
-        self.budget, self.needs = budget or Budget(), needs or Needs()
-        self.growth = Growth(
-            grammar, labels, normalisation, depth=self.budget.depth, top=self.needs.top
+        self.budget, self.requirements = budget or Budget(), requirements or Requirements()
+        self.builder = TreeBuilder(
+            grammar, labels, normalisation, depth=self.budget.depth, top=self.requirements.top
         )
-        self.tree = self.growth.tree
-        tree, wanted = self.tree, self.needs
-        tree.tries, tree.min_mass, tree.shares = wanted.tries, wanted.min_mass, wanted.shares
-        tree.contrast, tree.stem_shares = wanted.contrast, wanted.stem_shares
+        self.tree = self.builder.tree
+        tree, wanted = self.tree, self.requirements
+        tree.label_tries, tree.min_mass, tree.shares = (
+            wanted.label_tries,
+            wanted.min_mass,
+            wanted.shares,
+        )
+        tree.contrast, tree.prefix_shares = wanted.contrast, wanted.prefix_shares
         self._frontier = Frontier(
-            self.growth, self._wants, lambda parent: self.growth.siblings[parent].scale
+            self.builder, self._wants, lambda parent: self.builder.siblings[parent].scale
         )
         self._steps: list[StepSearch] = []
         self._forced: dict[int, None] = {}
@@ -190,18 +194,24 @@ class Search:
         self._entropy = entropy
         self._clock, self._began = clock, clock()
         self._force(ROOT)
-        *_, tree.stem = self._forced
+        *_, tree.common_prefix = self._forced
         tree.greedy.append(ROOT)
         self._enter_step(ROOT)
-        if wanted.stem_shares:
-            among = (1 << tree.none) - 1
+        if wanted.prefix_shares:
+            among = (1 << tree.empty) - 1
             self._steps.append(
-                StepSearch(self.growth, tree.stem, self.budget.limits, among=among, most=STEM_ROWS)
+                StepSearch(
+                    self.builder,
+                    tree.common_prefix,
+                    self.budget.limits,
+                    among=among,
+                    most=MAX_PREFIX_ROWS,
+                )
             )
 
     # -- the two calls of a driver --------------------------------------------------------------
 
-    def asks(self) -> list[NodeAsk]:
+    def queries(self) -> list[NodeAsk]:
         """The next rows wanted, parents before children; empty when the search has stopped."""
         if self._waiting:
             raise RuntimeError("tell() the rows of the last asks() first")
@@ -210,9 +220,9 @@ class Search:
             self._grown = not self._waiting
         if self._grown:
             self._waiting = self._draw()
-        tree, moves = self.tree, self.growth.moves
+        tree, transitions = self.tree, self.builder.transitions
         return [
-            NodeAsk(n, tree.parent[n], tree.token[n], moves(n).asked, self.needs.top)
+            NodeAsk(n, tree.parent[n], tree.token[n], transitions(n).asked, self.requirements.top)
             for n in self._waiting
         ]
 
@@ -234,7 +244,7 @@ class Search:
             tree.stopped = "nodes"
         # forced ones come first, then those of the label steps, then the heaviest: a smaller budget
         # expands a part of a larger's
-        chosen = sorted([n for n in wanted if not self.growth.too_deep(n)][:room])
+        chosen = sorted([n for n in wanted if not self.builder.too_deep(n)][:room])
         if not chosen and not tree.stopped:
             tree.stopped = "depth" if wanted else "complete"
         if not chosen:
@@ -244,7 +254,7 @@ class Search:
 
     def _is_open(self) -> bool:
         """Whether nothing is left to choose, but mass is: what was cut is not chosen again."""
-        return self.tree.stopped in ("", "exhausted") and self.growth.ledger.live > 0
+        return self.tree.stopped in ("", "exhausted") and self.builder.ledger.live > 0
 
     def _fell_short(self) -> str:
         """Why the intervals of a label step are wider than wanted; "" if none are."""
@@ -258,23 +268,25 @@ class Search:
 
     def _draw(self) -> list[int]:
         """The next nodes to expand for what is drawn along the grown tree."""
-        needs, tree = self.needs, self.tree
+        requirements, tree = self.requirements, self.tree
         while True:
             if self._sampler is None:
-                if needs.samples and tree.samples is None:
-                    self._sampler = Sampler(self.growth, (*self._entropy, 1), hazards=needs.hazards)
-                    tree.samples = self._sampler.from_prompt(needs.samples)
-                elif needs.completions and tree.completions is None:
-                    self._sampler = Sampler(self.growth, (*self._entropy, 2), hazards=True)
-                    tree.completions = self._sampler.from_open(needs.completions)
+                if requirements.samples and tree.samples is None:
+                    self._sampler = Sampler(
+                        self.builder, (*self._entropy, 1), hazards=requirements.hazards
+                    )
+                    tree.samples = self._sampler.from_prompt(requirements.samples)
+                elif requirements.completions and tree.completions is None:
+                    self._sampler = Sampler(self.builder, (*self._entropy, 2), hazards=True)
+                    tree.completions = self._sampler.from_open(requirements.completions)
                 else:
                     return []
             wanted = self._sampler.wanted()
             self._drawn += len(wanted)
             if self._out_of_time():
-                wanted = self._sampler.land_all("seconds")
+                wanted = self._sampler.terminate_all("seconds")
             elif self._drawn > DRAWN * self.budget.nodes:
-                wanted = self._sampler.land_all("nodes")
+                wanted = self._sampler.terminate_all("nodes")
             if wanted:
                 return sorted(wanted)
             self._sampler = None
@@ -282,12 +294,12 @@ class Search:
     def _without_row(self, nodes: Iterable[int]) -> dict[int, None]:
         return dict.fromkeys(n for n in nodes if self.tree.status[n] == Status.FRONTIER)
 
-    def tell(self, rows: Sequence[Row]) -> None:
+    def tell(self, rows: Sequence[NextTokenLogprobs]) -> None:
         """The rows of the last `asks`, in the same order."""
         if len(rows) != len(self._waiting):
             raise RuntimeError(f"{len(self._waiting)} rows were asked for, {len(rows)} came")
         for node, row in zip(self._waiting, rows, strict=True):
-            self.growth.expand(node, row)
+            self.builder.expand(node, row)
             self._frontier.offer(node)
             for step in self._steps:
                 if node == step.node or step.holds(node):
@@ -303,14 +315,14 @@ class Search:
         while tree.status[node := tree.greedy[-1]] == Status.EXPANDED:
             likeliest, _, child = tree.top[node][0]
             if child < 0:
-                if likeliest in self.growth.moves(node).ids:
+                if likeliest in self.builder.transitions(node).ids:
                     return  # named as likeliest, but the engine gave no probability for it
-                behind = self.growth.is_behind_verdict(node)
+                behind = self.builder.is_behind_verdict(node)
                 tree.greedy_end = Ending.UNREADABLE if behind else Ending.OFF_FORMAT
                 tree.greedy_exit = likeliest
                 break
             tree.greedy.append(child)
-            if tree.token[child] == LEFT:
+            if tree.token[child] == EXITED:
                 tree.greedy_exit = likeliest
             if tree.status[child] == Status.ENDED:
                 unread = tree.written[child] >> tree.unreadable & 1
@@ -326,9 +338,9 @@ class Search:
 
     def _mark_completions(self) -> None:
         """Which token of the greedy path holds the last byte of each label it writes."""
-        tree, automaton = self.tree, self.growth.grammar.automaton
+        tree, automaton = self.tree, self.builder.grammar.automaton
         whole = tree.greedy_end == Ending.COMPLETE
-        given = self.growth.grammar.given
+        given = self.builder.grammar.given
         texts = [tree.texts.get(token, b"") for token in tree.greedy_tokens]
         spans = automaton.spans(given + b"".join(texts), partial=not whole) or []
         ends: list[tuple[int, int]] = []
@@ -339,7 +351,7 @@ class Search:
         tree.completed = [
             (span.output, next(node for end, node in ends if end >= span.end))
             for span in spans
-            if span.output != automaton.none and span.end > len(given)
+            if span.output != automaton.empty and span.end > len(given)
         ]
 
     def _enter_step(self, node: int) -> None:
@@ -347,44 +359,46 @@ class Search:
 
         And begin to narrow the shares of the labels, if that is.
         """
-        tree, needs = self.tree, self.needs
+        tree, requirements = self.tree, self.requirements
         tree.steps.append(node)
         number = len(tree.steps)
-        if needs.tries is None or number <= needs.tries:
-            self._forced.update(dict.fromkeys(self.growth.trie(node)))
-        shares = needs.shares is None or number <= needs.shares
-        contrast = needs.contrast and number == 1 and tree.has_none
+        if requirements.label_tries is None or number <= requirements.label_tries:
+            self._forced.update(dict.fromkeys(self.builder.trie(node)))
+        shares = requirements.shares is None or number <= requirements.shares
+        contrast = requirements.contrast and number == 1 and tree.has_empty
         if shares or contrast:
-            among = (2 << tree.none) - 1 if shares else 0
+            among = (2 << tree.empty) - 1 if shares else 0
             self._steps.append(
-                StepSearch(self.growth, node, self.budget.limits, among=among, contrast=contrast)
+                StepSearch(self.builder, node, self.budget.limits, among=among, contrast=contrast)
             )
 
     def _force(self, node: int) -> None:
         """Ask for a node whatever its mass, and for what the format then goes on with."""
         self._forced[node] = None
-        self._forced.update(dict.fromkeys(self.growth.stem(node)))
+        self._forced.update(dict.fromkeys(self.builder.common_prefix(node)))
 
     # -- choosing -------------------------------------------------------------------------------
 
     def _wants(self, node: int) -> bool:
-        return self.needs.min_mass is not None or self._matters(node)
+        return self.requirements.min_mass is not None or self._matters(node)
 
     def _matters(self, node: int) -> bool:
-        return self.growth.ledger.matters(self.growth.undecided(node))
+        return self.builder.ledger.matters(self.builder.undecided(node))
 
     def _best(self, forced: Collection[int]) -> list[int]:
         """Nodes, besides those forced, that best-first search would surely expand next."""
-        growth, ledger = self.growth, self.growth.ledger
-        floor, chosen = self.needs.min_mass, list[int]()
-        if (self.needs.tree or self._asked < self.needs.sketch) and not self._precise():
+        builder, ledger = self.builder, self.builder.ledger
+        floor, chosen = self.requirements.min_mass, list[int]()
+        if (
+            self.requirements.tree or self._asked < self.requirements.sketch
+        ) and not self._precise():
             allowance = self.budget.tolerance * ledger.scale
-            spare = max(allowance - growth.stuck, allowance / 10)
-            left = ledger.live - growth.stuck
-            left -= sum(growth.mass[n] for n in forced if self._matters(n))
+            spare = max(allowance - builder.irreducible_mass, allowance / 10)
+            left = ledger.live - builder.irreducible_mass
+            left -= sum(builder.mass[n] for n in forced if self._matters(n))
             top = self._frontier.heaviest
             heavy = max(min(allowance, top / 10), top / 100)
-            within = left <= spare and growth.stuck <= allowance
+            within = left <= spare and builder.irreducible_mass <= allowance
             while (mass := self._frontier.heaviest) > 0:
                 if not (within or left > spare) or mass < heavy:
                     break
@@ -396,10 +410,12 @@ class Search:
                     within = False
                 chosen.append(node)
             if not chosen:
-                capped = growth.stuck > sum(self.tree.tail.values())
-                stuck = "depth" if capped else "engine"
-                self.tree.stopped = stuck if growth.stuck > 0 else "exhausted"
-        elif self.needs.tree:
+                capped = builder.irreducible_mass > sum(self.tree.tail.values())
+                irreducible_mass = "depth" if capped else "engine"
+                self.tree.stopped = (
+                    irreducible_mass if builder.irreducible_mass > 0 else "exhausted"
+                )
+        elif self.requirements.tree:
             self.tree.stopped = "tolerance" if ledger.live > 0 else "exhausted"
         while floor is not None and 0 < floor <= self._frontier.heaviest:
             node = self._frontier.pop()
@@ -408,7 +424,7 @@ class Search:
         return chosen
 
     def _precise(self) -> bool:
-        low, high = self.growth.ledger.intervals()
+        low, high = self.builder.ledger.intervals()
         return bool(np.all(high - low <= self.budget.limits((low + high) / 2)))
 
     def _out_of_time(self) -> bool:

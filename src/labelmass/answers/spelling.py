@@ -16,7 +16,7 @@ from labelmass.errors import TaskError
 from labelmass.task.formats import AnswerFormat
 from labelmass.task.questions import Askable
 
-WORDS = ("opening", "none", "gate", "closing")
+WORDS = ("opening", "empty", "verdict_prefix", "closing")
 """Parts of a format that are words, not blanks or marks between them."""
 
 CURE = "give it a code, or another spelling that the tokenizer can write"
@@ -49,7 +49,7 @@ def spelling_of(task: Askable, vocabulary: Vocabulary) -> Spelling:
     _check_distinct(task, form, labels)
     for name, forms in zip(task.label_names, labels, strict=True):
         _check_label(name, forms, form, vocabulary)
-    for key in ("none", "gate"):
+    for key in ("empty", "verdict_prefix"):
         if word := getattr(form, key):
             _check_word(key, word, labels, form, vocabulary)
     given = as_written(task.given_opening, vocabulary)
@@ -77,7 +77,7 @@ def _forms(spellings: Sequence[str], vocabulary: Vocabulary) -> list[str]:
 
 def _check_distinct(task: Askable, form: AnswerFormat, labels: Sequence[Sequence[str]]) -> None:
     """TaskError for labels that can no longer be told apart."""
-    words = ((f"format.{key}", getattr(form, key)) for key in ("none", "gate"))
+    words = ((f"format.{key}", getattr(form, key)) for key in ("empty", "verdict_prefix"))
     owner = {_folded(word, form): key for key, word in words if word}
     for name, forms in zip(task.label_names, labels, strict=True):
         for spelling in forms:
@@ -112,7 +112,7 @@ def _check_word(
     if _is_kept(word, vocabulary):
         return
     automaton = ByteAutomaton(form, labels[:1])
-    output = automaton.none if key == "none" else automaton.gate
+    output = automaton.empty if key == "empty" else automaton.verdict_prefix
     if not _can_write(output, TokenGrammar(automaton, vocabulary)):
         raise TaskError(
             f"format.{key} is {word!r}, which can never be written: "
@@ -129,8 +129,8 @@ def _can_write(output: int, grammar: TokenGrammar) -> bool:
     """Whether some tokens write an output: a search through every state of the grammar."""
     seen, todo = {grammar.start}, [grammar.start]
     while todo:
-        moves = grammar.moves(todo.pop())
-        for state, outputs in zip(moves.to, moves.outputs, strict=True):
+        transitions = grammar.transitions(todo.pop())
+        for state, outputs in zip(transitions.next_state, transitions.outputs, strict=True):
             if output in outputs:
                 return True
             if state != DONE and state not in seen:

@@ -119,7 +119,7 @@ class Step:
     next: NextOutput
 
     @property
-    def hidden(self) -> float:
+    def non_label_mass(self) -> float:
         """1 - Z: probability, given the prefix, that no label comes next (an upper bound)."""
         return max(1.0 - float(self.next.found.sum()), 0.0)
 
@@ -214,7 +214,7 @@ class NextLabel:
 
 def _upcoming(tree: AnswerTree, node: int) -> int:
     """What may be written next after a node, or more than that where it was not noted."""
-    return tree.upcoming.get(node, tree.ahead[node]) & ((2 << tree.none) - 1)
+    return tree.upcoming.get(node, tree.reachable[node]) & ((2 << tree.empty) - 1)
 
 
 def _first(tree: AnswerTree, node: int, count: int) -> int | None:
@@ -234,12 +234,12 @@ def _next_label(tree: AnswerTree, start: int) -> int | None:
 def more_steps(tree: AnswerTree) -> bool:
     """Whether a budget cut the greedy path where further labels could have followed."""
     last = tree.greedy[-1]
-    return tree.greedy_end == Ending.CUT and bool(tree.ahead[last] & ((1 << tree.none) - 1))
+    return tree.greedy_end == Ending.CUT and bool(tree.reachable[last] & ((1 << tree.empty) - 1))
 
 
-def require_tries(tree: AnswerTree, steps: int | None, method: str) -> None:
+def require_label_tries(tree: AnswerTree, steps: int | None, method: str) -> None:
     """MethodError if the label tries that a step-wise method reads were not expanded."""
-    if tree.tries is None or (steps is not None and tree.tries >= steps):
+    if tree.label_tries is None or (steps is not None and tree.label_tries >= steps):
         return
     raise MethodError(
         f"{method}: this tree was grown without the label tries it reads; score again with "

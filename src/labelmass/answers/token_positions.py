@@ -9,7 +9,7 @@ from labelmass.answers.tree import AnswerTree, Ending
 
 
 def first_tokens(
-    tree: AnswerTree, automaton: ByteAutomaton, given: bytes, *, none: bool = False
+    tree: AnswerTree, automaton: ByteAutomaton, given: bytes, *, empty: bool = False
 ) -> tuple[int, ...]:
     """Place in the greedy answer of the token that holds the first byte of each written label.
 
@@ -28,20 +28,22 @@ def first_tokens(
             forms = (form.lower().encode() for form in automaton.spellings[span.output])
             places = (text.lower().find(form, span.start) for form in forms)
             begin = min((place for place in places if 0 <= place < span.end), default=begin)
-        elif not (none and span.output == automaton.none):
+        elif not (empty and span.output == automaton.empty):
             continue
         if begin >= len(given):
             firsts += [at for at, end in enumerate(ends) if end > begin][:1]
     return tuple(firsts)
 
 
-def label_places(tree: AnswerTree, automaton: ByteAutomaton, given: bytes) -> tuple[int, ...]:
+def label_token_positions(
+    tree: AnswerTree, automaton: ByteAutomaton, given: bytes
+) -> tuple[int, ...]:
     """After how many tokens of the greedy answer each label's first token is predicted.
 
     That of `none` where it is written instead; where neither is, the last place the answer got to
     within the format. Never empty.
     """
-    if found := first_tokens(tree, automaton, given, none=True):
+    if found := first_tokens(tree, automaton, given, empty=True):
         return found
     if tree.greedy_end == Ending.COMPLETE:
         return (0,)

@@ -69,15 +69,15 @@ class Transducer:
     def __init__(self, fmt: AnswerFormat, spellings: Sequence[Sequence[str]]) -> None:
         self.format = fmt
         self.size = len(spellings)
-        self.none, self.gate = self.size, self.size + 1
+        self.empty, self.verdict_prefix = self.size, self.size + 1
         self.positions: list[Position] = []
         self._usual = fmt.tolerate == "usual"
         self._json = fmt.escape_json
-        plain = fmt.closing is None and fmt.gate is None and fmt.item == "{label}"
+        plain = fmt.closing is None and fmt.verdict_prefix is None and fmt.item == "{label}"
         commas = any(text.strip() == "," for text in fmt.separators)
         self._quotes = QUOTES if self._usual and plain else ()
         self._lines = self._usual and plain and commas and not fmt.single
-        self._mixes = self._usual and fmt.gate is not None
+        self._mixes = self._usual and fmt.verdict_prefix is not None
         self._build(spellings)
         self.reach = self._outputs_ahead()
         self.must_write = self._labels_next()
@@ -95,17 +95,17 @@ class Transducer:
         self._again, self._gap = self._new(), self._new()
         self._chains = {} if fmt.single else {t: self._tail(t) for t in fmt.separators}
         self._between(slot)
-        if fmt.none is not None:
+        if fmt.empty is not None:
             start = self._start()
             self._skip(first, start)
-            word = self._word(self._quoted(start), fmt.none)
-            self._after(word, self.none)
-        if fmt.gate is None:
+            word = self._word(self._quoted(start), fmt.empty)
+            self._after(word, self.empty)
+        if fmt.verdict_prefix is None:
             self._skip(first, slot)
         else:
             self._skip(first, start := self._start())
-            word = self._word(start, fmt.gate, out=self.gate)
-            self.positions[word].completes = self.gate
+            word = self._word(start, fmt.verdict_prefix, out=self.verdict_prefix)
+            self.positions[word].completes = self.verdict_prefix
             self._verdict(word, slot)
         if self._lines:
             self._bullets((first, self._gap), slot)
@@ -125,7 +125,7 @@ class Transducer:
 
     def _verdict(self, at: int, slot: int) -> None:
         """From a risk verdict to the first code."""
-        own = self._text(self._blanks(at), self.format.gate_separator.encode())
+        own = self._text(self._blanks(at), self.format.verdict_separator.encode())
         self._skip(self._blanks(own), slot)
         if self._mixes:
             self._loop(at, BLANKS + CODE_MARKS, to=self._again)
@@ -356,18 +356,18 @@ class Transducer:
 
     def _outputs_ahead(self) -> list[frozenset[int]]:
         """For each position, every output some way on from it may write."""
-        ahead: list[set[int]] = [set() for _ in self.positions]
+        reachable: list[set[int]] = [set() for _ in self.positions]
         changed = True
         while changed:
             changed = False
             for at in reversed(range(len(self.positions))):
-                before = len(ahead[at])
+                before = len(reachable[at])
                 if (out := self.positions[at].end) is not None:
-                    ahead[at].add(out)
+                    reachable[at].add(out)
                 for to, out in self.positions[at].edges():
-                    ahead[at] |= ahead[to] if out is None else ahead[to] | {out}
-                changed |= len(ahead[at]) > before
-        return [frozenset(found) for found in ahead]
+                    reachable[at] |= reachable[to] if out is None else reachable[to] | {out}
+                changed |= len(reachable[at]) > before
+        return [frozenset(found) for found in reachable]
 
     def _labels_next(self) -> list[frozenset[int] | None]:
         """For positions from which no answer ends without a label: those that may be next."""

@@ -7,7 +7,7 @@
             +- anything else                      .05   off-format
 
 The tree holds the model's own conditional log-probabilities and nothing derived; masses under a
-normalisation are a weighting of it (`AnswerTree.log_mass`). Readings are in `answers/readings.py`.
+normalisation are a weighting of it (`AnswerTree.log_mass`). Readings are in `answers/marginals.py`.
 Source of the bookkeeping: METHODS A.3.
 """
 
@@ -28,9 +28,9 @@ from labelmass.errors import LabelMassError
 from labelmass.files import shaped
 
 ROOT = 0
-LUMP = -2
+AGGREGATE = -2
 """The token of a frontier node that stands for several tokens which decide the same."""
-LEFT = -3
+EXITED = -3
 """The token of an ended node that stands for tokens which leave the format behind a risk verdict
 and write the same before they do. Masking bars them."""
 
@@ -52,7 +52,7 @@ class Ending(StrEnum):
     CUT = "cut"  # a budget stopped it
 
 
-class Landing(StrEnum):
+class Termination(StrEnum):
     """How a drawn path ended."""
 
     ENDED = "ended"  # a complete answer, or one that cannot be read on behind a risk verdict
@@ -61,7 +61,7 @@ class Landing(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Path:
+class SampledPath:
     """`count` equal drawn paths: where they set off, the last node they reached, how they ended."""
 
     start: int
@@ -71,7 +71,7 @@ class Path:
 
 
 @dataclass(slots=True)
-class Draws:
+class SampledPaths:
     """Paths drawn through a tree.
 
     normalisation: raw, or masked. share: mass that one path stands for.
@@ -83,7 +83,7 @@ class Draws:
     normalisation: str
     share: float
     found: tuple[float, ...]
-    paths: list[Path] = field(default_factory=list)
+    paths: list[SampledPath] = field(default_factory=list)
     read: set[int] = field(default_factory=set)
     cut: str = ""
 
@@ -98,10 +98,10 @@ class Draws:
         }
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Draws:
+    def from_dict(cls, data: Mapping[str, Any]) -> SampledPaths:
         """The draws that `to_dict` wrote; LabelMassError for anything else."""
-        rows = shaped(list[tuple[int, int, Landing, int]], data.get("paths", ()))
-        return shaped(cls, {**data, "paths": [Path(*row) for row in rows]})
+        rows = shaped(list[tuple[int, int, Termination, int]], data.get("paths", ()))
+        return shaped(cls, {**data, "paths": [SampledPath(*row) for row in rows]})
 
 
 @dataclass(slots=True)
@@ -153,7 +153,7 @@ class AnswerTree:
     logp: list[float] = field(default_factory=list)
     outputs: list[tuple[int, ...]] = field(default_factory=list)
     written: list[int] = field(default_factory=list)
-    ahead: list[int] = field(default_factory=list)
+    reachable: list[int] = field(default_factory=list)
     status: list[int] = field(default_factory=list)
     off: dict[int, float] = field(default_factory=dict)
     tail: dict[int, float] = field(default_factory=dict)
@@ -161,7 +161,7 @@ class AnswerTree:
     top: dict[int, tuple[tuple[int, float, int], ...]] = field(default_factory=dict)
     stray_ends: dict[int, str] = field(default_factory=dict)
     scale: dict[int, float] = field(default_factory=dict)
-    stem: int = ROOT
+    common_prefix: int = ROOT
     greedy: list[int] = field(default_factory=list)
     greedy_end: str = Ending.CUT
     greedy_exit: int | None = None
@@ -169,29 +169,29 @@ class AnswerTree:
     completed: list[tuple[int, int]] = field(default_factory=list)
     spellings: tuple[str, ...] = ()
     texts: dict[int, bytes] = field(default_factory=dict)
-    has_none: bool = True
-    has_gate: bool = False
-    tries: int | None = 0
+    has_empty: bool = True
+    has_verdict_prefix: bool = False
+    label_tries: int | None = 0
     shares: int | None = 0
     contrast: bool = False
-    stem_shares: bool = False
+    prefix_shares: bool = False
     step_stopped: str = ""
     upcoming: dict[int, int] = field(default_factory=dict)
     min_mass: float | None = None
     stopped: str = ""
-    samples: Draws | None = None
-    completions: Draws | None = None
+    samples: SampledPaths | None = None
+    completions: SampledPaths | None = None
 
     def __len__(self) -> int:
         return len(self.parent)
 
     @property
-    def none(self) -> int:
+    def empty(self) -> int:
         """The output number of `none`."""
         return len(self.labels)
 
     @property
-    def gate(self) -> int:
+    def verdict_prefix(self) -> int:
         """The output number of the gate."""
         return len(self.labels) + 1
 
@@ -246,7 +246,7 @@ class AnswerTree:
         Not where the verdict is settled by that alone, as of `harm` beside `harmless`: barred, the
         answer would become the other verdict.
         """
-        return self.token[node] == LEFT and self.gate not in self.outputs[node]
+        return self.token[node] == EXITED and self.verdict_prefix not in self.outputs[node]
 
     def children(self) -> dict[int, list[int]]:
         """Children of every node that has some, likeliest first."""
@@ -259,18 +259,20 @@ class AnswerTree:
 
     def name(self, output: int) -> str:
         """The label, or what a person calls the further outputs."""
-        if output < self.none:
+        if output < self.empty:
             return self.labels[output]
-        return {self.none: "none", self.gate: "the verdict"}.get(output, "an unreadable rest")
+        return {self.empty: "the empty answer", self.verdict_prefix: "the verdict"}.get(
+            output, "an unreadable rest"
+        )
 
     def writes_label(self, node: int) -> bool:
         """Whether the node's token settles a label, or `none`, as written."""
-        return any(out <= self.none for out in self.outputs[node])
+        return any(out <= self.empty for out in self.outputs[node])
 
     def is_step(self, node: int) -> bool:
         """Whether a label has just been written here and another may follow."""
-        more = self.ahead[node] & ((1 << self.none) - 1)
-        return bool(more) and any(out < self.none for out in self.outputs[node])
+        more = self.reachable[node] & ((1 << self.empty) - 1)
+        return bool(more) and any(out < self.empty for out in self.outputs[node])
 
     def depth(self, node: int) -> int:
         """Tokens from the prompt to the node."""
@@ -295,7 +297,7 @@ class AnswerTree:
     def greedy_tokens(self) -> list[int]:
         """The tokens of the greedy path, with the one that left it where a node stands for that."""
         tokens = [self.token[node] for node in self.greedy[1:]]
-        if tokens and tokens[-1] == LEFT and self.greedy_exit is not None:
+        if tokens and tokens[-1] == EXITED and self.greedy_exit is not None:
             tokens[-1] = self.greedy_exit
         return tokens
 
@@ -303,7 +305,7 @@ class AnswerTree:
     def greedy_last(self) -> int:
         """The last node that the greedy path came to in the format."""
         last = self.greedy[-1]
-        return self.parent[last] if self.token[last] == LEFT else last
+        return self.parent[last] if self.token[last] == EXITED else last
 
     @property
     def greedy_text(self) -> str:
@@ -326,7 +328,7 @@ class AnswerTree:
             "logp": [p if p > -math.inf else None for p in self.logp],
             "outputs": [list(out) for out in self.outputs],
             "written": self.written,
-            "ahead": self.ahead,
+            "ahead": self.reachable,
             "status": self.status,
             "off": {str(n): p for n, p in self.off.items()},
             "tail": {str(n): p for n, p in self.tail.items()},
@@ -334,7 +336,7 @@ class AnswerTree:
             "top": {str(n): [list(entry) for entry in row] for n, row in self.top.items()},
             "stray_ends": {str(n): name for n, name in self.stray_ends.items()},
             "scale": {str(n): x for n, x in self.scale.items()},
-            "stem": self.stem,
+            "stem": self.common_prefix,
             "greedy": self.greedy,
             "greedy_end": str(self.greedy_end),
             "greedy_exit": self.greedy_exit,
@@ -342,12 +344,12 @@ class AnswerTree:
             "completed": [list(pair) for pair in self.completed],
             "spellings": list(self.spellings),
             "texts": {str(i): text.hex() for i, text in self.texts.items()},
-            "has_none": self.has_none,
-            "has_gate": self.has_gate,
-            "tries": self.tries,
+            "has_none": self.has_empty,
+            "has_gate": self.has_verdict_prefix,
+            "tries": self.label_tries,
             "shares": self.shares,
             "contrast": self.contrast,
-            "stem_shares": self.stem_shares,
+            "stem_shares": self.prefix_shares,
             "step_stopped": self.step_stopped,
             "upcoming": {str(n): bits for n, bits in self.upcoming.items()},
             "min_mass": self.min_mass,
@@ -367,20 +369,30 @@ class AnswerTree:
                 "this tree of a guard's answers was grown by an earlier version, which lost what "
                 "it could not read behind a risk verdict: score the records again"
             )
-        fixed = dict(data)
+        fixed = {_FIELDS.get(key, key): value for key, value in data.items()}
         try:
             if missing := [key for key in _NEEDED if key not in data]:
                 raise LabelMassError(f"{missing[0]} is missing")
             fixed["logp"] = [-math.inf if p is None else p for p in data["logp"]]
             fixed["texts"] = {int(i): bytes.fromhex(text) for i, text in data["texts"].items()}
             for key in ("samples", "completions"):
-                fixed[key] = None if data[key] is None else Draws.from_dict(data[key])
+                fixed[key] = None if data[key] is None else SampledPaths.from_dict(data[key])
             tree = shaped(cls, fixed, infinite=True)
             check_tree(tree)
         except (LabelMassError, TypeError, ValueError, AttributeError) as error:
             raise LabelMassError(f"not a saved answer tree: {error}") from None
         return tree
 
+
+_FIELDS = {
+    "ahead": "reachable",
+    "stem": "common_prefix",
+    "tries": "label_tries",
+    "stem_shares": "prefix_shares",
+    "has_none": "has_empty",
+    "has_gate": "has_verdict_prefix",
+}
+"""Fields by their keys in files, where these are others."""
 
 _NEEDED = ("labels", "parent", "token", "logp", "outputs", "written", "ahead", "status", "off",
            "tail", "top", "scale", "greedy", "completed", "spellings", "texts", "samples",

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from labelmass.answers.automaton import DONE, ByteAutomaton, Outputs
 
 if TYPE_CHECKING:
-    from labelmass.answers.grammar import Moves
+    from labelmass.answers.grammar import Transitions
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +22,8 @@ class Parts:
     part, a bit set of what may be written next; 0 where something has been written, or all is over.
     """
 
-    kinds: tuple[NDArray[np.int64], ...]
-    kind_of: NDArray[np.int64]
+    classes: tuple[NDArray[np.int64], ...]
+    class_of: NDArray[np.int64]
     upcoming: tuple[int, ...]
 
 
@@ -32,7 +32,7 @@ class Upcoming:
 
     def __init__(self, automaton: ByteAutomaton) -> None:
         self._automaton = automaton
-        self._counted = (2 << automaton.none) - 1  # labels and the empty answer
+        self._counted = (2 << automaton.empty) - 1  # labels and the empty answer
         self._known: dict[int, int] = {DONE: 0}
         self._parts: dict[int, Parts] = {}
 
@@ -50,7 +50,7 @@ class Upcoming:
         """Walk all states that are reached with nothing written, and sum up from the ends back."""
         automaton = self._automaton
         bits: dict[int, int] = {}
-        onward: dict[int, set[int]] = {}
+        continuing: dict[int, set[int]] = {}
         todo = [start]
         while todo:
             state = todo.pop()
@@ -59,42 +59,45 @@ class Upcoming:
             ways = [*automaton.ways(state).values()]
             if (ending := automaton.end(state)) is not None:
                 ways.append((DONE, ending))
-            bits[state], onward[state] = 0, set()
-            for to, outputs in ways:
+            bits[state], continuing[state] = 0, set()
+            for next_state, outputs in ways:
                 if (out := self.first(outputs)) is not None:
                     bits[state] |= 1 << out
-                elif to != state:
-                    onward[state].add(to)
-            todo.extend(onward[state])
+                elif next_state != state:
+                    continuing[state].add(next_state)
+            todo.extend(continuing[state])
         changed = True
         while changed:  # blanks make circles
             changed = False
             for state in reversed(list(bits)):
                 total = bits[state]
-                for to in onward[state]:
-                    total |= bits[to] if to in bits else self._known[to]
+                for next_state in continuing[state]:
+                    total |= bits[next_state] if next_state in bits else self._known[next_state]
                 changed |= total != bits[state]
                 bits[state] = total
         self._known |= bits
 
-    def parts(self, state: int, moves: Moves) -> Parts:
+    def parts(self, state: int, transitions: Transitions) -> Parts:
         """The kinds of a state's moves, those that write nothing parted."""
         if state in self._parts:
             return self._parts[state]
         found: list[NDArray[np.int64]] = []
         upcoming: list[int] = []
-        for members in moves.kinds:
+        for members in transitions.classes:
             one = int(members[0])
-            if moves.to[one] == DONE or self.first(moves.outputs[one]) is not None:
+            if (
+                transitions.next_state[one] == DONE
+                or self.first(transitions.outputs[one]) is not None
+            ):
                 groups = {0: members.tolist()}
             else:
                 groups = dict[int, list[int]]()
                 for index in members.tolist():
-                    groups.setdefault(self.of(int(moves.to[index])), []).append(index)
+                    groups.setdefault(self.of(int(transitions.next_state[index])), []).append(index)
             found += [np.array(group, dtype=np.int64) for group in groups.values()]
             upcoming += groups
-        kind_of = np.zeros(len(moves.to), dtype=np.int64)
+        class_of = np.zeros(len(transitions.next_state), dtype=np.int64)
         for kind, members in enumerate(found):
-            kind_of[members] = kind
-        self._parts[state] = Parts(tuple(found), kind_of, tuple(upcoming))
+            class_of[members] = kind
+        self._parts[state] = Parts(tuple(found), class_of, tuple(upcoming))
         return self._parts[state]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from labelmass.calibration.calibrator import CALIBRATED, Calibrator
 from labelmass.calibration.fit import CrossFitted, cross_fit, fit
-from labelmass.calibration.model_selection import Choice, choose
+from labelmass.calibration.model_selection import ModelSelection, choose
 from labelmass.calibration.registry import CALIBRATORS
 from labelmass.provenance import HoldOut
 
@@ -12,9 +12,9 @@ __all__ = [
     "CALIBRATED",
     "CALIBRATORS",
     "Calibrator",
-    "Choice",
     "CrossFitted",
     "HoldOut",
+    "ModelSelection",
     "choose",
     "cross_fit",
     "fit",

@@ -15,7 +15,7 @@ import numpy as np
 from labelmass._types import Floats
 from labelmass.artifacts import ArtifactKind
 from labelmass.calibration.curves import Curve, apply_curves
-from labelmass.calibration.model_selection import Choice
+from labelmass.calibration.model_selection import ModelSelection
 from labelmass.calibration.registry import find_calibrator
 from labelmass.errors import FitError, LabelMassError
 from labelmass.files import shaped
@@ -44,7 +44,7 @@ class Calibrator:
     records: int
     ids: str
     hold_out: HoldOut | None = None
-    choice: Choice | None = field(default=None, repr=False)
+    selection: ModelSelection | None = field(default=None, repr=False)
     signature: Mapping[str, Any] | None = field(default=None, repr=False)
 
     @property
@@ -111,7 +111,7 @@ class Calibrator:
             },
             "notes": list(self.notes),
             "curves": {n: c.to_dict() for n, c in zip(names, self.curves, strict=True)},
-            "choice": self.choice and self.choice.to_dict(),
+            "choice": self.selection and self.selection.to_dict(),
             "signature": self.signature and dict(self.signature),
         }
 
@@ -162,7 +162,7 @@ class _Stored:
     shared: bool
     fitted_on: _FittedOn
     curves: Mapping[str, Curve]
-    choice: Choice | None
+    choice: ModelSelection | None
     signature: Mapping[str, Any] | None
 
     def checked_curves(self) -> Iterator[Curve]:

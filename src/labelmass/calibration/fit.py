@@ -49,16 +49,16 @@ def fit(
     used = np.ones(len(ids), dtype=bool) if hold_out is None else ~hold_out.out(groups)
     p, target = p[used], target[used]
     kept = [name for name, one in zip(ids, used, strict=True) if one]
-    choice = None
+    selection = None
     if method != "identity":
         _check_both(labels, p, target)
     if method == AUTO:
         kept_groups = [key for key, one in zip(groups, used, strict=True) if one]
-        choice = choose(p, target, kept_groups, shared=shared, seed=seed)
-        method, shared = choice.best.method, choice.best.shared
+        selection = choose(p, target, kept_groups, shared=shared, seed=seed)
+        method, shared = selection.best.method, selection.best.shared
     curves = fit_curves(find_calibrator(method), p, target, bool(shared))
     return Calibrator(
-        tuple(labels), method, curves, len(kept), fingerprint(kept), hold_out, choice, signature
+        tuple(labels), method, curves, len(kept), fingerprint(kept), hold_out, selection, signature
     )
 
 

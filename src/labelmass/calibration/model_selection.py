@@ -26,7 +26,7 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class ModelSelection:
     """What was tried, best first; `seed` and `folds` say how the records were dealt."""
 
     candidates: tuple[Candidate, ...]
@@ -59,7 +59,7 @@ def choose(
     shared: bool | None = None,
     count: int = 5,
     seed: int = 0,
-) -> Choice:
+) -> ModelSelection:
     """Every method per label and shared (or as `shared` says), judged on folds it has not seen.
 
     groups: records with the same key stay in one fold. Ties go to the method named first, per
@@ -81,4 +81,4 @@ def choose(
                 means.append(float(losses.mean()))
             nll = float(np.average(means, weights=sizes))
             rows.append(Candidate(name, one, nll, tuple(means)))
-    return Choice(tuple(sorted(rows, key=lambda row: row.nll)), count, seed)
+    return ModelSelection(tuple(sorted(rows, key=lambda row: row.nll)), count, seed)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from labelmass._types import Floats
 from labelmass.calibration.base import Method, Parameters
+from labelmass.calibration.isotonic import ISOTONIC, VENN_ABERS
 from labelmass.calibration.parametric import BETA, PLATT, TEMPERATURE
-from labelmass.calibration.steps import ISOTONIC, VENN_ABERS
 from labelmass.errors import FitError
 
 

@@ -10,7 +10,7 @@ import click
 from labelmass.cli.options import ReadingOptions
 from labelmass.cli.progress import say
 from labelmass.estimators.selection import Selection
-from labelmass.supervised import Classifier, States
+from labelmass.supervised import Classifier, HiddenStateFeatures
 from labelmass.workflows.fitting import Fitted
 
 
@@ -20,7 +20,7 @@ def load_classifiers(options: ReadingOptions) -> list[Classifier]:
     for folders, probes in ((options.probes, True), (options.encoders, False)):
         for folder in folders:
             one = Classifier.load(folder)
-            if isinstance(one.source, States) != probes:
+            if isinstance(one.source, HiddenStateFeatures) != probes:
                 right = "--encoder" if probes else "--probe"
                 raise click.UsageError(f"{folder} holds a {one.method}: name it with {right}")
             found.append(one)
@@ -32,7 +32,7 @@ def load_rules(paths: Sequence[str]) -> list[Selection]:
     return [Selection.load(path) for path in paths]
 
 
-def say_skipped(skipped: Sequence[tuple[str | int, str]], folder: str) -> None:
+def report_skipped(skipped: Sequence[tuple[str | int, str]], folder: str) -> None:
     """The first records that were left out, and where all are listed."""
     for name, error in skipped[:5]:
         say(f"left out {name!r}: {error}")
@@ -45,7 +45,7 @@ def keep_fitted(fitted: Fitted, folder: str, cross_fit: str | None) -> None:
     if cross_fit is not None:
         fitted.cross_fitted().save(cross_fit)
     fitted.save(folder)
-    say_skipped(fitted.skipped, folder)
+    report_skipped(fitted.skipped, folder)
     show_fit(fitted.classifier, folder)
 
 

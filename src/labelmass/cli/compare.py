@@ -16,10 +16,10 @@ from labelmass.cli.declare import as_command
 from labelmass.cli.exits import Exit
 from labelmass.cli.models import (
     Models,
-    announce,
     load_model,
     load_task,
     names_of,
+    print_forecast,
     refuse_prompt_options,
     warn_of_changes,
     warn_of_training,
@@ -33,7 +33,7 @@ from labelmass.cli.options import (
     RunOptions,
     calibration_method_setting,
 )
-from labelmass.cli.progress import say, watched
+from labelmass.cli.progress import say, track_progress
 from labelmass.cli.prompts import show_dry_run
 from labelmass.cli.records import note_source
 from labelmass.records import count_records
@@ -132,9 +132,9 @@ def command(
         max_text_tokens=cutting.max_text_tokens,
         fields=records,
         overwrite=run.overwrite,
-        watch=watched,
+        watch=track_progress,
         say=say,
-        forecast=announce,
+        forecast=print_forecast,
     )
     Console().print(found.evaluation)
     say(f"{run.out}/comparison.json, .csv, .md and .tex")

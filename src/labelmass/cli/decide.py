@@ -22,7 +22,7 @@ def _out_file(name: str) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Deciding:
+class DecisionOptions:
     section: ClassVar[str] = "Decisions"
 
     policy: str = setting(REQUIRED, "Policy from `labelmass tune`.", path="file")
@@ -33,7 +33,7 @@ class Deciding:
 
 @as_command("decide")
 @click.argument("scores", type=click.Path(exists=True))
-def command(scores: str, by: CalibratorOptions, deciding: Deciding) -> None:
+def command(scores: str, by: CalibratorOptions, deciding: DecisionOptions) -> None:
     """What a policy that `labelmass tune` wrote does with the records in SCORES.
 
     Each record gets an action for each label, and the strictest of them. A label whose interval

@@ -14,38 +14,38 @@ from rich.tree import Tree
 from labelmass._text import printable
 from labelmass._types import Normalisation
 from labelmass.answers.branches import Branch, StepShares, branches, step_shares
-from labelmass.answers.readings import Readings
+from labelmass.answers.marginals import Marginals
 from labelmass.files.writing import write_text
 from labelmass.present.tables import Cell, Head, Table
-from labelmass.scoring.explorer import Explored
+from labelmass.scoring.explorer import ExploredRecord
 from labelmass.task import Record
 
 BAR = 24
 """Width of a full bar, in characters."""
 
 
-def drawing(explored: Explored, normalisation: Normalisation, least: float) -> RenderableType:
+def drawing(explored: ExploredRecord, normalisation: Normalisation, least: float) -> RenderableType:
     """The tree, each label step, and the probabilities that come of them."""
     tree = explored.tree
-    readings = Readings(tree, normalisation)
+    marginals = Marginals(tree, normalisation)
     root = Tree(Text("prompt", "bold"))
-    _grow(root, branches(readings, least), least)
+    _grow(root, branches(marginals, least), least)
     parts: list[RenderableType] = [
         _record(explored.record),
         Rule(f"answers heavier than {least:g} ({normalisation})", style="dim"),
         root,
         Text(
             "* greedy path; each mass is P(the answer begins so). "
-            f"Written on-format {readings.ended:.3f}, off-format {readings.off_format:.3f}, "
-            + (f"unreadable {readings.unreadable:.3f}, " if tree.has_gate else "")
-            + f"unexplored {readings.unexplored:.3f}",
+            f"Written on-format {marginals.ended:.3f}, off-format {marginals.off_format:.3f}, "
+            + (f"unreadable {marginals.unreadable:.3f}, " if tree.has_verdict_prefix else "")
+            + f"unexplored {marginals.unexplored:.3f}",
             style="dim",
         ),
     ]
     for number, step in enumerate(step_shares(tree), start=1):
         shares = [(name, p, high - low) for name, p, low, high in step.shares]
         parts += [_rule(number, step), _bars(shares)]
-    parts += [Rule("P(label is written)", style="dim"), _labels(readings)]
+    parts += [Rule("P(label is written)", style="dim"), _labels(marginals)]
     return Group(*parts)
 
 
@@ -93,11 +93,11 @@ def _rule(number: int, step: StepShares) -> Rule:
     )
 
 
-def _labels(readings: Readings) -> Table:
-    tree = readings.tree
-    low, high = readings.intervals
-    count = len(tree.labels) + tree.has_none
-    names = [*tree.labels, "none"][:count]
+def _labels(marginals: Marginals) -> Table:
+    tree = marginals.tree
+    low, high = marginals.intervals
+    count = len(tree.labels) + tree.has_empty
+    names = [*tree.labels, "empty answer"][:count]
     middle = (low[:count] + high[:count]) / 2
     order = np.argsort(-np.nan_to_num(middle, nan=-1.0), kind="stable")
     return _bars([(names[i], float(middle[i]), float(high[i] - low[i])) for i in order])

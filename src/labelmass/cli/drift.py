@@ -20,7 +20,7 @@ from labelmass.workflows.decision import drift
 
 
 @dataclass(frozen=True, kw_only=True)
-class Comparing:
+class DriftOptions:
     section: ClassVar[str] = "Comparison"
 
     policy: str = setting(REQUIRED, "Policy from `labelmass tune`.", path="file")
@@ -29,7 +29,7 @@ class Comparing:
 
 @as_command("drift")
 @click.argument("scores", type=click.Path(exists=True))
-def command(scores: str, by: CalibratorOptions, comparing: Comparing) -> None:
+def command(scores: str, by: CalibratorOptions, comparing: DriftOptions) -> None:
     """Warn, with numbers, where the scores in SCORES differ from those a policy was made on.
 
     It compares the share given each label, the distribution of its scores, off-format mass, what of

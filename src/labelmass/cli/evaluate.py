@@ -20,7 +20,7 @@ from labelmass.task.record import Fields
 
 
 @dataclass(frozen=True, kw_only=True)
-class Judging(JudgingOptions):
+class EvaluationOptions(JudgingOptions):
     targets: str = setting(REQUIRED, "Records with human labels.", metavar="DATA")
 
 
@@ -34,7 +34,11 @@ class Output:
 @as_command("evaluate")
 @click.argument("scores", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False))
 def command(
-    scores: tuple[str, ...], task: TaskOptions, judging: Judging, records: Fields, output: Output
+    scores: tuple[str, ...],
+    task: TaskOptions,
+    judging: EvaluationOptions,
+    records: Fields,
+    output: Output,
 ) -> None:
     """Judge the scores in files, ours or another system's, by the labels or annotators in DATA.
 

@@ -29,12 +29,12 @@ from labelmass.cli.options import (
     TaskOptions,
     gold_field_setting,
 )
-from labelmass.cli.progress import say, watched
+from labelmass.cli.progress import say, track_progress
 from labelmass.cli.records import note_source
 from labelmass.errors import LabelMassError
 from labelmass.estimators.selection import RULES
 from labelmass.scoring.saved_trees import is_saved
-from labelmass.supervised.states import Steps
+from labelmass.supervised.hidden_state_features import Steps
 from labelmass.task.record import Fields
 from labelmass.workflows.fitting import fit_encoder, fit_probe, fit_rule
 from labelmass.workflows.probing import Study
@@ -193,7 +193,7 @@ def probe(
         fields=records,
         overwrite=run.overwrite,
         seed=prompt.seed or 0,
-        watch=watched,
+        watch=track_progress,
         say=say,
     )
     keep_fitted(fitted, output.out, output.cross_fit)

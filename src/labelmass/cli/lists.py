@@ -62,7 +62,7 @@ def methods(task: TaskOptions, output: JsonOptions) -> None:
         row: dict[str, Any] = {"name": e.name, "summary": e.summary}
         row |= {"source": e.source, "cost": e.cost}
         if asked is not None:
-            row["unavailable"] = reason = e.gap(asked)
+            row["unavailable"] = reason = e.unsupported_reason(asked)
             if reason is None:
                 row["forecast"] = asdict(Plan(asked, [e.name]).forecast)
         rows.append(row)

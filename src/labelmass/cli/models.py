@@ -178,7 +178,7 @@ def warn_of_changes(source: str | Path) -> None:
             )
 
 
-def announce(forecast: Forecast) -> None:
+def print_forecast(forecast: Forecast) -> None:
     """What a plan takes, before it starts, where that is more than one prompt a record."""
     if forecast.prompts > 1:
         say(f"this asks {forecast}")

@@ -34,7 +34,7 @@ LOGGED = 60.0
 """Seconds from one line to the next, where stderr is no terminal."""
 
 
-def watched(items: Iterable[T], total: int | None, done: int = 0) -> Iterator[T]:
+def track_progress(items: Iterable[T], total: int | None, done: int = 0) -> Iterator[T]:
     """The items, with a bar, a rate and a forecast while they come; in a log a line a minute."""
     console = Console(stderr=True)
     if not console.is_terminal:

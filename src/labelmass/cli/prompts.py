@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from labelmass.answers.boundary import Joint
+from labelmass.answers.prompt_boundary import PromptBoundary
 from labelmass.cli.progress import say
 from labelmass.errors import RecordError
 from labelmass.lm.base import LanguageModel
@@ -48,7 +48,7 @@ def prompts_of(
     items: Iterable[Item], task: Task, model: LanguageModel, max_text_tokens: int | None
 ) -> Iterator[Prompt]:
     """The prompt of each record."""
-    joint = Joint(task, model.tokenizer)
+    joint = PromptBoundary(task, model.tokenizer)
     for _, record in items:
         if isinstance(record, BadRecord):
             yield Prompt(record.id, error=record.error)

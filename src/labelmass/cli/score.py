@@ -20,10 +20,10 @@ from labelmass.cli.classifiers import load_classifiers, load_rules
 from labelmass.cli.declare import as_command
 from labelmass.cli.exits import Exit
 from labelmass.cli.models import (
-    announce,
     load_model,
     load_task,
     names_of,
+    print_forecast,
     refuse_prompt_options,
     warn_of_changes,
     warn_of_training,
@@ -35,7 +35,7 @@ from labelmass.cli.options import (
     ReadingOptions,
     RunOptions,
 )
-from labelmass.cli.progress import say, watched
+from labelmass.cli.progress import say, track_progress
 from labelmass.cli.prompts import show_dry_run
 from labelmass.cli.records import note_source, read_source
 from labelmass.decisions import Policy
@@ -231,7 +231,7 @@ class _Scoring:
         warn_of_training(self.source, models, self.records)
         plan.forecast.check(total, self.run.limit)
         if not self.run.dry_run:
-            announce(plan.forecast)
+            print_forecast(plan.forecast)
         model = load_model(self.model.model, self.model, task)
         if self.run.dry_run:
             show_dry_run(self.source, plan, model, self.records, total)
@@ -247,7 +247,7 @@ class _Scoring:
                 fields=self.records,
                 overwrite=self.run.overwrite,
                 keep_input=self.output.keep_input,
-                watch=watched,
+                watch=track_progress,
                 say=say,
             )
             return _told(summary)
@@ -266,7 +266,7 @@ class _Scoring:
                 say_resumed(say, None, store)
                 if batch:
                     left = store.left(records.read())
-                    for _ in watched(scorer.run(left, store=store), total, len(store)):
+                    for _ in track_progress(scorer.run(left, store=store), total, len(store)):
                         pass
                     store.close()
                     return self._reread(folder)
@@ -289,7 +289,7 @@ class _Scoring:
             fields=self.records,
             overwrite=self.run.overwrite,
             keep_input=self.output.keep_input,
-            watch=watched,
+            watch=track_progress,
             say=say,
         )
         return _told(summary)
@@ -303,13 +303,13 @@ class _Scoring:
             from labelmass.cli.table import result_table, text_table
             from labelmass.scores import Failure
 
-            found = list(watched(results, total))
+            found = list(track_progress(results, total))
             for result in found:
                 short.add(result.to_dict())
             texts = all(isinstance(one, Failure) or one.summary is None for one in found)
             Console().print(text_table(found) if texts else result_table(found))
             return short
-        for result in results if sys.stdout.isatty() else watched(results, total):
+        for result in results if sys.stdout.isatty() else track_progress(results, total):
             record = result.to_dict()
             short.add(record)
             if not self.output.keep_input:

@@ -48,7 +48,7 @@ def task(name: str, output: JsonOptions) -> None:
         about = f": {label.description}" if label.description else ""
         click.echo(f"  {code}{label.name}{about}")
     click.echo(f"answer, two labels   {shown.answer(shown.label_names[:2])!r}")
-    if shown.format.none is not None:
+    if shown.format.empty is not None:
         click.echo(f"answer, no label     {shown.answer([])!r}")
     click.echo(f"hash                 {shown.hash}")
 

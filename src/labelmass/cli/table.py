@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from labelmass._types import Normalisation
-from labelmass.answers.readings import Bounds, Readings
+from labelmass.answers.marginals import Bounds, Marginals
 from labelmass.present.tables import Cell, Head, Table
 from labelmass.scores import Failure, Outcome, Result
 
@@ -83,14 +83,14 @@ def _id(result: Result, row: int) -> Cell:
 
 
 def _rows(result: Result, *, on_format: bool, few: bool, most: int) -> list[Row]:
-    given = Readings(result.tree, Normalisation.ON_FORMAT)
+    given = Marginals(result.tree, Normalisation.ON_FORMAT)
     names: list[str | None] = [name for name, _ in result.labels.ranked()[:most]]
     if any(scores.empty is not None for scores in result.methods.values()):
         names.append(None)
     rows: list[Row] = []
     for at, name in enumerate(names):
-        output = result.tree.none if name is None else result.tree.labels.index(name)
-        row: Row = [_id(result, at), Cell("none", style="italic") if name is None else name]
+        output = result.tree.empty if name is None else result.tree.labels.index(name)
+        row: Row = [_id(result, at), Cell("empty answer", style="italic") if name is None else name]
         for method, scores in result.methods.items():
             bounds = scores.empty if name is None else scores[name]
             row.append(_cell(bounds, few, method in result.missed))

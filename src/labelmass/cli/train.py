@@ -15,7 +15,7 @@ import click
 
 from labelmass._ranges import COUNT, POSITIVE
 from labelmass._settings import REQUIRED, setting, settings_of
-from labelmass.cli.classifiers import say_skipped
+from labelmass.cli.classifiers import report_skipped
 from labelmass.cli.declare import as_command, flags_of
 from labelmass.cli.exits import Exit
 from labelmass.cli.models import load_task, need_task
@@ -92,7 +92,7 @@ def command(
             stop=stop,
             watch=watch,
         )
-    say_skipped(result.skipped, run.out)
+    report_skipped(result.skipped, run.out)
     say(str(result))
     if not result.finished:
         say("run the same command again to go on")

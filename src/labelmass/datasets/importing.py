@@ -18,7 +18,7 @@ from labelmass.task.record import Record
 
 
 @dataclass(frozen=True, slots=True)
-class Imported:
+class ImportResult:
     """Records of a source, and what was done to get them.
 
     left_out: reason -> how many rows, answers or records.
@@ -70,7 +70,7 @@ class Imported:
         return beside
 
 
-def import_files(name: str, paths: Sequence[str | Path], map: str | None = None) -> Imported:
+def import_files(name: str, paths: Sequence[str | Path], map: str | None = None) -> ImportResult:
     """Read files as the source `name` says.
 
     map: a TOML file that says where each label goes, or the name of one that comes with labelmass.
@@ -98,7 +98,7 @@ def import_files(name: str, paths: Sequence[str | Path], map: str | None = None)
         seen.add(record["id"])
         records.append(record if label_map is None else label_map.apply(record))
     left_out = {reason: count for reason, count in reading.left_out.items() if count}
-    return Imported(source, files, label_map, records, left_out)
+    return ImportResult(source, files, label_map, records, left_out)
 
 
 def _told(file: SourceFile) -> dict[str, Any]:

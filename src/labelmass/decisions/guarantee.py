@@ -9,7 +9,7 @@ from typing import Any
 from labelmass.errors import FitError, LabelMassError
 from labelmass.files import shaped
 
-SAYS = {
+STATEMENTS = {
     "precision": "at least {level:g} of what is given {label!r} is right",
     "recall": "at least {level:g} of the records with {label!r} are given it",
     "fpr": "at most {level:g} of the records without {label!r} are given it",
@@ -48,8 +48,8 @@ class Guarantee:
     needed: int | None = None
 
     def __post_init__(self) -> None:
-        if self.kind not in SAYS:
-            raise FitError(f"kind is {self.kind!r}: one of {', '.join(SAYS)}")
+        if self.kind not in STATEMENTS:
+            raise FitError(f"kind is {self.kind!r}: one of {', '.join(STATEMENTS)}")
 
     @property
     def met(self) -> bool:
@@ -59,7 +59,7 @@ class Guarantee:
     @property
     def text(self) -> str:
         """The promise in a sentence, or what it would take."""
-        says = SAYS[self.kind].format(level=self.level, label=self.label)
+        says = STATEMENTS[self.kind].format(level=self.level, label=self.label)
         if self.threshold is None:
             would = (
                 f"about {self.needed} labelled records would do"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from labelmass.answers.search import Needs
+from labelmass.answers.search import Requirements
 from labelmass.errors import MethodError
 from labelmass.estimators.anyplace import ANY_PLACE, ANY_PLACE_PRUNED
 from labelmass.estimators.base import Estimator, LabelScores
@@ -14,7 +14,7 @@ from labelmass.estimators.greedy import FIXED_PLACE, HARD, TOKEN
 from labelmass.estimators.sampling import ANY_PLACE_COMPLETED, COMBINED, HAZARD, SAMPLING
 from labelmass.estimators.stepwise import COMPARE_TO_NONE, FIRST_STEP, MAX_OVER_GENERATIONS
 
-__all__ = ["ESTIMATORS", "Estimator", "LabelScores", "find_estimators", "needs_of"]
+__all__ = ["ESTIMATORS", "Estimator", "LabelScores", "find_estimators", "requirements_of"]
 
 ESTIMATORS: dict[str, Estimator] = {
     estimator.name: estimator
@@ -49,9 +49,9 @@ def find_estimators(names: Iterable[str]) -> list[Estimator]:
     return found
 
 
-def needs_of(estimators: Iterable[Estimator]) -> Needs:
+def requirements_of(estimators: Iterable[Estimator]) -> Requirements:
     """What a tree must hold for all of them: explore once, read many."""
-    total = Needs(tree=False)
+    total = Requirements(tree=False)
     for estimator in estimators:
-        total = total | estimator.needs
+        total = total | estimator.requirements
     return total

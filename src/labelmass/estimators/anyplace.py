@@ -7,9 +7,9 @@ import math
 import numpy as np
 
 from labelmass._types import Normalisation
-from labelmass.answers.readings import Readings
-from labelmass.answers.search import Needs
-from labelmass.answers.tree import LEFT, ROOT, AnswerTree, Status
+from labelmass.answers.marginals import Marginals
+from labelmass.answers.search import Requirements
+from labelmass.answers.tree import EXITED, ROOT, AnswerTree, Status
 from labelmass.errors import MethodError
 from labelmass.estimators.base import Estimator, LabelScores, of_answer
 
@@ -24,9 +24,9 @@ def any_place(
     off_format_unknown: bool = False,
 ) -> LabelScores:
     """P(label) over every answer the model could write, METHODS A.2 to A.4."""
-    readings = Readings(tree, normalisation, off_format_unknown)
-    low, high = (side[: len(tree.labels)] for side in readings.intervals)
-    return LabelScores.between(tree.labels, low, high, readings.none)
+    marginals = Marginals(tree, normalisation, off_format_unknown)
+    low, high = (side[: len(tree.labels)] for side in marginals.intervals)
+    return LabelScores.between(tree.labels, low, high, marginals.empty)
 
 
 def any_place_pruned(
@@ -84,7 +84,7 @@ def any_place_pruned(
             total += math.exp(logp)
             if total > top_p:
                 break
-        left = {child for _, _, child in nucleus if child >= 0 and tree.token[child] == LEFT}
+        left = {child for _, _, child in nucleus if child >= 0 and tree.token[child] == EXITED}
         over = {child for _, _, child in nucleus if child >= 0} - left
         ends = any(tree.status[child] == Status.ENDED for child in over)
         for rank, (p, token, child) in enumerate(nucleus):
@@ -116,7 +116,7 @@ ANY_PLACE = Estimator(
     "P(label is written), over every answer, with certified bounds",
     "METHODS A; what P2 aims at",
     "the tree, to the tolerance",
-    Needs(tree=True),
+    Requirements(tree=True),
     of_answer(any_place),
 )
 ANY_PLACE_PRUNED = Estimator(
@@ -124,6 +124,6 @@ ANY_PLACE_PRUNED = Estimator(
     "P2's search rules on the same tree, its lost mass reported",
     "P2, any place",
     "every node of mass 0.01 or more",
-    Needs(tree=False, min_mass=MIN_MASS, top=64),
+    Requirements(tree=False, min_mass=MIN_MASS, top=64),
     of_answer(any_place_pruned),
 )

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from labelmass._text import find
 from labelmass._types import Normalisation
-from labelmass.answers.readings import Bounds
-from labelmass.answers.search import Needs
+from labelmass.answers.marginals import Bounds
+from labelmass.answers.search import Requirements
 from labelmass.answers.tree import AnswerTree
 from labelmass.errors import MethodError
 from labelmass.task import Task
@@ -127,16 +127,16 @@ class Estimator:
     summary: str
     source: str
     cost: str
-    needs: Needs
+    requirements: Requirements
     read: Callable[[Trees, Normalisation, Task], LabelScores]
-    gap: Callable[[Task], str | None] = lambda task: None
+    unsupported_reason: Callable[[Task], str | None] = lambda task: None
     questions: Callable[[Task], list[Question]] = no_questions
     normalisations: tuple[Normalisation, ...] = tuple(Normalisation)
     point: str = "mid"
 
     def check(self, task: Task, normalisation: Normalisation = Normalisation.RAW) -> None:
         """MethodError if this task, or this normalisation, cannot give the method."""
-        if (reason := self.gap(task)) is not None:
+        if (reason := self.unsupported_reason(task)) is not None:
             raise MethodError(f"{self.name}: {reason}")
         if normalisation not in self.normalisations:
             names = " or ".join(self.normalisations)

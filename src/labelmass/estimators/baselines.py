@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from labelmass._types import Normalisation
-from labelmass.answers.search import Needs
+from labelmass.answers.search import Requirements
 from labelmass.estimators.base import Estimator, LabelScores, Trees
 from labelmass.task import Task
 
@@ -20,7 +20,7 @@ def demonstration_rate(trees: Trees, normalisation: Normalisation, task: Task) -
     return LabelScores.exactly(task.label_names, np.array(shares) / len(pool))
 
 
-def _needs_pool(task: Task) -> str | None:
+def _lacks_pool(task: Task) -> str | None:
     if task.demonstrations.examples:
         return None
     return "the task has no demonstrations to take the shares from"
@@ -31,7 +31,7 @@ DEMONSTRATION_RATE = Estimator(
     "share of the task's demonstrations that have the label",
     "baseline",
     "nothing",
-    Needs(tree=False),
+    Requirements(tree=False),
     demonstration_rate,
-    _needs_pool,
+    _lacks_pool,
 )

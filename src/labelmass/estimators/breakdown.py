@@ -9,15 +9,15 @@ from itertools import permutations
 import numpy as np
 
 from labelmass._types import Floats, Normalisation
-from labelmass.answers.readings import Readings
-from labelmass.answers.search import Needs
+from labelmass.answers.marginals import Marginals
+from labelmass.answers.search import Requirements
 from labelmass.answers.tree import AnswerTree
 from labelmass.estimators.base import Estimator, LabelScores, Trees
 from labelmass.estimators.bradley_terry import strengths
 from labelmass.task import Task
 from labelmass.task.questions import NONE, Question, binary, unary
 
-GREEDY = Needs(tree=False)
+GREEDY = Requirements(tree=False)
 """Of the task's own answer, only what the model would write."""
 
 
@@ -78,7 +78,7 @@ def _ranked(trees: Trees, task: Task, outcome: Callable[[Floats], Floats]) -> La
 
 def _first(tree: AnswerTree) -> tuple[float, float]:
     """Bounds of the first word's share among the answers."""
-    bounds = Readings(tree, Normalisation.ON_FORMAT).label(0)
+    bounds = Marginals(tree, Normalisation.ON_FORMAT).label(0)
     if bounds.low is None or bounds.high is None:
         return np.nan, np.nan
     return bounds.low, bounds.high
@@ -99,9 +99,9 @@ def pairs(task: Task) -> list[tuple[str, str]]:
         return list(permutations(contestants(task), 2))
     ring = random.Random(f"pairs:{task.seed}").sample(sorted(labels), len(labels))
     met = {
-        tuple(sorted((label, ring[(place + ahead) % len(ring)])))
+        tuple(sorted((label, ring[(place + reachable) % len(ring)])))
         for place, label in enumerate(ring)
-        for ahead in range(1, (few + 1) // 2 + 1)
+        for reachable in range(1, (few + 1) // 2 + 1)
     }
     met |= {(label, NONE) for label in labels if not task.format.single}
     return [pair for a, b in sorted(met) for pair in ((a, b), (b, a))]

@@ -11,7 +11,7 @@ import numpy as np
 
 from labelmass._math import expit, log_odds
 from labelmass._types import Floats
-from labelmass.answers.readings import Bounds
+from labelmass.answers.marginals import Bounds
 from labelmass.estimators.base import LabelScores, bounds
 
 CONTENT_FREE = ("N/A", "[MASK]", "...")

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labelmass._types import Normalisation
-from labelmass.answers.search import Needs
+from labelmass.answers.search import Requirements
 from labelmass.answers.steps import members
 from labelmass.answers.tree import AnswerTree, Ending
 from labelmass.estimators.base import Estimator, LabelScores, of_answer
@@ -18,7 +18,7 @@ from labelmass.estimators.base import Estimator, LabelScores, of_answer
 EPS = 1e-8
 """P1's floor for a label that is not in the answer; float64 keeps 1 - EPS below 1."""
 
-GREEDY = Needs(tree=False)
+GREEDY = Requirements(tree=False)
 
 
 def hard(tree: AnswerTree, normalisation: Normalisation = Normalisation.RAW) -> LabelScores:
@@ -76,7 +76,7 @@ def fixed_place(
 def _may_come(tree: AnswerTree) -> NDArray[np.bool_]:
     """(k,) labels that the greedy answer may yet write, or write again, where a budget cut it."""
     last = tree.greedy[-1]
-    may = tree.ahead[last] if tree.greedy_end == Ending.CUT else 0
+    may = tree.reachable[last] if tree.greedy_end == Ending.CUT else 0
     return members(may, len(tree.labels))
 
 

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from labelmass._math import wilson
 from labelmass._types import Floats, Normalisation
-from labelmass.answers.draws import LEAST
-from labelmass.answers.readings import Readings
-from labelmass.answers.search import Needs
+from labelmass.answers.marginals import Marginals
+from labelmass.answers.path_sampler import LEAST
+from labelmass.answers.search import Requirements
 from labelmass.answers.steps import NextLabel, members
-from labelmass.answers.tree import AnswerTree, Draws, Landing
+from labelmass.answers.tree import AnswerTree, SampledPaths, Termination
 from labelmass.errors import MethodError
 from labelmass.estimators.base import Estimator, LabelScores, of_answer
 
@@ -32,7 +32,7 @@ SAMPLES, COMPLETIONS, SKETCH = 100, 64, 48
 
 
 @dataclass(frozen=True)
-class Drawn:
+class PathStatistics:
     """The distinct paths of some draws, m of them.
 
     times: (m,) how often each came. ended, cut: (m,) bool. risk: (m,) bool, whether a risk verdict
@@ -51,7 +51,9 @@ class Drawn:
     high: Floats
 
 
-def drawn(tree: AnswerTree, draws: Draws, *, hazards: bool = True) -> Drawn:
+def path_statistics(
+    tree: AnswerTree, draws: SampledPaths, *, hazards: bool = True
+) -> PathStatistics:
     """What the paths of `draws` wrote, and their compensators if `hazards`.
 
     At a step, the probabilities are those of what was read wherever the paths went. A label that
@@ -73,12 +75,14 @@ def drawn(tree: AnswerTree, draws: Draws, *, hazards: bool = True) -> Drawn:
             if writer is not None and tree.parent[writer] not in ways.read_below(step):
                 low[row] += members(tree.written[writer] & ~tree.written[step], k)
     how = [path.how for path in paths]
-    cut = np.array([h == Landing.CUT for h in how], dtype=np.bool_)
-    return Drawn(
+    cut = np.array([h == Termination.CUT for h in how], dtype=np.bool_)
+    return PathStatistics(
         np.array([path.count for path in paths], dtype=np.float64),
-        np.array([h == Landing.ENDED for h in how], dtype=np.bool_),
+        np.array([h == Termination.ENDED for h in how], dtype=np.bool_),
         cut,
-        np.array([tree.written[path.end] >> tree.gate & 1 for path in paths], dtype=np.bool_),
+        np.array(
+            [tree.written[path.end] >> tree.verdict_prefix & 1 for path in paths], dtype=np.bool_
+        ),
         written,
         low,
         low + cut[:, None] * (1.0 - written),  # what would have come may be any label
@@ -109,7 +113,7 @@ def sampling(tree: AnswerTree, normalisation: Normalisation = Normalisation.RAW)
     On-format, of the complete ones. A path that was cut may have written what it had not yet: it
     widens the interval, and counts only for what it wrote.
     """
-    paths = drawn(tree, _samples(tree, normalisation), hazards=False)
+    paths = path_statistics(tree, _samples(tree, normalisation), hazards=False)
     counted = np.ones_like(paths.cut)
     if normalisation is Normalisation.ON_FORMAT:
         counted = paths.ended | paths.cut
@@ -127,7 +131,7 @@ def sampling(tree: AnswerTree, normalisation: Normalisation = Normalisation.RAW)
 
 def hazard(tree: AnswerTree, normalisation: Normalisation = Normalisation.RAW) -> LabelScores:
     """The mean compensator of the drawn answers, with a bootstrap interval; clipped to [0, 1]."""
-    paths = drawn(tree, _samples(tree, normalisation))
+    paths = path_statistics(tree, _samples(tree, normalisation))
     return _averaged(tree, paths.times, paths.low, paths.high)
 
 
@@ -137,11 +141,11 @@ def combined(tree: AnswerTree, normalisation: Normalisation = Normalisation.RAW)
     The weight of each half of the paths is that which is best on the other half, so that the mean
     stays unbiased.
     """
-    paths = drawn(tree, _samples(tree, normalisation))
+    paths = path_statistics(tree, _samples(tree, normalisation))
     return _averaged(tree, *combine(paths))
 
 
-def combine(paths: Drawn) -> tuple[Floats, Floats, Floats]:
+def combine(paths: PathStatistics) -> tuple[Floats, Floats, Floats]:
     """One row per path drawn: weights of one, and its combined value, low and high."""
     rows = np.repeat(np.arange(len(paths.times)), paths.times.astype(int))
     rows = np.random.default_rng(0).permutation(rows)
@@ -169,9 +173,9 @@ def any_place_completed(
     if draws is None:
         raise MethodError(_NOT_DRAWN.format(name="any-place-completed"))
     _agree("any-place-completed", draws, normalisation)
-    paths = drawn(tree, draws)
+    paths = path_statistics(tree, draws)
     n = paths.times.sum()
-    least, most = (side[: len(tree.labels)] for side in Readings(tree, normalisation).intervals)
+    least, most = (side[: len(tree.labels)] for side in Marginals(tree, normalisation).intervals)
     found = np.array(draws.found)
     if n == 0:
         return LabelScores(tree.labels, found, least, most, "sampled")
@@ -209,14 +213,14 @@ def _known_share(count: Floats, of: Floats) -> Floats:
 _NOT_DRAWN = "{name}: nothing was drawn when this tree was grown; score again with --method {name}"
 
 
-def _samples(tree: AnswerTree, normalisation: Normalisation) -> Draws:
+def _samples(tree: AnswerTree, normalisation: Normalisation) -> SampledPaths:
     if tree.samples is None:
         raise MethodError(_NOT_DRAWN.format(name="sampling"))
     _agree("sampling", tree.samples, normalisation)
     return tree.samples
 
 
-def _agree(name: str, draws: Draws, normalisation: Normalisation) -> None:
+def _agree(name: str, draws: SampledPaths, normalisation: Normalisation) -> None:
     masked = normalisation is Normalisation.MASKED
     if masked != (draws.normalisation == Normalisation.MASKED):
         raise MethodError(
@@ -232,7 +236,7 @@ SAMPLING = Estimator(
     "share of drawn answers that write the label",
     "METHODS A.6, counting; P1 mentions it",
     "the distinct nodes of the drawn answers",
-    Needs(tree=False, samples=SAMPLES),
+    Requirements(tree=False, samples=SAMPLES),
     of_answer(sampling),
 )
 HAZARD = Estimator(
@@ -240,7 +244,7 @@ HAZARD = Estimator(
     "mean compensator of drawn answers: what was likely at each step, not only what was drawn",
     "METHODS A.6, compensator; ours",
     "those nodes, and a label trie at each step of theirs",
-    Needs(tree=False, samples=SAMPLES, hazards=True),
+    Requirements(tree=False, samples=SAMPLES, hazards=True),
     of_answer(hazard),
     normalisations=RAW_OR_MASKED,
     point="found",
@@ -250,7 +254,7 @@ COMBINED = Estimator(
     "counting and compensator, weighted for the least variance",
     "METHODS A.6, combination; ours",
     "that of hazard",
-    Needs(tree=False, samples=SAMPLES, hazards=True),
+    Requirements(tree=False, samples=SAMPLES, hazards=True),
     of_answer(combined),
     normalisations=RAW_OR_MASKED,
     point="found",
@@ -260,7 +264,7 @@ ANY_PLACE_COMPLETED = Estimator(
     "a small tree, and an unbiased estimate of what it leaves open",
     "METHODS A.6 on the open mass of A.3; ours",
     "the small tree, and the nodes and tries of the drawn paths",
-    Needs(tree=False, sketch=SKETCH, completions=COMPLETIONS),
+    Requirements(tree=False, sketch=SKETCH, completions=COMPLETIONS),
     of_answer(any_place_completed),
     normalisations=RAW_OR_MASKED,
     point="found",

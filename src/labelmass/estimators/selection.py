@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from labelmass._types import Floats
-from labelmass.answers.search import Needs
+from labelmass.answers.search import Requirements
 from labelmass.answers.steps import NextLabel
 from labelmass.answers.tree import AnswerTree, Status
 from labelmass.artifacts import ArtifactKind
@@ -31,13 +31,13 @@ def raw_scores(tree: AnswerTree, rule: str = "logtoku") -> Floats:
     A label's whole text through its boundary counts, so labels that share a first token differ.
     Only `logtoku` reads the scale; to the others raw scores and log-probabilities are the same.
     """
-    if tree.status[tree.stem] != Status.EXPANDED or tree.tries == 0:
+    if tree.status[tree.common_prefix] != Status.EXPANDED or tree.label_tries == 0:
         raise MethodError("this tree was grown without the first label trie; score again")
-    if rule == "logtoku" and tree.stem not in tree.scale:
+    if rule == "logtoku" and tree.common_prefix not in tree.scale:
         raise MethodError("this engine does not give raw scores, which the rule logtoku reads")
-    found = NextLabel(tree).after(tree.stem).found
+    found = NextLabel(tree).after(tree.common_prefix).found
     with np.errstate(divide="ignore"):
-        return np.log(found[: len(tree.labels)]) + tree.scale.get(tree.stem, 0.0)
+        return np.log(found[: len(tree.labels)]) + tree.scale.get(tree.common_prefix, 0.0)
 
 
 def probability(scores: Floats) -> float:
@@ -90,7 +90,7 @@ ABOUT = {
 
 SOURCE = "P2, after arXiv 2502.00290"
 COST = "the shares after the text all labels begin with; a threshold from `labelmass fit rule`"
-NEEDS = Needs(tree=False, tries=1, stem_shares=True)
+REQUIREMENTS = Requirements(tree=False, label_tries=1, prefix_shares=True)
 
 KIND = ArtifactKind("fitted rule", error=MethodError, unmarked=True)
 

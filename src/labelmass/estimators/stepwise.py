@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from labelmass._types import Normalisation
-from labelmass.answers.search import Needs
-from labelmass.answers.steps import Interval, is_idle, label_steps, more_steps, require_tries
+from labelmass.answers.search import Requirements
+from labelmass.answers.steps import Interval, is_idle, label_steps, more_steps, require_label_tries
 from labelmass.answers.tree import AnswerTree
 from labelmass.errors import MethodError
 from labelmass.estimators.base import Estimator, LabelScores, bounds, of_answer
@@ -22,7 +22,7 @@ def first_step(tree: AnswerTree, normalisation: Normalisation = Normalisation.RA
 
     The same in every normalisation, like the other shares here: what is off-format has none.
     """
-    require_tries(tree, 1, "first-step")
+    require_label_tries(tree, 1, "first-step")
     return _scores(tree, label_steps(tree, 1)[0].next.shares())
 
 
@@ -30,9 +30,9 @@ def compare_to_none(
     tree: AnswerTree, normalisation: Normalisation = Normalisation.RAW
 ) -> LabelScores:
     """p_1(label) / (p_1(label) + p_1(none)): the label against the empty answer alone."""
-    if not tree.has_none:
+    if not tree.has_empty:
         raise MethodError(f"compare-to-none: {_NO_NONE}")
-    require_tries(tree, 1, "compare-to-none")
+    require_label_tries(tree, 1, "compare-to-none")
     p, low, high = label_steps(tree, 1)[0].next.against_empty()
     return LabelScores(tree.labels, p[:-1], low[:-1], high[:-1])
 
@@ -47,7 +47,7 @@ def max_over_generations(
     A step where nothing was found is left out if nothing can come there, and may else be anything,
     as may the steps that a budget kept the greedy path from.
     """
-    require_tries(tree, None, "max-over-generations")
+    require_label_tries(tree, None, "max-over-generations")
     steps = [step.next for step in label_steps(tree) if not is_idle(tree, step.node)]
     known = [step.shares() for step in steps if step.found.any() or step.unknown > 0]
     if not known:
@@ -60,18 +60,18 @@ def max_over_generations(
 
 def _scores(tree: AnswerTree, interval: Interval) -> LabelScores:
     p, low, high = interval
-    empty = bounds(low[-1], high[-1], p[-1]) if tree.has_none else None
+    empty = bounds(low[-1], high[-1], p[-1]) if tree.has_empty else None
     return LabelScores(tree.labels, p[:-1], low[:-1], high[:-1], empty=empty)
 
 
 _NO_NONE = "the answer format cannot write an empty answer, so there is no `none` to compare with"
 
 
-def _needs_none(task: Task) -> str | None:
-    return _NO_NONE if task.format.none is None else None
+def _lacks_empty_answer(task: Task) -> str | None:
+    return _NO_NONE if task.format.empty is None else None
 
 
-def _needs_lists(task: Task) -> str | None:
+def _lacks_lists(task: Task) -> str | None:
     single = task.format.single
     return "not defined where exactly one label is written; use first-step" if single else None
 
@@ -81,7 +81,7 @@ FIRST_STEP = Estimator(
     "share of the label among all labels and `none` where the answer starts",
     "P1, section 3",
     "one label trie, and what else a label may begin with, to the tolerance",
-    Needs(tree=False, tries=1, shares=1),
+    Requirements(tree=False, label_tries=1, shares=1),
     of_answer(first_step),
     point="found",
 )
@@ -90,9 +90,9 @@ COMPARE_TO_NONE = Estimator(
     "the label against the empty answer where the answer starts",
     "P1, section 5",
     "as first-step, and finer where label and empty answer are rare",
-    Needs(tree=False, tries=1, contrast=True),
+    Requirements(tree=False, label_tries=1, contrast=True),
     of_answer(compare_to_none),
-    _needs_none,
+    _lacks_empty_answer,
     point="found",
 )
 MAX_OVER_GENERATIONS = Estimator(
@@ -100,8 +100,8 @@ MAX_OVER_GENERATIONS = Estimator(
     "the label's largest share over the steps of the greedy answer",
     "P1, section 5",
     "that of first-step at every step",
-    Needs(tree=False, tries=None, shares=None),
+    Requirements(tree=False, label_tries=None, shares=None),
     of_answer(max_over_generations),
-    _needs_lists,
+    _lacks_lists,
     point="found",
 )

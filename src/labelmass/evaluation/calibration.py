@@ -60,7 +60,7 @@ def per_label(binning: Binning) -> Callable[[Sample], Statistic]:
             return divide(np.abs(sums[:, k:]) @ belongs, sums[:, :k])
 
         contributions = np.column_stack([known, *columns]).astype(np.float64)
-        return replace(label_mean(contributions, read, known), swollen=True)
+        return replace(label_mean(contributions, read, known), upward_biased=True)
 
     return measure
 
@@ -74,7 +74,7 @@ def pooled(binning: Binning) -> Callable[[Sample], Statistic]:
             known=known,
             contributions=np.column_stack([count.sum(axis=1), p - h]),
             combine=lambda sums: divide(np.abs(sums[:, 1:]).sum(axis=1), sums[:, 0]),
-            swollen=True,
+            upward_biased=True,
         )
 
     return measure
@@ -111,7 +111,7 @@ def brier_part(part: str) -> Callable[[Sample], Statistic]:
             known=known,
             contributions=np.hstack([count, p, h, squares]),
             combine=combine,
-            swollen=part == "reliability",
+            upward_biased=part == "reliability",
         )
 
     return measure

@@ -79,7 +79,7 @@ def evaluate(
     chosen = {name: rules.get(name, everyone) for name in rows}
     samples = {name: _sample(name, one, targets, chosen[name]) for name, one in rows.items()}
 
-    bench = _Bench(Bootstrap.of(len(targets), targets.groups, draws, seed), samples)
+    bench = _EvaluationRun(Bootstrap.of(len(targets), targets.groups, draws, seed), samples)
     for name, sample in samples.items():
         for metric in wanted:
             bench.add(name, metric, sample.rows)
@@ -138,7 +138,7 @@ def _sample(name: str, scored: Scores, targets: Targets, threshold: Threshold) -
     return Sample(one, targets, sets, rows)
 
 
-class _Bench:
+class _EvaluationRun:
     """Statistics that are needed, each made once, and their draws."""
 
     def __init__(self, bootstrap: Bootstrap, samples: Mapping[str, Sample]) -> None:
@@ -160,8 +160,8 @@ class _Bench:
         sample = self.samples[name]
         key = name, metric.name, sample.rows.tobytes()
         found, drawn = self.statistics[key], self.drawn[key]
-        low, high = _interval(drawn, found.value, found.swollen)
-        if found.swollen and low is not None and high is not None:
+        low, high = _interval(drawn, found.value, found.upward_biased)
+        if found.upward_biased and low is not None and high is not None:
             low, high = max(min(low, found.value), 0.0), max(high, found.value)
         best, worst = metric.ends(sample) or (None, None)
         values: dict[str, float] = {}
@@ -203,7 +203,7 @@ class _Bench:
             ours = self.statistics[mine]
             gap = ours.value - self.statistics[theirs].value
             drawn = self.drawn[mine] - self.drawn[theirs]
-            ends = _interval(drawn, gap, ours.swollen)
+            ends = _interval(drawn, gap, ours.upward_biased)
             found[metric] = Difference(_plain(gap), *ends, p.get(metric), ours.counted)
         return found
 
@@ -228,8 +228,10 @@ def _rules(
     }
 
 
-def _interval(drawn: Floats, value: float, swollen: bool) -> tuple[float | None, float | None]:
-    return interval(drawn, value if swollen else None) or (None, None)
+def _interval(
+    drawn: Floats, value: float, upward_biased: bool
+) -> tuple[float | None, float | None]:
+    return interval(drawn, value if upward_biased else None) or (None, None)
 
 
 def _plain(value: float) -> float | None:

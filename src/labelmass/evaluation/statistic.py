@@ -33,7 +33,7 @@ class Statistic(ABC):
     items: Floats | None = None
     ties: float | None = None
     most_draws: int | None = None
-    swollen: bool = False
+    upward_biased: bool = False
 
     @abstractmethod
     def resample(self, weights: Floats) -> Floats:

@@ -21,7 +21,7 @@ PROMPT = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class NodeQuery:
     """One node whose row is wanted.
 
     record: handle returned by `LanguageModel.open`.
@@ -42,11 +42,11 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class NextTokenLogprobs:
     """The next-token distribution at one node, as far as it was asked for.
 
-    logprobs: (n,) float64 in nats, aligned with `Ask.ids`; NaN where the engine could not tell,
-        -inf where the probability is zero. Temperature 1, softmax over the full vocabulary in
+    logprobs: (n,) float64 in nats, aligned with `NodeQuery.ids`; NaN where the engine could not
+        tell, -inf where the probability is zero. Temperature 1, softmax over the full vocabulary in
         float32 or better.
     top: the likeliest (id, logprob) of the whole row, falling.
     rest: probability of every id not given in `logprobs`, never below 0.
@@ -57,7 +57,7 @@ class Row:
 
     logprobs: NDArray[np.float64]
     top: tuple[tuple[int, float], ...]
-    rest: float
+    residual: float
     complete: bool = True
     scale: float | None = None
 
@@ -157,7 +157,7 @@ class LanguageModel(Protocol):
         """
         ...
 
-    def rows(self, asks: Sequence[Ask]) -> list[Row]:
+    def rows(self, queries: Sequence[NodeQuery]) -> list[NextTokenLogprobs]:
         """One row per ask, in order, in as few passes as the engine can."""
         ...
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from labelmass.errors import ModelError
-from labelmass.lm.base import Ask, Row
+from labelmass.lm.base import NextTokenLogprobs, NodeQuery
 
 ROUNDING = 0.01
 """Probability by which a row may miss a sum of one; servers round their log-probabilities."""
@@ -18,30 +18,32 @@ NOT_NUMBERS = (
 )
 
 
-def check_count(rows: Sequence[Row], asks: Sequence[Ask], engine: str) -> None:
+def check_count(
+    rows: Sequence[NextTokenLogprobs], queries: Sequence[NodeQuery], engine: str
+) -> None:
     """ModelError unless there is one row per ask."""
-    if len(rows) != len(asks):
-        raise ModelError(f"the engine {engine} returned {len(rows)} rows for {len(asks)} asks")
+    if len(rows) != len(queries):
+        raise ModelError(f"the engine {engine} returned {len(rows)} rows for {len(queries)} asks")
 
 
-def flaw(row: Row, ask: Ask) -> str | None:
+def flaw(row: NextTokenLogprobs, query: NodeQuery) -> str | None:
     """Why a row is no distribution, in words; None if it is one.
 
     NaN in `logprobs` is an id that the engine could not tell, if the row is not `complete`.
     """
-    if row.logprobs.shape != ask.ids.shape:
-        return f"the engine returned {row.logprobs.size} log-probabilities for {len(ask.ids)} ids"
+    if row.logprobs.shape != query.ids.shape:
+        return f"the engine returned {row.logprobs.size} log-probabilities for {len(query.ids)} ids"
     unknown = np.isnan(row.logprobs)
     if row.complete and unknown.any():
         return NOT_NUMBERS
     known = row.logprobs[~unknown]
     likeliest = [logprob for _, logprob in row.top]
     highest = max([float(known.max(initial=-np.inf)), *likeliest])
-    if highest == np.inf or np.isnan([row.rest, *likeliest]).any():
+    if highest == np.inf or np.isnan([row.residual, *likeliest]).any():
         return NOT_NUMBERS
     if highest > ROUNDING:
         return f"the engine returned a log-probability of {highest:.4g}, which is above 0"
-    total = float(np.exp(known).sum()) + row.rest
-    if row.rest < 0 or abs(total - 1) > ROUNDING:
+    total = float(np.exp(known).sum()) + row.residual
+    if row.residual < 0 or abs(total - 1) > ROUNDING:
         return f"the engine returned probabilities that sum to {total:.4g}, not to 1"
     return None

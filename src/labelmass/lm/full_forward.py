@@ -12,9 +12,9 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from labelmass.lm.base import PROMPT, Ask, Row, Usage
+from labelmass.lm.base import PROMPT, NextTokenLogprobs, NodeQuery, Usage
 from labelmass.lm.forward import Forward
-from labelmass.lm.reading import read_rows
+from labelmass.lm.next_token import read_next_tokens
 
 Batches = Literal["mixed", "equal", "single"]
 """Which sequences may share a pass: any, the shorter ones padded; those of one length; none."""
@@ -52,21 +52,21 @@ class FullForward:
     def close(self, record: Record) -> Usage:
         return record.usage
 
-    def rows(self, asks: Sequence[tuple[Record, Ask]]) -> list[Row]:
+    def rows(self, queries: Sequence[tuple[Record, NodeQuery]]) -> list[NextTokenLogprobs]:
         """One row per ask; a parent was asked before, or stands earlier among the asks."""
         sequences: list[list[int]] = []
-        for record, ask in asks:
-            if ask.node != PROMPT:
-                record.paths[ask.node] = (*record.paths[ask.parent], ask.token)
-            path = record.paths[ask.node]
+        for record, query in queries:
+            if query.node != PROMPT:
+                record.paths[query.node] = (*record.paths[query.parent], query.token)
+            path = record.paths[query.node]
             sequences.append([*record.ids, *path])
             record.usage.prompt_tokens += len(record.ids)
             record.usage.tree_tokens += len(path)
-        rows: list[Row | None] = [None] * len(asks)
+        rows: list[NextTokenLogprobs | None] = [None] * len(queries)
         for batch in batched(sequences, self._batches, self._pass_tokens):
             logits = self._pass([sequences[i] for i in batch])
-            asks[batch[0]][0].usage.forward_passes += 1
-            read = read_rows(logits, [asks[i][1] for i in batch], self._vocabulary)
+            queries[batch[0]][0].usage.forward_passes += 1
+            read = read_next_tokens(logits, [queries[i][1] for i in batch], self._vocabulary)
             for index, row in zip(batch, read, strict=True):
                 rows[index] = row
         return [row for row in rows if row is not None]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from labelmass.lm import full_forward, tree_attention
-from labelmass.lm.base import PROMPT, Ask, Row, Usage
+from labelmass.lm.base import PROMPT, NextTokenLogprobs, NodeQuery, Usage
 from labelmass.lm.full_forward import FullForward
 from labelmass.lm.tree_attention import TreeAttention
 
@@ -43,20 +43,20 @@ class LimitedTrees:
             usage += self._tree.close(record.tree)
         return usage
 
-    def rows(self, asks: Sequence[tuple[Record, Ask]]) -> list[Row]:
+    def rows(self, queries: Sequence[tuple[Record, NodeQuery]]) -> list[NextTokenLogprobs]:
         """One row per ask; a parent was asked before, or stands earlier among the asks."""
-        short: list[tuple[tree_attention.Record, Ask]] = []
-        long: list[tuple[full_forward.Record, Ask]] = []
+        short: list[tuple[tree_attention.Record, NodeQuery]] = []
+        long: list[tuple[full_forward.Record, NodeQuery]] = []
         by_tree: list[bool] = []
-        for record, ask in asks:
+        for record, query in queries:
             full = record.full
-            if ask.node != PROMPT:
-                full.paths[ask.node] = (*full.paths[ask.parent], ask.token)
-            length = len(full.ids) + len(full.paths[ask.node])
+            if query.node != PROMPT:
+                full.paths[query.node] = (*full.paths[query.parent], query.token)
+            length = len(full.ids) + len(full.paths[query.node])
             if record.tree is not None and length <= self._limit:
-                short.append((record.tree, ask))
+                short.append((record.tree, query))
             else:
-                long.append((full, ask))
+                long.append((full, query))
             by_tree.append(length <= self._limit)
         quick = iter(self._tree.rows(short) if short else ())
         slow = iter(self._full.rows(long) if long else ())

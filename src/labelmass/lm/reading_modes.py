@@ -22,10 +22,10 @@ from labelmass.lm.architecture import Architecture, inspect
 from labelmass.lm.forward import Forward, embeddings
 from labelmass.lm.full_forward import Batches, FullForward
 from labelmass.lm.limited_trees import LimitedTrees
-from labelmass.lm.masked import Masked
+from labelmass.lm.masked_attention import MaskedAttention
+from labelmass.lm.prefix_split_attention import PrefixSplitAttention, fits
 from labelmass.lm.self_check import SelfCheck
 from labelmass.lm.small_copy import small_copy, smaller
-from labelmass.lm.split import Split, fits
 from labelmass.lm.tree_attention import Attention, TreeAttention
 
 MAX_ON_WEIGHTS = 256
@@ -102,10 +102,13 @@ class StrategyFactory:
         self._max_slots = max_slots
         windows = self.architecture.windows
         self._attentions: dict[str, Callable[[], Attention]] = {
-            "masked": partial(Masked, self.forward, windows)
+            "masked": partial(MaskedAttention, self.forward, windows)
         }
         if fits(self.forward, windows):
-            self._attentions = {"split": partial(Split, self.forward), **self._attentions}
+            self._attentions = {
+                "split": partial(PrefixSplitAttention, self.forward),
+                **self._attentions,
+            }
 
     def can_read(self, mode: ReadingMode) -> bool:
         """Whether there is a strategy for a mode."""

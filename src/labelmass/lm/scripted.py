@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from labelmass.errors import ModelError
-from labelmass.lm.base import PROMPT, Ask, Row, Usage
+from labelmass.lm.base import PROMPT, NextTokenLogprobs, NodeQuery, Usage
 from labelmass.task.prompt import Prompt
 
 END = "<end>"
@@ -45,12 +45,12 @@ class ScriptedTokenizer:
         self._width = max((len(text) for text in texts), default=1)
 
     def encode(self, text: str) -> list[int]:
-        rest, ids = text.encode(), list[int]()
-        while rest:
-            for width in range(min(self._width, len(rest)), 0, -1):
-                if (index := self._longest.get(rest[:width])) is not None:
+        residual, ids = text.encode(), list[int]()
+        while residual:
+            for width in range(min(self._width, len(residual)), 0, -1):
+                if (index := self._longest.get(residual[:width])) is not None:
                     ids.append(index)
-                    rest = rest[width:]
+                    residual = residual[width:]
                     break
         return ids
 
@@ -131,41 +131,41 @@ class ScriptedLanguageModel:
             self._next += 1
         return handles
 
-    def rows(self, asks: Sequence[Ask]) -> list[Row]:
-        for record in {ask.record for ask in asks}:
+    def rows(self, queries: Sequence[NodeQuery]) -> list[NextTokenLogprobs]:
+        for record in {query.record for query in queries}:
             self._records[record][2].forward_passes += 1
-        return [self._row(ask) for ask in asks]
+        return [self._row(query) for query in queries]
 
     def close(self, record: int) -> Usage:
         return self._records.pop(record)[2]
 
-    def _row(self, ask: Ask) -> Row:
-        text, length, usage, paths = self._records[ask.record]
-        if ask.node == PROMPT:
+    def _row(self, query: NodeQuery) -> NextTokenLogprobs:
+        text, length, usage, paths = self._records[query.record]
+        if query.node == PROMPT:
             usage.prompt_tokens += length
         else:
-            word = self._words[ask.token] if ask.token < len(self._words) else None
+            word = self._words[query.token] if query.token < len(self._words) else None
             if word is None:
-                data = self.tokenizer.token_bytes[ask.token] or b""
+                data = self.tokenizer.token_bytes[query.token] or b""
                 word = data.decode("latin-1")
-            paths[ask.node] = (*paths[ask.parent], word)
+            paths[query.node] = (*paths[query.parent], word)
             usage.tree_tokens += 1
-        row = self.distribution(text, paths[ask.node])
+        row = self.distribution(text, paths[query.node])
         ranked = sorted(row.items(), key=lambda pair: (-pair[1], pair[0]))
         shown = dict(ranked[: self._top_only])
         cut = len(shown) < len(ranked)
         logprobs = np.array(
             [
                 math.log(shown[i]) if i in shown else (math.nan if cut else -math.inf)
-                for i in ask.ids.tolist()
+                for i in query.ids.tolist()
             ]
         )
-        given = sum(shown.get(i, 0.0) for i in ask.ids.tolist())
-        top = tuple((i, math.log(p)) for i, p in ranked[: max(ask.top, 1)])
+        given = sum(shown.get(i, 0.0) for i in query.ids.tolist())
+        top = tuple((i, math.log(p)) for i, p in ranked[: max(query.top, 1)])
         if not top:
             top = ((-1, 0.0),)
-        complete = not (cut and any(i not in shown for i in ask.ids.tolist()))
-        return Row(logprobs, top, max(1.0 - given, 0.0), complete, self._scale)
+        complete = not (cut and any(i not in shown for i in query.ids.tolist()))
+        return NextTokenLogprobs(logprobs, top, max(1.0 - given, 0.0), complete, self._scale)
 
 
 def _source(script: Script) -> str:

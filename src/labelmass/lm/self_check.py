@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from labelmass.errors import ModelError
-from labelmass.lm.base import PROMPT, Ask, Row
+from labelmass.lm.base import PROMPT, NextTokenLogprobs, NodeQuery
 from labelmass.lm.checks import NOT_NUMBERS
 from labelmass.lm.forward import Forward
 
@@ -91,7 +91,9 @@ class SelfCheck:
         """The same of reading short and long sequences in one call."""
         return self._problem(self._batch, lambda: self._rows_at_once(strategy))
 
-    def _problem(self, names: list[Name], rows_of: Callable[[], dict[Name, Row]]) -> str | None:
+    def _problem(
+        self, names: list[Name], rows_of: Callable[[], dict[Name, NextTokenLogprobs]]
+    ) -> str | None:
         for name in names:
             if name not in self._right:
                 self._right[name] = self._full_pass(self._sequence(*name))
@@ -107,7 +109,7 @@ class SelfCheck:
             return None
         return f"its rows differ from those of full passes by {differ.max():.2g} nats"
 
-    def _distance(self, name: Name, row: Row) -> float:
+    def _distance(self, name: Name, row: NextTokenLogprobs) -> float:
         """Nats between a row and that of a full pass, at its likeliest tokens."""
         right = self._right[name]
         best = np.argsort(-right)[:COMPARED_TOKENS]
@@ -120,44 +122,46 @@ class SelfCheck:
             path.append(self._answer[token])
         return [*self._prompts[record], *path[::-1]]
 
-    def _rows_at_once(self, strategy: Any) -> dict[Name, Row]:
+    def _rows_at_once(self, strategy: Any) -> dict[Name, NextTokenLogprobs]:
         sequences = [self._sequence(*name) for name in self._batch]
         records = strategy.open(sequences, 0)
         rows = strategy.rows([(record, self._ask(PROMPT)) for record in records])
         return dict(zip(self._batch, rows, strict=True))
 
-    def _rows(self, strategy: Any) -> dict[Name, Row]:
-        found: dict[Name, Row] = {}
+    def _rows(self, strategy: Any) -> dict[Name, NextTokenLogprobs]:
+        found: dict[Name, NextTokenLogprobs] = {}
         opened: dict[str, Any] = {}
 
         def open_(names: Sequence[str], shared: int = 0) -> None:
             records = strategy.open([self._prompts[name] for name in names], shared)
             opened.update(zip(names, records, strict=True))
 
-        def ask(*names: Name) -> None:
-            asks = [(opened[record], self._ask(node)) for record, node in names]
-            found.update(zip(names, strategy.rows(asks), strict=True))
+        def query(*names: Name) -> None:
+            queries = [(opened[record], self._ask(node)) for record, node in names]
+            found.update(zip(names, strategy.rows(queries), strict=True))
 
         walkers = tuple(self._walkers)
         open_(("short", "long"), SHARED)
-        ask(("short", 0), ("short", 1))
+        query(("short", 0), ("short", 1))
         if walkers:
             open_(walkers)
-        ask(*((name, 0) for name in walkers), ("long", 0), ("short", 2), ("long", 1), ("long", 2))
-        ask(("short", 3), *((name, 2) for name in walkers), ("long", 3))
+        query(*((name, 0) for name in walkers), ("long", 0), ("short", 2), ("long", 1), ("long", 2))
+        query(("short", 3), *((name, 2) for name in walkers), ("long", 3))
         strategy.close(opened.pop("short"))
         open_(("late",), SHARED)
         late = (("late", 0), ("late", 2), ("late", 3))
-        ask(*late, *((name, 3) for name in walkers), *((name, 4) for name in walkers), ("long", 4))
+        query(
+            *late, *((name, 3) for name in walkers), *((name, 4) for name in walkers), ("long", 4)
+        )
         for record in opened.values():
             strategy.close(record)
         return found
 
-    def _ask(self, node: int) -> Ask:
+    def _ask(self, node: int) -> NodeQuery:
         if node == PROMPT:
-            return Ask(0, PROMPT, PROMPT, -1, self._ids)
+            return NodeQuery(0, PROMPT, PROMPT, -1, self._ids)
         parent, token = NODES[node]
-        return Ask(0, node, parent, self._answer[token], self._ids)
+        return NodeQuery(0, node, parent, self._answer[token], self._ids)
 
     @torch.inference_mode()
     def _full_pass(self, ids: Sequence[int]) -> NDArray[np.float64]:

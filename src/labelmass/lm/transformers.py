@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from labelmass.errors import ModelError
 from labelmass.lm import sources
 from labelmass.lm.attention import attention
-from labelmass.lm.base import Ask, Row, Tokenizer, Usage
+from labelmass.lm.base import NextTokenLogprobs, NodeQuery, Tokenizer, Usage
 from labelmass.lm.forward import embeddings
-from labelmass.lm.hidden import Hidden, Pair
+from labelmass.lm.hidden_states import HiddenStateReader, Pair
 from labelmass.lm.reading_modes import StrategyFactory, choose_mode, config_text
 
 DTYPES = ("float32", "bfloat16", "float16")
@@ -75,7 +75,7 @@ class TransformersModel:
         self._strategy = factory.strategy(self._mode)
         self.engine = f"transformers/{self._strategy.name}"
         shares = self._mode.by_tree and factory.architecture.windows.size is None
-        self._hidden = Hidden(self._forward, shares=shares, batches=self._mode.batches)
+        self._hidden = HiddenStateReader(self._forward, shares=shares, batches=self._mode.batches)
         self._embedded = len(table)
         self._records: dict[int, Any] = {}
         self._opened = 0
@@ -140,14 +140,14 @@ class TransformersModel:
         self._records.update(zip(handles, self._strategy.open(prompts, shared), strict=True))
         return handles
 
-    def rows(self, asks: Sequence[Ask]) -> list[Row]:
+    def rows(self, queries: Sequence[NodeQuery]) -> list[NextTokenLogprobs]:
         """One row per ask, in order."""
-        if not asks:
+        if not queries:
             return []
         strategy: Any = self._strategy
-        self._check_ids(ask.token for ask in asks)
+        self._check_ids(query.token for query in queries)
         try:
-            return strategy.rows([(self._records[ask.record], ask) for ask in asks])
+            return strategy.rows([(self._records[query.record], query) for query in queries])
         except torch.OutOfMemoryError as error:
             raise ModelError(
                 f"out of memory on {self._forward.device}: score fewer records at once, "

@@ -18,8 +18,8 @@ import torch
 from numpy.typing import NDArray
 
 from labelmass.errors import ModelError
-from labelmass.lm.base import PROMPT, Ask, Row, Usage, common_length
-from labelmass.lm.reading import read_rows
+from labelmass.lm.base import PROMPT, NextTokenLogprobs, NodeQuery, Usage, common_length
+from labelmass.lm.next_token import read_next_tokens
 from labelmass.lm.runs import NONE, Run, cut
 from labelmass.lm.slots import SlotPool
 
@@ -132,16 +132,16 @@ class TreeAttention:
                 self._forget(each)
         return record.usage
 
-    def rows(self, asks: Sequence[tuple[Record, Ask]]) -> list[Row]:
+    def rows(self, queries: Sequence[tuple[Record, NodeQuery]]) -> list[NextTokenLogprobs]:
         """One row per ask; a parent was asked before, or stands earlier among the asks.
 
         After a pass that failed, records opened before it hold slots that were never written,
         and asking them again is a ModelError.
         """
-        if any(record.age != self._failures for record, _ in asks):
+        if any(record.age != self._failures for record, _ in queries):
             raise ModelError("an earlier pass of the model failed; open the records again")
         try:
-            return self._rows(asks)
+            return self._rows(queries)
         except BaseException:
             self._failures += 1
             former, self._kept = self._kept, []
@@ -150,18 +150,18 @@ class TreeAttention:
             self._attention.clear()
             raise
 
-    def _rows(self, asks: Sequence[tuple[Record, Ask]]) -> list[Row]:
-        runs = self._runs(asks)
+    def _rows(self, queries: Sequence[tuple[Record, NodeQuery]]) -> list[NextTokenLogprobs]:
+        runs = self._runs(queries)
         total = sum(map(len, runs))
         passes = max(1, math.ceil(total / self._pass_tokens))
         wanted: dict[int, list[int]] = {}
-        for index, (record, ask) in enumerate(asks):
-            wanted.setdefault(self._slot(record, ask.node), []).append(index)
-        rows: list[Row | None] = [None] * len(asks)
+        for index, (record, query) in enumerate(queries):
+            wanted.setdefault(self._slot(record, query.node), []).append(index)
+        rows: list[NextTokenLogprobs | None] = [None] * len(queries)
         for group in cut(runs, math.ceil(total / passes)):
             order, logits = self._pass(group, wanted)
             if order:
-                read = read_rows(logits, [asks[i][1] for i in order], self._vocabulary)
+                read = read_next_tokens(logits, [queries[i][1] for i in order], self._vocabulary)
                 for index, row in zip(order, read, strict=True):
                     rows[index] = row
         return [row for row in rows if row is not None]
@@ -196,19 +196,19 @@ class TreeAttention:
         self._position[slots] = first_position + np.arange(count)
         return slots
 
-    def _runs(self, asks: Sequence[tuple[Record, Ask]]) -> list[Run]:
+    def _runs(self, queries: Sequence[tuple[Record, NodeQuery]]) -> list[Run]:
         """What must go through the model, ancestors first."""
         runs: list[Run] = []
         fresh: set[int] = set()
-        for record, ask in asks:
+        for record, query in queries:
             if not len(record.slots):
                 runs += self._prompt(record)
                 fresh.add(id(record))
-            elif ask.node == PROMPT and id(record) not in fresh:
+            elif query.node == PROMPT and id(record) not in fresh:
                 runs.append(self._again(record))
                 fresh.add(id(record))
-            if ask.node != PROMPT:
-                runs.append(self._node(record, ask))
+            if query.node != PROMPT:
+                runs.append(self._node(record, query))
         return runs
 
     def _prompt(self, record: Record) -> list[Run]:
@@ -243,17 +243,17 @@ class TreeAttention:
             record.head,
         )
 
-    def _node(self, record: Record, ask: Ask) -> Run:
-        above = record.line_of.get(ask.parent, ())
-        if ask.node not in record.slot_of:
+    def _node(self, record: Record, query: NodeQuery) -> Run:
+        above = record.line_of.get(query.parent, ())
+        if query.node not in record.slot_of:
             slot = int(self._take(len(record.ids) + len(above), 1)[0])
-            record.slot_of[ask.node] = slot
-            record.line_of[ask.node] = (*above, slot)
+            record.slot_of[query.node] = slot
+            record.line_of[query.node] = (*above, slot)
         record.usage.tree_tokens += 1
         return Run(
             record.usage,
-            [ask.token],
-            np.array([record.slot_of[ask.node]]),
+            [query.token],
+            np.array([record.slot_of[query.node]]),
             len(record.ids) + len(above),
             np.concatenate([record.slots, np.array(above, np.int64)]),
             record.head,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from labelmass.reporting.document import report, save_figures
 from labelmass.reporting.explorer import Explorer, explorers
-from labelmass.reporting.gather import Gathered, gather
 from labelmass.reporting.numbers import numbers
 from labelmass.reporting.page import draw, page
+from labelmass.reporting.report_data import ReportData, gather
 
 __all__ = [
     "Explorer",
-    "Gathered",
+    "ReportData",
     "draw",
     "explorers",
     "gather",

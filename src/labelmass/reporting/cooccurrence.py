@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from labelmass.answers.readings import Readings
+from labelmass.answers.marginals import Marginals
 from labelmass.targets import Targets
 from labelmass.task import Record, Task
 
@@ -16,7 +16,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Together:
+class Cooccurrence:
     """Mean over records of the share of both labels; the diagonal is of one label.
 
     labels: k names. model, people: (k, k), NaN where nothing is known. records: (k, k) counted.
@@ -35,14 +35,14 @@ class Together:
         return float(np.nan_to_num(both).max(initial=0.0))
 
 
-def model_pairs(readings: Readings) -> Floats:
+def model_pairs(marginals: Marginals) -> Floats:
     """(k, k) P(both are written), on the diagonal P(label is written); NaN for nothing."""
-    k = len(readings.tree.labels)
+    k = len(marginals.tree.labels)
     found = np.full((k, k), np.nan)
     for one in range(k):
-        found[one, one] = _number(readings.label(one).p)
+        found[one, one] = _number(marginals.label(one).p)
         for other in range(one):
-            found[one, other] = found[other, one] = _number(readings.pair(one, other).p)
+            found[one, other] = found[other, one] = _number(marginals.pair(one, other).p)
     return found
 
 
@@ -85,16 +85,16 @@ class Pairs:
         for total, one in zip(self._sums, (model, people), strict=True):
             total += np.where(both, one, 0.0)
 
-    def mean(self) -> Together:
+    def mean(self) -> Cooccurrence:
         """Of what was counted."""
         n = self._count
         empty = np.full(n.shape, np.nan)
         model, people = (np.divide(s, n, out=empty.copy(), where=n > 0) for s in self._sums)
-        return Together(self.labels, model, people, n)
+        return Cooccurrence(self.labels, model, people, n)
 
 
 def _set(task: Task, vote: list[str]) -> Floats:
-    names = task.named(vote)
+    names = task.resolve(vote)
     return np.array([label in names for label in task.label_names], dtype=np.float64)
 
 

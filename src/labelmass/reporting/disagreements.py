@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from labelmass.answers.branches import MIN_MASS, Branch, StepShares, branches, step_shares
-from labelmass.answers.readings import Readings
+from labelmass.answers.marginals import Marginals
 from labelmass.answers.tree import AnswerTree, Normalisation
 from labelmass.present.tables import Cell, Table, number
-from labelmass.reporting.gather import Disagreement, Floats, Gathered, Model
+from labelmass.reporting.report_data import Disagreement, Floats, Model, ReportData
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +22,13 @@ class RecordView:
     distance: float
     text: str
     labels: Table
-    readings: Readings
+    marginals: Marginals
     branches: Branch
     steps: list[Table]
 
     @property
     def tree(self) -> AnswerTree:
-        return self.readings.tree
+        return self.marginals.tree
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class ModelRecords:
     records: list[RecordView]
 
 
-def disagreements(run: Gathered) -> dict[str, Any]:
+def disagreements(run: ReportData) -> dict[str, Any]:
     """The records of every model that are farthest apart."""
     normalisation = Normalisation(run.comparison["normalisation"])
     models = [
@@ -48,26 +48,26 @@ def disagreements(run: Gathered) -> dict[str, Any]:
 
 
 def _view(
-    run: Gathered, model: Model, one: Disagreement, normalisation: Normalisation
+    run: ReportData, model: Model, one: Disagreement, normalisation: Normalisation
 ) -> RecordView:
     record, tree = one.explored.record, one.explored.tree
     raters = int(run.targets.raters[one.row])
     said = f"{raters} annotators" if raters else "gold"
     head = ["label", f"people ({said})", f"model ({model.shown})", "bounds", "gold", "given"]
     title = f"Record {record.id}: {said} and {model.shown}"
-    readings = Readings(tree, normalisation)
+    marginals = Marginals(tree, normalisation)
     return RecordView(
         record.id,
         one.distance,
         record.plain,
         Table(title, head, list(_labels(run, model, one))),
-        readings,
-        branches(readings),
+        marginals,
+        branches(marginals),
         [_step(at, step) for at, step in enumerate(step_shares(tree), start=1)],
     )
 
 
-def _labels(run: Gathered, model: Model, one: Disagreement) -> Iterator[list[str | Cell]]:
+def _labels(run: ReportData, model: Model, one: Disagreement) -> Iterator[list[str | Cell]]:
     predicted, targets = model.scores[model.shown], run.targets
     for at, label in enumerate(targets.labels):
         h, p = float(targets.shares[one.row, at]), float(predicted.p[one.row, at])

@@ -12,8 +12,8 @@ from labelmass.files.writing import write_json, write_text
 from labelmass.present.drawing import save_figure
 from labelmass.present.figures import Figure
 from labelmass.reporting.explorer import explorers
-from labelmass.reporting.gather import gather
 from labelmass.reporting.page import draw, page
+from labelmass.reporting.report_data import gather
 
 
 def report(

@@ -16,8 +16,8 @@ from labelmass.decisions.decisions import check_policy
 from labelmass.decisions.rule import NEVER
 from labelmass.errors import FitError
 from labelmass.provenance import check_labels, fingerprint
-from labelmass.reporting.gather import Gathered, Model, threshold_of
 from labelmass.reporting.rates import Rates, rates
+from labelmass.reporting.report_data import Model, ReportData, threshold_of
 from labelmass.scores import Scores
 from labelmass.scores.signature import method_for
 from labelmass.workflows.tuning import unseen
@@ -132,7 +132,7 @@ class Saving:
 
 
 def explorers(
-    runs: Sequence[Gathered],
+    runs: Sequence[ReportData],
     policy: Policy | None = None,
     calibrator: Calibrator | None = None,
     *,
@@ -162,7 +162,7 @@ def explorers(
 
 
 def _explorer(
-    run: Gathered, model: Model, policy: Policy | None, calibrator: Calibrator | None, force: bool
+    run: ReportData, model: Model, policy: Policy | None, calibrator: Calibrator | None, force: bool
 ) -> Explorer | None:
     if policy is None:
         return _of_comparison(run, model)
@@ -180,7 +180,7 @@ def _explorer(
     return Explorer(policy, True, scored, targets.gold, here, note)
 
 
-def _of_comparison(run: Gathered, model: Model) -> Explorer | None:
+def _of_comparison(run: ReportData, model: Model) -> Explorer | None:
     """None where the likeliest label is given, whatever its score."""
     tau = threshold_of(run.comparison, model.title).tau
     if tau is None:

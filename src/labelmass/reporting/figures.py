@@ -21,7 +21,7 @@ from labelmass.present.figures import (
     Panel,
 )
 from labelmass.present.tables import number
-from labelmass.reporting.cooccurrence import Together
+from labelmass.reporting.cooccurrence import Cooccurrence
 from labelmass.reporting.curves import (
     PrecisionRecall,
     Reliability,
@@ -32,7 +32,7 @@ from labelmass.reporting.curves import (
     risk_coverage,
     set_loss,
 )
-from labelmass.reporting.gather import Gathered, Model
+from labelmass.reporting.report_data import Model, ReportData
 from labelmass.targets import Targets
 
 FEW = 10
@@ -41,7 +41,7 @@ FEW = 10
 PERCENT = ((0.0, "0"), (0.5, "50"), (1.0, "100"))
 
 
-def figures(run: Gathered, model: Model) -> dict[str, Figure]:
+def figures(run: ReportData, model: Model) -> dict[str, Figure]:
     """The figures of a model, by name; one that has nothing to show is left out."""
     single = run.task.format.single
     found = [
@@ -56,7 +56,7 @@ def figures(run: Gathered, model: Model) -> dict[str, Figure]:
             profile({"p_1 by rank": model.diagnosis}),
         ]
     if not single and len(run.task.labels) > 1:
-        found.append(pairs(model.together))
+        found.append(pairs(model.cooccurrence))
     return {figure.name: figure for figure in found if figure.rows}
 
 
@@ -235,9 +235,9 @@ def _recall_panel(one: PrecisionRecall) -> Panel:
     return Panel(f"{one.label} ({one.positives})", about, Axis("recall"), Axis("precision"), marks)
 
 
-def pairs(together: Together) -> Figure:
+def pairs(cooccurrence: Cooccurrence) -> Figure:
     """Two heat maps, the model's and people's, of one scale."""
-    labels, most = together.labels, together.most
+    labels, most = cooccurrence.labels, cooccurrence.most
     about = (
         "How often two labels come together: P that the model writes both (all answers, not only "
         "the likeliest), and the share of annotators who chose both, or of gold sets "
@@ -245,26 +245,29 @@ def pairs(together: Together) -> Figure:
         "each label alone. "
         f"The fullest colour is {most:.3f}, in both maps; · is less than .005."
     )
-    maps = [("The model writes both", together.model), ("People chose both", together.people)]
+    maps = [
+        ("The model writes both", cooccurrence.model),
+        ("People chose both", cooccurrence.people),
+    ]
     heats = [
         Heat(title, f"{title}: {len(labels)} labels", labels, _rows(values), most)
         for title, values in maps
     ]
-    there = np.argwhere(np.tril(together.records) > 0).tolist()
+    there = np.argwhere(np.tril(cooccurrence.records) > 0).tolist()
     rows = [
         [
             labels[j] if i == j else f"{labels[j]} + {labels[i]}",
-            number(float(together.model[i, j])),
-            number(float(together.people[i, j])),
-            str(together.records[i, j]),
+            number(float(cooccurrence.model[i, j])),
+            number(float(cooccurrence.people[i, j])),
+            str(cooccurrence.records[i, j]),
         ]
         for i, j in there
     ]
     numbers: dict[str, Any] = {
         "labels": list(labels),
-        "model": _rows(together.model),
-        "people": _rows(together.people),
-        "records": together.records.tolist(),
+        "model": _rows(cooccurrence.model),
+        "people": _rows(cooccurrence.people),
+        "records": cooccurrence.records.tolist(),
     }
     return Figure(
         "co-occurrence",

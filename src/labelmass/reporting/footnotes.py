@@ -11,14 +11,14 @@ from labelmass.estimators import ESTIMATORS
 from labelmass.evaluation import HEADLINE
 from labelmass.evaluation.tables import best
 from labelmass.present.tables import Table, number
-from labelmass.reporting.gather import BASELINES, Gathered, Model
+from labelmass.reporting.report_data import BASELINES, Model, ReportData
 from labelmass.scores.result import MUCH_OFF_FORMAT
 
 SMALL = 100
 """With fewer records, little is sure."""
 
 
-def warnings(run: Gathered) -> list[str]:
+def warnings(run: ReportData) -> list[str]:
     """In the order of their weight."""
     found = list(_of_scores(run))
     for model in run.models:
@@ -27,7 +27,7 @@ def warnings(run: Gathered) -> list[str]:
     return found
 
 
-def _of_scores(run: Gathered) -> Iterator[str]:
+def _of_scores(run: ReportData) -> Iterator[str]:
     comparison = run.comparison
     if comparison["items"] < SMALL:
         yield f"Only {comparison['items']} records: intervals are wide, and figures are coarse."
@@ -85,7 +85,7 @@ def _of_model(model: Model) -> Iterator[str]:
         yield f"How the model writes its labels is not shown: {model.diagnosis}"
 
 
-def failures(run: Gathered) -> Iterator[tuple[str, Table]]:
+def failures(run: ReportData) -> Iterator[tuple[str, Table]]:
     """The records that failed, by model."""
     for model in run.models:
         if model.trees.failed:
@@ -94,7 +94,7 @@ def failures(run: Gathered) -> Iterator[tuple[str, Table]]:
             yield model.name, Table(title, ["record", "error"], rows)
 
 
-def cost(run: Gathered) -> dict[str, Table]:
+def cost(run: ReportData) -> dict[str, Table]:
     """What a record took, and what each method is."""
     head = [
         "model",
@@ -114,7 +114,7 @@ def cost(run: Gathered) -> dict[str, Table]:
     }
 
 
-def _cost(run: Gathered, model: Model) -> list[str]:
+def _cost(run: ReportData, model: Model) -> list[str]:
     found: dict[str, Any] = {}
     for row in run.comparison["methods"]:
         found = row["cost"] if row["name"] == model.title else found

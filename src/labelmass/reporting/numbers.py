@@ -9,14 +9,14 @@ from typing import Any
 from labelmass.present.figures import Figure
 from labelmass.reporting.explorer import Explorer, Explorers
 from labelmass.reporting.footnotes import warnings
-from labelmass.reporting.gather import Gathered, Model
+from labelmass.reporting.report_data import Model, ReportData
 
 Drawn = Mapping[str, Mapping[str, Figure]]
 """By model, by name."""
 
 
 def numbers(
-    runs: Sequence[Gathered],
+    runs: Sequence[ReportData],
     drawn: Sequence[Drawn],
     explorers: Sequence[Explorers] | None = None,
 ) -> dict[str, Any]:
@@ -42,7 +42,7 @@ def numbers(
 
 
 def _model(
-    run: Gathered, model: Model, figures: Mapping[str, Figure], explorer: Explorer | None
+    run: ReportData, model: Model, figures: Mapping[str, Figure], explorer: Explorer | None
 ) -> dict[str, Any]:
     return {
         "name": model.name,

@@ -13,9 +13,9 @@ from labelmass.reporting.disagreements import disagreements
 from labelmass.reporting.explorer import Explorers
 from labelmass.reporting.figures import figures
 from labelmass.reporting.footnotes import cost, failures, warnings
-from labelmass.reporting.gather import Gathered
 from labelmass.reporting.numbers import Drawn, numbers
 from labelmass.reporting.rendering import asset, embedded, render
+from labelmass.reporting.report_data import ReportData
 from labelmass.reporting.scores import scores
 from labelmass.reporting.setup import setup
 
@@ -59,7 +59,7 @@ class Part:
     """One run's part of the page. warnings: Number of them."""
 
     id: str
-    run: Gathered
+    run: ReportData
     warnings: int
     sections: Sequence[Section]
 
@@ -69,13 +69,13 @@ class Part:
         return ", ".join(model.signature.model for model in self.run.models)
 
 
-def draw(run: Gathered) -> Drawn:
+def draw(run: ReportData) -> Drawn:
     """Every figure of a run."""
     return {model.name: figures(run, model) for model in run.models}
 
 
 def page(
-    runs: Sequence[Gathered],
+    runs: Sequence[ReportData],
     drawn: Sequence[Drawn],
     explorers: Sequence[Explorers] | None = None,
 ) -> str:
@@ -101,7 +101,9 @@ def page(
     )
 
 
-def _sections(number: int, run: Gathered, drawn: Drawn, explorers: Explorers) -> Iterator[Section]:
+def _sections(
+    number: int, run: ReportData, drawn: Drawn, explorers: Explorers
+) -> Iterator[Section]:
     """number: The run's place on the page."""
     several = len(run.models) > 1
     yield Section("asked", "What was asked of which model", "setup.html", setup(run))

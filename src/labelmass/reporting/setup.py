@@ -7,10 +7,10 @@ from typing import Any
 
 from labelmass.present.tables import Table, number
 from labelmass.provenance import Signature
-from labelmass.reporting.gather import Gathered, Model
+from labelmass.reporting.report_data import Model, ReportData
 
 
-def setup(run: Gathered) -> dict[str, Any]:
+def setup(run: ReportData) -> dict[str, Any]:
     """Task, labels, prompt, models, and what the numbers depend on."""
     task = run.task
     labels = [
@@ -27,7 +27,7 @@ def setup(run: Gathered) -> dict[str, Any]:
     }
 
 
-def _facts(run: Gathered) -> Iterator[tuple[str, str]]:
+def _facts(run: ReportData) -> Iterator[tuple[str, str]]:
     task, comparison = run.task, run.comparison
     yield "Task", f"{task.name}: {task.description}" if task.description else task.name
     yield "Answer format", f"{task.format.name}, {'one label' if task.format.single else 'any set'}"
@@ -47,7 +47,7 @@ def _facts(run: Gathered) -> Iterator[tuple[str, str]]:
     yield "Intervals", comparison["rules"]["intervals"]
 
 
-def _same(run: Gathered) -> bool:
+def _same(run: ReportData) -> bool:
     return not run.task.demonstrations.varies
 
 

@@ -6,7 +6,7 @@ one title whatever labels, methods and input columns are called:
     joy, joy.low, joy.high     a label, by the first method: its probability and its bounds
     label:joy                  the same, where `joy` alone would be something else
     any-place:joy              by another method; any-place:label:joy where needed
-    off_format, gate, gate.low what a result says of the record itself
+    off_format, verdict.low    what a result says of the record itself
     input:source               a field of the input
     ["label", "a:b", "x", ""]  whatever has no plainer form, as JSON: kind, method, name, side
 """
@@ -41,8 +41,11 @@ VALUES: dict[str, type] = {
 }
 """What a result record says of the record itself in one value."""
 
-BOUNDS = ("none", "gate", "verdict", "empty")
+BOUNDS = ("empty_answer", "verdict_prefix", "verdict", "empty")
 """What it says in a probability with bounds."""
+
+FORMER_BOUNDS = ("none", "gate")
+"""What tables of earlier versions call the first two."""
 
 METHOD_BOUNDS = ("empty",)
 """What each method says beside its labels, too."""
@@ -89,7 +92,7 @@ class Column:
         for name in ("low", "high"):
             if title.endswith(SIDES[name]):
                 stem, side = title.removesuffix(SIDES[name]), name
-        if stem in BOUNDS:
+        if stem in (*BOUNDS, *FORMER_BOUNDS):
             return cls("field", stem, side=side)
         method = ""
         if not stem.startswith("label:") and (found := _METHOD.fullmatch(stem)):

@@ -210,7 +210,7 @@ def _interval(rows: Sequence[Row], method: str, first: str, low: np.ndarray) -> 
     known = ESTIMATORS.get(method.removeprefix(CALIBRATED))
     if known is None:
         return "unknown"
-    return "sampled" if known.needs.draws else "certified"
+    return "sampled" if known.requirements.draws else "certified"
 
 
 def _reasons(rows: Sequence[Row], method: str | None) -> tuple[str, ...] | None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from labelmass._text import canonical
 from labelmass._types import Normalisation
-from labelmass.answers.readings import Bounds, Readings
+from labelmass.answers.marginals import Bounds, Marginals
 from labelmass.answers.tree import AnswerTree, Ending
 from labelmass.errors import LabelMassError
 from labelmass.estimators import ESTIMATORS, LabelScores
@@ -35,7 +35,11 @@ WIDE = 0.1
 ROUNDING = 1e-9
 """By how much an interval may exceed the tolerance for no other reason than arithmetic."""
 
-STEPWISE = {name for name, one in ESTIMATORS.items() if one.needs.shares != 0 or one.needs.contrast}
+STEPWISE = {
+    name
+    for name, one in ESTIMATORS.items()
+    if one.requirements.shares != 0 or one.requirements.contrast
+}
 """The methods that read shares at label steps."""
 
 
@@ -177,14 +181,14 @@ class Result:
         return (self.known_masses if self.summary is None else self.summary).unreadable
 
     @property
-    def none(self) -> Bounds | None:
+    def empty_answer(self) -> Bounds | None:
         """P(the empty answer)."""
-        return None if self.summary is None else self._quoted(self.summary.none)
+        return None if self.summary is None else self._quoted(self.summary.empty_answer)
 
     @property
-    def gate(self) -> Bounds | None:
+    def verdict_prefix(self) -> Bounds | None:
         """P(a risk verdict is written), whatever follows it; None for a format without one."""
-        return None if self.summary is None else self._quoted(self.summary.gate)
+        return None if self.summary is None else self._quoted(self.summary.verdict_prefix)
 
     @property
     def verdict(self) -> Bounds | None:
@@ -204,16 +208,16 @@ class Result:
         return self.trees[ANSWER]
 
     @cached_property
-    def readings(self) -> Readings:
+    def marginals(self) -> Marginals:
         """Sets, counts, pairs and the rest of its tree, in the run's normalisation."""
         unknown = self.signature is not None and self.signature.off_format == "unknown"
-        return Readings(self.tree, self.normalisation, unknown)
+        return Marginals(self.tree, self.normalisation, unknown)
 
     def pair(self, one: str, other: str) -> Bounds:
         """P(both labels are written); LabelMassError if trees were not kept."""
         labels = list(map(canonical, self.tree.labels))
         first, second = (labels.index(canonical(name)) for name in (one, other))
-        return self._within_tolerance(self.readings.pair(first, second))
+        return self._within_tolerance(self.marginals.pair(first, second))
 
     def _quoted(self, bounds: Bounds | None) -> Bounds | None:
         return None if bounds is None else self._within_tolerance(bounds)
@@ -319,7 +323,7 @@ class Result:
 
         explained: mass that has a warning of its own.
         """
-        after, empty = summary.off_format_after_label - explained, summary.raw_none
+        after, empty = summary.off_format_after_label - explained, summary.raw_empty_answer
         if empty is None or after <= max(empty.low or 0.0, self.tolerance):
             return []
         return [
@@ -368,10 +372,10 @@ class Result:
 
     def _tree_fields(self, summary: AnswerSummary) -> dict[str, Any]:
         quoted = self._within_tolerance
-        none, gate = self.none, self.gate
+        empty_answer, verdict_prefix = self.empty_answer, self.verdict_prefix
         fields: dict[str, Any] = {
-            "none": None if none is None else none.to_dict(),
-            "gate": None if gate is None else gate.to_dict(),
+            "empty_answer": None if empty_answer is None else empty_answer.to_dict(),
+            "verdict_prefix": None if verdict_prefix is None else verdict_prefix.to_dict(),
             "off_format": summary.off_format,
         }
         if summary.verdict is None:

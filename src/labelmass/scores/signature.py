@@ -86,14 +86,14 @@ def of_method(signature: Mapping[str, Any], method: str) -> dict[str, Any]:
     found: dict[str, Any] = dict(signature) | {"methods": [method]}
     points: Mapping[str, str] = found.pop("points", {})
     found["point"] = points.get(plain, found.get("point"))
-    if known is not None and (known.needs.shares != 0 or known.needs.contrast):
+    if known is not None and (known.requirements.shares != 0 or known.requirements.contrast):
         found["normalisation"] = str(Normalisation.RAW)  # a share of labels is the same in all
     fitted = [mark for mark in found.pop("fitted", ()) if mark.startswith(f"{plain}@")]
     if fitted:
         found = {key: found.get(key) for key in _KEPT[plain]} | {"fitted": fitted}
         if _KEPT[plain] is _OF_TEXTS:  # no answer is read
             found["format"] = str(found["format"]).partition("+")[0]
-    if known is not None and not known.needs.draws:
+    if known is not None and not known.requirements.draws:
         found["samples"] = 0
     if not method.startswith(CALIBRATED):
         found["calibrator"] = None

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from labelmass._types import Normalisation
-from labelmass.answers.readings import Bounds, Readings
+from labelmass.answers.marginals import Bounds, Marginals
 from labelmass.answers.tree import AnswerTree
 from labelmass.task.questions import ANSWER, Name
 
@@ -21,15 +21,15 @@ class AnswerSummary:
         format has none. raw_none: the former as the model generates.
     sets: (labels, P) of the sets found, likeliest first; counts: P of 0, 1, ... labels.
     off_format, off_format_after_label, unreadable, unexplored, verdict: as the model generates, see
-        `Readings`. stray_end: the control token that takes the most mass where the answer could
+        `Marginals`. stray_end: the control token that takes the most mass where the answer could
         end, and that mass.
     greedy: text of the greedy answer; greedy_end: how it ends. stopped: why the search stopped.
     rows: expanded nodes, of all trees of the record.
     """
 
-    none: Bounds | None
-    gate: Bounds | None
-    raw_none: Bounds | None
+    empty_answer: Bounds | None
+    verdict_prefix: Bounds | None
+    raw_empty_answer: Bounds | None
     verdict: Bounds | None
     off_format: float
     off_format_after_label: float
@@ -52,12 +52,12 @@ class AnswerSummary:
     ) -> AnswerSummary:
         """Of a record's trees, read in this normalisation."""
         tree = trees[ANSWER]
-        readings, raw = Readings(tree, normalisation, off_format_unknown), Readings(tree)
+        marginals, raw = Marginals(tree, normalisation, off_format_unknown), Marginals(tree)
         names = tree.labels
         return cls(
-            none=readings.none,
-            gate=readings.gate,
-            raw_none=raw.none,
+            empty_answer=marginals.empty,
+            verdict_prefix=marginals.verdict_prefix,
+            raw_empty_answer=raw.empty,
             verdict=raw.verdict,
             off_format=raw.off_format,
             off_format_after_label=raw.off_format_after_label,
@@ -65,9 +65,9 @@ class AnswerSummary:
             unexplored=raw.unexplored,
             sets=tuple(
                 (tuple(names[at] for at in sorted(members)), bounds)
-                for members, bounds in readings.sets()
+                for members, bounds in marginals.sets()
             ),
-            counts=tuple(readings.counts()),
+            counts=tuple(marginals.counts()),
             stray_end=_stray_end(tree, raw),
             greedy=tree.greedy_text,
             greedy_end=tree.greedy_end,
@@ -76,7 +76,7 @@ class AnswerSummary:
         )
 
 
-def _stray_end(tree: AnswerTree, raw: Readings) -> tuple[str, float]:
+def _stray_end(tree: AnswerTree, raw: Marginals) -> tuple[str, float]:
     masses: dict[str, float] = {"": 0.0}
     for node, name in tree.stray_ends.items():
         share = float(raw.mass[node] * np.exp(tree.top[node][0][1]))

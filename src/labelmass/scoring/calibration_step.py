@@ -13,7 +13,7 @@ from labelmass.scores.signature import method_for, of_method
 
 
 @dataclass(frozen=True)
-class Calibrating:
+class CalibrationStep:
     """A calibrator and the method whose scores go through it."""
 
     calibrator: Calibrator
@@ -23,7 +23,7 @@ class Calibrating:
     @classmethod
     def among(
         cls, calibrator: Calibrator, methods: Sequence[str], labels: Sequence[str], force: bool
-    ) -> Calibrating:
+    ) -> CalibrationStep:
         """For the method it was fitted on, or the first if it does not say.
 
         FitError for other labels, and where its method is not among these unless `force`.

@@ -16,7 +16,7 @@ from labelmass.records.readers import Item, each_record
 from labelmass.scores import Cost, Failure, Outcome, Result, Scores
 from labelmass.scores.signature import signature_of_texts
 from labelmass.scores.writers import output_writer
-from labelmass.scoring.classifiers import check_beside, texts_each
+from labelmass.scoring.classifiers import check_classifiers, texts_each
 from labelmass.scoring.resuming import Input
 from labelmass.scoring.scorer import Frame, Text, check_ids
 from labelmass.scoring.to_file import (
@@ -27,7 +27,7 @@ from labelmass.scoring.to_file import (
     unwatched,
     write_results,
 )
-from labelmass.supervised import Classifier, States
+from labelmass.supervised import Classifier, HiddenStateFeatures
 from labelmass.task import Record, Task
 from labelmass.task.record import Fields
 
@@ -53,11 +53,11 @@ class ClassifierScorer:
             raise FitError("no classifier was given: see `labelmass.fit_encoder`")
         for one in self.classifiers:
             expect("classifier", one, Classifier, error=FitError)
-            if isinstance(one.source, States):
+            if isinstance(one.source, HiddenStateFeatures):
                 raise FitError(
                     f"{one.method} reads hidden states of {one.source.model}: use Scorer"
                 )
-        check_beside(self.classifiers, self.task)
+        check_classifiers(self.classifiers, self.task)
         self.signature = signature_of_texts(self.task, [one.mark for one in self.classifiers])
 
     def score(self, texts: Text | Iterable[Text] | Frame) -> Scores:

@@ -14,10 +14,10 @@ from labelmass.errors import FitError, LabelMassError, MethodError, ModelError, 
 from labelmass.estimators import LabelScores
 from labelmass.lm.base import LanguageModel
 from labelmass.scores import Scores
-from labelmass.scoring.explorer import Explored
+from labelmass.scoring.explorer import ExploredRecord
 from labelmass.scoring.hidden_states import StateReader
 from labelmass.scoring.isolation import PLAIN, apply_together
-from labelmass.supervised import Classifier, States
+from labelmass.supervised import Classifier, HiddenStateFeatures
 from labelmass.task import Record, Task
 
 BATCH = 8
@@ -25,7 +25,7 @@ BATCH = 8
 
 
 @dataclass(frozen=True)
-class Beside:
+class AppliedClassifier:
     """A classifier, the labels as the task has them, and (n, k) P(label) of explored records.
 
     plain: predicts for the simplest text, see `isolation.blame`.
@@ -33,14 +33,16 @@ class Beside:
 
     classifier: Classifier
     labels: tuple[str, ...]
-    predict: Callable[[Sequence[Explored]], Floats]
+    predict: Callable[[Sequence[ExploredRecord]], Floats]
     plain: Callable[[], object]
 
     @classmethod
-    def of(cls, classifier: Classifier, task: Task, model: LanguageModel | None) -> Beside:
+    def of(
+        cls, classifier: Classifier, task: Task, model: LanguageModel | None
+    ) -> AppliedClassifier:
         """model: what wrote the answers; MethodError where a probe is to do without."""
         source, labels = classifier.source, task.label_names
-        if not isinstance(source, States):
+        if not isinstance(source, HiddenStateFeatures):
             return cls(
                 classifier,
                 labels,
@@ -64,7 +66,7 @@ class Beside:
     def name(self) -> str:
         return self.classifier.method
 
-    def read(self, explored: Explored) -> LabelScores:
+    def read(self, explored: ExploredRecord) -> LabelScores:
         """RecordError for a record it was fitted on, and for one that it cannot read."""
         self.classifier.refuse(explored.record)
         (outcome,) = self._predict_each([explored])
@@ -72,7 +74,7 @@ class Beside:
             raise outcome
         return LabelScores.points(self.labels, outcome)
 
-    def scores(self, found: Iterable[Explored]) -> Scores:
+    def scores(self, found: Iterable[ExploredRecord]) -> Scores:
         """Of many records; NaN, which counts as failed, for those it cannot read or has seen."""
         ids: list[str | int] = []
         rows: list[Floats] = []
@@ -94,14 +96,14 @@ class Beside:
         note = f"{refused} records it was fitted on are left out" if refused else ""
         return Scores.of(ids, self.labels, np.array(rows), method=self.name, note=note)
 
-    def _predict_each(self, some: Sequence[Explored]) -> list[Floats | RecordError]:
+    def _predict_each(self, some: Sequence[ExploredRecord]) -> list[Floats | RecordError]:
         return apply_together(self.predict, some, self.plain) if some else []
 
     def _saw(self, record: Record) -> bool:
         return record.digest in self.classifier.fitted_on
 
 
-def check_beside(classifiers: Sequence[Classifier], task: Task) -> None:
+def check_classifiers(classifiers: Sequence[Classifier], task: Task) -> None:
     """FitError for other labels than the task's, and for two that are called alike."""
     for at, one in enumerate(classifiers):
         one.check(task)

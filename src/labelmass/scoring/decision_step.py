@@ -17,7 +17,7 @@ from labelmass.records import BadRecord
 from labelmass.scores import Cost, Failure, Result
 from labelmass.scores.result import verdict_masses
 from labelmass.scores.signature import method_for, of_method, reads_answer
-from labelmass.scoring.calibration_step import Calibrating
+from labelmass.scoring.calibration_step import CalibrationStep
 from labelmass.task import Record
 
 FINER, LARGER = 4, 2
@@ -31,7 +31,7 @@ Explore = Callable[[Items, Budget], Iterator[tuple[int, Result | Failure]]]
 
 
 @dataclass(frozen=True)
-class Deciding:
+class DecisionStep:
     """A policy and the method whose scores it decides by.
 
     calibrating: through what that method's scores went, if it is calibrated.
@@ -40,7 +40,7 @@ class Deciding:
     policy: Policy
     method: str
     force: bool = False
-    calibrating: Calibrating | None = None
+    calibration: CalibrationStep | None = None
 
     @classmethod
     def among(
@@ -49,15 +49,15 @@ class Deciding:
         methods: Sequence[str],
         labels: Sequence[str],
         force: bool,
-        calibrating: Calibrating | None = None,
-    ) -> Deciding:
+        calibration: CalibrationStep | None = None,
+    ) -> DecisionStep:
         """For the method it was made on; for the first if it does not say, or `force`.
 
         FitError for other labels, and where its method is not among these.
         """
         check_labels("this policy", policy.labels, labels)
         method = method_for("this policy", policy.signature, methods, force=force)
-        return cls(policy, method, force, calibrating)
+        return cls(policy, method, force, calibration)
 
     def check(self, signature: Signature) -> None:
         """FitError for scores it is not for, unless forced."""
@@ -82,14 +82,14 @@ class Deciding:
         unreadable, verdict = (np.array([one]) for one in verdict_masses(result))
         if np.isnan(verdict).all() or not reads_answer(self.method):
             return None, None
-        calibrating = self.calibrating
-        calibrated = calibrating is not None and self.method == calibrating.name
-        scores = result.methods[calibrating.method if calibrating and calibrated else self.method]
+        calibration = self.calibration
+        calibrated = calibration is not None and self.method == calibration.name
+        scores = result.methods[calibration.method if calibration and calibrated else self.method]
         high = np.where(np.isnan(scores.high), scores.p, scores.high)[None]
         signature = None if result.signature is None else result.signature.to_dict()
         top = ceiling(high, unreadable, verdict, signature)
-        if calibrating is not None and calibrated:
-            (top,) = calibrating.calibrator.apply(scores.labels, top, force=True)
+        if calibration is not None and calibrated:
+            (top,) = calibration.calibrator.apply(scores.labels, top, force=True)
         return top, verdict
 
 

@@ -17,11 +17,11 @@ from dataclasses import dataclass, field, replace
 
 from labelmass._ranges import COUNT
 from labelmass._types import Normalisation
-from labelmass.answers.boundary import Joint, Start
-from labelmass.answers.search import Budget, Needs, NodeAsk, Search
+from labelmass.answers.prompt_boundary import PreparedPrompt, PromptBoundary
+from labelmass.answers.search import Budget, NodeAsk, Requirements, Search
 from labelmass.answers.tree import AnswerTree
 from labelmass.errors import ModelError, RecordError
-from labelmass.lm.base import Ask, LanguageModel, Usage, common_length
+from labelmass.lm.base import LanguageModel, NodeQuery, Usage, common_length
 from labelmass.lm.checks import check_count, flaw
 from labelmass.scores import Cost
 from labelmass.scoring.cutting import cut_texts
@@ -39,7 +39,7 @@ WORD = Budget(nodes=64, depth=16)
 
 
 @dataclass(frozen=True, slots=True)
-class Explored:
+class ExploredRecord:
     """A record with a tree for each question, `ANSWER` among them, and its cost."""
 
     record: Record
@@ -57,9 +57,9 @@ class _Asked:
     """Something asked of every record, and how its tree is grown."""
 
     name: Name
-    joint: Joint
+    joint: PromptBoundary
     budget: Budget
-    needs: Needs
+    requirements: Requirements
     normalisation: Normalisation
 
 
@@ -69,7 +69,7 @@ class _Branch:
 
     search: Search
     handle: int | None
-    asks: list[NodeAsk] = field(default_factory=list)
+    queries: list[NodeAsk] = field(default_factory=list)
 
 
 @dataclass(slots=True, eq=False)
@@ -98,7 +98,7 @@ class Explorer:
         task: Task,
         *,
         budget: Budget | None = None,
-        needs: Needs | None = None,
+        requirements: Requirements | None = None,
         normalisation: Normalisation = Normalisation.RAW,
         also: Mapping[Name, Askable] | None = None,
         batch_size: int = 16,
@@ -109,17 +109,17 @@ class Explorer:
         COUNT.check("batch_size", batch_size)
         self.model, self.task = model, task
         self.batch_size, self.max_text_tokens = batch_size, max_text_tokens
-        self.joint = Joint(task, model.tokenizer)
-        budget, needs = budget or Budget(), needs or Needs()
+        self.joint = PromptBoundary(task, model.tokenizer)
+        budget, requirements = budget or Budget(), requirements or Requirements()
         word = self._word(budget)
-        first = _Asked(ANSWER, self.joint, budget, needs, normalisation)
+        first = _Asked(ANSWER, self.joint, budget, requirements, normalisation)
         self._families: dict[str, list[_Asked]] = {ANSWER[0]: [first]}
         for name, askable in (also or {}).items():
-            joint = Joint(askable, model.tokenizer, self.joint.vocabulary)
+            joint = PromptBoundary(askable, model.tokenizer, self.joint.vocabulary)
             if isinstance(askable, Task):
-                asked = _Asked(name, joint, budget, needs, normalisation)
+                asked = _Asked(name, joint, budget, requirements, normalisation)
             else:
-                asked = _Asked(name, joint, word, Needs(), Normalisation.ON_FORMAT)
+                asked = _Asked(name, joint, word, Requirements(), Normalisation.ON_FORMAT)
             self._families.setdefault(name[0], []).append(asked)
         self._shared: dict[str, tuple[int, ...]] = {}
         self._most = max(1, batch_size // sum(map(len, self._families.values())))
@@ -147,7 +147,7 @@ class Explorer:
 
     def explore(
         self, records: Iterable[Keyed]
-    ) -> Iterator[tuple[int, Record, Explored | RecordError]]:
+    ) -> Iterator[tuple[int, Record, ExploredRecord | RecordError]]:
         """Each record with its trees, or with the error that kept it from them, as they finish.
 
         Raises what the model raises for a plain text too.
@@ -185,7 +185,7 @@ class Explorer:
 
     def _one_by_one(
         self, stranded: Sequence[_Active], why: str
-    ) -> Iterator[tuple[int, Record, Explored | RecordError]]:
+    ) -> Iterator[tuple[int, Record, ExploredRecord | RecordError]]:
         """Records whose pass failed, each again from the start and by itself."""
         for one in stranded:
             self._drop(one)
@@ -193,7 +193,7 @@ class Explorer:
         blamed = False
         for one in stranded:
             outcome = self._read_alone(one)
-            if not isinstance(outcome, Explored):
+            if not isinstance(outcome, ExploredRecord):
                 outcome, blamed = blame(outcome, plain), True
             plain = _nothing  # it has just been seen to work
             yield one.key, one.record, outcome
@@ -204,7 +204,7 @@ class Explorer:
                 *(len(stranded), why, self._most),
             )
 
-    def _read_alone(self, former: _Active) -> Explored | Exception:
+    def _read_alone(self, former: _Active) -> ExploredRecord | Exception:
         """A record from the start with nothing beside it, or what the model raises for it."""
         try:
             one = self._begin(former.key, former.record)
@@ -249,7 +249,7 @@ class Explorer:
                         start.grammar,
                         asked.joint.task.label_names,
                         replace(asked.budget, depth=min(asked.budget.depth, depth)),
-                        asked.needs,
+                        asked.requirements,
                         asked.normalisation,
                         entropy=entropy,
                     )
@@ -265,7 +265,7 @@ class Explorer:
         active.seconds = time.perf_counter() - began
         return active
 
-    def _room(self, start: Start) -> int:
+    def _room(self, start: PreparedPrompt) -> int:
         """Tokens left for an answer."""
         if self.model.context is None:
             return sys.maxsize
@@ -278,7 +278,7 @@ class Explorer:
             )
         return room
 
-    def _share(self, family: str, starts: Sequence[Start]) -> int:
+    def _share(self, family: str, starts: Sequence[PreparedPrompt]) -> int:
         """How many leading ids a record's prompts share with those of other records.
 
         What others share does not change for a record whose prompts begin in another way.
@@ -293,12 +293,12 @@ class Explorer:
         """Ask each search for its next rows, unless it waits for some; False when all are done."""
         began = time.perf_counter()
         for branch in active.branches.values():
-            if branch.handle is not None and not branch.asks:
-                branch.asks = branch.search.asks()
-                if not branch.asks:
+            if branch.handle is not None and not branch.queries:
+                branch.queries = branch.search.queries()
+                if not branch.queries:
                     self._close(active, branch)
         active.seconds += time.perf_counter() - began
-        return any(branch.asks for branch in active.branches.values())
+        return any(branch.queries for branch in active.branches.values())
 
     def _close(self, active: _Active, branch: _Branch) -> None:
         if branch.handle is not None:
@@ -316,34 +316,34 @@ class Explorer:
         What a search raises is a fault of ours, and stops the run.
         """
         began = time.perf_counter()
-        asks = [
-            Ask(branch.handle, n.node, n.parent, n.token, n.ids, n.top)
+        queries = [
+            NodeQuery(branch.handle, n.node, n.parent, n.token, n.ids, n.top)
             for one in active
             for branch in one.branches.values()
             if branch.handle is not None
-            for n in branch.asks
+            for n in branch.queries
         ]
         try:
-            rows = self.model.rows(asks)
-            check_count(rows, asks, self.model.engine)
+            rows = self.model.rows(queries)
+            check_count(rows, queries, self.model.engine)
         except Exception as error:
             for one in active:
                 one.seconds += (time.perf_counter() - began) / len(active)
             return [(one, error) for one in active]
         share = (time.perf_counter() - began) / len(active)
         failed: list[tuple[_Active, Exception]] = []
-        answered = iter(zip(asks, rows, strict=True))
+        answered = iter(zip(queries, rows, strict=True))
         for one in active:
             began = time.perf_counter()
-            waiting = [branch for branch in one.branches.values() if branch.asks]
-            answers = [[next(answered) for _ in branch.asks] for branch in waiting]
-            flaws = (flaw(row, ask) for pairs in answers for ask, row in pairs)
+            waiting = [branch for branch in one.branches.values() if branch.queries]
+            answers = [[next(answered) for _ in branch.queries] for branch in waiting]
+            flaws = (flaw(row, query) for pairs in answers for query, row in pairs)
             if (found := next(filter(None, flaws), None)) is not None:
                 failed.append((one, ModelError(found)))
                 continue
             for branch, pairs in zip(waiting, answers, strict=True):
                 branch.search.tell([row for _, row in pairs])
-                branch.asks = []
+                branch.queries = []
             one.seconds += share + time.perf_counter() - began
         return failed
 
@@ -359,8 +359,8 @@ def _finest(budget: Budget, *, single: bool) -> float | None:
     return budget.tolerance if budget.relative is None else min(budget.tolerance, budget.relative)
 
 
-def _explored(active: _Active) -> Explored:
+def _explored(active: _Active) -> ExploredRecord:
     usage = active.usage
     cost = Cost(usage.prompt_tokens, usage.tree_tokens, usage.forward_passes, active.seconds)
     trees = {name: branch.search.tree for name, branch in active.branches.items()}
-    return Explored(active.record, trees, cost)
+    return ExploredRecord(active.record, trees, cost)

@@ -8,31 +8,31 @@ from typing import Any
 import numpy as np
 
 from labelmass._types import Floats
-from labelmass.answers.boundary import Joint
-from labelmass.answers.token_positions import label_places
+from labelmass.answers.prompt_boundary import PromptBoundary
+from labelmass.answers.token_positions import label_token_positions
 from labelmass.errors import ModelError, RecordError
 from labelmass.lm.base import LanguageModel
-from labelmass.scoring.explorer import Explored
+from labelmass.scoring.explorer import ExploredRecord
 from labelmass.scoring.isolation import PLAIN
-from labelmass.supervised import States
+from labelmass.supervised import HiddenStateFeatures
 from labelmass.task import Record, Task
 
 
 class StateReader:
-    """Reads what `States` says of explored records of a task.
+    """Reads what `HiddenStateFeatures` says of explored records of a task.
 
     Raises ModelError for a model without hidden states, FitError for another than is said.
     """
 
-    def __init__(self, states: States, task: Task, model: LanguageModel) -> None:
+    def __init__(self, states: HiddenStateFeatures, task: Task, model: LanguageModel) -> None:
         states.check(model, task.hash)
         self._hidden: Any = getattr(model, "hidden", None)
         if self._hidden is None:
             raise ModelError(f"{model.name} does not give hidden states")
         self.states = states
-        self._joint = Joint(task, model.tokenizer)
+        self._joint = PromptBoundary(task, model.tokenizer)
 
-    def __call__(self, some: Sequence[Explored]) -> list[Floats]:
+    def __call__(self, some: Sequence[ExploredRecord]) -> list[Floats]:
         """(d,) of each record, all read in one pass.
 
         RecordError for a record whose greedy answer is not known.
@@ -41,7 +41,7 @@ class StateReader:
         places: list[tuple[int, ...]] = []
         for one in some:
             tree, start = one.tree, self._joint.start(one.record)
-            found = label_places(tree, start.grammar.automaton, start.grammar.given)
+            found = label_token_positions(tree, start.grammar.automaton, start.grammar.given)
             answer = tree.greedy_tokens[: max(found)]
             if min(answer, default=0) < 0:
                 raise RecordError(

@@ -12,17 +12,17 @@ from labelmass.answers.search import Budget
 from labelmass.calibration import Calibrator
 from labelmass.decisions import Policy
 from labelmass.errors import FitError, LabelMassError, MethodError, RecordError
-from labelmass.estimators import ESTIMATORS, find_estimators, needs_of, selection
+from labelmass.estimators import ESTIMATORS, find_estimators, requirements_of, selection
 from labelmass.estimators.selection import Selection
 from labelmass.lm.base import LanguageModel
 from labelmass.provenance import Signature
 from labelmass.records import BadRecord
 from labelmass.scores import Failure, Result
 from labelmass.scores.signature import points_of, signature_of
-from labelmass.scoring.calibration_step import Calibrating
-from labelmass.scoring.classifiers import Beside, check_beside
-from labelmass.scoring.decision_step import Deciding
-from labelmass.scoring.explorer import Explored
+from labelmass.scoring.calibration_step import CalibrationStep
+from labelmass.scoring.classifiers import AppliedClassifier, check_classifiers
+from labelmass.scoring.decision_step import DecisionStep
+from labelmass.scoring.explorer import ExploredRecord
 from labelmass.scoring.forecast import Forecast
 from labelmass.scoring.results import Prior, mean_log_odds, read_result, without_prior
 from labelmass.scoring.saved_trees import SavedTrees
@@ -107,12 +107,12 @@ class Plan:
             SAMPLES.check("samples", samples)
         readers = [*self.estimators]
         if every_method:
-            readers += [e for e in ESTIMATORS.values() if not e.needs.draws]
-        self.needs = needs_of(readers).drawing(samples)
+            readers += [e for e in ESTIMATORS.values() if not e.requirements.draws]
+        self.requirements = requirements_of(readers).drawing(samples)
         self.rules = tuple(rules)
         if rules or every_method:
-            self.needs |= selection.NEEDS
-        check_beside(classifiers, task)
+            self.requirements |= selection.REQUIREMENTS
+        check_classifiers(classifiers, task)
         self.classifiers = tuple(classifiers)
         named = [*(e.name for e in self.estimators), *(one.method for one in classifiers)]
         if max_text_tokens is not None:
@@ -127,14 +127,16 @@ class Plan:
         BETWEEN.check("target_rate", target_rate)
         self.label_permutations, self.target_rate = label_permutations, target_rate
         self.contextual_calibration = contextual_calibration
-        self.calibrating: Calibrating | None = None
+        self.calibration: CalibrationStep | None = None
         if calibrator is not None:
-            self.calibrating = Calibrating.among(calibrator, named, task.label_names, force)
-        self.deciding: Deciding | None = None
+            self.calibration = CalibrationStep.among(calibrator, named, task.label_names, force)
+        self.decision: DecisionStep | None = None
         if policy is not None:
-            there = [] if self.calibrating is None else [self.calibrating.name]
+            there = [] if self.calibration is None else [self.calibration.name]
             there += named
-            self.deciding = Deciding.among(policy, there, task.label_names, force, self.calibrating)
+            self.decision = DecisionStep.among(
+                policy, there, task.label_names, force, self.calibration
+            )
         self.also: dict[Name, Askable] = {}
         for number, put in enumerate(permuted(task, label_permutations)):
             if number:
@@ -147,7 +149,7 @@ class Plan:
     def forecast(self) -> Forecast:
         """What each record will take."""
         return Forecast.of(
-            self.needs,
+            self.requirements,
             self.label_permutations,
             len(self.also) - self.label_permutations + 1,
             self.budget,
@@ -165,7 +167,7 @@ class Plan:
             self.normalisation,
             self.budget,
             self.off_format,
-            samples=self.needs.draws,
+            samples=self.requirements.draws,
             label_permutations=self.label_permutations,
             contextual_calibration=self.contextual_calibration,
             target_rate=self.target_rate if self.contextual_calibration else None,
@@ -201,23 +203,26 @@ class Plan:
     def _fitted(self) -> tuple[str, ...]:
         return tuple(one.mark for one in self.classifiers)
 
-    def beside(self, model: LanguageModel | None = None) -> list[Beside]:
+    def applied_classifiers(self, model: LanguageModel | None = None) -> list[AppliedClassifier]:
         """The classifiers, ready to read what this model wrote; FitError if one is for another."""
-        return [Beside.of(one, self.task, model) for one in self.classifiers]
+        return [AppliedClassifier.of(one, self.task, model) for one in self.classifiers]
 
     def _sign(self, raw: Signature) -> Signature:
-        signature = raw if self.calibrating is None else self.calibrating.sign(raw)
-        if self.deciding is not None:
-            self.deciding.check(signature)
+        signature = raw if self.calibration is None else self.calibration.sign(raw)
+        if self.decision is not None:
+            self.decision.check(signature)
         return signature
 
     def read(
-        self, explored: Explored, signature: Signature, beside: Sequence[Beside] = ()
+        self,
+        explored: ExploredRecord,
+        signature: Signature,
+        applied_classifiers: Sequence[AppliedClassifier] = (),
     ) -> Outcome:
         """The result of one explored record, before any prior is taken away."""
         try:
             result = read_result(
-                explored, self.task, self.estimators, signature, self.rules, beside
+                explored, self.task, self.estimators, signature, self.rules, applied_classifiers
             )
         except RecordError as error:
             return Failure.of(explored.record, str(error))
@@ -232,15 +237,15 @@ class Plan:
 
     def finish(self, result: Result) -> Result:
         """What is done last: calibration, and decisions."""
-        if self.calibrating is not None:
-            result = self.calibrating.apply(result)
-        return result if self.deciding is None else self.deciding.apply(result)
+        if self.calibration is not None:
+            result = self.calibration.apply(result)
+        return result if self.decision is None else self.decision.apply(result)
 
     def close(self, outcome: Outcome) -> Outcome:
         """The outcome; what a policy does with it too, if it is a failure."""
-        if self.deciding is None or isinstance(outcome, Result):
+        if self.decision is None or isinstance(outcome, Result):
             return outcome
-        return self.deciding.fail(outcome)
+        return self.decision.fail(outcome)
 
     def settle(self, results: Callable[[], Iterable[Outcome]]) -> Iterator[Outcome]:
         """The results of all records, without what they have in common under calibration by batch.
@@ -262,7 +267,10 @@ class Plan:
 
         model: that of the trees, where a probe is among the classifiers.
         """
-        signature, beside = self.saved_signature(saved.signature), self.beside(model)
+        signature, applied_classifiers = (
+            self.saved_signature(saved.signature),
+            self.applied_classifiers(model),
+        )
         if model is not None and model.fingerprint != saved.signature.fingerprint:
             raise LabelMassError(
                 f"{model.name}@{model.fingerprint} did not write the trees in {saved.folder}"
@@ -270,6 +278,10 @@ class Plan:
 
         def results() -> Iterator[Outcome]:
             for kept in saved:
-                yield kept if isinstance(kept, Failure) else self.read(kept, signature, beside)
+                yield (
+                    kept
+                    if isinstance(kept, Failure)
+                    else self.read(kept, signature, applied_classifiers)
+                )
 
         return self.settle(results)

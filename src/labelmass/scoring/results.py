@@ -17,8 +17,8 @@ from labelmass.estimators.contextual import average, calibrate_contextually
 from labelmass.estimators.selection import RULES, Selection
 from labelmass.scores import Missed, Result, Signature
 from labelmass.scores.summary import AnswerSummary
-from labelmass.scoring.classifiers import Beside
-from labelmass.scoring.explorer import Explored
+from labelmass.scoring.classifiers import AppliedClassifier
+from labelmass.scoring.explorer import ExploredRecord
 from labelmass.scoring.shortfall import find_missed
 from labelmass.supervised import CLASSIFIERS
 from labelmass.task import Task
@@ -29,12 +29,12 @@ Prior = Mapping[str, NDArray[np.float64]]
 
 
 def read_result(
-    explored: Explored,
+    explored: ExploredRecord,
     task: Task,
     estimators: Sequence[Estimator],
     signature: Signature,
     rules: Sequence[Selection] = (),
-    beside: Sequence[Beside] = (),
+    applied_classifiers: Sequence[AppliedClassifier] = (),
 ) -> Result:
     """Every estimator's reading of a record, averaged over the label orders of the signature, what
     every rule selects, and what the classifiers beside say.
@@ -58,7 +58,7 @@ def read_result(
             missed[estimator.name] = short
     for rule in rules:
         scores[rule.rule] = rule.read(explored.tree, explored.record.digest)
-    for one in beside:
+    for one in applied_classifiers:
         scores[one.name] = one.read(explored)
     record = explored.record
     unknown = signature.off_format == "unknown"

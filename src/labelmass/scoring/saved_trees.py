@@ -20,7 +20,7 @@ from labelmass.files import read_json, shaped
 from labelmass.provenance import Signature
 from labelmass.records import BadRecord, read_records
 from labelmass.scores import Cost, Failure
-from labelmass.scoring.explorer import Explored
+from labelmass.scoring.explorer import ExploredRecord
 from labelmass.scoring.journal import Journal
 from labelmass.scoring.journal_lines import read_journal, read_stamps, read_version
 from labelmass.scoring.resuming import Changes, match
@@ -76,19 +76,19 @@ class TreeStore:
         return self._journal.left(items)
 
     def add(
-        self, key: int, outcome: Explored | Failure, item: Record | BadRecord | None = None
+        self, key: int, outcome: ExploredRecord | Failure, item: Record | BadRecord | None = None
     ) -> None:
         """Keep a record's trees, or why it has none, once.
 
         item: what failed, so that it is known again.
         """
         if key not in self._journal:
-            item = outcome.record if isinstance(outcome, Explored) else item
+            item = outcome.record if isinstance(outcome, ExploredRecord) else item
             if item is not None:
                 self._journal.expect(key, item)
             self._journal.append([(key, _line(outcome))])
 
-    def read(self, key: int) -> Explored | Failure:
+    def read(self, key: int) -> ExploredRecord | Failure:
         """What is kept of a record."""
         return _kept(self._journal.read(key), key, self.folder)
 
@@ -127,7 +127,7 @@ class SavedTrees:
                 "of a record by its id: grow them again in another folder"
             )
 
-    def __iter__(self) -> Iterator[Explored | Failure]:
+    def __iter__(self) -> Iterator[ExploredRecord | Failure]:
         """In the order of the input."""
         for key, line in read_journal(self.folder / TREES):
             yield _kept(line, key, self.folder)
@@ -176,7 +176,7 @@ def find_saved(folder: str | Path) -> list[Path]:
     return found
 
 
-def _line(outcome: Explored | Failure) -> dict[str, Any]:
+def _line(outcome: ExploredRecord | Failure) -> dict[str, Any]:
     if isinstance(outcome, Failure):
         return outcome.to_dict()
     line: dict[str, Any] = {"record": outcome.record.to_dict()}
@@ -214,7 +214,7 @@ class _OfTrees:
     cost: Cost
 
 
-def _kept(line: dict[str, Any], key: int, folder: Path) -> Explored | Failure:
+def _kept(line: dict[str, Any], key: int, folder: Path) -> ExploredRecord | Failure:
     with _named(key, folder):
         if "error" in line:
             return shaped(Failure, line, infinite=True)
@@ -222,7 +222,7 @@ def _kept(line: dict[str, Any], key: int, folder: Path) -> Explored | Failure:
         trees = {name: AnswerTree.from_dict(tree) for name, tree in stored.trees}
         if ANSWER not in trees:
             raise LabelMassError("the tree of its answers is missing")
-        return Explored(_record(line, key), trees, stored.cost)
+        return ExploredRecord(_record(line, key), trees, stored.cost)
 
 
 def _record(line: dict[str, Any], key: int) -> Record:

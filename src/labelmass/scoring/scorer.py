@@ -18,7 +18,7 @@ from labelmass.lm.load import as_model
 from labelmass.records.readers import BadRecord, Item, each_record
 from labelmass.scores import Failure, Outcome, Result, Scores, Signature
 from labelmass.scoring.decision_step import explore_until_clear
-from labelmass.scoring.explorer import Explored, Explorer
+from labelmass.scoring.explorer import ExploredRecord, Explorer
 from labelmass.scoring.plan import Plan
 from labelmass.scoring.results import Prior, mean_log_odds, read_result
 from labelmass.scoring.saved_trees import TreeStore
@@ -134,12 +134,12 @@ class Scorer:
         model = as_model(model)
         self.plan, self.model, self.keep_trees = plan, model, keep_trees
         self.signature: Signature = plan.signature(model)
-        self._beside = plan.beside(model)
+        self._applied_classifiers = plan.applied_classifiers(model)
         self._explorer = Explorer(
             model,
             plan.task,
             budget=plan.budget,
-            needs=plan.needs,
+            requirements=plan.requirements,
             normalisation=plan.normalisation,
             also=plan.also,
             batch_size=batch_size,
@@ -222,7 +222,7 @@ class Scorer:
             return self._explore(some, budget, store)
 
         plan = self.plan
-        if plan.deciding is None or plan.contextual_calibration == "batch":
+        if plan.decision is None or plan.contextual_calibration == "batch":
             results = explore(items, plan.budget)
         else:
             results = explore_until_clear(explore, items, plan.budget)
@@ -277,21 +277,21 @@ class Scorer:
             while kept and store is not None:
                 key = kept.popleft()
                 outcome = store.read(key)
-                yield key, self._read(outcome) if isinstance(outcome, Explored) else outcome
+                yield key, self._read(outcome) if isinstance(outcome, ExploredRecord) else outcome
 
         explorer = self._explorer if first else self._explorer.under(budget)
         for key, record, outcome in explorer.explore(good()):
             if isinstance(outcome, RecordError):
                 failed(key, Failure.of(record, str(outcome)), record)
             yield from ready()
-            if isinstance(outcome, Explored):
+            if isinstance(outcome, ExploredRecord):
                 if store is not None:
                     store.add(key, outcome)
                 yield key, self._read(outcome)
         yield from ready()
 
-    def _read(self, explored: Explored) -> Outcome:
-        result = self.plan.read(explored, self.signature, self._beside)
+    def _read(self, explored: ExploredRecord) -> Outcome:
+        result = self.plan.read(explored, self.signature, self._applied_classifiers)
         if self.plan.contextual_calibration != "content-free" or isinstance(result, Failure):
             return result
         if self._content_free is None:

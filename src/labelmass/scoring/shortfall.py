@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from labelmass._types import Normalisation
-from labelmass.answers.readings import Readings
+from labelmass.answers.marginals import Marginals
 from labelmass.answers.search import Budget
-from labelmass.answers.tree import AnswerTree, Draws, Ending, Landing, Status
+from labelmass.answers.tree import AnswerTree, Ending, SampledPaths, Status, Termination
 from labelmass.estimators import Estimator, LabelScores
 from labelmass.estimators.base import no_questions
 from labelmass.scores.result import ROUNDING, Missed
@@ -39,11 +39,11 @@ def find_missed(
     trees: of all variants of the task that the scores were averaged over.
     """
     answers = [tree for name, tree in trees.items() if _family(name) == ANSWER[0]]
-    if estimator.needs.draws:
+    if estimator.requirements.draws:
         return _of_draws([d for tree in answers if (d := _draws(estimator, tree))], budget)
     if estimator.questions is not no_questions:
         return _of_questions(estimator, scores, trees, budget)
-    if estimator.needs.min_mass is not None:
+    if estimator.requirements.min_mass is not None:
         reason = next((tree.stopped for tree in answers if _unread(tree, estimator)), "")
         return Missed(reason, _widest(scores)) if reason else None
     reason = next((why for tree in answers if (why := _reason(estimator, tree))), "")
@@ -73,14 +73,16 @@ def _widest(scores: LabelScores) -> float:
 
 def _reason(estimator: Estimator, tree: AnswerTree) -> str:
     """What may have kept this tree from what the method reads of it; "" if nothing did."""
-    needs = estimator.needs
-    if needs.tree:
+    requirements = estimator.requirements
+    if requirements.tree:
         return tree.stopped if tree.stopped in LIMITS else ""
-    if needs.shares == 0 and not needs.contrast:
+    if requirements.shares == 0 and not requirements.contrast:
         return cut_by(tree)
-    asked = tree.shares is None or (needs.shares is not None and needs.shares <= tree.shares)
-    grown = asked and tree.contrast >= needs.contrast
-    first = needs.shares is not None  # reads no step that the greedy path must lead to
+    asked = tree.shares is None or (
+        requirements.shares is not None and requirements.shares <= tree.shares
+    )
+    grown = asked and tree.contrast >= requirements.contrast
+    first = requirements.shares is not None  # reads no step that the greedy path must lead to
     return tree.step_stopped or ("" if first else cut_by(tree)) or ("" if grown else NOT_GROWN)
 
 
@@ -95,7 +97,7 @@ def cut_by(tree: AnswerTree) -> str:
 
 def _unread(tree: AnswerTree, estimator: Estimator) -> bool:
     """Whether a limit kept a node from being read that the method wants read."""
-    floor = estimator.needs.min_mass
+    floor = estimator.requirements.min_mass
     if tree.stopped not in LIMITS or floor is None:
         return False
     mass = tree.log_mass()
@@ -115,7 +117,7 @@ def _of_questions(
     family = estimator.name.partition("-")[0]
     asked = [tree for name, tree in trees.items() if _family(name) == family]
     short = [tree for tree in asked if tree.stopped in LIMITS]
-    widths = [Readings(tree, Normalisation.ON_FORMAT).label(0).width or 0.0 for tree in short]
+    widths = [Marginals(tree, Normalisation.ON_FORMAT).label(0).width or 0.0 for tree in short]
     widest = max(widths, default=0.0)
     if widest > budget.tolerance + ROUNDING:
         reason = short[widths.index(widest)].stopped
@@ -124,14 +126,14 @@ def _of_questions(
     return None if width is None else Missed(short[0].stopped if short else COMBINED, width)
 
 
-def _draws(estimator: Estimator, tree: AnswerTree) -> Draws | None:
-    return tree.samples if estimator.needs.samples else tree.completions
+def _draws(estimator: Estimator, tree: AnswerTree) -> SampledPaths | None:
+    return tree.samples if estimator.requirements.samples else tree.completions
 
 
-def _of_draws(draws: list[Draws], budget: Budget) -> Missed | None:
+def _of_draws(draws: list[SampledPaths], budget: Budget) -> Missed | None:
     """Of drawn answers: mass of those that were cut, which may have written any label."""
     for one in draws:
-        cut = one.share * sum(path.count for path in one.paths if path.how == Landing.CUT)
+        cut = one.share * sum(path.count for path in one.paths if path.how == Termination.CUT)
         if cut > budget.tolerance + ROUNDING:
             return Missed(one.cut or "depth", cut)
     return None

@@ -117,8 +117,8 @@ def score_to_file(
             results = plan.read_trees(SavedTrees(store.folder))
             return write_read(results, store.folder, out, keep_input=keep_input)
         mark: dict[str, Any] = {"run": scorer.signature.to_dict()}
-        if plan.deciding is not None:
-            mark["policy"] = plan.deciding.policy.digest
+        if plan.decision is not None:
+            mark["policy"] = plan.decision.policy.digest
         return write_results(
             lambda left: scorer.run(left, store=store),
             records,

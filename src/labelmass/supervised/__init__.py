@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from labelmass.supervised.classifier import ABOUT, CLASSIFIERS, Classifier
-from labelmass.supervised.heads import Head, LabelHeads, cross_fit_heads, fit_heads
-from labelmass.supervised.sentences import Sentences
-from labelmass.supervised.states import States
-from labelmass.supervised.tfidf import Tfidf
+from labelmass.supervised.heads import LinearHead, LinearHeads, cross_fit_heads, fit_heads
+from labelmass.supervised.hidden_state_features import HiddenStateFeatures
+from labelmass.supervised.sentence_embeddings import SentenceEmbeddings
+from labelmass.supervised.tfidf import TfidfFeatures
 
 __all__ = [
     "ABOUT",
     "CLASSIFIERS",
     "Classifier",
-    "Head",
-    "LabelHeads",
-    "Sentences",
-    "States",
-    "Tfidf",
+    "HiddenStateFeatures",
+    "LinearHead",
+    "LinearHeads",
+    "SentenceEmbeddings",
+    "TfidfFeatures",
     "cross_fit_heads",
     "fit_heads",
 ]

@@ -20,31 +20,39 @@ from labelmass.artifacts import ArtifactKind
 from labelmass.errors import FitError, LabelMassError, RecordError
 from labelmass.files import read_json, shaped
 from labelmass.files.writing import replacing, write_json
-from labelmass.supervised import sentences, states, tfidf
-from labelmass.supervised.heads import LabelHeads
-from labelmass.supervised.sentences import Sentences
-from labelmass.supervised.states import States
-from labelmass.supervised.tfidf import Tfidf
+from labelmass.supervised import hidden_state_features, sentence_embeddings, tfidf
+from labelmass.supervised.heads import LinearHeads
+from labelmass.supervised.hidden_state_features import HiddenStateFeatures
+from labelmass.supervised.sentence_embeddings import SentenceEmbeddings
+from labelmass.supervised.tfidf import TfidfFeatures
 from labelmass.task import Record, Task
 
 KIND = ArtifactKind("classifier", error=FitError)
 HEAD, FEATURES, ARRAYS = "classifier.json", "features.json", "heads.safetensors"
 
-Source = Tfidf | Sentences | States
+Source = TfidfFeatures | SentenceEmbeddings | HiddenStateFeatures
 
 SOURCES: dict[str, type[Source]] = {
-    tfidf.KIND: Tfidf,
-    sentences.KIND: Sentences,
-    states.KIND: States,
+    tfidf.KIND: TfidfFeatures,
+    sentence_embeddings.KIND: SentenceEmbeddings,
+    hidden_state_features.KIND: HiddenStateFeatures,
 }
 
 CLASSIFIERS = frozenset(source.method for source in SOURCES.values())
 """What their scores are called."""
 
 ABOUT = {
-    States.method: ("logistic regression on the model's hidden states", "P1", "fit probe"),
-    Sentences.method: ("logistic regression on sentence embeddings", "baseline", "fit encoder"),
-    Tfidf.method: ("logistic regression on TF-IDF", "baseline", "fit encoder"),
+    HiddenStateFeatures.method: (
+        "logistic regression on the model's hidden states",
+        "P1",
+        "fit probe",
+    ),
+    SentenceEmbeddings.method: (
+        "logistic regression on sentence embeddings",
+        "baseline",
+        "fit encoder",
+    ),
+    TfidfFeatures.method: ("logistic regression on TF-IDF", "baseline", "fit encoder"),
 }
 """By method: a line about it, its source, and the command that fits it."""
 
@@ -58,7 +66,7 @@ class Classifier:
     """
 
     source: Source
-    heads: LabelHeads
+    heads: LinearHeads
     task: str
     task_hash: str
     fitted_on: frozenset[str]
@@ -142,7 +150,7 @@ class Classifier:
                 raise FitError(f"{folder}: not features this version reads: kind is {kind!r}")
             return cls(
                 SOURCES[kind].from_dict(features),
-                LabelHeads.from_dict(data, arrays),
+                LinearHeads.from_dict(data, arrays),
                 head.task,
                 head.task_hash,
                 head.fitted_on,

@@ -20,7 +20,14 @@ from labelmass.calibration.curves import FEW
 from labelmass.errors import FitError, LabelMassError
 from labelmass.files import shaped
 from labelmass.provenance import Ids, folds
-from labelmass.supervised.logistic import Features, Line, base_rate, fit_lines, flat, one_thread
+from labelmass.supervised.logistic import (
+    Features,
+    LinearFit,
+    base_rate,
+    constant_head,
+    fit_lines,
+    one_thread,
+)
 
 FOLDS = 5
 
@@ -29,7 +36,7 @@ STRENGTHS: tuple[float, ...] = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class LinearHead:
     """How one label was fitted.
 
     records: with a known share. positives: the sum of their shares.
@@ -58,7 +65,7 @@ class Head:
 
 
 @dataclass(frozen=True, eq=False)
-class LabelHeads:
+class LinearHeads:
     """A standardiser, if there is one, and a line for each of k labels.
 
     mean, scale: (d,), taken off and divided by; None where features are used as they are.
@@ -72,7 +79,7 @@ class LabelHeads:
     scale: Floats | None
     weights: Floats
     intercepts: Floats
-    heads: tuple[Head, ...]
+    heads: tuple[LinearHead, ...]
     strengths: tuple[float, ...]
     losses: Floats
     single: bool = False
@@ -100,7 +107,7 @@ class LabelHeads:
             *(f"{label}: {ends}" for label, h in self._rows() if h.strength == self.strengths[-1]),
         )
 
-    def _rows(self) -> list[tuple[str, Head]]:
+    def _rows(self) -> list[tuple[str, LinearHead]]:
         return list(zip(self.labels, self.heads, strict=True))
 
     # -- storage --------------------------------------------------------------------------------
@@ -123,7 +130,7 @@ class LabelHeads:
         }
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any], arrays: Mapping[str, Floats]) -> LabelHeads:
+    def from_dict(cls, data: Mapping[str, Any], arrays: Mapping[str, Floats]) -> LinearHeads:
         """What `to_dict` and `arrays` gave; LabelMassError for anything else."""
         stored = shaped(_Stored, data)
         tried, k = stored.cross_validation, len(stored.heads)
@@ -163,9 +170,9 @@ class _Tried:
 
 @dataclass(frozen=True, slots=True)
 class _Stored:
-    """What `LabelHeads.to_dict` gives."""
+    """What `LinearHeads.to_dict` gives."""
 
-    heads: Mapping[str, Head]
+    heads: Mapping[str, LinearHead]
     cross_validation: _Tried
     single: bool = False
 
@@ -182,7 +189,7 @@ def fit_heads(
     refit: Callable[[NDArray[np.bool_]], Features] | None = None,
     seed: int = 0,
     single: bool = False,
-) -> LabelHeads:
+) -> LinearHeads:
     """Heads on (n, d) features and (n, k) shares in [0, 1], NaN where not known.
 
     groups: (n,) keys of records that stay together in the 5 folds that choose C. A label with 20
@@ -190,7 +197,7 @@ def fit_heads(
     that which is best over all labels, since a choice by a handful of records is noise.
     refit: for features that are themselves fitted: (n, d) by a fit on these records alone, so that
         a fold is judged by nothing that has seen it.
-    single: see `LabelHeads`; C is chosen by each label's own loss, before they sum to 1.
+    single: see `LinearHeads`; C is chosen by each label's own loss, before they sum to 1.
     A record whose share is not known for a label is left out for this label alone; the standardiser
     sees every record. FitError for too few groups, or if nothing is known.
     """
@@ -203,8 +210,8 @@ def fit_heads(
     pooled = float(share[known].mean())
     counts = np.maximum(known.sum(axis=0), 1)
     overall = int(np.argmin(losses.sum(axis=1)))
-    lines: list[Line] = []
-    heads: list[Head] = []
+    lines: list[LinearFit] = []
+    heads: list[LinearHead] = []
     for at in range(len(labels)):
         of = known[:, at]
         own, positives, n = share[of, at], float(share[of, at].sum()), int(of.sum())
@@ -214,13 +221,13 @@ def fit_heads(
         if fits:
             (line,) = fit_lines(z[of], own, strengths[chosen : chosen + 1])
         else:
-            line = flat(x.shape[1], base_rate(own, pooled))
+            line = constant_head(x.shape[1], base_rate(own, pooled))
         lines.append(line)
         means = losses[chosen, at] / counts[at], base[at] / counts[at]
         nll, base_nll = (float(m) if n else None for m in means)
         strength = float(strengths[chosen]) if fits else None
-        heads.append(Head(n, positives, strength, enough, nll, base_nll, line.converged))
-    return LabelHeads(
+        heads.append(LinearHead(n, positives, strength, enough, nll, base_nll, line.converged))
+    return LinearHeads(
         tuple(labels),
         mean,
         scale,

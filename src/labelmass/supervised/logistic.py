@@ -23,7 +23,7 @@ MOST = 2000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Line:
+class LinearFit:
     """Log-odds of a label: weights (d,) . x + intercept. converged: within `MOST` iterations."""
 
     weights: Floats
@@ -50,16 +50,16 @@ def base_rate(share: Floats, pooled: float) -> float:
     return float((share.sum() + pooled) / (len(share) + 1))
 
 
-def flat(width: int, rate: float) -> Line:
+def constant_head(width: int, rate: float) -> LinearFit:
     """The line that gives everything the same probability."""
     from scipy.special import logit
 
-    return Line(np.zeros(width), float(logit(rate)))
+    return LinearFit(np.zeros(width), float(logit(rate)))
 
 
 def fit_lines(
     x: Features, share: Floats, strengths: Sequence[float], tolerance: float = 1e-6
-) -> Iterator[Line]:
+) -> Iterator[LinearFit]:
     """The line of least loss for each strength C, of (n,) shares that are not all 0 or all 1.
 
     The loss is w . w / 2 + C * sum of the cross-entropies: a share h counts as a positive of weight
@@ -78,4 +78,6 @@ def fit_lines(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # it is reported
             model.set_params(C=strength).fit(both, truth, sample_weight=weight)
-        yield Line(model.coef_[0].copy(), float(model.intercept_[0]), int(model.n_iter_[0]) < MOST)
+        yield LinearFit(
+            model.coef_[0].copy(), float(model.intercept_[0]), int(model.n_iter_[0]) < MOST
+        )

@@ -27,7 +27,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 
 
 @dataclass(frozen=True, eq=False)
-class Tfidf:
+class TfidfFeatures:
     """terms: by kind, in the order of the columns. idf: by kind, one a term."""
 
     terms: Mapping[str, tuple[str, ...]]
@@ -38,7 +38,7 @@ class Tfidf:
     strengths = (1e-2, 1e-1, 1.0, 1e1, 1e2, 1e3)
 
     @classmethod
-    def fit(cls, texts: Sequence[str]) -> Tfidf:
+    def fit(cls, texts: Sequence[str]) -> TfidfFeatures:
         """The terms that stand in two texts or more; FitError if there are none."""
         from sklearn.feature_extraction.text import TfidfVectorizer
 
@@ -81,7 +81,7 @@ class Tfidf:
         }
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Tfidf:
+    def from_dict(cls, data: Mapping[str, Any]) -> TfidfFeatures:
         """What `to_dict` wrote; FitError for anything else."""
         terms, idf = dict[str, tuple[str, ...]](), dict[str, Floats]()
         for kind in SETTINGS:

@@ -30,7 +30,7 @@ class Columns:
         cls,
         labels: Sequence[str],
         pool: Mapping[str, str | None] | None,
-        none: str | None,
+        empty: str | None,
         ignore_others: bool,
     ) -> Columns:
         """Raises LabelMassError where the labels or the pool cannot be meant."""
@@ -42,10 +42,10 @@ class Columns:
                 raise LabelMassError(f"label {quoted(name, first)} is named twice{also}")
             columns[canonical(name)] = len(columns)
         of: dict[str, int | None] = dict(columns)
-        if none is not None:
-            if canonical(none) in columns:
-                raise LabelMassError(f"{none!r} is the empty answer and a label: keep one")
-            of[canonical(none)] = None
+        if empty is not None:
+            if canonical(empty) in columns:
+                raise LabelMassError(f"{empty!r} is the empty answer and a label: keep one")
+            of[canonical(empty)] = None
         for source, label in (pool or {}).items():
             if label is not None and canonical(label) not in columns:
                 known = ", ".join(labels)

@@ -25,7 +25,7 @@ def targets_of(
     pool: dict[str, str | None] = {}
     for name in {name for record in found for name in _names(record)}:
         try:
-            pool[name] = task.counts_for(name)
+            pool[name] = task.resolve_all(name)
         except TaskError:
             continue  # Targets names the record
     return Targets.from_records(found, task.label_names, gold=gold, pool=pool, group=group)

@@ -51,7 +51,7 @@ class Targets:
         labels: Sequence[str],
         *,
         gold: str = "given",
-        none: str | None = None,
+        empty: str | None = None,
         pool: Mapping[str, str | None] | None = None,
         group: str | None = "group",
         ignore_others: bool = False,
@@ -70,7 +70,7 @@ class Targets:
         """
         if gold not in GOLD:
             raise LabelMassError(f"gold is {gold!r}: one of {', '.join(GOLD)}")
-        columns = Columns.make(labels, pool, none, ignore_others)
+        columns = Columns.make(labels, pool, empty, ignore_others)
         rows = [_Row.read(record, columns) for record in records]
         seen: set[str | int] = set()
         for row in rows:

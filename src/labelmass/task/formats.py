@@ -2,9 +2,9 @@
 
 Every format is the same machine given by its parts (METHODS A.1):
 
-    opening  ( none | [gate gate_separator] item (separator item)* )  closing-or-end
+    opening  ( empty | [verdict_prefix verdict_separator] item (separator item)* )  closing-or-end
 
-`gate` is the word of a risk verdict, such as `unsafe`.
+`verdict_prefix` is the word of a risk verdict, such as `unsafe`.
 
 `AnswerFormat` holds the parts; the named constructors below are the formats people use. Reading
 is done by the format's byte automaton (`task/automaton.py`), so that the parser, the token
@@ -21,7 +21,7 @@ from typing import Any
 from labelmass._text import canonical
 from labelmass.errors import TaskError
 
-_TEXTS = ("opening", "none", "gate", "gate_separator", "item", "closing")
+_TEXTS = ("opening", "empty", "verdict_prefix", "verdict_separator", "item", "closing")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,16 +29,17 @@ class AnswerFormat:
     """The parts of an answer format; all texts are written as UTF-8, in NFC.
 
     opening: text before the first item.
-    none: text of the empty list; None if every answer holds a label.
-    gate, gate_separator: the word of a risk verdict, which must be written before any label, and
-        what parts it from them. It counts as soon as its last byte is written, whatever follows.
+    empty: text of the empty list; None if every answer holds a label.
+    verdict_prefix, verdict_separator: the word of a risk verdict, which must be written before any
+        label, and what parts it from them. It counts as soon as its last byte is written, whatever
+        follows.
     item: how a label is written; `{label}` stands for its spelling.
     separators: the first is written, all are read.
     closing: text that completes the answer; None if it is complete only at an end id or a stop.
     stops: texts that end the answer where there is no closing text.
     blanks: ASCII characters tolerated at the joints (before and after opening, around separators,
         before the end); "" reads nothing but what is written.
-    ignore_case: read labels, gate and `none` in either case.
+    ignore_case: read labels, the verdict prefix and the empty answer in either case.
     repeats: "accept" a label written twice (it adds nothing), or call the answer "off-format".
     single: exactly one label, no separators.
     escape_json: labels are escaped as in a JSON string (mandatory escapes only).
@@ -51,9 +52,9 @@ class AnswerFormat:
 
     name: str
     opening: str = ""
-    none: str | None = "none"
-    gate: str | None = None
-    gate_separator: str = "\n"
+    empty: str | None = "none"
+    verdict_prefix: str | None = None
+    verdict_separator: str = "\n"
     item: str = "{label}"
     separators: tuple[str, ...] = (", ",)
     closing: str | None = None
@@ -76,27 +77,31 @@ class AnswerFormat:
             raise TaskError(f"format.item is {self.item!r}: it must contain {{label}}")
         if not self.single and (not self.separators or not all(self.separators)):
             raise TaskError("format.separators: at least one, and none of them empty")
-        if self.gate is not None and not (self.gate and self.gate_separator):
-            raise TaskError("format.gate and format.gate_separator must not be empty")
+        if self.verdict_prefix is not None and not (self.verdict_prefix and self.verdict_separator):
+            raise TaskError("format.verdict_prefix and format.verdict_separator must not be empty")
         if self.closing == "" or not all(self.stops):
             raise TaskError("format.closing and format.stops must not be empty texts")
         if self.closing is not None and self.stops:
             raise TaskError("format.stops: a format with a closing text ends there; drop one")
-        if self.none == "" and self.closing is None:
-            raise TaskError("format.none is empty: a format without closing text needs a word")
+        if self.empty == "" and self.closing is None:
+            raise TaskError("format.empty is empty: a format without closing text needs a word")
         if any(blank not in " \t\r\n" for blank in self.blanks):
             raise TaskError(f"format.blanks is {self.blanks!r}: only blank, tab, CR and LF")
         if self.repeats not in ("accept", "off-format"):
             raise TaskError(f"format.repeats is {self.repeats!r}: 'accept' or 'off-format'")
         if self.tolerate not in ("usual", "strict"):
             raise TaskError(f"format.tolerate is {self.tolerate!r}: 'usual' or 'strict'")
-        if self.gate is not None and self.gate == self.none:
-            raise TaskError(f"format.gate and format.none are both {self.gate!r}: change one")
+        if self.verdict_prefix is not None and self.verdict_prefix == self.empty:
+            raise TaskError(
+                f"format.verdict_prefix and format.empty are both {self.empty!r}: change one"
+            )
 
     @property
     def reading(self) -> str:
         """The name, and by which rules answers are read: a part of every number's signature."""
-        marks = ["verdict"] * (self.gate is not None) + ["usual"] * (self.tolerate == "usual")
+        marks = ["verdict"] * (self.verdict_prefix is not None) + ["usual"] * (
+            self.tolerate == "usual"
+        )
         return "+".join([self.name, *marks])
 
     def spell(self, spelling: str) -> str:
@@ -106,18 +111,20 @@ class AnswerFormat:
         return self.item.replace("{label}", spelling)
 
     def write(self, spellings: Sequence[str]) -> str:
-        """The answer that lists these label spellings, in this order; [] writes `none`."""
+        """The answer that lists these label spellings, in this order; [] writes `empty`."""
         if not spellings:
-            if self.none is None:
+            if self.empty is None:
                 raise TaskError(
                     "this format cannot write an empty answer: every answer has a label"
                 )
-            return self.opening + self.none + (self.closing or "")
+            return self.opening + self.empty + (self.closing or "")
         if self.single and len(spellings) > 1:
             raise TaskError(f"this format writes exactly one label, not {len(spellings)}")
-        gate = "" if self.gate is None else self.gate + self.gate_separator
+        verdict_prefix = (
+            "" if self.verdict_prefix is None else self.verdict_prefix + self.verdict_separator
+        )
         body = (self.separators[0] if self.separators else "").join(map(self.spell, spellings))
-        return self.opening + gate + body + (self.closing or "")
+        return self.opening + verdict_prefix + body + (self.closing or "")
 
     def strict(self) -> AnswerFormat:
         """The same format reading only what it writes: first separator, exact case, no blanks."""
@@ -126,32 +133,32 @@ class AnswerFormat:
         )
 
 
-def json_list(key: str = "label", *, none: str = "", **options: Any) -> AnswerFormat:
+def json_list(key: str = "label", *, empty: str = "", **options: Any) -> AnswerFormat:
     """`{"label": ["joy", "love"]}`, the empty list as `{"label": []}`."""
     opening = "{" + json.dumps(key, ensure_ascii=False) + ": ["
     parts: dict[str, Any] = {"separators": (", ", ","), "blanks": " \n"} | options
     return AnswerFormat(
-        "json", opening, none, item='"{label}"', closing="]}", escape_json=True, **parts
+        "json", opening, empty, item='"{label}"', closing="]}", escape_json=True, **parts
     )
 
 
-def comma_list(*, none: str = "none", **options: Any) -> AnswerFormat:
+def comma_list(*, empty: str = "none", **options: Any) -> AnswerFormat:
     """`joy, love`, the empty list as `none`; complete at the model's end or a stop text."""
     parts: dict[str, Any] = {"separators": (", ", ","), "blanks": " "} | options
-    return AnswerFormat("comma", none=none, **parts)
+    return AnswerFormat("comma", empty=empty, **parts)
 
 
-def guard(*, gate: str = "unsafe", none: str = "safe", **options: Any) -> AnswerFormat:
+def guard(*, verdict_prefix: str = "unsafe", empty: str = "safe", **options: Any) -> AnswerFormat:
     """`safe`, or `unsafe` and on the next line `S1,S3`: what guard models write."""
     parts: dict[str, Any] = {"separators": (",",), "blanks": " \n"} | options
-    return AnswerFormat("guard", none=none, gate=gate, **parts)
+    return AnswerFormat("guard", empty=empty, verdict_prefix=verdict_prefix, **parts)
 
 
-def polysyndeton(*, article: str = "the", none: str = "nothing", **options: Any) -> AnswerFormat:
+def polysyndeton(*, article: str = "the", empty: str = "nothing", **options: Any) -> AnswerFormat:
     """`the cup and the bell`, the empty list as `nothing`."""
     item = f"{article} {{label}}" if article else "{label}"
     parts: dict[str, Any] = {"separators": (" and ",), "blanks": ""} | options
-    return AnswerFormat("polysyndeton", none=none, item=item, **parts)
+    return AnswerFormat("polysyndeton", empty=empty, item=item, **parts)
 
 
 def custom(**parts: Any) -> AnswerFormat:

@@ -14,9 +14,22 @@ from labelmass.errors import TaskError
 from labelmass.task.formats import FORMATS, AnswerFormat, make_format
 
 _FORMAT_KEYS = tuple(field.name for field in fields(AnswerFormat) if field.name != "name")
-_ABSENT = ("none", "gate", "closing")
+_ABSENT = ("empty", "verdict_prefix", "closing")
+FORMER_KEYS = {
+    "none": "empty",
+    "gate": "verdict_prefix",
+    "gate_separator": "verdict_separator",
+}
+"""Parts of a format as task files of earlier versions call them."""
+
 _VARIADIC = ("options", "parts")
 _FORMAT_TYPES = TypeAdapter(AnswerFormat)
+
+
+def with_keys(table: Mapping[str, Any], of_today: Mapping[str, str]) -> dict[str, Any]:
+    """A table by the keys that `of_today` renames: {former: today}."""
+    former = {today: old for old, today in of_today.items()}
+    return {former.get(key, key): value for key, value in table.items()}
 
 
 class TaskPart(BaseModel):
@@ -70,6 +83,7 @@ def format_table(value: Any) -> dict[str, Any]:
     for key, option in cast("Mapping[str, Any]", value).items():
         if isinstance(option, tuple):
             option = list(cast("tuple[Any, ...]", option))
+        key = FORMER_KEYS.get(key, key)
         table[key] = False if option is None and key in _ABSENT else option
     format_of(table)
     return table

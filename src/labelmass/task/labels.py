@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from pydantic import BeforeValidator
 
@@ -22,18 +22,23 @@ class Label(TaskPart):
     description: one line for the prompt; "" for none.
     spellings: what stands in an answer. The first is written, all are read, each also in NFC; left
         empty, it is the name or the code, as the task's `write` says.
-    pools: names of finer labels in data that count as this one.
+    aliases: names of finer labels in data that count as this one.
     """
 
     name: str
     code: str | None = None
     description: str = ""
     spellings: tuple[str, ...] = ()
-    pools: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
 
 
 def _as_table(value: Any) -> Any:
-    return {"name": value} if isinstance(value, str) else value
+    if isinstance(value, str):
+        return {"name": value}
+    if isinstance(value, dict) and "pools" in value:  # files of earlier versions
+        table = cast("dict[str, Any]", value)
+        return {"aliases" if key == "pools" else key: one for key, one in table.items()}
+    return value
 
 
 LabelEntry = Annotated[Label, BeforeValidator(_as_table)]
@@ -126,7 +131,7 @@ def check_labels(labels: Sequence[Label], form: AnswerFormat) -> None:
             raise TaskError(
                 f"labels[{index}].code is {labels[index].code!r}, the name of labels[{names[code]}]"
             )
-    _check_pools(labels)
+    _check_aliases(labels)
     _check_boundaries(labels, form)
 
 
@@ -135,7 +140,7 @@ def _same(key: str, text: str, index: int, other: str, place: int) -> str:
     return shown if text == other else f"{shown}, {quoted(other, text)}, in another Unicode form"
 
 
-def _check_pools(labels: Sequence[Label]) -> None:
+def _check_aliases(labels: Sequence[Label]) -> None:
     """A name in data stands for one label."""
     owner = {
         canonical(word): index
@@ -144,11 +149,11 @@ def _check_pools(labels: Sequence[Label]) -> None:
         if word is not None
     }
     for index, label in enumerate(labels):
-        for pooled in label.pools:
+        for pooled in label.aliases:
             other = owner.setdefault(canonical(pooled), index)
             if other != index:
                 raise TaskError(
-                    f"labels[{index}].pools names {pooled!r}, which stands for labels[{other}]"
+                    f"labels[{index}].aliases names {pooled!r}, which stands for labels[{other}]"
                 )
 
 
@@ -183,7 +188,7 @@ def _same_spelling(
 
 
 def _check_reserved(spelling: str, index: int, label: Label, form: AnswerFormat) -> None:
-    for key, word in (("none", form.none), ("gate", form.gate)):
+    for key, word in (("empty", form.empty), ("verdict_prefix", form.verdict_prefix)):
         # The word stands bare in the answer, so compare it with the item as it is written.
         if word and _folded(word, form) in (
             _folded(form.spell(spelling), form),

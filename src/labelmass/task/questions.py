@@ -61,7 +61,7 @@ class Question:
         """One word in either case, then the end or whatever cannot be part of a word."""
         return AnswerFormat(
             "word",
-            none=None,
+            empty=None,
             single=True,
             stops=BREAKS,
             blanks=" \n",
@@ -107,7 +107,7 @@ def binary(task: Task, pairs: Iterable[tuple[str, str]]) -> list[Question]:
     wording = task.binary
 
     def below(pair: tuple[str, str]) -> Parts:
-        shown = ((Part(name or wording.none),) for name in pair)
+        shown = ((Part(name or wording.empty),) for name in pair)
         return fill(wording.question, dict(zip(LETTERS, shown, strict=True)))
 
     blocks = tuple(

@@ -20,7 +20,14 @@ from labelmass.errors import LabelMassError, RecordError, TaskError
 from labelmass.files import parse_json, parse_toml, read_text, shaped
 from labelmass.task.demonstrations import Demonstration, Demonstrations, read_demonstrations
 from labelmass.task.formats import AnswerFormat
-from labelmass.task.keys import TaskPart, explain, format_of, format_table
+from labelmass.task.keys import (
+    FORMER_KEYS,
+    TaskPart,
+    explain,
+    format_of,
+    format_table,
+    with_keys,
+)
 from labelmass.task.labels import (
     LABEL_PERMUTATIONS,
     Label,
@@ -152,17 +159,17 @@ class Task(TaskPart):
                 raise TaskError('opening_text needs opening = "given"')
             return
         given = self.given_opening
-        if self.format.none is not None and not self.format.write([]).startswith(given):
+        if self.format.empty is not None and not self.format.write([]).startswith(given):
             raise TaskError(
                 f"opening_text {given!r} shuts out the empty answer {self.format.write([])!r}: "
-                f"give less, or say format.none = false if every record has a label"
+                f"give less, or say format.empty = false if every record has a label"
             )
         if not any(self.answer([label.name]).startswith(given) for label in self.labels):
             raise TaskError(f"opening_text {given!r} is not the beginning of any answer")
 
     def _named(self, example: Demonstration, where: str) -> tuple[str, ...]:
         try:
-            names = self.named(example.labels)
+            names = self.resolve(example.labels)
             self.answer(names)
         except TaskError as error:
             raise TaskError(f"{where}.labels: {error}") from None
@@ -237,6 +244,9 @@ class Task(TaskPart):
     def hash(self) -> str:
         """12 hex digits that change with anything but `name` and `description`."""
         keys = {key: value for key, value in self.to_dict().items() if key not in _FOR_PEOPLE}
+        # by the keys of the first version, so that no hash changes with a word
+        keys["format"] = with_keys(keys["format"], FORMER_KEYS)
+        keys["labels"] = [with_keys(label, {"pools": "aliases"}) for label in keys["labels"]]
         text = json.dumps(keys, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
@@ -294,19 +304,19 @@ class Task(TaskPart):
         """What stands in an answer for each label; the first is written, all are read."""
         return [list(label.spellings) for label in self.labels]
 
-    def named(self, labels: Iterable[str]) -> tuple[str, ...]:
+    def resolve(self, labels: Iterable[str]) -> tuple[str, ...]:
         """The names of labels given by name, code, spelling or pooled name, each once, in order.
 
-        What `ignored` matches and the word of the empty answer (format.none) are left out.
+        What `ignored` matches and the word of the empty answer (format.empty) are left out.
         """
-        found = dict.fromkeys(self.counts_for(word) for word in labels)
+        found = dict.fromkeys(self.resolve_all(word) for word in labels)
         return tuple(name for name in found if name is not None)
 
-    def counts_for(self, word: str) -> str | None:
+    def resolve_all(self, word: str) -> str | None:
         """The label that a name in data stands for, None for no label; TaskError if unknown."""
         name = canonical(word)
         if name not in self._indices and (
-            name == self.format.none
+            name == self.format.empty
             or any(fnmatchcase(name, canonical(rule)) for rule in self.ignored)
         ):
             return None
@@ -323,7 +333,7 @@ class Task(TaskPart):
         for index, label in labels:
             found[canonical(label.name)] = index
         for index, label in labels:
-            for word in (label.code, *label.spellings, *label.pools):
+            for word in (label.code, *label.spellings, *label.aliases):
                 if word is not None:
                     found.setdefault(canonical(word), index)
         return found

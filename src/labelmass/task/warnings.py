@@ -116,7 +116,7 @@ def _shows_form(task: Task, text: str) -> bool:
     if opening := form.opening.strip():
         brackets = set(opening) & set("{[(<")
         return any(mark in text for mark in brackets) or _squeezed(opening) in _squeezed(text)
-    if any(word and _stands(word, text) for word in (form.gate, form.none)):
+    if any(word and _stands(word, text) for word in (form.verdict_prefix, form.empty)):
         return True
     if form.single:
         return True  # the answer is a label, as it stands

@@ -48,7 +48,7 @@ class BinaryWording(TaskPart):
         "Answer with one letter, a or b."
     )
     question: str = "\n\na. {a}\nb. {b}\nBetter label:"
-    none: str = "none of the labels"
+    empty: str = "none of the labels"
     k: int = Field(default=10, ge=0)
     opponents: int | None = Field(default=None, ge=1)
 

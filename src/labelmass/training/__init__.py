@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from labelmass.training.settings import Settings
-from labelmass.training.training import Trained, train
+from labelmass.training.training import TrainingResult, train
 
-__all__ = ["Settings", "Trained", "train"]
+__all__ = ["Settings", "TrainingResult", "train"]

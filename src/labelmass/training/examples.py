@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from labelmass.answers.boundary import TAIL, Joint
+from labelmass.answers.prompt_boundary import TAIL, PromptBoundary
 from labelmass.errors import RecordError, TaskError
 from labelmass.lm.base import Tokenizer, common_length
 from labelmass.targets import targets_of
@@ -69,7 +69,7 @@ class Examples:
     ) -> None:
         self.task, self.tokenizer, self.settings = task, tokenizer, settings
         self._context = context
-        self._joint = Joint(task, tokenizer)
+        self._joint = PromptBoundary(task, tokenizer)
         self._end = _end_id(tokenizer, task.chat)
         self._answers: dict[tuple[Ids, str], Ids] = {}
 
@@ -90,7 +90,7 @@ class Examples:
                 votes = tuple(self._ordered(vote) for vote in annotators)
             elif record.extra.get("distribution") is not None:
                 votes, shares = (), tuple(targets.shares[0].tolist())
-                if task.format.none is None and not task.format.single:
+                if task.format.empty is None and not task.format.single:
                     raise RecordError("a distribution may draw no label: give the annotators")
                 if task.format.single and not sum(shares):
                     raise RecordError("its distribution gives no label a share")
@@ -115,7 +115,7 @@ class Examples:
         return self._ids(record, example, example.labels(self.task, self.settings, epoch))
 
     def _ordered(self, vote: Sequence[str]) -> tuple[str, ...]:
-        named = set(self.task.named(vote))
+        named = set(self.task.resolve(vote))
         return tuple(label for label in self.task.label_names if label in named)
 
     def _fits(self, record: Record, example: Example, labels: Sequence[str]) -> None:
@@ -131,7 +131,7 @@ class Examples:
     def _ids(self, record: Record, example: Example, labels: Sequence[str]) -> Ids:
         """What follows the prompt: the answer's tokens as they fall after it, and its end.
 
-        The last TAIL tokens of the prompt decide how it goes on, as in `Joint`.
+        The last TAIL tokens of the prompt decide how it goes on, as in `PromptBoundary`.
         """
         text = self.task.answer(labels)
         key = example.prompt[-TAIL:], text

@@ -28,7 +28,7 @@ Watch = Callable[[Progress, int, str], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Trained:
+class TrainingResult:
     """What a training left.
 
     finished: whether the model is in the folder; otherwise the same call goes on.
@@ -93,7 +93,7 @@ def train(
     save_every: int = 50,
     stop: Stop = lambda: False,
     watch: Watch = lambda progress, steps, doing: None,
-) -> Trained:
+) -> TrainingResult:
     """Teach a model to write the answers of a task; `labelmass.load(out)` is the model.
 
     data: a file, or records, with `annotators`, `labels` or `distribution`. dev: records to
@@ -244,8 +244,8 @@ def _save_model(folder: Path, base: TransformersModel, adapted: Any, note: dict[
 
 def _result(
     folder: Path, finished: bool, data: Dataset, metric: str | None, progress: Progress
-) -> Trained:
-    return Trained(
+) -> TrainingResult:
+    return TrainingResult(
         folder,
         finished,
         len(data.pairs),
@@ -261,9 +261,9 @@ def _result(
     )
 
 
-def _finished(folder: Path, result: dict[str, Any], data: Dataset) -> Trained:
+def _finished(folder: Path, result: dict[str, Any], data: Dataset) -> TrainingResult:
     """What an earlier call left."""
-    return Trained(
+    return TrainingResult(
         folder,
         True,
         result["records"],

@@ -14,7 +14,7 @@ from labelmass.errors import LabelMassError, MethodError, RecordError, TaskError
 from labelmass.lm.base import LanguageModel
 from labelmass.provenance import Signature
 from labelmass.scores import Failure
-from labelmass.scoring.explorer import Explored
+from labelmass.scoring.explorer import ExploredRecord
 from labelmass.scoring.saved_trees import SavedTrees, find_saved
 from labelmass.task import Record, Task
 from labelmass.task.labels import ordered
@@ -141,7 +141,7 @@ class RunReader:
             else:
                 yield self.item(kept)
 
-    def item(self, explored: Explored) -> Item:
+    def item(self, explored: ExploredRecord) -> Item:
         """Of one record."""
         record, shown = explored.record, self._shared
         shown = self._demonstrated(record) if shown is None else shown
@@ -163,7 +163,7 @@ class RunReader:
         found: set[str] = set()
         for word in cast("Sequence[object]", given):
             try:
-                name = self._task.counts_for(str(word))
+                name = self._task.resolve_all(str(word))
             except TaskError:
                 self.ignored[str(word)] += 1
                 continue

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from labelmass.analysis.attention import Attended
-from labelmass.answers.boundary import Joint
+from labelmass.analysis.attention import AttentionWeights
+from labelmass.answers.prompt_boundary import PromptBoundary
 from labelmass.answers.token_positions import first_tokens
 from labelmass.errors import ModelError
 from labelmass.lm.base import LanguageModel
@@ -14,7 +14,7 @@ from labelmass.scores import Failure
 from labelmass.scoring.saved_trees import SavedTrees
 
 
-def attended(saved: SavedTrees, model: LanguageModel) -> Iterator[Attended]:
+def attended(saved: SavedTrees, model: LanguageModel) -> Iterator[AttentionWeights]:
     """Every answer of two labels or more, with what its positions attend to.
 
     model: that of the run. Raises ModelError if it does not give attention.
@@ -22,7 +22,7 @@ def attended(saved: SavedTrees, model: LanguageModel) -> Iterator[Attended]:
     read: Any = getattr(model, "attention", None)
     if read is None:
         raise ModelError(f"{model.name} does not give attention weights")
-    joint = Joint(saved.task, model.tokenizer)
+    joint = PromptBoundary(saved.task, model.tokenizer)
     for kept in saved:
         if isinstance(kept, Failure):
             continue
@@ -30,4 +30,4 @@ def attended(saved: SavedTrees, model: LanguageModel) -> Iterator[Attended]:
         firsts = first_tokens(kept.tree, start.grammar.automaton, start.grammar.given)
         if len(firsts) > 1:
             answer = kept.tree.greedy_tokens
-            yield Attended(read(start.ids, answer), len(start.ids), firsts)
+            yield AttentionWeights(read(start.ids, answer), len(start.ids), firsts)

@@ -35,15 +35,15 @@ class Calibration:
         calibrator, methods = self.calibrator, self.evaluation.methods
         how = "one curve for all labels" if calibrator.shared else "a curve a label"
         lines = [f"{calibrator.method}, {how}, fitted on {calibrator.records} records"]
-        if calibrator.choice is not None:
-            best = calibrator.choice.candidates[:MOST]
+        if calibrator.selection is not None:
+            best = calibrator.selection.candidates[:MOST]
             tried = [f"{c.method}{' shared' * c.shared} {c.nll:.4f}" for c in best]
             lines.append(f"best by cross-validated NLL a record: {', '.join(tried)}")
         for metric, name in zip(METRICS, ("NLL a cell", "ECE"), strict=True):
-            gap = methods["calibrated"].differences[metric]
+            change = methods["calibrated"].differences[metric]
             lines.append(
-                f"{name} from raw to calibrated: {_number(gap.value)} [{_number(gap.low)}, "
-                f"{_number(gap.high)}], {'sure' if gap.sure else 'within noise'}"
+                f"{name} from raw to calibrated: {_number(change.value)} [{_number(change.low)}, "
+                f"{_number(change.high)}], {'sure' if change.sure else 'within noise'}"
             )
         base = methods["base-rate"].scores["nll-cell"]
         lines.append(f"base rates alone, without a model: NLL a cell {base}")

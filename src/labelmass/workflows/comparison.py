@@ -20,7 +20,7 @@ from labelmass.evaluation import Evaluation, Threshold, evaluate
 from labelmass.lm.base import LanguageModel
 from labelmass.lm.load import as_model
 from labelmass.records import count_records
-from labelmass.scoring.classifiers import check_beside
+from labelmass.scoring.classifiers import check_classifiers
 from labelmass.scoring.forecast import Forecast
 from labelmass.scoring.plan import Plan
 from labelmass.scoring.resuming import Input
@@ -28,7 +28,7 @@ from labelmass.scoring.saved_trees import TreeStore
 from labelmass.scoring.scorer import Scorer
 from labelmass.scoring.shortfall import Shortfall
 from labelmass.scoring.to_file import Watch, nothing_said, say_resumed, unwatched
-from labelmass.supervised import Classifier, States
+from labelmass.supervised import Classifier, HiddenStateFeatures
 from labelmass.targets import targets_of
 from labelmass.task import Record, Task
 from labelmass.task.record import Fields
@@ -118,7 +118,9 @@ def compare(
     if Path(out).exists() and not Path(out).is_dir():
         raise LabelMassError(f"{out} is a file: a run is kept in a folder")
     again = Path(source).is_dir()
-    wrote = {one.source.fingerprint for one in classifiers if isinstance(one.source, States)}
+    wrote = {
+        one.source.fingerprint for one in classifiers if isinstance(one.source, HiddenStateFeatures)
+    }
     kept: dict[str, LanguageModel] = {}
     if again:
         if wrote:
@@ -127,7 +129,7 @@ def compare(
         if task is None:
             raise LabelMassError("records are of no task: name one")
         asked = Task.of(task)
-        check_beside(classifiers, asked)
+        check_classifiers(classifiers, asked)
         plan = comparison_plan(
             asked,
             methods,
@@ -211,8 +213,8 @@ def plain_methods(task: Task) -> list[str]:
     return [
         name
         for name, method in ESTIMATORS.items()
-        if not method.needs.draws
-        and method.gap(task) is None
+        if not method.requirements.draws
+        and method.unsupported_reason(task) is None
         and not method.questions(task)
         and name != "demonstration-rate"  # every evaluation has base rates of its own
     ]

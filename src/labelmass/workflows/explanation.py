@@ -9,7 +9,7 @@ from labelmass.errors import LabelMassError, RecordError
 from labelmass.lm.base import LanguageModel
 from labelmass.lm.load import as_model
 from labelmass.scores import Failure
-from labelmass.scoring.explorer import Explored, Explorer
+from labelmass.scoring.explorer import ExploredRecord, Explorer
 from labelmass.scoring.plan import Plan
 from labelmass.scoring.saved_trees import SavedTrees
 from labelmass.task import Record, Task
@@ -23,7 +23,7 @@ def explain(
     tolerance: float = 0.01,
     budget: Budget | None = None,
     normalise: str = "raw",
-) -> Explored:
+) -> ExploredRecord:
     """The tree of answers to a text, grown so that every method can be read off it.
 
     tolerance: of the budget, where none is given.
@@ -34,7 +34,11 @@ def explain(
     plan = Plan(task, budget=budget, normalisation=normalise, every_method=True)
     model = as_model(model)
     explorer = Explorer(
-        model, task, budget=plan.budget, needs=plan.needs, normalisation=plan.normalisation
+        model,
+        task,
+        budget=plan.budget,
+        requirements=plan.requirements,
+        normalisation=plan.normalisation,
     )
     record = text if isinstance(text, Record) else Record(id=1, text=text)
     ((_, _, outcome),) = explorer.explore([(1, record)])
@@ -43,7 +47,7 @@ def explain(
     return outcome
 
 
-def saved_explanation(trees: str | Path, name: str | None = None) -> Explored:
+def saved_explanation(trees: str | Path, name: str | None = None) -> ExploredRecord:
     """The tree of a record from a folder of saved trees; the first one if no id is named.
 
     RecordError for a record without a tree, LabelMassError where there is no such record.

@@ -20,16 +20,16 @@ from labelmass.provenance import HoldOut
 from labelmass.records import BadRecord, read_records
 from labelmass.scores import Cost, Failure, Result, Scores, Signature
 from labelmass.scores.signature import signature_of, signature_of_texts
-from labelmass.scoring.explorer import Explored
+from labelmass.scoring.explorer import ExploredRecord
 from labelmass.scoring.hidden_states import StateReader
 from labelmass.scoring.journal import Journal
 from labelmass.scoring.saved_trees import SavedTrees, is_saved
 from labelmass.scoring.to_file import Watch, nothing_said, say_resumed, unwatched
-from labelmass.supervised import Classifier, States
+from labelmass.supervised import Classifier, HiddenStateFeatures
 from labelmass.task import Record, Task
 from labelmass.task.record import Fields
-from labelmass.workflows.probing import Stated, Study, explore_greedily, keep_states, probe_study
-from labelmass.workflows.training_set import Fitting, Labelled, Skipped, text_fitting
+from labelmass.workflows.probing import ProbeData, Study, explore_greedily, keep_states, probe_study
+from labelmass.workflows.training_set import LabelledRecords, Skipped, TrainingSet, text_fitting
 
 STUDY, JOURNAL, SKIPPED = "study.json", "states.journal", "skipped.jsonl"
 
@@ -46,7 +46,7 @@ class Fitted:
     """
 
     classifier: Classifier
-    fitting: Fitting
+    fitting: TrainingSet
     skipped: tuple[Skipped, ...]
     signature: Signature
     study: Study | None = None
@@ -102,7 +102,7 @@ def fit_encoder(
     """
     asked = Task.of(task)
     items = (item for _, item in read_records(source, fields=fields))
-    data = Labelled.of(items, asked, gold, group)
+    data = LabelledRecords.of(items, asked, gold, group)
     fitting = text_fitting(features, asked, data.records, data.targets, soft=soft, seed=seed)
     classifier = fitting.classifier({"input": str(source)})
     signature = signature_of_texts(asked, [classifier.mark])
@@ -132,7 +132,7 @@ def fit_probe(
 
     source: records with what people said, or a folder of saved trees of such records, whose task
     and model these are. out: states are kept in this folder, and a stopped run goes on. steps,
-    layer: see `States.of`. hold_out: share of the records that the study is judged on.
+    layer: see `HiddenStateFeatures.of`. hold_out: share of the records that the study is judged on.
     LabelMassError for a model that did not write the trees.
     """
     saved = SavedTrees(source) if is_saved(source) else None
@@ -140,14 +140,14 @@ def fit_probe(
         raise LabelMassError("records are of no task: name one")
     asked = saved.task if saved is not None else Task.of(task or "")
     items, trees = _labelled(source, saved, fields)
-    data = Labelled.of(items, asked, gold, group)
+    data = LabelledRecords.of(items, asked, gold, group)
     model = as_model(model)
     if saved is not None and saved.signature.fingerprint != model.fingerprint:
         raise LabelMassError(
             f"{model.name}@{model.fingerprint} did not write these trees: name the model that did, "
             f"{saved.signature.model}"
         )
-    states = States.of(model, asked.hash, layer, steps)
+    states = HiddenStateFeatures.of(model, asked.hash, layer, steps)
     read = StateReader(states, asked, model)
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
@@ -164,9 +164,9 @@ def fit_probe(
         counted = (one for n in keep_states(explored, read, journal) for one in range(n))
         for _ in watch(counted, len(keyed), done):
             pass
-        stated = Stated.of(journal, data.records, len(asked.labels))
+        stated = ProbeData.of(journal, data.records, len(asked.labels))
     targets = data.targets.at([record.id for record in stated.records])
-    fitting = Fitting(states, stated.x, asked, stated.records, targets, soft, seed=seed)
+    fitting = TrainingSet(states, stated.x, asked, stated.records, targets, soft, seed=seed)
     classifier = fitting.classifier({"input": str(source)})
     signature = signature_of(
         model, asked, ("probe",), Normalisation.RAW, Budget(), fitted=(classifier.mark,)
@@ -190,16 +190,16 @@ def fit_probe(
 
 def _labelled(
     source: str | Path, saved: SavedTrees | None, fields: Fields | None
-) -> tuple[Iterable[Record | BadRecord | Failure], dict[str | int, Explored]]:
+) -> tuple[Iterable[Record | BadRecord | Failure], dict[str | int, ExploredRecord]]:
     """The records, bad ones too, and the trees that there are, by id."""
-    trees: dict[str | int, Explored] = {}
+    trees: dict[str | int, ExploredRecord] = {}
     if saved is None:
         return (item for _, item in read_records(source, fields=fields)), trees
     found = list(saved)
     for one in found:
-        if isinstance(one, Explored):
+        if isinstance(one, ExploredRecord):
             trees.setdefault(one.record.id, one)  # of records with one id the first is fitted on
-    return (one.record if isinstance(one, Explored) else one for one in found), trees
+    return (one.record if isinstance(one, ExploredRecord) else one for one in found), trees
 
 
 def fit_rule(trees: str | Path, rule: str, *, gold: str = "labels", most: int = 2) -> Selection:
@@ -219,5 +219,5 @@ def fit_rule(trees: str | Path, rule: str, *, gold: str = "labels", most: int = 
         if not isinstance(labels, list):
             raise RecordError(f"record {record.id!r} has no list {gold!r} of true labels")
         grown[record.digest] = kept.tree
-        truth[record.digest] = saved.task.named(labels)
+        truth[record.digest] = saved.task.resolve(labels)
     return Selection.fit(rule, grown, truth, most=most)

@@ -15,18 +15,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labelmass._types import Floats
-from labelmass.answers.search import Needs
+from labelmass.answers.search import Requirements
 from labelmass.errors import FitError, RecordError
 from labelmass.estimators.greedy import EPS, hard
 from labelmass.evaluation import Score, evaluate
 from labelmass.lm.base import LanguageModel
 from labelmass.provenance import HoldOut
 from labelmass.scores import Scores
-from labelmass.scoring.explorer import Explored, Explorer, Keyed
+from labelmass.scoring.explorer import ExploredRecord, Explorer, Keyed
 from labelmass.scoring.hidden_states import StateReader
 from labelmass.scoring.isolation import apply_together
 from labelmass.scoring.journal import Journal
-from labelmass.supervised import States, fit_heads
+from labelmass.supervised import HiddenStateFeatures, fit_heads
 from labelmass.supervised.logistic import base_rate
 from labelmass.targets import Targets
 from labelmass.task import Record, Task
@@ -38,20 +38,22 @@ BATCH = 8
 
 def explore_greedily(
     records: Iterable[Keyed], model: LanguageModel, task: Task, batch_size: int
-) -> Iterator[tuple[int, Explored | RecordError]]:
+) -> Iterator[tuple[int, ExploredRecord | RecordError]]:
     """Each record with its greedy answer, or with the error that kept it from one."""
-    explorer = Explorer(model, task, needs=Needs(tree=False), batch_size=batch_size)
+    explorer = Explorer(model, task, requirements=Requirements(tree=False), batch_size=batch_size)
     for key, _, outcome in explorer.explore(records):
         yield key, outcome
 
 
 def keep_states(
-    explored: Iterable[tuple[int, Explored | RecordError]], read: StateReader, journal: Journal
+    explored: Iterable[tuple[int, ExploredRecord | RecordError]],
+    read: StateReader,
+    journal: Journal,
 ) -> Iterator[int]:
     """Write states, and what the model wrote, to a journal, some at a time; how many, each time."""
     waiting = iter(explored)
     while some := list(islice(waiting, BATCH)):
-        good = [(key, one) for key, one in some if isinstance(one, Explored)]
+        good = [(key, one) for key, one in some if isinstance(one, ExploredRecord)]
         errors = [(key, one) for key, one in some if isinstance(one, RecordError)]
         states = apply_together(read, [one for _, one in good], read.read_plain) if good else []
         lines: list[tuple[int, dict[str, Any]]] = []
@@ -69,7 +71,7 @@ def keep_states(
 
 
 @dataclass(frozen=True, eq=False)
-class Stated:
+class ProbeData:
     """Records with states, and what the model answered.
 
     x: (n, d). written: (n, k), 1 for a label of the greedy answer. first: (n,) the label that it
@@ -83,7 +85,7 @@ class Stated:
     failed: Mapping[str | int, str]
 
     @classmethod
-    def of(cls, journal: Journal, records: Sequence[Record], k: int) -> Stated:
+    def of(cls, journal: Journal, records: Sequence[Record], k: int) -> ProbeData:
         """What the journal holds of these records, by their place; FitError if that is nothing."""
         kept: list[Record] = []
         states: list[NDArray[np.float32]] = []
@@ -145,9 +147,9 @@ class Study:
 
 
 def probe_study(
-    stated: Stated,
+    stated: ProbeData,
     targets: Targets,
-    states: States,
+    states: HiddenStateFeatures,
     *,
     hold_out: HoldOut,
     single: bool = False,

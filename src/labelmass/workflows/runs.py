@@ -10,12 +10,12 @@ from typing import Any
 from labelmass.errors import FitError, LabelMassError
 from labelmass.lm.base import LanguageModel
 from labelmass.scores import Failure, Outcome, Scores
-from labelmass.scoring.classifiers import Beside, check_beside
-from labelmass.scoring.explorer import Explored
+from labelmass.scoring.classifiers import AppliedClassifier, check_classifiers
+from labelmass.scoring.explorer import ExploredRecord
 from labelmass.scoring.saved_trees import SavedTrees, find_saved
 from labelmass.scoring.score import read_trees, scores_of
 from labelmass.scoring.shortfall import Shortfall
-from labelmass.supervised import Classifier, States
+from labelmass.supervised import Classifier, HiddenStateFeatures
 from labelmass.targets import Targets, targets_of
 from labelmass.task import Record, Task
 
@@ -67,12 +67,12 @@ class Run:
 
         models: by fingerprint. FitError for a probe of none of them.
         """
-        check_beside(classifiers, self.task)
+        check_classifiers(classifiers, self.task)
         found: dict[str, Scores] = {}
         for one in classifiers:
             folder, name = next(iter(self.folders)), one.method
             model: LanguageModel | None = None
-            if isinstance(one.source, States):
+            if isinstance(one.source, HiddenStateFeatures):
                 wrote = one.source.fingerprint
                 model = models.get(wrote)
                 own = [f for f in self.folders if SavedTrees(f).signature.fingerprint == wrote]
@@ -83,8 +83,8 @@ class Run:
                     )
                 folder = next(iter(own))
                 name = f"{folder.name}/{name}" if len(self.folders) > 1 else name
-            trees = (kept for kept in SavedTrees(folder) if isinstance(kept, Explored))
-            found[name] = Beside.of(one, self.task, model).scores(trees)
+            trees = (kept for kept in SavedTrees(folder) if isinstance(kept, ExploredRecord))
+            found[name] = AppliedClassifier.of(one, self.task, model).scores(trees)
         return found
 
     def targets(self, gold: str = "given") -> Targets:

@@ -14,7 +14,13 @@ from labelmass.datasets.clusters import joined, numbered
 from labelmass.errors import FitError, RecordError
 from labelmass.records import BadRecord
 from labelmass.scores import Failure
-from labelmass.supervised import Classifier, Sentences, Tfidf, cross_fit_heads, fit_heads
+from labelmass.supervised import (
+    Classifier,
+    SentenceEmbeddings,
+    TfidfFeatures,
+    cross_fit_heads,
+    fit_heads,
+)
 from labelmass.supervised.classifier import Source
 from labelmass.supervised.heads import FOLDS
 from labelmass.supervised.logistic import Features
@@ -28,7 +34,7 @@ Skipped = tuple[str | int, str]
 
 
 @dataclass(frozen=True)
-class Labelled:
+class LabelledRecords:
     """Records, what people said of them, and which others were left out."""
 
     records: tuple[Record, ...]
@@ -42,7 +48,7 @@ class Labelled:
         task: Task,
         gold: str = "given",
         group: str = "group",
-    ) -> Labelled:
+    ) -> LabelledRecords:
         """FitError if none is left. gold, group: see `targets_of`."""
         kept: dict[str | int, Record] = {}
         skipped: list[Skipped] = []
@@ -64,7 +70,7 @@ class Labelled:
 
 
 @dataclass(frozen=True, eq=False)
-class Fitting:
+class TrainingSet:
     """What a classifier is fitted on.
 
     x: (n, d) features of the records. targets: of the records, in their order.
@@ -131,20 +137,20 @@ def text_fitting(
     *,
     soft: bool = True,
     seed: int = 0,
-) -> Fitting:
+) -> TrainingSet:
     """On the texts alone. features: 'tfidf', 'minilm', or the folder of an encoder."""
     groups_of(records, targets)  # too few are refused before features are made
     texts = [record.plain for record in records]
     if features != TFIDF:
-        source = Sentences.of(features)
-        return Fitting(source, source(texts), task, records, targets, soft, seed=seed)
+        source = SentenceEmbeddings.of(features)
+        return TrainingSet(source, source(texts), task, records, targets, soft, seed=seed)
 
     def refit(inside: NDArray[np.bool_]) -> Features:
         seen = [text for text, one in zip(texts, inside, strict=True) if one]
-        return Tfidf.fit(seen)(texts)
+        return TfidfFeatures.fit(seen)(texts)
 
-    source = Tfidf.fit(texts)
-    return Fitting(source, source(texts), task, records, targets, soft, refit, seed)
+    source = TfidfFeatures.fit(texts)
+    return TrainingSet(source, source(texts), task, records, targets, soft, refit, seed)
 
 
 def groups_of(records: Sequence[Record], targets: Targets) -> tuple[str, ...]:

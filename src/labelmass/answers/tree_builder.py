@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from labelmass._types import Normalisation
 from labelmass.answers.automaton import DONE, Outputs
-from labelmass.answers.grammar import Moves, TokenGrammar
+from labelmass.answers.grammar import TokenGrammar, Transitions
 from labelmass.answers.ledger import Ledger
-from labelmass.answers.tree import LEFT, LUMP, ROOT, AnswerTree, Status
-from labelmass.lm.base import Row
+from labelmass.answers.tree import AGGREGATE, EXITED, ROOT, AnswerTree, Status
+from labelmass.lm.base import NextTokenLogprobs
 
 
 @dataclass(slots=True)
@@ -27,24 +27,24 @@ class Siblings:
     Together they stand in the tree as lumps, one for each way of deciding outputs.
     """
 
-    moves: Moves
+    transitions: Transitions
     order: NDArray[np.int64]  # indices of moves that do not end the answer
     probs: NDArray[np.float64]  # by index of moves; 0 once the token has a node of its own
     scale: float  # from probability to mass
-    lumps: NDArray[np.int64]  # by kind of move; -1 where there is no probability
-    kinds: tuple[NDArray[np.int64], ...]  # indices of the moves of each kind
-    kind_of: NDArray[np.int64]  # by index of moves
+    aggregates: NDArray[np.int64]  # by kind of move; -1 where there is no probability
+    classes: tuple[NDArray[np.int64], ...]  # indices of the moves of each kind
+    class_of: NDArray[np.int64]  # by index of moves
 
-    def lump_of(self, index: int) -> int:
+    def aggregate_of(self, index: int) -> int:
         """The lump a move stands in."""
-        return int(self.lumps[self.kind_of[index]])
+        return int(self.aggregates[self.class_of[index]])
 
-    def within(self, lump: int) -> NDArray[np.float64]:
+    def within(self, aggregate: int) -> NDArray[np.float64]:
         """By index of moves, the probabilities of those in a lump; 0 for the others."""
-        return np.where(self.lumps[self.kind_of] == lump, self.probs, 0.0)
+        return np.where(self.aggregates[self.class_of] == aggregate, self.probs, 0.0)
 
 
-class Growth:
+class TreeBuilder:
     """A tree with what its growth needs: grammar states, masses in one normalisation, siblings.
 
     depth: tokens past which nothing is expanded. top: how many likeliest ids of each row to keep.
@@ -65,27 +65,27 @@ class Growth:
         automaton = grammar.automaton
         self.tree = AnswerTree(
             tuple(labels),
-            has_none=automaton.format.none is not None,
-            has_gate=automaton.format.gate is not None,
+            has_empty=automaton.format.empty is not None,
+            has_verdict_prefix=automaton.format.verdict_prefix is not None,
             spellings=tuple(forms[0] for forms in automaton.spellings),
         )
-        self.ledger = Ledger(len(labels), normalisation, verdict=self.tree.has_gate)
+        self.ledger = Ledger(len(labels), normalisation, verdict=self.tree.has_verdict_prefix)
         self.mass: list[float] = []
         self.depth: list[int] = []
         self.children: list[list[int]] = []
         self.siblings: dict[int, Siblings] = {}
         self.left: dict[int, list[int]] = {}
-        self.stuck = 0.0
+        self.irreducible_mass = 0.0
         self.deepest, self._top = depth, max(top, 1)
         self._states: list[int] = []
-        self._ahead_of: dict[int, int] = {}
+        self._reachable_from: dict[int, int] = {}
         self._child: dict[tuple[int, int], int] = {}
         self._add(ROOT, -1, grammar.start, grammar.written)
         self._place(ROOT, 0.0, 1.0)
 
-    def moves(self, node: int) -> Moves:
+    def transitions(self, node: int) -> Transitions:
         """The admissible tokens after a node."""
-        return self.grammar.moves(self._states[node])
+        return self.grammar.transitions(self._states[node])
 
     def _add(self, parent: int, token: int, state: int, outputs: Outputs) -> int:
         """A node without a probability yet."""
@@ -93,15 +93,15 @@ class Growth:
         written = tree.written[parent] if node else 0
         for out in outputs:
             written |= 1 << out
-        if state not in self._ahead_of:
-            bits = () if state == DONE else self.grammar.automaton.ahead(state)
-            self._ahead_of[state] = sum(1 << out for out in bits)
+        if state not in self._reachable_from:
+            bits = () if state == DONE else self.grammar.automaton.reachable(state)
+            self._reachable_from[state] = sum(1 << out for out in bits)
         tree.parent.append(parent)
         tree.token.append(token)
         tree.logp.append(-math.inf)
         tree.outputs.append(outputs)
         tree.written.append(written)
-        tree.ahead.append(self._ahead_of[state])
+        tree.reachable.append(self._reachable_from[state])
         tree.status.append(Status.ENDED if state == DONE else Status.FRONTIER)
         if token >= 0 and token not in tree.texts:
             tree.texts[token] = self.grammar.vocabulary.bytes_of[token] or b""
@@ -128,32 +128,32 @@ class Growth:
         undecided = self.undecided(node)
         ledger.open(undecided, mass)
         if self.depth[node] >= self.deepest and ledger.matters(undecided):
-            self.stuck += mass
+            self.irreducible_mass += mass
 
     def undecided(self, node: int) -> int:
         """What the answers below a node have not decided yet, as a set of outputs."""
-        return self.ledger.undecided(self.tree.written[node], self.tree.ahead[node])
+        return self.ledger.undecided(self.tree.written[node], self.tree.reachable[node])
 
-    def expand(self, node: int, row: Row) -> None:
+    def expand(self, node: int, row: NextTokenLogprobs) -> None:
         """Book the row of a node: its children, and what leaves the format."""
-        tree, moves, mass = self.tree, self.moves(node), self.mass[node]
+        tree, transitions, mass = self.tree, self.transitions(node), self.mass[node]
         came = ~np.isnan(row.logprobs)
         asked = np.where(came, np.exp(row.logprobs), 0.0)
-        ends = np.cumsum([len(moves.ids), *map(len, moves.leaving.values())])
+        ends = np.cumsum([len(transitions.ids), *map(len, transitions.leaving.values())])
         probs, *parts = np.split(asked, ends)
         after = float(parts.pop().sum())
-        left = dict(zip(moves.leaving, (float(part.sum()) for part in parts), strict=True))
+        left = dict(zip(transitions.leaving, (float(part.sum()) for part in parts), strict=True))
         complete = bool(came[: ends[-1]].all()) and (row.complete or not came.all())
-        rest = max(row.rest, 0.0) + after
+        residual = max(row.residual, 0.0) + after
         if not complete:
-            rest, left = rest + sum(left.values()), {}
+            residual, left = residual + sum(left.values()), {}
         elif (outputs := self.grammar.leave(self._states[node])) is not None:
-            left[outputs] = rest
+            left[outputs] = residual
         tree.status[node] = Status.EXPANDED
         if row.scale is not None:
             tree.scale[node] = row.scale
-        off = rest if complete and not left else 0.0
-        tree.off[node], tree.tail[node] = off, 0.0 if complete else rest
+        off = residual if complete and not left else 0.0
+        tree.off[node], tree.tail[node] = off, 0.0 if complete else residual
         if self._behind_label(node):
             after = off
         if min(after, off) > 0:
@@ -162,27 +162,37 @@ class Growth:
         self.ledger.open(undecided, -mass)
         scale = left_scale = mass
         if self.ledger.normalisation is Normalisation.MASKED:
-            settling = sum(p for outputs, p in left.items() if tree.gate in outputs)
+            settling = sum(p for outputs, p in left.items() if tree.verdict_prefix in outputs)
             allowed = float(probs.sum()) + tree.tail[node] + settling
             lost = sum(left.values()) - settling
             scale = mass / allowed if allowed > 0 else 0.0
             left_scale = mass / lost if allowed <= 0 < lost else 0.0
         if tail := tree.tail[node] * scale:
             self.ledger.open(undecided, tail)
-            self.stuck += tail if self.ledger.matters(undecided) else 0.0
+            self.irreducible_mass += tail if self.ledger.matters(undecided) else 0.0
         reserved = list(self.children[node])  # asked for before this row was known
-        lumps = self._lump(node, moves, probs, scale)
-        siblings = Siblings(moves, moves.onward, probs, scale, lumps, moves.kinds, moves.kind_of)
+        aggregates = self._aggregate(node, transitions, probs, scale)
+        siblings = Siblings(
+            transitions,
+            transitions.continuing,
+            probs,
+            scale,
+            aggregates,
+            transitions.classes,
+            transitions.class_of,
+        )
         self.siblings[node] = siblings
         for child in reserved:
-            index = int(np.searchsorted(moves.ids, tree.token[child]))
+            index = int(np.searchsorted(transitions.ids, tree.token[child]))
             if probs[index] > 0:
                 self._own(child, index, siblings)
                 self.mass[child] = scale * math.exp(tree.logp[child])
-        siblings.order = moves.onward[np.argsort(-probs[moves.onward], kind="stable")]
+        siblings.order = transitions.continuing[
+            np.argsort(-probs[transitions.continuing], kind="stable")
+        ]
         for outputs, p in left.items():
             if p > 0:
-                child = self._add(node, LEFT, DONE, outputs)
+                child = self._add(node, EXITED, DONE, outputs)
                 share = left_scale if tree.is_barred(child) else scale
                 self._place(child, math.log(p), p * share)
                 self.left.setdefault(node, []).append(child)
@@ -194,46 +204,50 @@ class Growth:
 
     def _behind_label(self, node: int) -> bool:
         """Whether the text of a label stands complete at a node, settled or not."""
-        labels = (1 << self.tree.none) - 1
+        labels = (1 << self.tree.empty) - 1
         settled = bool(self.tree.written[node] & labels)
         return settled or self.grammar.automaton.holds_label(self._states[node])
 
-    def _lump(
-        self, node: int, moves: Moves, probs: NDArray[np.float64], scale: float
+    def _aggregate(
+        self, node: int, transitions: Transitions, probs: NDArray[np.float64], scale: float
     ) -> NDArray[np.int64]:
         """One child for all tokens that decide the same; by kind of move."""
-        lumps = np.full(len(moves.kinds), -1, dtype=np.int64)
-        for kind, members in enumerate(moves.kinds):
+        aggregates = np.full(len(transitions.classes), -1, dtype=np.int64)
+        for kind, members in enumerate(transitions.classes):
             total = float(probs[members].sum())
             if total <= 0:
                 continue
             best = int(members[np.argmax(probs[members])])  # the lowest id of equals
-            token = int(moves.ids[best]) if moves.to[best] == DONE else LUMP
-            to, outputs = int(moves.to[best]), moves.outputs[best]
-            lump = lumps[kind] = self._add(node, token, to, outputs)
-            self._place(int(lump), math.log(total), total * scale)
-        return lumps
+            token = (
+                int(transitions.ids[best]) if transitions.next_state[best] == DONE else AGGREGATE
+            )
+            next_state, outputs = int(transitions.next_state[best]), transitions.outputs[best]
+            aggregate = aggregates[kind] = self._add(node, token, next_state, outputs)
+            self._place(int(aggregate), math.log(total), total * scale)
+        return aggregates
 
     def _own(self, child: int, index: int, siblings: Siblings) -> None:
         """Take a token out of its lump: it has a node of its own. No mass is booked anew."""
-        tree, lump = self.tree, siblings.lump_of(index)
+        tree, aggregate = self.tree, siblings.aggregate_of(index)
         tree.logp[child] = math.log(float(siblings.probs[index]))
         siblings.probs[index] = 0.0
-        left = float(siblings.probs[siblings.kinds[siblings.kind_of[index]]].sum())
-        tree.logp[lump] = math.log(left) if left > 0 else -math.inf
+        left = float(siblings.probs[siblings.classes[siblings.class_of[index]]].sum())
+        tree.logp[aggregate] = math.log(left) if left > 0 else -math.inf
 
     def node_of(self, parent: int, index: int) -> int:
         """The child of an expanded node along one of its moves, made if it is still in a lump."""
         siblings = self.siblings[parent]
-        moves = siblings.moves
-        if moves.to[index] == DONE:
-            return siblings.lump_of(index)
-        key = (parent, int(moves.ids[index]))
+        transitions = siblings.transitions
+        if transitions.next_state[index] == DONE:
+            return siblings.aggregate_of(index)
+        key = (parent, int(transitions.ids[index]))
         if key not in self._child:
             p = float(siblings.probs[index])
-            child = self._add(parent, key[1], int(moves.to[index]), moves.outputs[index])
+            child = self._add(
+                parent, key[1], int(transitions.next_state[index]), transitions.outputs[index]
+            )
             self._child[key] = child
-            if (bits := self.tree.upcoming.get(siblings.lump_of(index))) is not None:
+            if (bits := self.tree.upcoming.get(siblings.aggregate_of(index))) is not None:
                 self.tree.upcoming[child] = bits
             self._own(child, index, siblings)
             self.mass[child] = p * siblings.scale
@@ -250,40 +264,47 @@ class Growth:
         booked anew.
         """
         tree, siblings, upcoming = self.tree, self.siblings[node], self.grammar.upcoming
-        parts = upcoming.parts(self._states[node], siblings.moves)
-        if siblings.kinds is parts.kinds:
+        parts = upcoming.parts(self._states[node], siblings.transitions)
+        if siblings.classes is parts.classes:
             return
-        lumps, taken = np.full(len(parts.kinds), -1, dtype=np.int64), set[int]()
-        for kind, members in enumerate(parts.kinds):
-            old = siblings.lump_of(int(members[0]))
+        aggregates, taken = np.full(len(parts.classes), -1, dtype=np.int64), set[int]()
+        for kind, members in enumerate(parts.classes):
+            old = siblings.aggregate_of(int(members[0]))
             left = float(siblings.probs[members].sum())
             if old < 0 or not (left > 0 or tree.status[old] == Status.ENDED):
                 continue
-            lumps[kind] = lump = old
+            aggregates[kind] = aggregate = old
             if old in taken:
                 index = int(members[np.argmax(siblings.probs[members])])
-                to, outputs = int(siblings.moves.to[index]), siblings.moves.outputs[index]
-                lumps[kind] = lump = self._add(node, LUMP, to, outputs)
+                next_state, outputs = (
+                    int(siblings.transitions.next_state[index]),
+                    siblings.transitions.outputs[index],
+                )
+                aggregates[kind] = aggregate = self._add(node, AGGREGATE, next_state, outputs)
             taken.add(old)
-            if tree.token[lump] == LUMP:
-                tree.logp[lump], self.mass[lump] = math.log(left), left * siblings.scale
+            if tree.token[aggregate] == AGGREGATE:
+                tree.logp[aggregate], self.mass[aggregate] = math.log(left), left * siblings.scale
                 if parts.upcoming[kind]:
-                    tree.upcoming[lump] = parts.upcoming[kind]
-        siblings.lumps, siblings.kinds, siblings.kind_of = lumps, parts.kinds, parts.kind_of
+                    tree.upcoming[aggregate] = parts.upcoming[kind]
+        siblings.aggregates, siblings.classes, siblings.class_of = (
+            aggregates,
+            parts.classes,
+            parts.class_of,
+        )
         for child in self.children[node]:
-            if tree.token[child] != LUMP and tree.status[child] != Status.ENDED:
+            if tree.token[child] != AGGREGATE and tree.status[child] != Status.ENDED:
                 if upcoming.first(tree.outputs[child]) is None:
                     tree.upcoming[child] = self.upcoming(child)
 
-    def _keep_top(self, node: int, row: Row) -> None:
+    def _keep_top(self, node: int, row: NextTokenLogprobs) -> None:
         """Note the likeliest tokens of the whole row, and where they lead."""
         siblings = self.siblings[node]
         kept: list[tuple[int, float, int]] = []
         for rank, (token, logp) in enumerate(row.top[: self._top]):
-            at = int(np.searchsorted(siblings.moves.ids, token))
+            at = int(np.searchsorted(siblings.transitions.ids, token))
             child = -1
-            if at < len(siblings.moves.ids) and siblings.moves.ids[at] == token:
-                child = self._child.get((node, token), siblings.lump_of(at))
+            if at < len(siblings.transitions.ids) and siblings.transitions.ids[at] == token:
+                child = self._child.get((node, token), siblings.aggregate_of(at))
                 if rank == 0 and child >= 0:
                     child = self.node_of(node, at)
             elif left := self.left.get(node):
@@ -309,7 +330,7 @@ class Growth:
         if (moved := self.grammar.follow(self._states[node], token)) is None or moved[0] == DONE:
             return None
         if (siblings := self.siblings.get(node)) is not None:
-            at = int(np.searchsorted(siblings.moves.ids, token))
+            at = int(np.searchsorted(siblings.transitions.ids, token))
             return self.node_of(node, at) if siblings.probs[at] > 0 else None
         child = self._add(node, token, *moved)
         self._child[node, token] = child
@@ -322,7 +343,7 @@ class Growth:
         for child in self.children[node]:
             token = self.tree.token[child]
             if self._child.get((node, token)) == child:  # neither a lump nor an end
-                index = int(np.searchsorted(siblings.moves.ids, token))
+                index = int(np.searchsorted(siblings.transitions.ids, token))
                 probs[index] = math.exp(self.tree.logp[child])
         return probs
 
@@ -348,9 +369,11 @@ class Growth:
             nodes.append(node := child)
         return nodes
 
-    def stem(self, node: int) -> list[int]:
+    def common_prefix(self, node: int) -> list[int]:
         """The nodes below that lead to every label alike: one pass reads them with the node."""
-        return self.way_down(node, self.grammar.stem(self.answer(node), self._states[node]))
+        return self.way_down(
+            node, self.grammar.common_prefix(self.answer(node), self._states[node])
+        )
 
     def trie(self, node: int) -> list[int]:
         """The nodes below that spell each label that may come next, to its boundary."""

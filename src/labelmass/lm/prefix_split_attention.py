@@ -71,7 +71,7 @@ def fits(forward: Forward, windows: Windows) -> bool:
     )
 
 
-class Split:
+class PrefixSplitAttention:
     """Passes of a model for which it `fits`."""
 
     def __init__(self, forward: Forward) -> None:

@@ -20,7 +20,7 @@ Steps = Literal["first", "each"]
 
 
 @dataclass(frozen=True)
-class States:
+class HiddenStateFeatures:
     """Where states are read.
 
     layer: 0 the embeddings, n the last of n layers after the final norm; -1 the last.
@@ -42,7 +42,9 @@ class States:
     strengths = STRENGTHS
 
     @classmethod
-    def of(cls, model: LanguageModel, task_hash: str, layer: int, steps: str) -> States:
+    def of(
+        cls, model: LanguageModel, task_hash: str, layer: int, steps: str
+    ) -> HiddenStateFeatures:
         if steps not in ("first", "each"):
             raise FitError(f"steps is {steps!r}: one of {', '.join(get_args(Steps))}")
         return cls(
@@ -57,7 +59,7 @@ class States:
 
     def check(self, model: LanguageModel, task_hash: str) -> None:
         """FitError that names what differs, if the states would be of another kind."""
-        now = States.of(model, task_hash, self.layer, self.steps)
+        now = HiddenStateFeatures.of(model, task_hash, self.layer, self.steps)
         for field in ("fingerprint", "tokenizer", "dtype", "task_hash"):
             one, other = getattr(self, field), getattr(now, field)
             if one != other:
@@ -74,6 +76,6 @@ class States:
         return {"kind": KIND, **asdict(self)}
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> States:
+    def from_dict(cls, data: Mapping[str, Any]) -> HiddenStateFeatures:
         """What `to_dict` wrote; LabelMassError for anything else."""
         return shaped(cls, data)

@@ -9,12 +9,14 @@ import numpy as np
 import torch
 
 from labelmass.errors import ModelError
-from labelmass.lm.base import Ask, Row
+from labelmass.lm.base import NextTokenLogprobs, NodeQuery
 from labelmass.lm.checks import NOT_NUMBERS
 
 
 @torch.inference_mode()
-def read_rows(logits: Any, asks: Sequence[Ask], vocabulary: int) -> list[Row]:
+def read_next_tokens(
+    logits: Any, queries: Sequence[NodeQuery], vocabulary: int
+) -> list[NextTokenLogprobs]:
     """One row per ask from the model's own logits at its node.
 
     logits: (n, v) of any float type, one row per ask; overwritten.
@@ -25,12 +27,12 @@ def read_rows(logits: Any, asks: Sequence[Ask], vocabulary: int) -> list[Row]:
     width = min(vocabulary, logits.shape[1])
     if width < logits.shape[1]:
         logits[:, width:] = -torch.inf
-    count = min(max(1, *(ask.top for ask in asks)), width)
+    count = min(max(1, *(query.top for query in queries)), width)
     best = torch.topk(logits, count, dim=-1)
 
-    lengths = [len(ask.ids) for ask in asks]
-    ids = np.concatenate([ask.ids for ask in asks])
-    where = np.repeat(np.arange(len(asks)), lengths)
+    lengths = [len(query.ids) for query in queries]
+    ids = np.concatenate([query.ids for query in queries])
+    where = np.repeat(np.arange(len(queries)), lengths)
     known = ids < width
     row, column = (
         torch.from_numpy(np.ascontiguousarray(a)).to(logits.device)
@@ -47,15 +49,15 @@ def read_rows(logits: Any, asks: Sequence[Ask], vocabulary: int) -> list[Row]:
     if not np.isfinite(scales).all():
         raise ModelError(NOT_NUMBERS)
 
-    rows: list[Row] = []
+    rows: list[NextTokenLogprobs] = []
     end = 0
-    for index, (ask, length) in enumerate(zip(asks, lengths, strict=True)):
+    for index, (query, length) in enumerate(zip(queries, lengths, strict=True)):
         own = logprobs[end : (end := end + length)]
         top = zip(
-            best_ids[index, : max(ask.top, 1)].tolist(),
-            best_logprobs[index, : max(ask.top, 1)].tolist(),
+            best_ids[index, : max(query.top, 1)].tolist(),
+            best_logprobs[index, : max(query.top, 1)].tolist(),
             strict=True,
         )
-        rest = max(0.0, 1.0 - float(np.exp(own).sum()))
-        rows.append(Row(own, tuple(top), rest, scale=scales[index]))
+        residual = max(0.0, 1.0 - float(np.exp(own).sum()))
+        rows.append(NextTokenLogprobs(own, tuple(top), residual, scale=scales[index]))
     return rows

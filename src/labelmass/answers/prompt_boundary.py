@@ -36,14 +36,14 @@ PROBES = ("x", " x", "\nx", "1", "(x", "é", '"x"')
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
+class PreparedPrompt:
     """Where a record's answer starts: the prompt's ids, and the grammar of what follows them."""
 
     ids: tuple[int, ...]
     grammar: TokenGrammar
 
 
-class Joint:
+class PromptBoundary:
     """Joins the prompts of a task, or of a question, and its answers under one tokenizer.
 
     vocabulary: the tokenizer's, where there is one at hand.
@@ -62,21 +62,21 @@ class Joint:
         self._grammars: dict[bytes, TokenGrammar] = {}
         self._cuts: dict[tuple[int, ...], int] = {}
         self._answers = [task.format.write([forms[0]]) for forms in task.spellings]
-        if task.format.none is not None:
+        if task.format.empty is not None:
             self._answers.append(task.format.write([]))
         if vocabulary is None:  # the first of those under this tokenizer
             with suppress(RecordError):
                 tokenizer.encode_prompt(task.prompt(Record(id=0, text=PROBES[0])))
 
-    def start(self, record: Record) -> Start:
+    def start(self, record: Record) -> PreparedPrompt:
         """Prompt ids and grammar for a record; RecordError where it cannot be put."""
         prompt = self.task.prompt(record)
         ids = self.tokenizer.encode_prompt(prompt)
         cut = self._cut(prompt, ids)
         loose = b"".join(self.tokenizer.token_bytes[i] or b"" for i in ids[len(ids) - cut :])
-        return Start(tuple(ids[: len(ids) - cut]), self._grammar(loose))
+        return PreparedPrompt(tuple(ids[: len(ids) - cut]), self._grammar(loose))
 
-    def text(self, record: Record, start: Start) -> str:
+    def text(self, record: Record, start: PreparedPrompt) -> str:
         """The text that `start.ids` encode, control tokens shown as the template writes them."""
         text = self.tokenizer.render_prompt(self.task.prompt(record))
         ids = self.tokenizer.encode_prompt(self.task.prompt(record))[len(start.ids) :]
@@ -89,7 +89,7 @@ class Joint:
         probes = [self.start(Record(id=0, text=text)).ids for text in PROBES]
         return probes[0][: common_length(probes)]
 
-    def shared(self, starts: Sequence[Start]) -> int:
+    def shared(self, starts: Sequence[PreparedPrompt]) -> int:
         """How many leading ids these prompts, and prompts of other texts, have in common."""
         return common_length([self.beginning, *(start.ids for start in starts)])
 

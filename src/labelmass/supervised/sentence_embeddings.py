@@ -20,7 +20,7 @@ KIND = "sentences 1"
 
 
 @dataclass(frozen=True)
-class Sentences:
+class SentenceEmbeddings:
     """encoder: 'minilm' or a folder. fingerprint: of its files. length: most tokens it reads."""
 
     encoder: str
@@ -32,7 +32,7 @@ class Sentences:
     strengths = STRENGTHS
 
     @classmethod
-    def of(cls, encoder: str) -> Sentences:
+    def of(cls, encoder: str) -> SentenceEmbeddings:
         """What is there now, a folder by its whole path; ModelError if there is none."""
         network = _load(encoder)
         if Path(encoder).is_dir():
@@ -60,7 +60,7 @@ class Sentences:
         return {"kind": KIND, **asdict(self)}
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Sentences:
+    def from_dict(cls, data: Mapping[str, Any]) -> SentenceEmbeddings:
         """What `to_dict` wrote; LabelMassError for anything else."""
         return shaped(cls, data)
 

@@ -57,7 +57,7 @@ NOTHING = Bounds(None, None)
 
 
 @dataclass(frozen=True)
-class Readings:
+class Marginals:
     """A tree under one normalisation.
 
     off_format_unknown: count mass on which a label was not written as open for it where the answer
@@ -97,7 +97,7 @@ class Readings:
         return self.written & ~before
 
     @cached_property
-    def _lumps(self) -> tuple[NDArray[np.int64], Floats]:
+    def _aggregates(self) -> tuple[NDArray[np.int64], Floats]:
         """Open mass as (nodes, masses): the frontier, and the tails of expanded nodes."""
         frontier = np.flatnonzero(self._status == Status.FRONTIER)
         tails = [(n, p) for n, p in self.tree.tail.items() if p > 0]
@@ -111,16 +111,16 @@ class Readings:
 
     @cached_property
     def _open_mass(self) -> Floats:
-        return self._lumps[1]
+        return self._aggregates[1]
 
     @cached_property
     def _open_written(self) -> Bools:
-        return self.written[self._lumps[0]]
+        return self.written[self._aggregates[0]]
 
     @cached_property
-    def _open_ahead(self) -> Bools:
-        ahead = _bits([self.tree.ahead[n] for n in self._lumps[0]], self._width)
-        return ahead & ~self._open_written
+    def _open_reachable(self) -> Bools:
+        reachable = _bits([self.tree.reachable[n] for n in self._aggregates[0]], self._width)
+        return reachable & ~self._open_written
 
     @cached_property
     def _ended(self) -> NDArray[np.int64]:
@@ -191,11 +191,11 @@ class Readings:
         NaN where there is nothing to divide by.
         """
         if self.normalisation is Normalisation.ON_FORMAT:
-            return self._on_verdict() if self.tree.has_gate else self._on_format()
+            return self._on_verdict() if self.tree.has_verdict_prefix else self._on_format()
         low = self._found
-        undecided = self._open_mass @ self._open_ahead
-        none = self.tree.none
-        undecided[none] += self._open_mass @ self._open_written[:, none]
+        undecided = self._open_mass @ self._open_reachable
+        empty = self.tree.empty
+        undecided[empty] += self._open_mass @ self._open_written[:, empty]
         high = low + undecided + self._unknown
         if self.off_format_unknown and self.normalisation is Normalisation.RAW:
             nodes, masses = self._off
@@ -206,8 +206,8 @@ class Readings:
     def _found(self) -> Floats:
         """(k + 3,) mass on which each output is written."""
         found = self.mass @ self._new
-        none = self.tree.none  # an answer as a whole, not something written on the way to one
-        found[none] = self.mass[self._ended] @ self.written[self._ended, none]
+        empty = self.tree.empty  # an answer as a whole, not something written on the way to one
+        found[empty] = self.mass[self._ended] @ self.written[self._ended, empty]
         return found
 
     @cached_property
@@ -223,30 +223,30 @@ class Readings:
         """Given that the answer parses."""
         ended, mass = self._ended, self._open_mass
         with_l = self.mass[ended] @ self.written[ended]
-        can = mass @ (self._open_written | self._open_ahead)
+        can = mass @ (self._open_written | self._open_reachable)
         avoid = mass @ ~self._open_written
         return _ratio(with_l, self.ended, can, avoid)
 
     def _on_verdict(self) -> tuple[Floats, Floats]:
         """Given that a verdict can be read: where a risk is written, whatever follows it."""
-        hit, none, gate = self._found, self.tree.none, self.tree.gate
-        before, ahead = self._before_verdict, self._open_ahead.copy()
-        ahead[:, none] |= self._open_written[:, none]  # the answer has yet to end
-        can, inside = before @ ahead, (self._open_mass - before) @ ahead
+        hit, empty, verdict_prefix = self._found, self.tree.empty, self.tree.verdict_prefix
+        before, reachable = self._before_verdict, self._open_reachable.copy()
+        reachable[:, empty] |= self._open_written[:, empty]  # the answer has yet to end
+        can, inside = before @ reachable, (self._open_mass - before) @ reachable
         avoid = np.full_like(hit, before.sum())
-        avoid[none], avoid[gate] = can[gate], can[none]
+        avoid[empty], avoid[verdict_prefix] = can[verdict_prefix], can[empty]
         return _ratio(hit, self._readable, can, avoid, inside + self._unknown)
 
     @cached_property
     def _before_verdict(self) -> Floats:
         """Open mass where no risk verdict is written yet, and 0 where one is."""
-        return np.where(self._open_written[:, self.tree.gate], 0.0, self._open_mass)
+        return np.where(self._open_written[:, self.tree.verdict_prefix], 0.0, self._open_mass)
 
     @property
     def _readable(self) -> float:
         """Mass whose verdict can be read: complete answers without a risk, and those with one."""
-        no_risk = ~self.written[self._ended, self.tree.gate]
-        return float(self.mass[self._ended] @ no_risk + self._found[self.tree.gate])
+        no_risk = ~self.written[self._ended, self.tree.verdict_prefix]
+        return float(self.mass[self._ended] @ no_risk + self._found[self.tree.verdict_prefix])
 
     def label(self, output: int) -> Bounds:
         """P(label is written); `tree.none`, `gate` and `unreadable` are outputs too."""
@@ -254,35 +254,39 @@ class Readings:
         return _bounds(low[output], high[output])
 
     @property
-    def none(self) -> Bounds | None:
+    def empty(self) -> Bounds | None:
         """P(the empty answer); None if the format has none."""
-        return self.label(self.tree.none) if self.tree.has_none else None
+        return self.label(self.tree.empty) if self.tree.has_empty else None
 
     @property
-    def gate(self) -> Bounds | None:
+    def verdict_prefix(self) -> Bounds | None:
         """P(a risk verdict is written); None if the format has no verdict."""
-        return self.label(self.tree.gate) if self.tree.has_gate else None
+        return self.label(self.tree.verdict_prefix) if self.tree.has_verdict_prefix else None
 
     @property
     def verdict(self) -> Bounds | None:
         """P(a verdict of either kind is given); None if the format has none."""
-        if not self.tree.has_gate:
+        if not self.tree.has_verdict_prefix:
             return None
         if self.normalisation is Normalisation.ON_FORMAT:  # that is what it is given
-            return Bounds(1.0, 1.0) if self.label(self.tree.gate).low is not None else NOTHING
+            return (
+                Bounds(1.0, 1.0)
+                if self.label(self.tree.verdict_prefix).low is not None
+                else NOTHING
+            )
         low = min(self._readable, 1.0)
         return Bounds(low, min(low + float(self._before_verdict.sum()), 1.0))
 
     def pair(self, one: int, other: int) -> Bounds:
         """P(both labels are written)."""
         both = self.written[:, one] & self.written[:, other]
-        undecided = (self._open_written | self._open_ahead)[:, [one, other]].all(axis=1)
+        undecided = (self._open_written | self._open_reachable)[:, [one, other]].all(axis=1)
         sure = self._open_written[:, [one, other]].all(axis=1)
         new = both & (self._new[:, one] | self._new[:, other])
         if self.normalisation is not Normalisation.ON_FORMAT:
             low = float(self.mass @ new)
             return _bounds(low, min(low + float(self._open_mass @ (undecided > sure)), 1.0))
-        if self.tree.has_gate:
+        if self.tree.has_verdict_prefix:
             return self._given_verdict(float(self.mass @ new), np.asarray(undecided > sure))
         hit = float(self.mass[self._ended] @ both[self._ended])
         can, avoid = self._open_mass @ undecided, self._open_mass @ ~sure
@@ -306,10 +310,10 @@ class Readings:
         """
         k = len(self.tree.labels)
         found = float(self.mass[self._ended] @ hit(self.written[self._ended, :k]))
-        may = can(self._open_written[:, :k], self._open_ahead[:, :k])
+        may = can(self._open_written[:, :k], self._open_reachable[:, :k])
         if self.normalisation is not Normalisation.ON_FORMAT:
             return _bounds(found, min(found + float(self._open_mass @ may), 1.0))
-        if self.tree.has_gate:
+        if self.tree.has_verdict_prefix:
             return self._given_verdict(found, may)
         return _share(found, self.ended, float(self._open_mass @ may), self.unexplored)
 
@@ -317,9 +321,9 @@ class Readings:
         """P(the answer holds exactly these labels)."""
         row = np.array([i in members for i in range(len(self.tree.labels))], dtype=bool)
 
-        def possible(written: Bools, ahead: Bools) -> Bools:
+        def possible(written: Bools, reachable: Bools) -> Bools:
             inside = ~(written & ~row).any(axis=1)
-            return inside & ~(row & ~(written | ahead)).any(axis=1) & self._may_end(members)
+            return inside & ~(row & ~(written | reachable)).any(axis=1) & self._may_end(members)
 
         return self.answers(lambda w: (w == row).all(axis=1), possible)
 
@@ -327,8 +331,8 @@ class Readings:
         """Open nodes that can still become an answer with no label, where that is asked for."""
         if members:
             return np.ones(len(self._open_mass), dtype=bool)
-        none = self.tree.none  # it may be written before the answer's last byte
-        return self._open_ahead[:, none] | self._open_written[:, none]
+        empty = self.tree.empty  # it may be written before the answer's last byte
+        return self._open_reachable[:, empty] | self._open_written[:, empty]
 
     def sets(self, most: int = 8) -> list[tuple[frozenset[int], Bounds]]:
         """The likeliest label sets found, likeliest first."""
@@ -343,9 +347,9 @@ class Readings:
     def count(self, number: int) -> Bounds:
         """P(the answer holds exactly `number` labels)."""
 
-        def possible(written: Bools, ahead: Bools) -> Bools:
+        def possible(written: Bools, reachable: Bools) -> Bools:
             have = written.sum(axis=1)
-            fits = (have <= number) & (have + ahead.sum(axis=1) >= number)
+            fits = (have <= number) & (have + reachable.sum(axis=1) >= number)
             return fits & self._may_end(frozenset({0}) if number else frozenset())
 
         return self.answers(lambda w: w.sum(axis=1) == number, possible)

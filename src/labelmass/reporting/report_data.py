@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labelmass.analysis import Answer, Diagnosis, diagnose_answers, read_answer
-from labelmass.answers.readings import Readings
+from labelmass.answers.marginals import Marginals
 from labelmass.answers.tree import Normalisation
 from labelmass.errors import LabelMassError, MethodError
 from labelmass.estimators import ESTIMATORS, LabelScores
@@ -21,14 +21,14 @@ from labelmass.evaluation.results import KIND, MethodScores
 from labelmass.files import read_json, shaped
 from labelmass.provenance import Signature
 from labelmass.reporting.cooccurrence import (
+    Cooccurrence,
     Pairs,
-    Together,
     known_labels,
     model_pairs,
     people_pairs,
 )
 from labelmass.scores import Failure, Outcome, Result, Scores
-from labelmass.scoring.explorer import Explored
+from labelmass.scoring.explorer import ExploredRecord
 from labelmass.scoring.plan import Plan
 from labelmass.scoring.saved_trees import SavedTrees
 from labelmass.scoring.score import scores_of
@@ -77,7 +77,7 @@ class Disagreement:
 
     distance: float
     row: int
-    explored: Explored
+    explored: ExploredRecord
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,7 +95,7 @@ class Model:
     scores: Mapping[str, Scores]
     chosen: NDArray[np.bool_]
     diagnosis: Diagnosis | str
-    together: Together
+    cooccurrence: Cooccurrence
     worst: tuple[Disagreement, ...]
     trees: Trees
 
@@ -106,7 +106,7 @@ class Model:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Gathered:
+class ReportData:
     """A run: what was asked, its comparison as `labelmass compare` wrote it, and its models."""
 
     name: str
@@ -117,7 +117,7 @@ class Gathered:
     models: tuple[Model, ...]
 
 
-def gather(folder: str | Path, method: str | None = None) -> Gathered:
+def gather(folder: str | Path, method: str | None = None) -> ReportData:
     """The run in a folder that `labelmass compare` wrote.
 
     method: whose figures are drawn; the first of the comparison if None.
@@ -154,7 +154,7 @@ def gather(folder: str | Path, method: str | None = None) -> Gathered:
             _check(folder, comparison, prefix + name, scores[name], targets)
         models.append(_model(one, prefix, shown, scores, comparison, targets))
     first = next(iter(records.values()))
-    return Gathered(folder.resolve().name, run.task, comparison, targets, first, tuple(models))
+    return ReportData(folder.resolve().name, run.task, comparison, targets, first, tuple(models))
 
 
 def _comparison(folder: Path, task: Task) -> dict[str, Any]:
@@ -284,7 +284,7 @@ def _model(
         scores,
         threshold.choose(p, targets.labels),
         reader.diagnosis(),
-        reader.together(targets),
+        reader.cooccurrence(targets),
         tuple(apart),
         reader.trees(),
     )
@@ -317,7 +317,7 @@ class _ModelReader:
         self.signature = saved.signature
         signature, self._normalisation = plan.saved_signature(saved.signature), plan.normalisation
         self.records: dict[str | int, Record] = {}
-        self.worst: list[tuple[float, Explored]] = []
+        self.worst: list[tuple[float, ExploredRecord]] = []
         self._pairs: dict[str | int, Floats] = {}
         self._failed: list[tuple[str | int, str]] = []
         self._masses: list[tuple[float, ...]] = []
@@ -337,7 +337,7 @@ class _ModelReader:
                 self._rank(kept, outcome.methods[shown], gold)
         self.scores = scores_of(results).each
 
-    def _rank(self, explored: Explored, scores: LabelScores, gold: str) -> None:
+    def _rank(self, explored: ExploredRecord, scores: LabelScores, gold: str) -> None:
         """Keep the tree if it is among the worst so far."""
         alone = "majority" if gold == "dawid-skene" else gold  # shares are the same by any rule
         shares = targets_of(self._saved.task, [explored.record], alone).shares[0]
@@ -345,11 +345,11 @@ class _ModelReader:
         if far > 0 and (len(self.worst) < WORST or far > self.worst[-1][0]):
             self.worst = sorted([*self.worst, (far, explored)], key=lambda one: -one[0])[:WORST]
 
-    def _count(self, explored: Explored) -> None:
-        tree, name, raw = explored.tree, explored.record.id, Readings(explored.tree)
+    def _count(self, explored: ExploredRecord) -> None:
+        tree, name, raw = explored.tree, explored.record.id, Marginals(explored.tree)
         self.records[name] = explored.record
-        self._pairs[name] = model_pairs(Readings(tree, self._normalisation))
-        empty = 0.0 if raw.none is None else raw.none.low or 0.0
+        self._pairs[name] = model_pairs(Marginals(tree, self._normalisation))
+        empty = 0.0 if raw.empty is None else raw.empty.low or 0.0
         lost = raw.unreadable, raw.off_format_after_label
         self._masses.append((raw.off_format, raw.unexplored, *lost, empty))
         self._endings[str(tree.greedy_end)] += 1
@@ -360,7 +360,7 @@ class _ModelReader:
             except MethodError as error:
                 self._lack = f"{self.folder}: {error}"
 
-    def together(self, targets: Targets) -> Together:
+    def cooccurrence(self, targets: Targets) -> Cooccurrence:
         """Pairs of labels, over the records of the targets."""
         pairs, task = Pairs(targets.labels), self._saved.task
         for name, known in known_labels(targets).items():

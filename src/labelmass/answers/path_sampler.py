@@ -12,8 +12,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from labelmass._types import Normalisation
-from labelmass.answers.growth import Growth
-from labelmass.answers.tree import LUMP, ROOT, Draws, Landing, Path, Status
+from labelmass.answers.tree import AGGREGATE, ROOT, SampledPath, SampledPaths, Status, Termination
+from labelmass.answers.tree_builder import TreeBuilder
 
 LEAST = 2e-3
 """Where hazards are wanted, ways to a next label this likely, given the step, are all read.
@@ -32,30 +32,30 @@ class Sampler:
     hazards: also read what the next label may be, at every step of every path.
     """
 
-    def __init__(self, growth: Growth, entropy: Sequence[int], *, hazards: bool) -> None:
-        self._growth, self._entropy, self._hazards = growth, list(entropy), hazards
-        masked = growth.ledger.normalisation is Normalisation.MASKED
+    def __init__(self, builder: TreeBuilder, entropy: Sequence[int], *, hazards: bool) -> None:
+        self._growth, self._entropy, self._hazards = builder, list(entropy), hazards
+        masked = builder.ledger.normalisation is Normalisation.MASKED
         self._normalisation = Normalisation.MASKED if masked else Normalisation.RAW
         self._flying: dict[tuple[int, int], int] = {}  # (start, where it is) -> paths
         self._steps: dict[int, None] = {}
 
-    def from_prompt(self, count: int) -> Draws:
+    def from_prompt(self, count: int) -> SampledPaths:
         """Set off `count` paths from the root. The draws fill as the tree grows."""
         self._set_off(ROOT, count)
-        none = (0.0,) * len(self._growth.tree.labels)
-        self.draws = Draws(self._normalisation, 1 / count, none)
+        empty = (0.0,) * len(self._growth.tree.labels)
+        self.draws = SampledPaths(self._normalisation, 1 / count, empty)
         return self.draws
 
-    def from_open(self, count: int) -> Draws:
+    def from_open(self, count: int) -> SampledPaths:
         """Set off `count` paths from the open nodes, spread over them in proportion to mass."""
-        growth, tree = self._growth, self._growth.tree
+        builder, tree = self._growth, self._growth.tree
         mass = np.exp(tree.log_mass(self._normalisation))
         held = {n: float(mass[n]) for n, s in enumerate(tree.status) if s == Status.FRONTIER}
         held |= {n: float(mass[n]) * share for n, share in self._tails().items()}
         held = {node: m for node, m in held.items() if m > 0}
         total = sum(held.values())
-        found = growth.ledger.found[: len(tree.labels)]
-        self.draws = Draws(self._normalisation, total / count, tuple(found.tolist()))
+        found = builder.ledger.found[: len(tree.labels)]
+        self.draws = SampledPaths(self._normalisation, total / count, tuple(found.tolist()))
         if held:
             edges = np.cumsum(list(held.values())) / total * count
             marks = self._random(ROOT).random() + np.arange(count)
@@ -74,13 +74,13 @@ class Sampler:
             start, node = at = todo.pop()
             count = self._flying.pop(at)
             if tree.status[node] == Status.ENDED:
-                self._land(start, node, Landing.ENDED, count)
+                self._land(start, node, Termination.ENDED, count)
             elif tree.status[node] == Status.EXPANDED:
                 for child, number in self._split(start, node, count):
                     todo.append((start, child))
                     self._flying[start, child] = number
             elif self._growth.too_deep(node):
-                self._land(start, node, Landing.CUT, count, "depth")
+                self._land(start, node, Termination.CUT, count, "depth")
             else:
                 waiting[node] = None
                 self._flying[at] = count
@@ -92,10 +92,10 @@ class Sampler:
                     del self._steps[step]
         return list(waiting)
 
-    def land_all(self, why: str) -> list[int]:
+    def terminate_all(self, why: str) -> list[int]:
         """Cut the paths that are still under way; wants nothing more."""
         for (start, node), count in self._flying.items():
-            self._land(start, node, Landing.CUT, count, why)
+            self._land(start, node, Termination.CUT, count, why)
         self._flying.clear()
         return []
 
@@ -108,46 +108,46 @@ class Sampler:
 
     def _set_off_in(self, node: int, count: int) -> None:
         """Set off from a frontier node, from one of the tokens of a lump, or in a tail."""
-        growth, tree = self._growth, self._growth.tree
+        builder, tree = self._growth, self._growth.tree
         if not count:
             return
         if tree.status[node] == Status.EXPANDED:  # its tail: the engine does not say what is there
-            self._land(node, node, Landing.CUT, count, "engine")
-        elif tree.token[node] != LUMP:
+            self._land(node, node, Termination.CUT, count, "engine")
+        elif tree.token[node] != AGGREGATE:
             self._set_off(node, count)
         else:
             parent = tree.parent[node]
-            siblings = growth.siblings[parent]
+            siblings = builder.siblings[parent]
             probs = siblings.within(node)
             drawn = self._random(node).multinomial(count, probs / probs.sum())
             for index in np.flatnonzero(drawn).tolist():
-                self._set_off(growth.node_of(parent, index), int(drawn[index]))
+                self._set_off(builder.node_of(parent, index), int(drawn[index]))
 
     def _split(self, start: int, node: int, count: int) -> Iterator[tuple[int, int]]:
         """Send paths on to the next node, each by the model's own distribution."""
-        growth, tree = self._growth, self._growth.tree
-        left = growth.left.get(node, [])  # of behind a risk verdict, where nothing is off-format
-        ways, lost = growth.probabilities(node), [math.exp(tree.logp[n]) for n in left]
+        builder, tree = self._growth, self._growth.tree
+        left = builder.left.get(node, [])  # of behind a risk verdict, where nothing is off-format
+        ways, lost = builder.probabilities(node), [math.exp(tree.logp[n]) for n in left]
         probs = np.array([*ways, tree.tail[node], tree.off[node], *lost])
         barred = np.array([*(False for _ in ways), False, True, *map(tree.is_barred, left)])
         if self._normalisation is Normalisation.MASKED and probs[~barred].sum() > 0:
             probs[barred] = 0.0  # or else the format allows nothing
         drawn = self._random(node).multinomial(count, probs / probs.sum()).tolist()
-        onward, (unknown, off, *ended) = drawn[: len(ways)], drawn[len(ways) :]
-        self._land(start, node, Landing.OFF_FORMAT, off)
-        self._land(start, node, Landing.CUT, unknown, "engine")
+        continuing, (unknown, off, *ended) = drawn[: len(ways)], drawn[len(ways) :]
+        self._land(start, node, Termination.OFF_FORMAT, off)
+        self._land(start, node, Termination.CUT, unknown, "engine")
         for child, number in zip(left, ended, strict=True):
-            self._land(start, child, Landing.ENDED, number)
+            self._land(start, child, Termination.ENDED, number)
         found: dict[int, int] = {}
-        for index in np.flatnonzero(onward).tolist():
-            child = growth.node_of(node, index)  # tokens that end the answer share one
-            found[child] = found.get(child, 0) + onward[index]
+        for index in np.flatnonzero(continuing).tolist():
+            child = builder.node_of(node, index)  # tokens that end the answer share one
+            found[child] = found.get(child, 0) + continuing[index]
         self._steps.update({child: None for child in found if tree.is_step(child)})
         yield from found.items()
 
-    def _land(self, start: int, node: int, how: Landing, count: int, why: str = "") -> None:
+    def _land(self, start: int, node: int, how: Termination, count: int, why: str = "") -> None:
         if count:
-            self.draws.paths.append(Path(start, node, how, count))
+            self.draws.paths.append(SampledPath(start, node, how, count))
             self.draws.cut = self.draws.cut or why
 
     def _tails(self) -> dict[int, float]:
@@ -168,29 +168,29 @@ class Sampler:
 
     def _ways_to_labels(self, step: int) -> list[int]:
         """Nodes below a step to read before it is known which label comes next."""
-        growth, tree = self._growth, self._growth.tree
+        builder, tree = self._growth, self._growth.tree
         if tree.status[step] == Status.FRONTIER:
             return []
-        usual = growth.trie(step)
+        usual = builder.trie(step)
         self.draws.read.update(usual)
         wanted = [n for n in usual if tree.status[n] == Status.FRONTIER]
         todo = [(step, 1.0)]
         while todo:
             node, mass = todo.pop()
-            for child in growth.children[node]:
+            for child in builder.children[node]:
                 below = mass * float(np.exp(tree.logp[child]))
                 if below < LEAST or tree.writes_label(child):
                     continue
                 if tree.status[child] == Status.EXPANDED:
                     todo.append((child, below))
-                elif tree.token[child] == LUMP:
+                elif tree.token[child] == AGGREGATE:
                     wanted += self._heaviest(node, child, mass)
                 elif tree.status[child] == Status.FRONTIER:
                     wanted.append(child)
-        return [n for n in dict.fromkeys(wanted) if not growth.too_deep(n)]
+        return [n for n in dict.fromkeys(wanted) if not builder.too_deep(n)]
 
-    def _heaviest(self, parent: int, lump: int, mass: float) -> list[int]:
+    def _heaviest(self, parent: int, aggregate: int, mass: float) -> list[int]:
         """The likeliest token of a lump as a node of its own, if it is likely enough."""
-        probs = self._growth.siblings[parent].within(lump)
+        probs = self._growth.siblings[parent].within(aggregate)
         index = int(np.argmax(probs))
         return [self._growth.node_of(parent, index)] if probs[index] * mass >= LEAST else []

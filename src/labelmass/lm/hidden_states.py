@@ -19,7 +19,7 @@ Pair = tuple[Sequence[int], Sequence[int]]
 """A prompt and an answer, by token id."""
 
 
-class Hidden:
+class HiddenStateReader:
     """Reads hidden states; what prompts have in common is read once.
 
     shares: whether the model's layers are plain attention, so that a beginning can be kept.

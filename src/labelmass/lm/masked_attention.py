@@ -14,7 +14,7 @@ from labelmass.lm.runs import Run
 from labelmass.lm.slot_cache import SlotCache
 
 
-class Masked:
+class MaskedAttention:
     """Right for every model whose layers are attention, whichever way it is computed."""
 
     def __init__(self, forward: Forward, windows: Windows) -> None:
