@@ -13,7 +13,7 @@ from labelmass._types import Normalisation
 from labelmass.answers.prompt_boundary import PromptBoundary
 from labelmass.answers.search import Budget, Requirements
 from labelmass.answers.tree import AnswerTree, Status
-from labelmass.lm.base import PROMPT, LanguageModel, NodeQuery, Row, Usage
+from labelmass.lm.base import PROMPT, LanguageModel, NextTokenLogprobs, NodeQuery, Usage
 from labelmass.scoring.explorer import ExploredRecord, Explorer
 from labelmass.task import Record, Task
 
@@ -43,13 +43,13 @@ class SlowReference:
         self._paths += [{PROMPT: [int(i) for i in ids]} for ids in prompts]
         return list(range(first, len(self._paths)))
 
-    def rows(self, queries: Sequence[NodeQuery]) -> list[Row]:
+    def rows(self, queries: Sequence[NodeQuery]) -> list[NextTokenLogprobs]:
         return [self._row(ask) for ask in queries]
 
     def close(self, record: int) -> Usage:
         return Usage()
 
-    def _row(self, ask: NodeQuery) -> Row:
+    def _row(self, ask: NodeQuery) -> NextTokenLogprobs:
         import torch
 
         paths = self._paths[ask.record]
@@ -63,7 +63,7 @@ class SlowReference:
         asked = logprobs[torch.from_numpy(ask.ids)].numpy()
         best = torch.topk(logprobs, ask.top)
         top = tuple(zip(best.indices.tolist(), best.values.tolist(), strict=True))
-        return Row(asked, top, max(1.0 - float(np.exp(asked).sum()), 0.0))
+        return NextTokenLogprobs(asked, top, max(1.0 - float(np.exp(asked).sum()), 0.0))
 
 
 def explore(

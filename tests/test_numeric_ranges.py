@@ -33,8 +33,8 @@ NUMBERS = st.floats() | st.integers(-3, 3) | st.sampled_from([0.0, 1.0, math.nan
 @property_test(100)
 @given(
     value=NUMBERS,
-    low=st.empty_answer() | st.integers(-2, 1),
-    high=st.empty_answer() | st.integers(1, 3),
+    low=st.none() | st.integers(-2, 1),
+    high=st.none() | st.integers(1, 3),
     low_open=st.booleans(),
     high_open=st.booleans(),
     whole=st.booleans(),

@@ -43,7 +43,7 @@ def test_a_field_is_compared_as_it_says(name: str) -> None:
     assert set(found) == (set() if FIELDS[name] == "never" else {name})
 
 
-COARSENESS = st.empty_answer() | st.floats(0, 1)
+COARSENESS = st.none() | st.floats(0, 1)
 
 
 @pytest.mark.parametrize("name", [name for name, how in FIELDS.items() if how == "as fine"])

@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import labelmass.lm.load
 from conftest import TASK
 from labelmass.cli import main
-from labelmass.lm.base import NodeQuery, Row
+from labelmass.lm.base import NextTokenLogprobs, NodeQuery
 from labelmass.lm.scripted import END, ScriptedLanguageModel
 from labelmass.scoring.explorer import ExploredRecord
 from labelmass.scoring.plan import Plan
@@ -47,11 +47,11 @@ def script(prompt: str, path: tuple[str, ...]) -> dict[str, float]:
 
 
 class Slow(ScriptedLanguageModel):
-    def rows(self, asks: Any) -> list[Row]:
+    def rows(self, asks: Any) -> list[NextTokenLogprobs]:
         time.sleep(0.002)
         return [self._slow_row(ask) for ask in asks]
 
-    def _slow_row(self, ask: NodeQuery) -> Row:
+    def _slow_row(self, ask: NodeQuery) -> NextTokenLogprobs:
         if "fails" in self._records[ask.record][0]:
             raise IndexError("index out of range in self")
         return self._row(ask)

@@ -18,7 +18,7 @@ from conftest import TASK, mood_script
 from helpers.commands import records, run, write_lines
 from helpers.property_tests import LONG
 from labelmass.errors import LabelMassError
-from labelmass.lm.base import NodeQuery, Row
+from labelmass.lm.base import NextTokenLogprobs, NodeQuery
 from labelmass.lm.scripted import ScriptedLanguageModel
 from labelmass.scoring.explorer import ExploredRecord
 from labelmass.scoring.saved_trees import SavedTrees
@@ -39,7 +39,7 @@ class Counting(ScriptedLanguageModel):
         self.last: int | None = None
         self.broken: set[str] = set()
 
-    def rows(self, asks: Sequence[NodeQuery]) -> list[Row]:
+    def rows(self, asks: Sequence[NodeQuery]) -> list[NextTokenLogprobs]:
         for ask in asks:
             text = self._records[ask.record][0].split("\n\n")[1].split("\n")[0]
             if text in self.broken:

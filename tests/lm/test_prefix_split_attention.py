@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from labelmass.lm import split
+from labelmass.lm import prefix_split_attention as split
 from labelmass.lm.base import Usage
 from labelmass.lm.masked_attention import MaskedAttention
 from labelmass.lm.prefix_split_attention import PrefixSplitAttention

@@ -107,9 +107,7 @@ def runs(draw: st.DrawFn) -> tuple[list[str], list[str], list[dict[str, Any]]]:
             row["methods"] = {method: scores(draw, labels) for method in methods}
             row["empty_by_method"] = {methods[0]: {"p": 0.5, "low": 0.25, "high": 0.75}}
         row["none"] = row["verdict"] = {"p": 0.5, "low": 0.25, "high": 0.75}
-        row["input"] = {
-            field: draw(st.empty_answer() | st.text() | st.booleans()) for field in fields
-        }
+        row["input"] = {field: draw(st.none() | st.text() | st.booleans()) for field in fields}
         rows.append(row)
     return labels, methods, rows
 
