@@ -57,7 +57,7 @@ class Declared:
         """The words it may be, none if it is no word."""
         if self.setting.choices:
             return self.setting.choices
-        return tuple(one for part in (self.kind, *get_args(self.kind)) for one in _words(part))
+        return tuple(word for part in (self.kind, *get_args(self.kind)) for word in _words(part))
 
 
 def setting(
@@ -86,13 +86,13 @@ def settings_of(kind: type) -> tuple[Declared, ...]:
     hints = get_type_hints(kind)
     return tuple(
         Declared(
-            one.name,
-            hints[one.name],
-            REQUIRED if one.default is MISSING else one.default,
-            one.metadata[_KEY],
+            field_.name,
+            hints[field_.name],
+            REQUIRED if field_.default is MISSING else field_.default,
+            field_.metadata[_KEY],
         )
-        for one in fields(kind)
-        if _KEY in one.metadata
+        for field_ in fields(kind)
+        if _KEY in field_.metadata
     )
 
 

@@ -42,9 +42,9 @@ def nearest(word: str, words: Iterable[str]) -> str:
     """
     words = list(words)
     wanted = _loose(word)
-    found = [one for one in words if _loose(one) == wanted]
-    found = found or difflib.get_close_matches(word, words, n=1, cutoff=0.6)
-    return f": did you mean {found[0]!r}?" if found else ""
+    results = [one for one in words if _loose(one) == wanted]
+    results = results or difflib.get_close_matches(word, words, n=1, cutoff=0.6)
+    return f": did you mean {results[0]!r}?" if results else ""
 
 
 def _loose(text: str) -> str:

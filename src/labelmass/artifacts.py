@@ -55,10 +55,10 @@ class ArtifactKind:
             kind = shaped(_Marked, data).kind
         except LabelMassError as error:
             raise self.error(f"not a {self.name} of labelmass: {error}") from None
-        found = _MARK.fullmatch(kind)
-        if found is None or found["name"] != self.name:
+        match = _MARK.fullmatch(kind)
+        if match is None or match["name"] != self.name:
             raise self.error(f"not a {self.name} of labelmass: kind is {kind!r}")
-        if (version := int(found["version"])) > self.version:
+        if (version := int(match["version"])) > self.version:
             raise self.error(
                 f"not a {self.name} this version reads: it is of version {version}, written by a "
                 f"later labelmass; this one reads up to {self.version}"

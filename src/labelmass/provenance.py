@@ -75,15 +75,15 @@ class Signature:
     max_text_tokens: int | None = _compared("same", None)
 
     def to_dict(self) -> dict[str, Any]:
-        found = asdict(self) | {
+        result = asdict(self) | {
             "methods": list(self.methods),
             "normalisation": str(self.normalisation),
             "fitted": list(self.fitted),
         }
         for key in ("fitted", "points", "max_text_tokens"):
-            if not found[key]:
-                del found[key]
-        return found
+            if not result[key]:
+                del result[key]
+        return result
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Signature:
@@ -101,9 +101,11 @@ class Signature:
         """The signature in a file of scores, of an older version too; None where it has none."""
         if not data or "methods" not in data:
             return None
-        data, named = current_keys(data), {one.name for one in fields(cls)}
+        data, named = current_keys(data), {field_.name for field_ in fields(cls)}
         blank: dict[str, Any] = {
-            one.name: "" for one in fields(cls) if one.default is MISSING and one.name != "points"
+            field_.name: ""
+            for field_ in fields(cls)
+            if field_.default is MISSING and field_.name != "points"
         }
         blank |= {"normalisation": "raw", "tolerance": 0.0, "relative": None}
         blank |= {"nodes": 0, "depth": 0, "seconds": None}
@@ -172,29 +174,29 @@ def differences(
     """
     if fitted is None or given is None:
         return {}
-    found: dict[str, tuple[Any, Any]] = {}
+    results: dict[str, tuple[Any, Any]] = {}
     fitted, given = current_keys(fitted), current_keys(given)
-    for one in fields(Signature):
-        how: Compared = one.metadata["compared"]
-        before, now = fitted.get(one.name), given.get(one.name)
+    for field_ in fields(Signature):
+        how: Compared = field_.metadata["compared"]
+        before, now = fitted.get(field_.name), given.get(field_.name)
         if how == "same" and _plain(before) != _plain(now):
-            found[one.name] = _plain(before), _plain(now)
+            results[field_.name] = _plain(before), _plain(now)
         if how == "as fine" and before is not None and (now is None or now > before):
-            found[one.name] = before, now
-    return found
+            results[field_.name] = before, now
+    return results
 
 
 def check(
     what: str, fitted: Mapping[str, Any] | None, given: Mapping[str, Any] | None, force: bool
 ) -> None:
     """FitError that names every field in which the scores are another kind of number."""
-    found = differences(fitted, given)
-    if found and not force:
+    result = differences(fitted, given)
+    if result and not force:
         shown = "; ".join(
-            f"{field}: {one!r}, now {other!r}" for field, (one, other) in found.items()
+            f"{field}: {one!r}, now {other!r}" for field, (one, other) in result.items()
         )
         raise FitError(
-            f"{what} is for other scores ({shown}){_why(found)}: fit one on scores of this kind, "
+            f"{what} is for other scores ({shown}){_why(result)}: fit one on scores of this kind, "
             "or force it"
         )
 

@@ -120,10 +120,10 @@ class LabelMassClassifier(ClassifierMixin, BaseEstimator):
             )
             (p,) = self.calibrator_.apply(labels, p)
         if goal is not None:
-            found = thresholds(labels, p, target, goal)
-            _warn_of_unmet(found, goal)
+            result = thresholds(labels, p, target, goal)
+            _warn_of_unmet(result, goal)
             self.decision_thresholds_ = np.array(
-                [np.inf if one.value is None else one.value for one in found]
+                [np.inf if one.value is None else one.value for one in result]
             )
         return self
 
@@ -201,12 +201,12 @@ def _records(texts: Any) -> list[Record]:
     """Records named by what they say, so that nothing hangs on where one stands."""
     if isinstance(texts, str | Mapping | Record):
         raise RecordError("X is one text: give a list of texts")
-    found: list[Record] = []
+    results: list[Record] = []
     for at, (_, record) in enumerate(each_record(texts)):
         if isinstance(record, BadRecord):
             raise RecordError(f"text {at} of X: {record.error}")
-        found.append(replace(record, id=record.digest))
-    return found
+        results.append(replace(record, id=record.digest))
+    return results
 
 
 def _targets(y: Any, task: Task, n: int) -> Floats:

@@ -210,13 +210,13 @@ class Boundary:
             left += mass * tree.tail.get(node, 0.0)
             for child in self._children.get(node, ()):
                 share = mass * math.exp(tree.logp[child])
-                found = self._labels(child)
-                if found[:1] == [label]:
-                    ending = 0.0 if len(found) > 1 else self._ends(child)
+                result = self._labels(child)
+                if result[:1] == [label]:
+                    ending = 0.0 if len(result) > 1 else self._ends(child)
                     ends, goes_on = ends + share * ending, goes_on + share * (1 - ending)
-                elif not found and tree.status[child] == Status.EXPANDED:
+                elif not result and tree.status[child] == Status.EXPANDED:
                     todo.append((child, share))
-                elif not found:
+                elif not result:
                     left += share
         total = ends + goes_on + left
         return ((ends + left / 2) / total, left / total) if total > 0 else None

@@ -48,10 +48,12 @@ class Spread:
     @classmethod
     def of(cls, values: Iterable[float]) -> Spread:
         """The spread of these values; no mean and no percentiles where there are none."""
-        found = np.fromiter(values, dtype=np.float64)
-        if not len(found):
+        result = np.fromiter(values, dtype=np.float64)
+        if not len(result):
             return cls(0, None, ())
-        return cls(len(found), float(found.mean()), tuple(np.percentile(found, QUANTILES).tolist()))
+        return cls(
+            len(result), float(result.mean()), tuple(np.percentile(result, QUANTILES).tolist())
+        )
 
     @property
     def median(self) -> float | None:

@@ -65,12 +65,12 @@ class Diagnosis:
 
     def to_dict(self) -> dict[str, Any]:
         """Strict JSON; where there is no analysis, why."""
-        found = {each.name: plain(getattr(self, each.name)) for each in fields(self)}
+        results = {each.name: plain(getattr(self, each.name)) for each in fields(self)}
         if self.order_accuracy is None:
-            found["order_accuracy"] = {"value": None, "reason": "no record has gold labels"}
+            results["order_accuracy"] = {"value": None, "reason": "no record has gold labels"}
         if self.attention is None:
-            found["attention"] = {"value": None, "reason": NO_ATTENTION}
-        return found
+            results["attention"] = {"value": None, "reason": NO_ATTENTION}
+        return results
 
 
 def diagnose(items: Iterable[Item], model: str = "") -> Diagnosis:

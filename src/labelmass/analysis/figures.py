@@ -49,7 +49,7 @@ def save_figures(runs: Runs, folder: Path) -> list[Path]:
 
 def spikiness(runs: Runs) -> Figure:
     """The largest p_r by step, a panel a run: intermediate beside last."""
-    last = min(max((r for one in runs.values() for r in one.spikiness.numbers), default=0), STEPS)
+    last = min(max((r for run in runs.values() for r in run.spikiness.numbers), default=0), STEPS)
     head = ["step", "kind", "steps", "mean", *QUANTILES, "entropy, bits"]
     rows = [
         (name, [str(r), str(kind), *_spread(kinds[kind].top), number(kinds[kind].entropy.mean)])

@@ -59,7 +59,7 @@ def order_accuracy(answers: Sequence[Answer]) -> OrderAccuracy:
     """Order and number of labels come from the parser; no position is left out for its number."""
     several = _several(answers)
     known = [(answer.labels, answer.gold) for answer in several if answer.gold is not None]
-    cases = [[one in gold for one in labels] for labels, gold in known if len(gold) > 1]
+    cases = [[label in gold for label in labels] for labels, gold in known if len(gold) > 1]
     longest = max(map(len, cases), default=0)
 
     def share(j: int, least: int) -> Share:

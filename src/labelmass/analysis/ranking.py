@@ -169,7 +169,7 @@ def never_predicted(answers: Sequence[Answer]) -> NeverPredicted:
 def second_label(answers: Sequence[Answer]) -> SecondLabel:
     """The released code has no such count; this one is over distinct labels, from the parser."""
     several = [answer for answer in answers if answer.complete and len(answer.labels) > 1]
-    found: Counter[int] = Counter()
+    results: Counter[int] = Counter()
     empty = absent = unread = 0
     for answer in several:
         first = answer.label_step(1)
@@ -181,8 +181,8 @@ def second_label(answers: Sequence[Answer]) -> SecondLabel:
         elif second not in answer.labels:
             absent += 1
         else:
-            found[answer.labels.index(second) + 1] += 1
-    positions = {at: Share(found[at], found.total()) for at in sorted(found)}
+            results[answer.labels.index(second) + 1] += 1
+    positions = {at: Share(results[at], results.total()) for at in sorted(results)}
     return SecondLabel(len(several), empty, absent, unread, positions)
 
 

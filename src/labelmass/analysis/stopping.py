@@ -116,10 +116,10 @@ def _contrast(label_steps: Sequence[LabelStep], read: Callable[[LabelStep], floa
 
 def _bins(p: Floats, ended: Floats) -> tuple[Bin, ...]:
     at = np.minimum((p * BINS).astype(np.int64), BINS - 1)
-    found: list[Bin] = []
+    results: list[Bin] = []
     for number in range(BINS):
         inside = at == number
         n = int(inside.sum())
         means = (float(p[inside].mean()), float(ended[inside].mean())) if n else (None, None)
-        found.append(Bin(number / BINS, (number + 1) / BINS, n, *means))
-    return tuple(found)
+        results.append(Bin(number / BINS, (number + 1) / BINS, n, *means))
+    return tuple(results)

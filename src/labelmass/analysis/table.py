@@ -18,8 +18,8 @@ def _position(j: int) -> Read:
 
 
 def _paired(d: Diagnosis) -> object:
-    found = d.order_accuracy and d.order_accuracy.paired.get(2)
-    return found and tuple(found)
+    result = d.order_accuracy and d.order_accuracy.paired.get(2)
+    return result and tuple(result)
 
 
 def _rank(rank: int) -> Read:
@@ -27,8 +27,8 @@ def _rank(rank: int) -> Read:
 
 
 def _second(d: Diagnosis) -> object:
-    found = d.second_label.positions
-    return Share(found[2].hits if 2 in found else 0, sum(share.hits for share in found.values()))
+    result = d.second_label.positions
+    return Share(result[2].hits if 2 in result else 0, sum(share.hits for share in result.values()))
 
 
 ROWS: Mapping[str, Mapping[str, Read]] = {
@@ -119,7 +119,7 @@ def side_by_side(runs: Mapping[str, Diagnosis]) -> Table:
     for group, readers in ROWS.items():
         rows.append([Cell(group, best=True)])
         rows += [
-            [f"  {name}", *(shown(read(one)) for one in runs.values())]
+            [f"  {name}", *(shown(read(run)) for run in runs.values())]
             for name, read in readers.items()
         ]
     return Table("", ["", *runs], rows, [NOTE])
@@ -135,7 +135,9 @@ def shown(value: object) -> str:
         return f"{value.auroc:.3f} ({value.last.n}, {value.intermediate.n})"
     if isinstance(value, tuple):
         shares = [one for one in value if isinstance(one, Share) and one.value is not None]
-        return ", ".join(f"{100 * (one.value or 0):.1f}%" for one in shares) + f" ({shares[0].of})"
+        return (
+            ", ".join(f"{100 * (share.value or 0):.1f}%" for share in shares) + f" ({shares[0].of})"
+        )
     if value is None:
         return "n/a"
     return f"{value:.3f}" if isinstance(value, float) else str(value)

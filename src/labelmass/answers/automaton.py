@@ -109,14 +109,14 @@ class ByteAutomaton:
         """Outputs written if the answer ends here; None where it cannot end."""
         if state == DONE:
             return ()
-        found = self._states[state]
+        result = self._states[state]
         for loose in (False, True):
             endings: set[Outputs] = set()
-            for at, pending, more in found.threads:
+            for at, pending, more in result.threads:
                 if more == loose and self._positions[at].can_end:
                     out = self._positions[at].end
                     endings.add(pending if out is None else (*pending, out))
-            if len(endings) > 1 and not (loose or found.loose):
+            if len(endings) > 1 and not (loose or result.loose):
                 self._ambiguous(endings)
             if endings:
                 return endings.pop() if len(endings) == 1 else None
@@ -127,12 +127,12 @@ class ByteAutomaton:
 
         None where no risk verdict has been read before: that is off-format.
         """
-        found = self._states[state]
-        if found.verdict == NO_VERDICT or state in self._lead:
+        result = self._states[state]
+        if result.verdict == NO_VERDICT or state in self._lead:
             return None
-        if found.verdict == WRITTEN:
+        if result.verdict == WRITTEN:
             return (self.unreadable,)
-        passed = [pending for _, pending, _ in found.threads if self.verdict_prefix in pending]
+        passed = [pending for _, pending, _ in result.threads if self.verdict_prefix in pending]
         return (*(_common_prefix(passed) if passed else (self.verdict_prefix,)), self.unreadable)
 
     def ways(self, state: int) -> Mapping[int, tuple[int, Outputs]]:
@@ -146,27 +146,27 @@ class ByteAutomaton:
         """The bytes of a state's arcs, by kind: those that are loose, those that are not."""
         if state in self._lead:
             return {self._lead[state]: None}
-        found: dict[int, None] = {}
+        results: dict[int, None] = {}
         for loose in kinds:
             for at, _pending, more in sorted(self._states[state].threads):
                 for byte, arcs in self._positions[at].arcs.items():
-                    if byte not in found and any((more or arc[2]) == loose for arc in arcs):
-                        found[byte] = None
-        return found
+                    if byte not in results and any((more or arc[2]) == loose for arc in arcs):
+                        results[byte] = None
+        return results
 
     def reachable(self, state: int) -> frozenset[int]:
         """Outputs that some way on from here may still write."""
         there = self._states[state]
-        found: set[int] = set()
+        results: set[int] = set()
         for at, pending, _ in there.threads:
-            found.update(pending, self._transducer.reach[at])
+            results.update(pending, self._transducer.reach[at])
         if there.verdict == PASSED:
-            found.add(self.verdict_prefix)
-        if there.verdict or self.verdict_prefix in found:
-            found.add(self.unreadable)
+            results.add(self.verdict_prefix)
+        if there.verdict or self.verdict_prefix in results:
+            results.add(self.unreadable)
         if state in self._lead:
-            found.update(self._given_written)
-        return frozenset(found - there.used)
+            results.update(self._given_written)
+        return frozenset(results - there.used)
 
     def holds_label(self, state: int) -> bool:
         """Whether, in some reading, the text of a label stands complete and not yet settled."""

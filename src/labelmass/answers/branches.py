@@ -112,11 +112,11 @@ class StepShares:
 def step_shares(tree: AnswerTree) -> list[StepShares]:
     """The label steps of the greedy path."""
     names = [*tree.labels, "empty answer"]
-    found: list[StepShares] = []
+    results: list[StepShares] = []
     for step in label_steps(tree):
         p, low, high = step.next.shares()
         order = np.argsort(-np.nan_to_num(p), kind="stable")[:MAX_LABELS].tolist()
-        found.append(
+        results.append(
             StepShares(
                 tree.text(step.node).decode(errors="replace"),
                 None if step.label is None else names[step.label],
@@ -124,7 +124,7 @@ def step_shares(tree: AnswerTree) -> list[StepShares]:
                 tuple((names[i], float(p[i]), float(low[i]), float(high[i])) for i in order),
             )
         )
-    return found
+    return results
 
 
 def _text(tree: AnswerTree, token: int | None) -> bytes:

@@ -47,14 +47,14 @@ class Vocabulary:
         """By their next byte, the ranges of the tokens in [low, high) that go on after `prefix`."""
         key = low, high, len(prefix)
         if key not in self._longer:
-            found: dict[int, tuple[int, int]] = {}
+            results: dict[int, tuple[int, int]] = {}
             while low < high:
                 byte, first = self.texts[low][len(prefix)], low
                 low = high
                 if byte < 255:
                     low = bisect_left(self.texts, prefix + bytes([byte + 1]), first, high)
-                found[byte] = first, low
-            self._longer[key] = found
+                results[byte] = first, low
+            self._longer[key] = results
         return self._longer[key]
 
 
@@ -227,7 +227,7 @@ class TokenGrammar:
     def _cross(self, state: int) -> Transitions:
         vocabulary, automaton = self.vocabulary, self.automaton
         rest, labelled = automaton.leave(state), automaton.holds_label(state)
-        found: dict[tuple[int, Outputs], list[int]] = {}  # where to, what is written -> ids
+        results: dict[tuple[int, Outputs], list[int]] = {}  # where to, what is written -> ids
         leaving: dict[Outputs, list[int]] = {}
         lost: list[int] = []
         todo: list[tuple[int, bytes, Outputs, int, int]] = [
@@ -236,7 +236,7 @@ class TokenGrammar:
 
         def add(next_state: int, written: Outputs, low: int, high: int) -> None:
             if low < high:
-                found.setdefault((next_state, written), []).extend(
+                results.setdefault((next_state, written), []).extend(
                     vocabulary.ids[low:high].tolist()
                 )
 
@@ -262,8 +262,8 @@ class TokenGrammar:
                     ids = leaving.setdefault(written + left, [])
                     ids += vocabulary.ids[first:last].tolist()
         if vocabulary.end_ids and (ending := automaton.end(state)) is not None:
-            found.setdefault((DONE, ending), []).extend(vocabulary.end_ids)
-        return self._transitions_of(found, leaving, lost)
+            results.setdefault((DONE, ending), []).extend(vocabulary.end_ids)
+        return self._transitions_of(results, leaving, lost)
 
     def _transitions_of(
         self,

@@ -205,10 +205,10 @@ class Marginals:
     @cached_property
     def _found(self) -> Floats:
         """(k + 3,) mass on which each output is written."""
-        found = self.mass @ self._new
+        result = self.mass @ self._new
         empty = self.tree.empty  # an answer as a whole, not something written on the way to one
-        found[empty] = self.mass[self._ended] @ self.written[self._ended, empty]
-        return found
+        result[empty] = self.mass[self._ended] @ self.written[self._ended, empty]
+        return result
 
     @cached_property
     def _unknown(self) -> Floats:
@@ -309,13 +309,13 @@ class Marginals:
         -> whether an answer below may satisfy `hit`.
         """
         k = len(self.tree.labels)
-        found = float(self.mass[self._ended] @ hit(self.written[self._ended, :k]))
+        result = float(self.mass[self._ended] @ hit(self.written[self._ended, :k]))
         may = can(self._open_written[:, :k], self._open_reachable[:, :k])
         if self.normalisation is not Normalisation.ON_FORMAT:
-            return _bounds(found, min(found + float(self._open_mass @ may), 1.0))
+            return _bounds(result, min(result + float(self._open_mass @ may), 1.0))
         if self.tree.has_verdict_prefix:
-            return self._given_verdict(found, may)
-        return _share(found, self.ended, float(self._open_mass @ may), self.unexplored)
+            return self._given_verdict(result, may)
+        return _share(result, self.ended, float(self._open_mass @ may), self.unexplored)
 
     def label_set(self, members: frozenset[int]) -> Bounds:
         """P(the answer holds exactly these labels)."""
@@ -336,12 +336,12 @@ class Marginals:
 
     def sets(self, most: int = 8) -> list[tuple[frozenset[int], Bounds]]:
         """The likeliest label sets found, likeliest first."""
-        found: dict[frozenset[int], float] = {}
+        results: dict[frozenset[int], float] = {}
         k = len(self.tree.labels)
         for node in self._ended.tolist():
             members = frozenset(np.flatnonzero(self.written[node, :k]).tolist())
-            found[members] = found.get(members, 0.0) + float(self.mass[node])
-        ranked = sorted(found, key=lambda s: (-found[s], sorted(s)))[:most]
+            results[members] = results.get(members, 0.0) + float(self.mass[node])
+        ranked = sorted(results, key=lambda s: (-results[s], sorted(s)))[:most]
         return [(members, self.label_set(members)) for members in ranked]
 
     def count(self, number: int) -> Bounds:

@@ -54,8 +54,8 @@ class Sampler:
         held |= {n: float(mass[n]) * share for n, share in self._tails().items()}
         held = {node: m for node, m in held.items() if m > 0}
         total = sum(held.values())
-        found = builder.ledger.found[: len(tree.labels)]
-        self.draws = SampledPaths(self._normalisation, total / count, tuple(found.tolist()))
+        result = builder.ledger.found[: len(tree.labels)]
+        self.draws = SampledPaths(self._normalisation, total / count, tuple(result.tolist()))
         if held:
             edges = np.cumsum(list(held.values())) / total * count
             marks = self._random(ROOT).random() + np.arange(count)
@@ -138,12 +138,12 @@ class Sampler:
         self._land(start, node, Termination.CUT, unknown, "engine")
         for child, number in zip(left, ended, strict=True):
             self._land(start, child, Termination.ENDED, number)
-        found: dict[int, int] = {}
+        results: dict[int, int] = {}
         for index in np.flatnonzero(continuing).tolist():
             child = builder.node_of(node, index)  # tokens that end the answer share one
-            found[child] = found.get(child, 0) + continuing[index]
-        self._steps.update({child: None for child in found if tree.is_step(child)})
-        yield from found.items()
+            results[child] = results.get(child, 0) + continuing[index]
+        self._steps.update({child: None for child in results if tree.is_step(child)})
+        yield from results.items()
 
     def _land(self, start: int, node: int, how: Termination, count: int, why: str = "") -> None:
         if count:
@@ -153,11 +153,11 @@ class Sampler:
     def _tails(self) -> dict[int, float]:
         """By node, what of an expanded node's mass lies in tokens the engine did not return."""
         tree = self._growth.tree
-        found = {node: tail for node, tail in tree.tail.items() if tail > 0}
-        if found and self._normalisation is Normalisation.MASKED:
+        results = {node: tail for node, tail in tree.tail.items() if tail > 0}
+        if results and self._normalisation is Normalisation.MASKED:
             allowed = tree.allowed()
-            found = {node: tail / float(allowed[node]) for node, tail in found.items()}
-        return found
+            results = {node: tail / float(allowed[node]) for node, tail in results.items()}
+        return results
 
     def _random(self, node: int) -> np.random.Generator:
         tree = self._growth.tree

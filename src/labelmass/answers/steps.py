@@ -73,13 +73,15 @@ class NextOutput:
         among: the outputs that count, as a bit set; None for all.
         """
         counted = (1 << len(self.found)) - 1 if among is None else among
-        found = np.where(members(counted, len(self.found)), self.found, 0.0)
+        result = np.where(members(counted, len(self.found)), self.found, 0.0)
         own, other = self.reachable(counted)
-        total = float(found.sum())
+        total = float(result.sum())
         if total <= 0:
-            return _nothing(found)
+            return _nothing(result)
         return Interval(
-            found / total, found / (total + other), np.minimum((found + own) / (total + own), 1.0)
+            result / total,
+            result / (total + other),
+            np.minimum((result + own) / (total + own), 1.0),
         )
 
     def against_empty(self) -> Interval:
@@ -185,22 +187,22 @@ class NextLabel:
     def _read(self, start: int) -> tuple[NextOutput, set[int]]:
         tree = self._tree
         count = len(tree.labels) + 1
-        found = NextOutput(np.zeros(count))
+        result = NextOutput(np.zeros(count))
         read = set[int]()
         if tree.status[start] == Status.FRONTIER:
-            found.put(_upcoming(tree, start), 1.0)
-            return found, read
+            result.put(_upcoming(tree, start), 1.0)
+            return result, read
         todo = [(start, 0.0, 0.0)]
         while todo:
             node, log_mass, log_raw = todo.pop()
             read.add(node)
             if tail := self._tail.get(node, 0.0):
-                found.put(_upcoming(tree, node), tail * float(np.exp(log_mass)))
+                result.put(_upcoming(tree, node), tail * float(np.exp(log_mass)))
             for child in self._children.get(node, ()):
                 mass, raw = log_mass + self._logp[child], log_raw + self._raw[child]
                 outputs = [out for out in tree.outputs[child] if out < count]
                 if outputs:
-                    found.found[outputs if self._every else outputs[:1]] += np.exp(mass)
+                    result.found[outputs if self._every else outputs[:1]] += np.exp(mass)
                 elif tree.status[child] == Status.ENDED:
                     continue
                 elif tree.status[child] == Status.EXPANDED and (
@@ -208,8 +210,8 @@ class NextLabel:
                 ):
                     todo.append((child, mass, raw))
                 elif mass > -np.inf:
-                    found.put(_upcoming(tree, child), float(np.exp(mass)))
-        return found, read
+                    result.put(_upcoming(tree, child), float(np.exp(mass)))
+        return result, read
 
 
 def _upcoming(tree: AnswerTree, node: int) -> int:

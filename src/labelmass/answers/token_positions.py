@@ -43,8 +43,8 @@ def label_token_positions(
     That of `none` where it is written instead; where neither is, the last place the answer got to
     within the format. Never empty.
     """
-    if found := first_tokens(tree, automaton, given, empty=True):
-        return found
+    if result := first_tokens(tree, automaton, given, empty=True):
+        return result
     if tree.greedy_end == Ending.COMPLETE:
         return (0,)
     return (tree.depth(tree.greedy_last),)

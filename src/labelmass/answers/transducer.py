@@ -367,7 +367,7 @@ class Transducer:
                 for to, out in self.positions[at].edges():
                     reachable[at] |= reachable[to] if out is None else reachable[to] | {out}
                 changed |= len(reachable[at]) > before
-        return [frozenset(found) for found in reachable]
+        return [frozenset(result) for result in reachable]
 
     def _labels_next(self) -> list[frozenset[int] | None]:
         """For positions from which no answer ends without a label: those that may be next."""

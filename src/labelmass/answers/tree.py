@@ -250,12 +250,12 @@ class AnswerTree:
 
     def children(self) -> dict[int, list[int]]:
         """Children of every node that has some, likeliest first."""
-        found: dict[int, list[int]] = {}
+        results: dict[int, list[int]] = {}
         for node in range(1, len(self)):
-            found.setdefault(self.parent[node], []).append(node)
-        for nodes in found.values():
+            results.setdefault(self.parent[node], []).append(node)
+        for nodes in results.values():
             nodes.sort(key=lambda n: (-self.logp[n], self.token[n]))
-        return found
+        return results
 
     def name(self, output: int) -> str:
         """The label, or what a person calls the further outputs."""
@@ -283,11 +283,11 @@ class AnswerTree:
 
     def path(self, node: int) -> list[int]:
         """Nodes from the root, left out, to the node."""
-        found: list[int] = []
+        results: list[int] = []
         while node != ROOT:
-            found.append(node)
+            results.append(node)
             node = self.parent[node]
-        return found[::-1]
+        return results[::-1]
 
     def text(self, node: int) -> bytes:
         """The bytes written from the prompt to the node."""

@@ -81,7 +81,7 @@ class Upcoming:
         """The kinds of a state's moves, those that write nothing parted."""
         if state in self._parts:
             return self._parts[state]
-        found: list[NDArray[np.int64]] = []
+        results: list[NDArray[np.int64]] = []
         upcoming: list[int] = []
         for members in transitions.classes:
             one = int(members[0])
@@ -94,10 +94,10 @@ class Upcoming:
                 groups = dict[int, list[int]]()
                 for index in members.tolist():
                     groups.setdefault(self.of(int(transitions.next_state[index])), []).append(index)
-            found += [np.array(group, dtype=np.int64) for group in groups.values()]
+            results += [np.array(group, dtype=np.int64) for group in groups.values()]
             upcoming += groups
         class_of = np.zeros(len(transitions.next_state), dtype=np.int64)
-        for kind, members in enumerate(found):
+        for kind, members in enumerate(results):
             class_of[members] = kind
-        self._parts[state] = Parts(tuple(found), class_of, tuple(upcoming))
+        self._parts[state] = Parts(tuple(results), class_of, tuple(upcoming))
         return self._parts[state]

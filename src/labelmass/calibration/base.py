@@ -53,7 +53,7 @@ class Method:
         ends = [np.array([0.0, 1.0]), np.asarray(lists.get("x", ()))]
         with np.errstate(all="ignore"):
             curve = self.apply(numbers | lists, np.sort(np.concatenate([*ends, _GRID])))
-        rising = all(np.all(np.diff(one) >= -_EPS) for one in lists.values())
+        rising = all(np.all(np.diff(list_) >= -_EPS) for list_ in lists.values())
         if not (rising and np.all((curve >= 0) & (curve <= 1)) and np.all(np.diff(curve) >= -_EPS)):
             raise LabelMassError("they are of no curve in [0, 1] that does not fall")
         return numbers | lists

@@ -89,7 +89,7 @@ class Calibrator:
         check_labels("this calibrator", self.labels, labels)
         check("this calibrator", self.signature, signature, force)
         method = find_calibrator(self.method)
-        mapped = [apply_curves(method, self.curves, one) for one in scores]
+        mapped = [apply_curves(method, self.curves, score) for score in scores]
         for lower, upper in pairwise(mapped):
             np.maximum(upper, lower, out=upper, where=~np.isnan(lower))  # rounding, at most
         return tuple(mapped)

@@ -121,7 +121,7 @@ def cross_fit(
             seed=seed,
             **options,
         )
-        mapped = calibrator.apply(labels, *(one[away] for one in scores))
+        mapped = calibrator.apply(labels, *(score[away] for score in scores))
         for whole, part in zip(out, mapped, strict=True):
             whole[away] = part
         calibrators.append(calibrator)

@@ -74,13 +74,13 @@ def _blocks(mean: Floats, weight: Floats) -> list[tuple[int, float, float]]:
 
     The block before it is the last one of the cells up to its start.
     """
-    found: list[tuple[int, float, float]] = []
+    results: list[tuple[int, float, float]] = []
     for i, (one, w) in enumerate(zip(mean.tolist(), weight.tolist(), strict=True)):
         start, total, summed = i, w, w * one
-        while start and (block := found[start - 1])[2] / block[1] >= summed / total:
+        while start and (block := results[start - 1])[2] / block[1] >= summed / total:
             start, total, summed = block[0], total + block[1], summed + block[2]
-        found.append((start, total, summed))
-    return found
+        results.append((start, total, summed))
+    return results
 
 
 ISOTONIC = Method(

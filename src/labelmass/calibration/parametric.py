@@ -59,7 +59,7 @@ def fit_logistic(x: Floats, target: Floats, weight: Floats, slopes: int) -> Floa
 
     A minimum under such bounds is the free minimum of one face, so every face is tried.
     """
-    found: list[tuple[float, Floats]] = []
+    results: list[tuple[float, Floats]] = []
     for count in range(slopes + 1):
         for zero in combinations(range(slopes), count):
             kept = [column for column in range(x.shape[1]) if column not in zero]
@@ -70,8 +70,8 @@ def fit_logistic(x: Floats, target: Floats, weight: Floats, slopes: int) -> Floa
             else:
                 loss = float(weight.sum() * np.log(2))
             if (theta[:slopes] >= 0).all():
-                found.append((loss + RIDGE / 2 * len(zero), theta))
-    return min(found, key=lambda pair: pair[0])[1]
+                results.append((loss + RIDGE / 2 * len(zero), theta))
+    return min(results, key=lambda pair: pair[0])[1]
 
 
 def _newton(x: Floats, target: Floats, weight: Floats, start: Floats) -> tuple[Floats, float]:

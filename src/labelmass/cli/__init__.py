@@ -80,14 +80,14 @@ def walk(
     command: click.Command, path: tuple[str, ...] = ()
 ) -> list[tuple[tuple[str, ...], click.Command]]:
     """Every command below, itself too, with the words that call it; groups among them."""
-    found = [(path, command)]
+    results = [(path, command)]
     if isinstance(command, click.Group):
         context = click.Context(command)
         for name in command.list_commands(context):
             below = command.get_command(context, name)
             assert below is not None
-            found += walk(below, (*path, name))
-    return found
+            results += walk(below, (*path, name))
+    return results
 
 
 def _not_empty(further: Callback | None) -> Callback:

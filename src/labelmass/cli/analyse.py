@@ -57,17 +57,17 @@ def command(runs: tuple[str, ...], analysis: Analysis, model: ModelOptions, outp
     for folder in runs:
         warn_of_changes(folder)
     loaded = load_model(model.model, model) if analysis.attention else None
-    found = analyse(runs, analysis.gold_field, loaded)
-    columns = {one.name: one.diagnosis for one in found}
+    result = analyse(runs, analysis.gold_field, loaded)
+    columns = {one.name: one.diagnosis for one in result}
     if output.json:
         sweep = plain(demo_sweep(columns))
-        whole = {"runs": [one.to_dict() for one in found], "demo_sweep": sweep}
+        whole = {"runs": [one.to_dict() for one in result], "demo_sweep": sweep}
         click.echo(json.dumps(whole, ensure_ascii=False, allow_nan=False, indent=1))
     elif output.markdown:
         click.echo(markdown(table.side_by_side(columns)), nl=False)
     else:
         Console().print(table.side_by_side(columns))
-    for one in found:
+    for one in result:
         for note in one.notes():
             say(f"{one.name}: {note}")
     if output.figures is not None:

@@ -75,7 +75,7 @@ def command(
 
     scored, targets, _ = read_fitting(scores, task.task, by, people, records)
     with Console(stderr=True).status("fitting"):
-        found = calibrate(
+        result = calibrate(
             scored,
             targets,
             method=fit.calibration_method or "platt",
@@ -84,9 +84,9 @@ def command(
             soft=people.soft,
             seed=fit.seed,
         )
-    found.calibrator.save(Path(output.out))
-    _show(found)
-    say(f"{scored.method} -> {output.out}  {found.calibrator.digest}")
+    result.calibrator.save(Path(output.out))
+    _show(result)
+    say(f"{scored.method} -> {output.out}  {result.calibrator.digest}")
 
 
 def _show(found: Calibration) -> None:

@@ -16,15 +16,15 @@ from labelmass.workflows.fitting import Fitted
 
 def load_classifiers(options: ReadingOptions) -> list[Classifier]:
     """What --probe and --encoder name; FitError for a folder that holds no such thing."""
-    found: list[Classifier] = []
+    results: list[Classifier] = []
     for folders, probes in ((options.probes, True), (options.encoders, False)):
         for folder in folders:
             one = Classifier.load(folder)
             if isinstance(one.source, HiddenStateFeatures) != probes:
                 right = "--encoder" if probes else "--probe"
                 raise click.UsageError(f"{folder} holds a {one.method}: name it with {right}")
-            found.append(one)
-    return found
+            results.append(one)
+    return results
 
 
 def load_rules(paths: Sequence[str]) -> list[Selection]:

@@ -108,7 +108,7 @@ def command(
         first = load_model(names_of(model)[0], model, task)
         show_dry_run(source, plan, first, records, total)
         return
-    found = compare(
+    result = compare(
         source,
         task,
         out=run.out,
@@ -136,9 +136,9 @@ def command(
         say=say,
         forecast=print_forecast,
     )
-    Console().print(found.evaluation)
+    Console().print(result.evaluation)
     say(f"{run.out}/comparison.json, .csv, .md and .tex")
-    for line in found.short.lines():
+    for line in result.short.lines():
         say(line)
-    if found.short and run.strict:
+    if result.short and run.strict:
         sys.exit(Exit.FELL_SHORT)

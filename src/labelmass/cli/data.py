@@ -58,17 +58,17 @@ def import_(source: str, files: tuple[str, ...], importing: Import) -> None:
     """
     from labelmass.datasets.importing import import_files
 
-    found = import_files(source, files, importing.map)
-    beside = found.write(importing.out)
-    counts = found.counts()
+    result = import_files(source, files, importing.map)
+    beside = result.write(importing.out)
+    counts = result.counts()
     width = max(map(len, counts), default=0)
-    unknown = _unknown(found.records)
+    unknown = _unknown(result.records)
     for label, count in counts.items():
         note = f"  unknown for {unknown[label]}" if label in unknown else ""
         click.echo(f"{label:<{width}}{count:>8}{note}")
-    for reason, count in found.left_out.items():
+    for reason, count in result.left_out.items():
         say(f"left out: {count} {reason}")
-    say(f"{len(found.records)} records -> {importing.out}, {beside}")
+    say(f"{len(result.records)} records -> {importing.out}, {beside}")
 
 
 def _unknown(records: list[dict[str, Any]]) -> dict[str, int]:
@@ -126,27 +126,27 @@ def split(source: str, more: tuple[str, ...], split: Split, records: Fields) -> 
         whole.append(item)
     threshold = split.near_duplicates
     if split.by:
-        found = kept_split(whole, split.by, threshold=threshold)
+        result = kept_split(whole, split.by, threshold=threshold)
     else:
-        found = split_records(
+        result = split_records(
             whole, shares, seed=split.seed, group=split.group, threshold=threshold
         )
     folder = Path(split.out)
-    for name in found.parts:
+    for name in result.parts:
         if Path(name).name != name or name.startswith("."):
             raise LabelMassError(f"a part cannot be called {name!r}: it is to be a file name")
     folder.mkdir(parents=True, exist_ok=True)
-    for name, part in found.parts.items():
+    for name, part in result.parts.items():
         write_records(folder / f"{name}.jsonl", (record.to_dict() for record in part))
     told = {"input": {"name": Path(source).name, "sha256": file_hash(source)}}
-    write_json(folder / "split.json", told | found.report)
-    for name, part in found.parts.items():
+    write_json(folder / "split.json", told | result.report)
+    for name, part in result.parts.items():
         click.echo(f"{name:<12}{len(part):>8}")
     for key in ("clusters_of_several", "largest_cluster", "clusters_in_several_parts"):
-        if key in found.report:
-            say(f"{key.replace('_', ' ')}: {found.report[key]}")
-    if found.left_out:
-        say(f"{found.left_out} records have no {split.by!r} and are in no part")
+        if key in result.report:
+            say(f"{key.replace('_', ' ')}: {result.report[key]}")
+    if result.left_out:
+        say(f"{result.left_out} records have no {split.by!r} and are in no part")
     say(f"-> {folder / 'split.json'}")
 
 

@@ -48,11 +48,11 @@ def command(scores: str, by: CalibratorOptions, deciding: DecisionOptions) -> No
     """
     policy = Policy.load(deciding.policy)
     scored = read_for_policy(scores, policy, by)
-    found = scored.decide(policy, force=by.force)
-    _show(found)
+    result = scored.decide(policy, force=by.force)
+    _show(result)
     if deciding.out is not None:
-        found.save(deciding.out)
-        say(f"{len(found.ids)} records -> {deciding.out}")
+        result.save(deciding.out)
+        say(f"{len(result.ids)} records -> {deciding.out}")
 
 
 def _show(found: Decisions) -> None:

@@ -43,9 +43,9 @@ class Command(click.Command):
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         mine = {id(option) for options in self.sections.values() for option in options}
         others = [
-            one
-            for one in self.get_params(ctx)
-            if isinstance(one, click.Option) and id(one) not in mine
+            get_param
+            for get_param in self.get_params(ctx)
+            if isinstance(get_param, click.Option) and id(get_param) not in mine
         ]
         for title, options in {**self.sections, "Other options": others}.items():
             records = [one.get_help_record(ctx) for one in options]

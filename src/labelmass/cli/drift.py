@@ -46,11 +46,11 @@ def command(scores: str, by: CalibratorOptions, comparing: DriftOptions) -> None
     if policy.reference is None:
         raise FitError(f"{path} remembers no scores to compare with: make it with `labelmass tune`")
     scored = read_for_policy(scores, policy, by)
-    found = drift(scored, policy, force=by.force)
-    _show(found, policy.reference.records)
-    for warning in found.warnings:
+    result = drift(scored, policy, force=by.force)
+    _show(result, policy.reference.records)
+    for warning in result.warnings:
         click.echo(f"warning: {warning}")
-    if not found.warnings:
+    if not result.warnings:
         click.echo("no change beyond chance")
     elif comparing.strict:
         sys.exit(Exit.FELL_SHORT)
@@ -64,13 +64,13 @@ def _show(found: Drift, then: int) -> None:
     head = ["label", f"given of {then}", f"of {found.records}", "KS distance", "stability index"]
     rows = [
         [
-            one.label,
-            f"{one.rate_then:.1%}",
-            f"{one.rate:.1%}",
-            f"{one.distance:.3f}",
-            f"{one.stability:.3f}",
+            label.label,
+            f"{label.rate_then:.1%}",
+            f"{label.rate:.1%}",
+            f"{label.distance:.3f}",
+            f"{label.stability:.3f}",
         ]
-        for one in found.labels
+        for label in found.labels
     ]
     Console().print(Table("", head, rows))
     for name, (before, now, _) in found.masses.items():

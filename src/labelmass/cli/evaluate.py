@@ -55,13 +55,13 @@ def command(
 
     asked = need_task(task.task)
     targets = read_targets(judging.targets, asked, records, judging.gold)
-    found: dict[str, Scores] = {}
+    results: dict[str, Scores] = {}
     for path in scores:
         for name, one in Scores.load(path, asked.label_names, ids=targets.ids).each.items():
-            found[name if name not in found else f"{Path(path).stem}/{name}"] = one
+            results[name if name not in results else f"{Path(path).stem}/{name}"] = one
     single = asked.format.single
     evaluation = evaluate(
-        found,
+        results,
         targets,
         judging.metrics or None,
         threshold=None if single else Threshold(judging.threshold),

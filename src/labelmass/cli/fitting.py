@@ -27,9 +27,9 @@ def read_fitting(
     of_trees = task is None and Path(scores).is_dir()
     asked = SavedTrees(scores).task if of_trees else need_task(task)
     targets = read_targets(people.targets, asked, records, people.gold, people.group)
-    found = load_scores(scores, asked.label_names, by.scores_by, ids=targets.ids)
-    note_unsigned(scores, found)
-    return found, targets, asked
+    result = load_scores(scores, asked.label_names, by.scores_by, ids=targets.ids)
+    note_unsigned(scores, result)
+    return result, targets, asked
 
 
 def read_through(scores: Scores, options: CalibratorOptions) -> tuple[Scores, Calibrator | None]:
@@ -44,9 +44,9 @@ def read_for_policy(scores: str, policy: Policy, options: CalibratorOptions) -> 
     """The scores that a policy is for, if the file has them, through the calibrator named."""
     warn_of_changes(scores)
     likely = methods_for(policy.signature)
-    found = load_scores(scores, policy.labels, options.scores_by, likely=likely)
-    note_unsigned(scores, found)
-    return read_through(found, options)[0]
+    result = load_scores(scores, policy.labels, options.scores_by, likely=likely)
+    note_unsigned(scores, result)
+    return read_through(result, options)[0]
 
 
 def note_unsigned(source: str, scores: Scores) -> None:

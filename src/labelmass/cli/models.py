@@ -65,8 +65,8 @@ def load_task(prompt: PromptOptions, models: Names = (), *, warn: bool = True) -
             )
     if warn:
         learnt = [trained[one].hash if one in trained else None for one in models]
-        found = (warning for one in learnt for warning in task_warnings(task, one))
-        say_warnings(dict.fromkeys(found))
+        results = (warning for one in learnt for warning in task_warnings(task, one))
+        say_warnings(dict.fromkeys(results))
     return task
 
 

@@ -51,12 +51,12 @@ def _read(ctx: click.Context, param: click.Parameter, path: str | None) -> None:
 
 def _names(command: click.Command, own: click.Parameter) -> Mapping[str, tuple[click.Option, bool]]:
     """By name without dashes, each option, and whether the name turns it off."""
-    found: dict[str, tuple[click.Option, bool]] = {}
+    results: dict[str, tuple[click.Option, bool]] = {}
     for option in command.params:
         if isinstance(option, click.Option) and option is not own:
             for turned, flags in ((False, option.opts), (True, option.secondary_opts)):
-                found |= {flag[2:]: (option, turned) for flag in flags if flag.startswith("--")}
-    return found
+                results |= {flag[2:]: (option, turned) for flag in flags if flag.startswith("--")}
+    return results
 
 
 def _misfit(option: click.Option, value: object) -> str | None:

@@ -303,11 +303,11 @@ class _Scoring:
             from labelmass.cli.table import result_table, text_table
             from labelmass.scores import Failure
 
-            found = list(track_progress(results, total))
-            for result in found:
+            collected = list(track_progress(results, total))
+            for result in collected:
                 short.add(result.to_dict())
-            texts = all(isinstance(one, Failure) or one.summary is None for one in found)
-            Console().print(text_table(found) if texts else result_table(found))
+            texts = all(isinstance(one, Failure) or one.summary is None for one in collected)
+            Console().print(text_table(collected) if texts else result_table(collected))
             return short
         for result in results if sys.stdout.isatty() else track_progress(results, total):
             record = result.to_dict()

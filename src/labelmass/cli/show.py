@@ -77,13 +77,13 @@ def prompt(
     loaded = load_model(model.model, model, chosen)
     shared, count = list[int](), 0
     items = read_source(source, records)
-    for found in prompts_of(items, chosen, loaded, cutting.max_text_tokens):
-        if found.error is None:
-            ids = list(found.token_ids)
+    for result in prompts_of(items, chosen, loaded, cutting.max_text_tokens):
+        if result.error is None:
+            ids = list(result.token_ids)
             shared, count = ids[: common_length([shared, ids] if count else [ids])], count + 1
         if output.json:
-            click.echo(json.dumps(found.to_dict(), ensure_ascii=False))
+            click.echo(json.dumps(result.to_dict(), ensure_ascii=False))
         else:
-            found.show()
+            result.show()
     if count > 1:
         say(f"{count} prompts begin with the same {len(shared)} tokens")

@@ -71,7 +71,7 @@ def _failed(result: Failure) -> Row:
 
 
 def _errors(results: Sequence[Outcome]) -> list[str]:
-    return [f"{one.id}: {one.error}" for one in results if isinstance(one, Failure)]
+    return [f"{result.id}: {result.error}" for result in results if isinstance(result, Failure)]
 
 
 def _signature(scored: Sequence[Result]) -> list[str]:

@@ -76,7 +76,7 @@ def command(
     order = None
     if policy.order_data is not None:
         order = read_targets(policy.order_data, asked, records, people.gold, people.group)
-    found = tune(
+    result = tune(
         scored,
         targets,
         objective,
@@ -85,13 +85,13 @@ def command(
         order=order,
         calibrator=calibrator,
     )
-    found.policy.save(policy.out)
-    _show(found)
-    for note in found.notes:
+    result.policy.save(policy.out)
+    _show(result)
+    for note in result.notes:
         say(f"note: {note}")
-    say(f"{scored.method}, {found.policy.records} records -> {policy.out}")
-    if found.unmet:
-        say(_unmet(found, objective))
+    say(f"{scored.method}, {result.policy.records} records -> {policy.out}")
+    if result.unmet:
+        say(_unmet(result, objective))
         if policy.strict:
             sys.exit(Exit.FELL_SHORT)
 
@@ -129,16 +129,16 @@ def _from(rule: Rule) -> str:
 
 def _promise(rule: Rule) -> str:
     """The guarantee in a few words; the policy file has it in a sentence."""
-    found = rule.guarantee
-    if found is None:
+    result = rule.guarantee
+    if result is None:
         return rule.note if rule.threshold is None or rule.everywhere else ""
-    sign = ">=" if found.kind in ("precision", "recall") else "<="
-    goal = f"{found.kind} {sign} {found.level:g}"
-    if not found.met:
-        if found.needed is None:
+    sign = ">=" if result.kind in ("precision", "recall") else "<="
+    goal = f"{result.kind} {sign} {result.level:g}"
+    if not result.met:
+        if result.needed is None:
             return f"not {goal}: no number of records would do at these rates"
-        return f"not {goal}: about {found.needed} labelled records would do"
-    sure = "in expectation" if found.confidence is None else f"{found.confidence:.0%} sure"
+        return f"not {goal}: about {result.needed} labelled records would do"
+    sure = "in expectation" if result.confidence is None else f"{result.confidence:.0%} sure"
     return f"{goal}, {sure}"
 
 

@@ -53,8 +53,8 @@ def joined(first: Ids, second: Ids) -> Ids:
     offset = len(first)
     records = np.arange(offset)
     ends = np.concatenate([first + offset, second + 2 * offset])
-    found = _components(np.concatenate([records, records]), ends, 3 * offset)
-    return _numbered(found[:offset])
+    result = _components(np.concatenate([records, records]), ends, 3 * offset)
+    return _numbered(result[:offset])
 
 
 def numbered(names: Sequence[object]) -> Ids:

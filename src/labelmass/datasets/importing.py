@@ -32,12 +32,12 @@ class ImportResult:
 
     def counts(self) -> dict[str, int]:
         """Label -> how many records have it; every label that is known of, rarest last."""
-        found: Counter[str] = Counter(dict.fromkeys(self.map.targets, 0) if self.map else {})
+        results: Counter[str] = Counter(dict.fromkeys(self.map.targets, 0) if self.map else {})
         for record in self.records:
-            found.update(record["labels"])
-            found.update(dict.fromkeys(record.get("distribution", ()), 0))
-            found.update(dict.fromkeys(record.get("unknown", ()), 0))
-        return dict(found.most_common())
+            results.update(record["labels"])
+            results.update(dict.fromkeys(record.get("distribution", ()), 0))
+            results.update(dict.fromkeys(record.get("unknown", ()), 0))
+        return dict(results.most_common())
 
     def provenance(self) -> dict[str, Any]:
         """Source, files and their hashes, rules, and counts; for JSON."""

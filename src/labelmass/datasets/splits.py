@@ -61,10 +61,10 @@ def split_records(
     """
     _check_shares(parts)
     order = _by_id(records)
-    found = [records[index] for index in order]
-    clusters = _clusters(found, group, threshold)
+    results = [records[index] for index in order]
+    clusters = _clusters(results, group, threshold)
     names = [*parts]
-    dealt = _deal(found, clusters, np.array([*parts.values()]), seed)
+    dealt = _deal(results, clusters, np.array([*parts.values()]), seed)
     by_part: dict[str, list[int]] = {name: [] for name in names}
     for place, part in zip(order, dealt[clusters], strict=True):
         by_part[names[part]].append(place)
@@ -79,23 +79,23 @@ def kept_split(records: Sequence[Record], by: str, *, threshold: float | None = 
     threshold: also count the clusters of near duplicates that stand in several parts.
     """
     _by_id(records)
-    found = [record for record in records if record.extra.get(by) is not None]
-    if not found:
+    results = [record for record in records if record.extra.get(by) is not None]
+    if not results:
         raise LabelMassError(f"no record has the field {by!r}")
-    of = [str(record.extra[by]) for record in found]
+    of = [str(record.extra[by]) for record in results]
     parts: dict[str, list[Record]] = {name: [] for name in sorted(set(of))}
-    for name, record in zip(of, found, strict=True):
+    for name, record in zip(of, results, strict=True):
         parts[name].append(record)
     report: dict[str, Any] = {"by": by} | _near(threshold) | _summary(parts)
     if threshold is not None:
         COSINE.check("threshold of near duplicates", threshold)
-        clusters = near_duplicates([record.plain for record in found], threshold)
+        clusters = near_duplicates([record.plain for record in results], threshold)
         seen: dict[int, set[str]] = {}
         for cluster, name in zip(clusters.tolist(), of, strict=True):
             seen.setdefault(cluster, set()).add(name)
         report |= _sizes(clusters)
         report["clusters_in_several_parts"] = sum(len(names) > 1 for names in seen.values())
-    left_out = len(records) - len(found)
+    left_out = len(records) - len(results)
     return Split(parts, report | {"left_out": left_out}, left_out)
 
 

@@ -45,17 +45,17 @@ def control(
         share = held[some] / total[some, None]
         records = int(known.any(axis=1).sum())
         keep = known[some]
-        found = _lowest_missed(low[some][keep], share[keep], float(some.sum()), level)
-        return (_guarantee("*", risk, level, records, found),)
+        result = _lowest_missed(low[some][keep], share[keep], float(some.sum()), level)
+        return (_guarantee("*", risk, level, records, result),)
     out: list[Guarantee] = []
     for column, label in enumerate(labels):
         at = known[:, column]
         goal = target[at, column]
         if risk == "miss-rate":
-            found = _lowest_missed(low[at, column], goal, float(goal.sum()), level)
+            result = _lowest_missed(low[at, column], goal, float(goal.sum()), level)
         else:
-            found = _highest_flagged(high[at, column], 1 - goal, float((1 - goal).sum()), level)
-        out.append(_guarantee(label, risk, level, int(at.sum()), found))
+            result = _highest_flagged(high[at, column], 1 - goal, float((1 - goal).sum()), level)
+        out.append(_guarantee(label, risk, level, int(at.sum()), result))
     return tuple(out)
 
 

@@ -100,7 +100,7 @@ class Decisions:
         if Path(path).suffix.lower() == ".jsonl":
             write_records(path, self.to_rows())
             return
-        titles = [f"label:{one}" if one in ("id", "action") else one for one in self.labels]
+        titles = [f"label:{label}" if label in ("id", "action") else label for label in self.labels]
         rows = (
             (name, action, *(ACTIONS[degree] for degree in degrees))
             for name, action, degrees in zip(self.ids, self.actions, self.degrees, strict=True)

@@ -140,33 +140,33 @@ class Drift:
     def warnings(self) -> tuple[str, ...]:
         """What should be looked into, with its numbers; empty if nothing."""
         chance = CHANCE / len(self.labels)
-        found = [
+        results = [
             f"{name} is {now!r}, was {then!r}: thresholds and guarantees are for other scores"
             for name, (then, now) in self.differences.items()
         ]
-        for one in self.labels:
-            if one.rate_p < chance:
-                found.append(
-                    f"{one.label}: given to {one.rate:.1%} of records, was {one.rate_then:.1%} "
-                    f"(p {one.rate_p:.1g})"
+        for label in self.labels:
+            if label.rate_p < chance:
+                results.append(
+                    f"{label.label}: given to {label.rate:.1%} of records, was {label.rate_then:.1%} "
+                    f"(p {label.rate_p:.1g})"
                 )
-            if one.distance >= FAR and one.distance_p < chance:
-                found.append(
-                    f"{one.label}: scores are distributed otherwise, Kolmogorov-Smirnov distance "
-                    f"{one.distance:.2f} (p {one.distance_p:.1g})"
+            if label.distance >= FAR and label.distance_p < chance:
+                results.append(
+                    f"{label.label}: scores are distributed otherwise, Kolmogorov-Smirnov distance "
+                    f"{label.distance:.2f} (p {label.distance_p:.1g})"
                 )
-            if one.stability >= max(UNSTABLE, one.stability_by_chance):
-                found.append(
-                    f"{one.label}: population stability index {one.stability:.2f} "
-                    f"({UNSTABLE:g} or more is a shift; chance gives {one.stability_by_chance:.2f})"
+            if label.stability >= max(UNSTABLE, label.stability_by_chance):
+                results.append(
+                    f"{label.label}: population stability index {label.stability:.2f} "
+                    f"({UNSTABLE:g} or more is a shift; chance gives {label.stability_by_chance:.2f})"
                 )
         for name, (then, now, p) in self.masses.items():
             if p < CHANCE:
-                found.append(f"{MASSES[name]} {now:.3f} on average, was {then:.3f} (p {p:.1g})")
+                results.append(f"{MASSES[name]} {now:.3f} on average, was {then:.3f} (p {p:.1g})")
         if self.unscored is not None and self.unscored[2] < CHANCE:
             then, now, p = self.unscored
-            found.append(f"{now:.1%} of records have no score, were {then:.1%} (p {p:.1g})")
-        return tuple(found)
+            results.append(f"{now:.1%} of records have no score, were {then:.1%} (p {p:.1g})")
+        return tuple(results)
 
 
 def compare(

@@ -118,9 +118,9 @@ def bands(
     if budget is None:
         return sized(risk=risk)
     for share in budget * np.linspace(1, 1 / len(labels), 25):
-        found = sized(budget=float(share), risk=risk)
-        if review_load(p, found) <= budget:
-            return found
+        result = sized(budget=float(share), risk=risk)
+        if review_load(p, result) <= budget:
+            return result
     return sized(budget=budget / len(labels))
 
 

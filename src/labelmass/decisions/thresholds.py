@@ -265,13 +265,13 @@ def _sweeps(
 ) -> list[tuple[str, Sweep]]:
     if shared:
         return [("*", Sweep.of(p, target))]
-    found: list[tuple[str, Sweep]] = []
+    results: list[tuple[str, Sweep]] = []
     for column, label in enumerate(labels):
         try:
-            found.append((label, Sweep.of(p[:, column], target[:, column])))
+            results.append((label, Sweep.of(p[:, column], target[:, column])))
         except FitError as error:
             raise FitError(f"label {label!r}: {error}") from None
-    return found
+    return results
 
 
 def _threshold(label: str, sweep: Sweep, goal: Goal) -> Threshold:

@@ -41,12 +41,12 @@ ESTIMATORS: dict[str, Estimator] = {
 
 def find_estimators(names: Iterable[str]) -> list[Estimator]:
     """The estimators called so; MethodError lists what there is."""
-    found: list[Estimator] = []
+    results: list[Estimator] = []
     for name in dict.fromkeys(names):
         if name not in ESTIMATORS:
             raise MethodError(f"no method is called {name!r}: one of {', '.join(ESTIMATORS)}")
-        found.append(ESTIMATORS[name])
-    return found
+        results.append(ESTIMATORS[name])
+    return results
 
 
 def requirements_of(estimators: Iterable[Estimator]) -> Requirements:

@@ -29,9 +29,9 @@ def strengths(
     asked = ~np.isnan(preferred[one, other])
     one, other = one[asked], other[asked]
     p = preferred[one, other]
-    found = np.zeros(n)
+    result = np.zeros(n)
     if not len(p):
-        return found
+        return result
     design = np.zeros((len(p), n))
     design[np.arange(len(p)), one] = 1.0
     design[np.arange(len(p)), other] = -1.0
@@ -41,5 +41,5 @@ def strengths(
     )
     outcome = np.repeat([1, 0], len(p))
     solver.fit(np.tile(design[:, free], (2, 1)), outcome, np.concatenate([p, 1 - p]))
-    found[free] = solver.coef_[0]
-    return found
+    result[free] = solver.coef_[0]
+    return result

@@ -67,13 +67,13 @@ def _ranked(trees: Trees, task: Task, outcome: Callable[[Floats], Floats]) -> La
     preferred = outcome(np.where(np.isnan(first), second, both))
     k = len(task.labels)
     if task.format.single:
-        found = softmax(strengths(preferred))
+        result = softmax(strengths(preferred))
     else:
-        found = expit(strengths(preferred, reference=place[NONE]))[:k]
+        result = expit(strengths(preferred, reference=place[NONE]))[:k]
     unheard = np.all(
         np.isnan(preferred[:k]), axis=1
     )  # no question about it was answered in the format
-    return LabelScores.points(task.label_names, np.where(unheard, np.nan, found))
+    return LabelScores.points(task.label_names, np.where(unheard, np.nan, result))
 
 
 def _first(tree: AnswerTree) -> tuple[float, float]:

@@ -24,7 +24,7 @@ def average(scores: Sequence[LabelScores]) -> tuple[LabelScores, Floats]:
     The mean of certified bounds is a certified bound of the mean.
     """
     p, low, high = (
-        np.array([getattr(one, side) for one in scores]) for side in ("p", "low", "high")
+        np.array([getattr(score, side) for score in scores]) for side in ("p", "low", "high")
     )
     first = scores[0]
     mean = LabelScores(
@@ -33,7 +33,7 @@ def average(scores: Sequence[LabelScores]) -> tuple[LabelScores, Floats]:
         low.mean(axis=0),
         high.mean(axis=0),
         first.interval,
-        _average_empty([one.empty for one in scores if one.empty is not None]),
+        _average_empty([score.empty for score in scores if score.empty is not None]),
     )
     return mean, p.max(axis=0) - p.min(axis=0)
 

@@ -176,13 +176,13 @@ def any_place_completed(
     paths = path_statistics(tree, draws)
     n = paths.times.sum()
     least, most = (side[: len(tree.labels)] for side in Marginals(tree, normalisation).intervals)
-    found = np.array(draws.found)
+    result = np.array(draws.found)
     if n == 0:
-        return LabelScores(tree.labels, found, least, most, "sampled")
+        return LabelScores(tree.labels, result, least, most, "sampled")
     rest = _averaged(tree, paths.times, paths.low, paths.high, clip=False)
     scale = draws.share * n
     p, low, high = (
-        np.clip(found + scale * side, least, most) for side in (rest.p, rest.low, rest.high)
+        np.clip(result + scale * side, least, most) for side in (rest.p, rest.low, rest.high)
     )
     return LabelScores(tree.labels, p, low, high, "sampled")
 

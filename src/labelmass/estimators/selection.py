@@ -35,9 +35,9 @@ def raw_scores(tree: AnswerTree, rule: str = "logtoku") -> Floats:
         raise MethodError("this tree was grown without the first label trie; score again")
     if rule == "logtoku" and tree.common_prefix not in tree.scale:
         raise MethodError("this engine does not give raw scores, which the rule logtoku reads")
-    found = NextLabel(tree).after(tree.common_prefix).found
+    result = NextLabel(tree).after(tree.common_prefix).found
     with np.errstate(divide="ignore"):
-        return np.log(found[: len(tree.labels)]) + tree.scale.get(tree.common_prefix, 0.0)
+        return np.log(result[: len(tree.labels)]) + tree.scale.get(tree.common_prefix, 0.0)
 
 
 def probability(scores: Floats) -> float:
@@ -128,15 +128,15 @@ class Selection:
             raise MethodError(f"{rule}: no records to fit the threshold on")
         if most < 2:
             raise MethodError(f"{rule}: most is {most}, at least 2")
-        found: list[tuple[float, int]] = []
+        results: list[tuple[float, int]] = []
         for identity, tree in trees.items():
             scores, right = raw_scores(tree, rule), set(gold[identity])
             best = [tree.labels[i] in right for i in _best(scores, most)]
             whole = len(best) == most and all(best)
-            found.append((RULES[rule](scores), whole - (best[0] and not any(best[1:]))))
-        found.sort(key=lambda pair: pair[0])
-        running = np.cumsum([gain for _, gain in found])
-        return cls(rule, found[int(np.argmax(running))][0], frozenset(trees), most)
+            results.append((RULES[rule](scores), whole - (best[0] and not any(best[1:]))))
+        results.sort(key=lambda pair: pair[0])
+        running = np.cumsum([gain for _, gain in results])
+        return cls(rule, results[int(np.argmax(running))][0], frozenset(trees), most)
 
     @property
     def name(self) -> str:
@@ -172,14 +172,14 @@ class Selection:
         """The selection that `to_dict` wrote; MethodError if it is none."""
         KIND.version_of(data)
         try:
-            found = shaped(cls, data, infinite=True)
+            result = shaped(cls, data, infinite=True)
         except LabelMassError as error:
             raise MethodError(f"not a fitted rule: {error}") from None
-        if found.rule not in RULES:
-            raise MethodError(f"no uncertainty rule {found.rule!r}: one of {', '.join(RULES)}")
-        if found.most < 2 or np.isnan(found.threshold):
+        if result.rule not in RULES:
+            raise MethodError(f"no uncertainty rule {result.rule!r}: one of {', '.join(RULES)}")
+        if result.most < 2 or np.isnan(result.threshold):
             raise MethodError("not a fitted rule: most is at least 2, and the threshold a number")
-        return found
+        return result
 
     def save(self, path: str | Path) -> None:
         """As JSON, whole or not at all."""

@@ -61,16 +61,16 @@ class Bootstrap:
 
     def resample(self, statistics: Mapping[Key, Statistic]) -> dict[Key, Floats]:
         """Each statistic in every draw, as far as it takes draws: (draws,) or fewer."""
-        found: dict[Key, list[Floats]] = {key: [np.zeros(0)] for key in statistics}
+        results: dict[Key, list[Floats]] = {key: [np.zeros(0)] for key in statistics}
         done = 0
         for weights in self.weights():
             for key, statistic in statistics.items():
                 most = statistic.most_draws
                 some = weights if most is None else weights[: max(most - done, 0)]
                 if len(some):
-                    found[key].append(statistic.resample(some))
+                    results[key].append(statistic.resample(some))
             done += len(weights)
-        return {key: np.concatenate(parts) for key, parts in found.items()}
+        return {key: np.concatenate(parts) for key, parts in results.items()}
 
     def sign_flip(self, differences: Floats) -> Floats:
         """(m,) two-sided p of (n, m) differences of items, NaN for items that do not count.

@@ -171,11 +171,11 @@ def find_metrics(names: Iterable[str] | None, *, single: bool) -> list[Metric]:
     task: Task = "single" if single else "multi"
     if names is None:
         return [metric for metric in METRICS.values() if task in metric.tasks]
-    found: list[Metric] = []
+    results: list[Metric] = []
     for name in names:
         if name not in METRICS:
             raise LabelMassError(f"no metric {name!r}: one of {', '.join(METRICS)}")
         if task not in METRICS[name].tasks:
             raise LabelMassError(f"{name} is not for {task}-label tasks")
-        found.append(METRICS[name])
-    return found
+        results.append(METRICS[name])
+    return results

@@ -72,8 +72,8 @@ class Curve:
             wins = (up * (negatives - (before + after) / 2)).sum(axis=0)
             pairs = positives * negatives
             return np.divide(wins, pairs, out=np.full_like(pairs, np.nan), where=pairs > 0)
-        found = np.cumsum(up, axis=0)
-        precision = np.divide(found, found + after, out=np.zeros_like(found), where=found > 0)
+        result = np.cumsum(up, axis=0)
+        precision = np.divide(result, result + after, out=np.zeros_like(result), where=result > 0)
         both = (positives > 0) & (negatives > 0)
         gain = (up * precision).sum(axis=0)
         return np.divide(gain, positives, out=np.full_like(gain, np.nan), where=both)

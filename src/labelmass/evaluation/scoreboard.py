@@ -91,7 +91,7 @@ def evaluate(
 
     methods: dict[str, MethodScores] = {}
     for name, sample in samples.items():
-        found = {m.name: bench.score(name, m, targets.labels) for m in wanted}
+        results = {m.name: bench.score(name, m, targets.labels) for m in wanted}
         differences: dict[str, Difference] = {}
         if baseline is not None and name != baseline:
             differences = bench.differences(name, baseline, wanted)
@@ -99,7 +99,7 @@ def evaluate(
         missed = sample.scores.estimates.missed
         methods[name] = MethodScores(
             name,
-            found,
+            results,
             differences,
             judged,
             len(targets) - judged,
@@ -198,14 +198,14 @@ class _EvaluationRun:
         if gaps and self.bootstrap.draws:
             tested = self.bootstrap.sign_flip(np.column_stack(list(gaps.values())))
             p = dict(zip(gaps, tested.tolist(), strict=True))
-        found: dict[str, Difference] = {}
+        results: dict[str, Difference] = {}
         for metric, (mine, theirs) in pairs.items():
             ours = self.statistics[mine]
             gap = ours.value - self.statistics[theirs].value
             drawn = self.drawn[mine] - self.drawn[theirs]
             ends = _interval(drawn, gap, ours.upward_biased)
-            found[metric] = Difference(_plain(gap), *ends, p.get(metric), ours.counted)
-        return found
+            results[metric] = Difference(_plain(gap), *ends, p.get(metric), ours.counted)
+        return results
 
 
 def _rules(

@@ -100,7 +100,10 @@ def summary(judged: Judged, metrics: Sequence[str]) -> Table:
 def differences(judged: Judged, metrics: Sequence[str]) -> Table:
     """Each method less the baseline, with the interval and the p of the difference."""
     rows = [
-        [row["name"], *(_difference(judged, row["differences"][one], one) for one in metrics)]
+        [
+            row["name"],
+            *(_difference(judged, row["differences"][metric], metric) for metric in metrics),
+        ]
         for row in judged["methods"]
         if row["differences"]
     ]

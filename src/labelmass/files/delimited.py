@@ -51,8 +51,8 @@ class Table:
 
     def error(self, message: str) -> LabelMassError:
         """What is wrong with the header, and what was made of it."""
-        found = ", ".join(self.columns)
-        read = f"(columns: {found}; separated by {SEPARATORS.get(self.separator, self.separator)})"
+        text = ", ".join(self.columns)
+        read = f"(columns: {text}; separated by {SEPARATORS.get(self.separator, self.separator)})"
         return LabelMassError(f"{self.name}: {message} {read}")
 
     def check_unique(self) -> Table:

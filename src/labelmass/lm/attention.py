@@ -38,15 +38,17 @@ def attention(
             how["past_key_values"] = getattr(read, "past_key_values", None)
             if how["past_key_values"] is None:
                 raise refused
-        found: Any = forward.call(
+        result: Any = forward.call(
             input_ids=ids if at_once else ids[:, m:],
             use_cache=not at_once,
             output_attentions=True,
             **how,
         )
-    weights = [one for one in getattr(found, "attentions", None) or () if one is not None]
-    if not weights or any(one.ndim != 4 or one.shape[-1] != ids.shape[1] for one in weights):
+    weights = [one for one in getattr(result, "attentions", None) or () if one is not None]
+    if not weights or any(
+        weight.ndim != 4 or weight.shape[-1] != ids.shape[1] for weight in weights
+    ):
         raise refused
-    own = [one[0, :, -len(answer) :] for one in weights]
+    own = [weight[0, :, -len(answer) :] for weight in weights]
     mean: Any = sum(one.double().mean(dim=0) for one in own) / len(own)
     return mean.cpu().numpy()

@@ -177,7 +177,7 @@ def samples(tokenizer: Any) -> list[list[Part]]:
     What the assistant says is one untrusted part, `SAID`.
     """
     said = {"system": "Be brief.", "user": "Is it?", "assistant": SAID}
-    found: list[list[Part]] = []
+    results: list[list[Part]] = []
     for roles, answered in (
         (("system", "user", "assistant", "user"), False),
         (("user", "assistant"), True),
@@ -185,8 +185,8 @@ def samples(tokenizer: Any) -> list[list[Part]]:
     ):
         template = ChatTemplate.of(tokenizer, answered=answered)
         with contextlib.suppress(ModelError):
-            found.append(template.render([Turn(role, (Part(said[role]),)) for role in roles]))
-    return found
+            results.append(template.render([Turn(role, (Part(said[role]),)) for role in roles]))
+    return results
 
 
 def closings(sample: Sequence[Part]) -> Iterator[str]:

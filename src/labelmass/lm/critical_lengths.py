@@ -73,8 +73,8 @@ def dynamic_factor(config: Mapping[str, Any]) -> float | None:
 
     None where there is none. Frequencies then change with every token beyond.
     """
-    found = _dynamic(config.get("text_config") or config)
-    return float(found.get("factor") or 1) if found else None
+    result = _dynamic(config.get("text_config") or config)
+    return float(result.get("factor") or 1) if result else None
 
 
 def _dynamic(config: Mapping[str, Any]) -> Mapping[str, Any] | None:

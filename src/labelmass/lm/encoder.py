@@ -128,7 +128,7 @@ class TextEncoder:
             list(texts), truncation=True, max_length=self.length
         )["input_ids"]
         order = sorted(range(len(ids)), key=lambda at: len(ids[at]))
-        found: list[NDArray[np.float64]] = [np.empty(0)] * len(ids)
+        results: list[NDArray[np.float64]] = [np.empty(0)] * len(ids)
         for first in range(0, len(order), batch_size):
             some = order[first : first + batch_size]
             width = max(len(ids[at]) for at in some)
@@ -144,8 +144,8 @@ class TextEncoder:
                 pooled = (states * mask[..., None]).sum(dim=1) / mask.sum(dim=1, keepdim=True)
             pooled = pooled / pooled.norm(dim=1, keepdim=True)
             for row, at in enumerate(some):
-                found[at] = pooled[row].numpy()
-        return np.array(found)
+                results[at] = pooled[row].numpy()
+        return np.array(results)
 
 
 def _bundled() -> Path:
@@ -207,6 +207,6 @@ def _fingerprint(folder: Path, weights: Sequence[Path], pooling: Pooling) -> str
     for file in (folder / "config.json", folder / "tokenizer.json", folder / LENGTH, *weights):
         if file.is_file():
             with file.open("rb") as opened:
-                found = hashlib.file_digest(opened, "sha256").hexdigest()
-            digest.update(f"{file.name} {found}\n".encode())
+                result = hashlib.file_digest(opened, "sha256").hexdigest()
+            digest.update(f"{file.name} {result}\n".encode())
     return digest.hexdigest()[:12]

@@ -49,13 +49,13 @@ class HiddenStateReader:
                 f"layer {layer}: the model has {count}, 0 are the embeddings, -1 the last"
             )
         self._keep([prompt for prompt, _ in pairs])
-        found: list[Any] = [None] * len(pairs)
+        results: list[Any] = [None] * len(pairs)
         sequences = [[*prompt, *answer] for prompt, answer in pairs]
         for batch in batched(sequences, self._batches, sum(map(len, sequences)) * len(pairs)):
             states = self._read([sequences[place] for place in batch], layer, layer in (-1, count))
             for row, place in zip(states, batch, strict=True):
-                found[place] = row[len(pairs[place][0]) - 1 - len(sequences[place]) :]
-        return found
+                results[place] = row[len(pairs[place][0]) - 1 - len(sequences[place]) :]
+        return results
 
     def _read(self, sequences: list[list[int]], layer: int, last: bool) -> list[Any]:
         """States after the tokens of each that are not kept."""
@@ -67,16 +67,16 @@ class HiddenStateReader:
             ids[row, : len(tail)] = torch.tensor(tail)
             mask[row, : skip + len(tail)] = 1
         past = self._past(len(tails)) if skip else None
-        found = self._forward.base(
+        result = self._forward.base(
             input_ids=ids.to(self._forward.device),
             attention_mask=mask.to(self._forward.device),
             past_key_values=past,
             use_cache=past is not None,
             output_hidden_states=not last,
         )
-        every = getattr(found, "hidden_states", None) or ()
+        every = getattr(result, "hidden_states", None) or ()
         at = -1 if last else layer
-        states = getattr(found, "last_hidden_state", None) if last else None
+        states = getattr(result, "last_hidden_state", None) if last else None
         if states is None and len(every) >= -at and len(every) > at:
             states = every[at]
         if states is None or states.shape[:2] != ids.shape:

@@ -63,10 +63,10 @@ def load(
                 f"the model {name} needs torch and transformers; "
                 "run: pip install 'labelmass[transformers]'"
             ) from error
-        found = TransformersModel.load(
+        result = TransformersModel.load(
             source, device=device, dtype=dtype, revision=revision, name=title
         )
-    return _for_its_task(found, note)
+    return _for_its_task(result, note)
 
 
 def _for_its_task(model: TransformersModel, note: dict[str, Any] | None) -> TransformersModel:

@@ -313,9 +313,9 @@ def _key(factory: StrategyFactory) -> dict[str, Any]:
 
 
 def _cached_mode(key: Mapping[str, Any]) -> ReadingMode | None:
-    found = check_cache.read(key)
+    result = check_cache.read(key)
     names = {each.name for each in fields(ReadingMode)}
-    return ReadingMode(**found) if found is not None and set(found) == names else None
+    return ReadingMode(**result) if result is not None and set(result) == names else None
 
 
 def config_text(config: Any) -> str:

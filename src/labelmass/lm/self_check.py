@@ -129,7 +129,7 @@ class SelfCheck:
         return dict(zip(self._batch, rows, strict=True))
 
     def _rows(self, strategy: Any) -> dict[Name, NextTokenLogprobs]:
-        found: dict[Name, NextTokenLogprobs] = {}
+        results: dict[Name, NextTokenLogprobs] = {}
         opened: dict[str, Any] = {}
 
         def open_(names: Sequence[str], shared: int = 0) -> None:
@@ -138,7 +138,7 @@ class SelfCheck:
 
         def query(*names: Name) -> None:
             queries = [(opened[record], self._ask(node)) for record, node in names]
-            found.update(zip(names, strategy.rows(queries), strict=True))
+            results.update(zip(names, strategy.rows(queries), strict=True))
 
         walkers = tuple(self._walkers)
         open_(("short", "long"), SHARED)
@@ -155,7 +155,7 @@ class SelfCheck:
         )
         for record in opened.values():
             strategy.close(record)
-        return found
+        return results
 
     def _ask(self, node: int) -> NodeQuery:
         if node == PROMPT:
@@ -187,14 +187,14 @@ class SelfCheck:
 
 def _special(config: Any) -> NDArray[np.int64]:
     """Ids that stand for no text: those a configuration gives a name."""
-    found: list[Any] = []
+    results: list[Any] = []
 
     def look(values: Any) -> None:
         for key, value in values.items():
             if isinstance(value, dict):
                 look(value)
             elif str(key).endswith(("_token_id", "_token_index")):
-                found.extend(value if isinstance(value, list | tuple) else [value])
+                results.extend(value if isinstance(value, list | tuple) else [value])
 
     look(config.to_dict())
-    return np.array([one for one in found if isinstance(one, int)], np.int64)
+    return np.array([one for one in results if isinstance(one, int)], np.int64)

@@ -124,11 +124,11 @@ def end_ids(model: Any) -> set[int]:
     the model was taught to write.
     """
     configs = model.generation_config, model.config, model.config.get_text_config()
-    found: set[int] = set()
+    results: set[int] = set()
     for config in configs:
         ends: int | list[int] | None = getattr(config, "eos_token_id", None)
-        found.update(ends if isinstance(ends, list) else [] if ends is None else [ends])
-    return found
+        results.update(ends if isinstance(ends, list) else [] if ends is None else [ends])
+    return results
 
 
 def _missing(source: Source, error: OSError) -> str:

@@ -70,8 +70,8 @@ class HFTokenizer:
             self._spelt = _any_of([*self._control, *self._unusable.values()])
         for sample in spoken:
             for text in closings(sample):
-                if found := self._structure.search(text):
-                    self.end_ids |= {self._control[found[0]]}
+                if match := self._structure.search(text):
+                    self.end_ids |= {self._control[match[0]]}
         control = frozenset(self._control.values())
         self._unknown = control & {*self._backend.encode(RARE, add_special_tokens=False).ids}
         self._marks = control - self._unknown
@@ -222,10 +222,10 @@ class HFTokenizer:
         if any(self._spelt.search(part.text) for part in parts if not part.trusted):
             return None
         expected = [
-            self._control.get(found)
+            self._control.get(result)
             for part in parts
             if part.trusted
-            for found in self._spelt.findall(part.text)
+            for result in self._spelt.findall(part.text)
         ]
         text = "".join(part.text for part in parts)
         ids: list[int] = self._tokenizer(text, add_special_tokens=False)["input_ids"]
@@ -256,8 +256,8 @@ class HFTokenizer:
         tokens: list[str] = encode("x", add_special_tokens=False).tokens
         if not tokens or tokens[0][:1] not in (BLANK, "\u0120"):
             return [("", [])]
-        found = ((anchor, encode(anchor, add_special_tokens=False).ids) for anchor in ANCHORS)
-        return [(anchor, ids) for anchor, ids in found if self._unknown.isdisjoint(ids)]
+        results = ((anchor, encode(anchor, add_special_tokens=False).ids) for anchor in ANCHORS)
+        return [(anchor, ids) for anchor, ids in results if self._unknown.isdisjoint(ids)]
 
     # -- what is checked at the start -----------------------------------------------------------
 

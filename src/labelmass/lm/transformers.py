@@ -108,13 +108,13 @@ class TransformersModel:
             device = "cuda" if torch.cuda.is_available() else "cpu"
         _check_device(device)
         kind = dtype or ("float32" if device == "cpu" else "auto")
-        found = sources.find(source, revision)
-        model, tokenizer = sources.load(found, kind, device)
+        result = sources.find(source, revision)
+        model, tokenizer = sources.load(result, kind, device)
         return cls(
             model,
             tokenizer,
-            name=name or found.name,
-            fingerprint=found.fingerprint,
+            name=name or result.name,
+            fingerprint=result.fingerprint,
             max_slots=max_slots,
         )
 

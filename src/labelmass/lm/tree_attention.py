@@ -172,12 +172,12 @@ class TreeAttention:
         A longer one that is kept serves as well; the one longest unused goes.
         """
         kept = (prefix for prefix in self._kept if prefix.ids[: len(ids)] == ids)
-        found = next(kept, Prefix(ids))
-        self._kept = [found, *(prefix for prefix in self._kept if prefix is not found)]
+        match = next(kept, Prefix(ids))
+        self._kept = [match, *(prefix for prefix in self._kept if prefix is not match)]
         for former in self._kept[KEPT:]:
             self._kept.remove(former)
             self._forget(former)
-        return found
+        return match
 
     def _forget(self, prefix: Prefix) -> None:
         """Free a prefix that no record reads and no `open` to come would ask for."""

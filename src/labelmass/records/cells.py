@@ -30,17 +30,17 @@ def read_cells(row: dict[str, str]) -> dict[str, Any]:
     whom chose nothing. A cell that begins like a list and is none stays a text, which is refused
     where a list is needed.
     """
-    found: dict[str, Any] = {}
+    results: dict[str, Any] = {}
     for column, cell in row.items():
         if not cell:
             continue
-        found[column] = cell
+        results[column] = cell
         if column in (*_LISTS, *_OBJECTS, "annotators"):
             try:
-                found[column] = _value(column, cell)
+                results[column] = _value(column, cell)
             except ValueError:
                 continue
-    return found
+    return results
 
 
 def _value(column: str, cell: str) -> Any:

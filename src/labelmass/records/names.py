@@ -47,8 +47,8 @@ class RowNames:
     @cached_property
     def _taken(self) -> frozenset[str]:
         """The ids that rows bring, as texts, as far as they are like those given here."""
-        found = (_id(row, self._field) for row in self._rows())
-        return frozenset(name for name in found if name is not None and _like_ours(name))
+        results = (_id(row, self._field) for row in self._rows())
+        return frozenset(name for name in results if name is not None and _like_ours(name))
 
 
 class StreamNames:

@@ -38,12 +38,12 @@ class Cooccurrence:
 def model_pairs(marginals: Marginals) -> Floats:
     """(k, k) P(both are written), on the diagonal P(label is written); NaN for nothing."""
     k = len(marginals.tree.labels)
-    found = np.full((k, k), np.nan)
+    result = np.full((k, k), np.nan)
     for one in range(k):
-        found[one, one] = _number(marginals.label(one).p)
+        result[one, one] = _number(marginals.label(one).p)
         for other in range(one):
-            found[one, other] = found[other, one] = _number(marginals.pair(one, other).p)
-    return found
+            result[one, other] = result[other, one] = _number(marginals.pair(one, other).p)
+    return result
 
 
 def people_pairs(record: Record, task: Task, gold: Floats, known: NDArray[np.bool_]) -> Floats:

@@ -143,7 +143,7 @@ def explorers(
     calibrator: what the scores go through first. FitError if the policy is for no model of any
     run, unless `force`.
     """
-    found: list[Explorers] = []
+    results: list[Explorers] = []
     errors: list[FitError] = []
     for run in runs:
         there: dict[str, Explorer] = {}
@@ -155,10 +155,10 @@ def explorers(
                 continue
             if one is not None:
                 there[model.name] = one
-        found.append(there)
-    if errors and not any(found):
+        results.append(there)
+    if errors and not any(results):
         raise errors[0]
-    return found
+    return results
 
 
 def _explorer(

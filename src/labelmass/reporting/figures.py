@@ -44,36 +44,36 @@ PERCENT = ((0.0, "0"), (0.5, "50"), (1.0, "100"))
 def figures(run: ReportData, model: Model) -> dict[str, Figure]:
     """The figures of a model, by name; one that has nothing to show is left out."""
     single = run.task.format.single
-    found = [
+    results = [
         methods_reliability(model, run.targets),
         labels_reliability(model, run.targets),
         coverage(model, run.targets, single=single),
         recall(model, run.targets),
     ]
     if isinstance(model.diagnosis, Diagnosis):
-        found += [
+        results += [
             spikiness({"largest p_r by label step": model.diagnosis}),
             profile({"p_1 by rank": model.diagnosis}),
         ]
     if not single and len(run.task.labels) > 1:
-        found.append(pairs(model.cooccurrence))
-    return {figure.name: figure for figure in found if figure.rows}
+        results.append(pairs(model.cooccurrence))
+    return {figure.name: figure for figure in results if figure.rows}
 
 
 def methods_reliability(model: Model, targets: Targets) -> Figure:
     """A panel a method, all labels together."""
-    found = {name: reliability(one.p, targets.shares) for name, one in model.scores.items()}
-    return _reliability("reliability", "Reliability, all labels together", "method", found)
+    results = {name: reliability(one.p, targets.shares) for name, one in model.scores.items()}
+    return _reliability("reliability", "Reliability, all labels together", "method", results)
 
 
 def labels_reliability(model: Model, targets: Targets) -> Figure:
     """A panel a label, by the shown method."""
-    found = {
+    results = {
         label: reliability(model.p[:, at], targets.shares[:, at])
         for at, label in enumerate(targets.labels)
     }
     title = f"Reliability of {model.shown}, label by label"
-    return _reliability("reliability-labels", title, "label", found)
+    return _reliability("reliability-labels", title, "label", results)
 
 
 def _reliability(name: str, title: str, kind: str, found: Mapping[str, Reliability]) -> Figure:
@@ -132,7 +132,7 @@ def coverage(model: Model, targets: Targets, *, single: bool) -> Figure:
     """One panel: the risk of the shown method's sets on the records it is surest of."""
     rows = np.logical_not(np.isnan(model.p).any(axis=1))
     loss = set_loss(model.chosen, targets.gold, rows, single=single)
-    found = risk_coverage(confidence(model.p, model.chosen, single=single), loss)
+    result = risk_coverage(confidence(model.p, model.chosen, single=single), loss)
     sure = (
         "the largest P"
         if single
@@ -145,14 +145,14 @@ def coverage(model: Model, targets: Targets, *, single: bool) -> Figure:
         "rise to the right; along the dashed line it says nothing; the dotted line knows the "
         "errors."
     )
-    panels = [_coverage_panel(model.shown, found)] if found.records else []
-    table = zip(found.confidence, found.coverage, found.risk, strict=True)
+    panels = [_coverage_panel(model.shown, result)] if result.records else []
+    table = zip(result.confidence, result.coverage, result.risk, strict=True)
     return Figure(
         "risk-coverage",
         f"Risk against coverage of {model.shown}",
         about,
         panels,
-        {"method": model.shown, "confidence": sure, "risk": wrong} | plain(found),
+        {"method": model.shown, "confidence": sure, "risk": wrong} | plain(result),
         ["confidence at least", "records kept", "risk"],
         [[number(c), f"{100 * kept:.1f} %", number(risk)] for c, kept, risk in table],
     )
@@ -183,12 +183,12 @@ def _ceiling(value: float) -> float:
 
 def recall(model: Model, targets: Targets) -> Figure:
     """A panel a label, by the shown method."""
-    found: list[PrecisionRecall] = []
+    results: list[PrecisionRecall] = []
     skipped: list[str] = []
     for at, label in enumerate(targets.labels):
         one = precision_recall(label, model.p[:, at], targets.gold[:, at], model.chosen[:, at])
         skipped += [label] if one is None else []
-        found += [] if one is None else [one]
+        results += [] if one is None else [one]
     about = (
         "Of the records that get a label, how many are right (precision), as the threshold "
         "falls and more of the right ones are found (recall). The dashed line is the label's "
@@ -198,7 +198,7 @@ def recall(model: Model, targets: Targets) -> Figure:
     notes = [f"No curve, as all gold is of one kind: {', '.join(skipped)}."] if skipped else []
     rows = [
         [one.label, number(threshold), number(precision), number(reached)]
-        for one in found
+        for one in results
         for threshold, precision, reached in zip(
             one.threshold, one.precision, one.recall, strict=True
         )
@@ -207,8 +207,8 @@ def recall(model: Model, targets: Targets) -> Figure:
         "precision-recall",
         f"Precision against recall of {model.shown}, label by label",
         about,
-        [_recall_panel(one) for one in found],
-        {"method": model.shown, "skipped": skipped} | {"labels": [plain(one) for one in found]},
+        [_recall_panel(one) for one in results],
+        {"method": model.shown, "skipped": skipped} | {"labels": [plain(one) for one in results]},
         ["label", "P at least", "precision", "recall"],
         rows,
         notes,

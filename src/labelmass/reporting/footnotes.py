@@ -20,11 +20,11 @@ SMALL = 100
 
 def warnings(run: ReportData) -> list[str]:
     """In the order of their weight."""
-    found = list(_of_scores(run))
+    results = list(_of_scores(run))
     for model in run.models:
         mark = f"{model.name}: " if len(run.models) > 1 else ""
-        found += [f"{mark}{one}" for one in _of_model(model)]
-    return found
+        results += [f"{mark}{one}" for one in _of_model(model)]
+    return results
 
 
 def _of_scores(run: ReportData) -> Iterator[str]:
@@ -115,11 +115,11 @@ def cost(run: ReportData) -> dict[str, Table]:
 
 
 def _cost(run: ReportData, model: Model) -> list[str]:
-    found: dict[str, Any] = {}
+    results: dict[str, Any] = {}
     for row in run.comparison["methods"]:
-        found = row["cost"] if row["name"] == model.title else found
+        results = row["cost"] if row["name"] == model.title else results
     names = ("forward_passes", "prompt_tokens", "tree_tokens", "seconds")
-    values = [number(found.get(name), 2) for name in names]
+    values = [number(results.get(name), 2) for name in names]
     return [model.name, *values, number(model.trees.off_format), number(model.trees.unexplored)]
 
 

@@ -128,5 +128,5 @@ def _sections(
         "apart", "Where model and people disagree most", "disagreements.html", disagreements(run)
     )
     yield Section("cost", "What it cost, and what the methods are", "cost.html", cost(run))
-    found = {"warnings": warnings(run), "failed": list(failures(run))}
-    yield Section("warnings", "Warnings", "warnings.html", found)
+    results = {"warnings": warnings(run), "failed": list(failures(run))}
+    yield Section("warnings", "Warnings", "warnings.html", results)

@@ -145,14 +145,14 @@ def gather(folder: str | Path, method: str | None = None) -> ReportData:
             f"`labelmass compare {folder} --out {folder}`"
         )
     models: list[Model] = []
-    for one in readers:
-        prefix = f"{one.folder.name}/" if several else ""
+    for reader in readers:
+        prefix = f"{reader.folder.name}/" if several else ""
         scores = {
-            name: of_one.at(targets.ids, targets.labels) for name, of_one in one.scores.items()
+            name: of_one.at(targets.ids, targets.labels) for name, of_one in reader.scores.items()
         }
         for name in methods:
             _check(folder, comparison, prefix + name, scores[name], targets)
-        models.append(_model(one, prefix, shown, scores, comparison, targets))
+        models.append(_model(reader, prefix, shown, scores, comparison, targets))
     first = next(iter(records.values()))
     return ReportData(folder.resolve().name, run.task, comparison, targets, first, tuple(models))
 
@@ -162,21 +162,21 @@ def _comparison(folder: Path, task: Task) -> dict[str, Any]:
     again = f"`labelmass compare {folder} --out {folder}`"
     if not path.is_file():
         raise LabelMassError(f"{folder}: no {COMPARISON}: judge its trees first with {again}")
-    found = read_json(path)
-    if isinstance(found, dict) and "kind" not in found and "gold" not in found:
+    result = read_json(path)
+    if isinstance(result, dict) and "kind" not in result and "gold" not in result:
         raise LabelMassError(
             f"{path} is of an earlier version, which does not say what made its gold sets: judge "
             f"again with {again}"
         )
     try:
-        KIND.version_of(found)
-        stored = shaped(_Comparison, found)
+        KIND.version_of(result)
+        stored = shaped(_Comparison, result)
         stored.check()
     except LabelMassError as error:
         raise LabelMassError(f"{path} is damaged ({error}): judge again with {again}") from None
     if stored.task_hash != task.hash:
         raise LabelMassError(f"{path} is of another task than the trees: judge again with {again}")
-    return found | stored.to_dict()
+    return result | stored.to_dict()
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,10 +224,10 @@ class _Comparison:
 def _methods(names: Sequence[str], several: bool) -> list[str]:
     """The compared methods that are read off trees, without the names of the models."""
     plain = [name.split("/", 1)[-1] if several else name for name in names]
-    found = [n for n in dict.fromkeys(plain) if n in ESTIMATORS and n not in BASELINES]
-    if not found:
+    results = [n for n in dict.fromkeys(plain) if n in ESTIMATORS and n not in BASELINES]
+    if not results:
         raise LabelMassError(f"nothing that gives probabilities was compared: {', '.join(names)}")
-    return found
+    return results
 
 
 def row_of(comparison: Mapping[str, Any], name: str) -> dict[str, Any]:

@@ -22,8 +22,8 @@ def setup(run: ReportData) -> dict[str, Any]:
         "instruction": task.instruction.strip(),
         "record": run.first.id,
         "prompt": task.prompt(run.first),
-        "models": Table("Models", ["model", *_MODEL], [_model(one) for one in run.models]),
-        "signatures": [one.signature for one in run.models],
+        "models": Table("Models", ["model", *_MODEL], [_model(model) for model in run.models]),
+        "signatures": [model.signature for model in run.models],
     }
 
 

@@ -95,8 +95,8 @@ class Column:
         if stem in (*BOUNDS, *FORMER_BOUNDS):
             return cls("field", stem, side=side)
         method = ""
-        if not stem.startswith("label:") and (found := _METHOD.fullmatch(stem)):
-            method, stem = found[1], found[2]
+        if not stem.startswith("label:") and (match := _METHOD.fullmatch(stem)):
+            method, stem = match[1], match[2]
             if stem in METHOD_BOUNDS:
                 return cls("field", stem, method, side)
         return cls("label", stem.removeprefix("label:"), method, side)

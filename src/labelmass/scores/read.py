@@ -129,7 +129,7 @@ def _match(
     known: dict[str, list[str | int]] = {}
     for name in exact:
         known.setdefault(str(name), []).append(name)
-    found: list[str | int] = []
+    results: list[str | int] = []
     for name in given:
         if not (typed and name in exact):
             text = str(name)
@@ -142,11 +142,11 @@ def _match(
                     "give them ids that differ as texts"
                 )
             name = names[0]
-        found.append(name)
-    if len(set(found)) < len(found):
-        name = next(name for name, count in Counter(found).items() if count > 1)
+        results.append(name)
+    if len(set(results)) < len(results):
+        name = next(name for name, count in Counter(results).items() if count > 1)
         raise LabelMassError(f"{source}: record {name!r} has several rows of scores")
-    return found
+    return results
 
 
 def _headline(signature: Mapping[str, Any] | None, methods: Sequence[str]) -> str | None:
@@ -221,17 +221,18 @@ def _reasons(rows: Sequence[Row], method: str | None) -> tuple[str, ...] | None:
     if not any(row.get("missed") is not None for row in rows):
         return None
     missed = [row.get("missed") or {} for row in rows]
-    found = [one.get(method) if method else next(iter(one.values()), None) for one in missed]
-    return tuple(str((one or {}).get("reason", "")) for one in found)
+    results = [one.get(method) if method else next(iter(one.values()), None) for one in missed]
+    return tuple(str((one or {}).get("reason", "")) for one in results)
 
 
 def _costs(rows: Sequence[Row]) -> dict[str, NDArray[np.float64]]:
     """What each record took, of what we count."""
-    names = [one.name for one in fields(Cost)]
+    names = [field_.name for field_ in fields(Cost)]
     costs = [row.get("cost") or {} for row in rows]
-    known = [name for name in names if any(name in one for one in costs)]
+    known = [name for name in names if any(name in cost for cost in costs)]
     return {
-        name: np.array([_number(one.get(name), f"cost, {name}") for one in costs]) for name in known
+        name: np.array([_number(cost.get(name), f"cost, {name}") for cost in costs])
+        for name in known
     }
 
 
@@ -252,10 +253,10 @@ def _read_csv(path: Path, labels: Sequence[str] | None) -> _Read:
         for line, _, cells in table.rows:
             if isinstance(cells, RecordError):
                 raise LabelMassError(f"{path}, line {line}: {cells}")
-            found = dict(zip(table.columns, cells, strict=True))
-            if (bad := next((t for t in reader.titles if bad_byte(found[t])), None)) is not None:
+            results = dict(zip(table.columns, cells, strict=True))
+            if (bad := next((t for t in reader.titles if bad_byte(results[t])), None)) is not None:
                 raise LabelMassError(f"{path}, line {line}: {bad} is not UTF-8")
-            rows.append(_named(reader.read(found), f"{path}, line {line}"))
+            rows.append(_named(reader.read(results), f"{path}, line {line}"))
     return _Read(rows, reader.labels)
 
 

@@ -97,13 +97,13 @@ class Masses:
     verdict: float = np.nan
 
     def to_dict(self) -> dict[str, Any]:
-        found: dict[str, Any] = {}
+        results: dict[str, Any] = {}
         for name, mass in (("off_format", self.off_format), ("unreadable", self.unreadable)):
             if not np.isnan(mass):
-                found[name] = mass
+                results[name] = mass
         if not np.isnan(self.verdict):
-            found["verdict"] = Bounds(self.verdict, 1.0, quoted=False).to_dict()
-        return found
+            results["verdict"] = Bounds(self.verdict, 1.0, quoted=False).to_dict()
+        return results
 
 
 @dataclass(frozen=True)
@@ -264,59 +264,59 @@ class Result:
     def warnings(self) -> tuple[str, ...]:
         """What changes how these numbers should be read."""
         summary = self.summary
-        found: list[str] = list(map(str, self.cuts))
+        results: list[str] = list(map(str, self.cuts))
         if summary is not None:
-            found += self._warnings_of(summary)
+            results += self._warnings_of(summary)
         nulls = {name for name, scores in self.methods.items() if np.isnan(scores.p).any()}
         steps = nulls & STEPWISE
         if steps:
-            found.append(
+            results.append(
                 f"no label and no empty answer was found to come next, so the shares of "
                 f"{', '.join(sorted(steps))} are null"
             )
         if nulls - STEPWISE and summary is not None:
-            found.append("nothing on-format was found, so on-format probabilities are null")
+            results.append("nothing on-format was found, so on-format probabilities are null")
         changed = [self.methods[name] for name in self.moved.get("contextual_calibration", ())]
         if any((scores.high - scores.low > WIDE).any() for scores in changed):
-            found.append(
+            results.append(
                 "contextual calibration has made intervals wide: a smaller --tolerance, or "
                 "--relative, explores further"
             )
         if summary is not None and summary.greedy_end in (Ending.OFF_FORMAT, Ending.UNREADABLE):
             if {"hard", "token", "fixed-place"} & self.methods.keys():
-                found.append("the greedy answer leaves the format: only labels before that count")
-        return tuple(found)
+                results.append("the greedy answer leaves the format: only labels before that count")
+        return tuple(results)
 
     def _warnings_of(self, summary: AnswerSummary) -> list[str]:
-        found: list[str] = []
+        results: list[str] = []
         raw = self.normalisation is Normalisation.RAW
         if summary.unreadable > MUCH_OFF_FORMAT:
-            found.append(
+            results.append(
                 f"{summary.unreadable:.0%} of the mass is a risk verdict whose rest cannot be "
                 "read, so its labels get little: --off-format unknown counts that as open"
             )
         token, mass = summary.stray_end
-        found += self._lost_after_label(summary, mass)
+        results += self._lost_after_label(summary, mass)
         if mass > MIN_STRAY_MASS:
-            found.append(
+            results.append(
                 f"{mass:.0%} of the mass goes to the control token {token} where the answer could "
                 "end: if it ends the model's turn, add its id to eos_token_id in the model's "
                 "generation_config.json"
             )
         given = 1.0 if summary.verdict is None else summary.verdict.high or 0.0
         if given < MUCH_OFF_FORMAT:
-            found.append(
+            results.append(
                 f"at most {given:.0%} of the mass gives a verdict: on-format and masked "
                 "probabilities are of that part alone, and do not say that the text is safe; "
                 "`labelmass explain` shows what is written instead"
             )
         elif raw and summary.off_format - mass > MUCH_OFF_FORMAT:
-            found.append(
+            results.append(
                 f"{summary.off_format:.0%} of the mass leaves the format, so raw probabilities are "
                 "small: --normalise on-format conditions on an answer that parses, --normalise "
                 "masked is what constrained decoding samples; demonstrations help most"
             )
-        return found
+        return results
 
     def _lost_after_label(self, summary: AnswerSummary, explained: float) -> list[str]:
         """Labels that are written and then lost, where the empty answer is not even as likely.

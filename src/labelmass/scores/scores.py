@@ -108,7 +108,7 @@ class Scores(Sequence[Outcome]):
         shape = (len(self.ids), len(self.labels))
         checked = {name: self._checked(name, one, shape) for name, one in self.methods.items()}
         object.__setattr__(self, "methods", checked)
-        object.__setattr__(self, "_failed", {one.id: one for one in self.failures})
+        object.__setattr__(self, "_failed", {failure.id: failure for failure in self.failures})
 
     def _checked(self, name: str, one: Estimates, shape: tuple[int, int]) -> Estimates:
         for side, values in (("p", one.p), ("low", one.low), ("high", one.high)):
@@ -183,39 +183,43 @@ class Scores(Sequence[Outcome]):
         cls, results: Sequence[Outcome], labels: Sequence[str], signature: Signature | None = None
     ) -> Scores:
         """Of the results of a run, in their order; failures are NaN."""
-        good = [one for one in results if isinstance(one, Result)]
+        good = [result for result in results if isinstance(result, Result)]
         empty = np.full(len(labels), np.nan)
         methods: dict[str, Estimates] = {}
         for name, first in good[0].methods.items() if good else ():
-            rows = [one.methods[name] if isinstance(one, Result) else None for one in results]
+            rows = [
+                result.methods[name] if isinstance(result, Result) else None for result in results
+            ]
             p, low, high = (
                 np.array([empty if row is None else getattr(row, side) for row in rows])
                 for side in ("p", "low", "high")
             )
             short = tuple(
-                one.missed[name].reason if isinstance(one, Result) and name in one.missed else ""
-                for one in results
+                result.missed[name].reason
+                if isinstance(result, Result) and name in result.missed
+                else ""
+                for result in results
             )
             methods[name] = Estimates(p, low, high, first.interval, short)
         if not good:
             nothing = np.full((len(results), len(labels)), np.nan)
             names = signature.methods if signature else ("any-place",)
             methods = {name: Estimates(nothing) for name in names}
-        lost = np.array([verdict_masses(one) for one in results], dtype=np.float64)
+        lost = np.array([verdict_masses(result) for result in results], dtype=np.float64)
         unreadable, verdict = lost.reshape(-1, 2).T
-        off = [np.nan if isinstance(one, Failure) else one.off_format for one in results]
-        costs = [{} if isinstance(one, Failure) else one.cost.to_dict() for one in results]
+        off = [np.nan if isinstance(result, Failure) else result.off_format for result in results]
+        costs = [{} if isinstance(result, Failure) else result.cost.to_dict() for result in results]
         return cls(
-            ids=tuple(one.id for one in results),
+            ids=tuple(result.id for result in results),
             labels=tuple(labels),
             methods=methods,
             signature=signature if signature or not good else good[0].signature,
-            failures=tuple(one for one in results if isinstance(one, Failure)),
+            failures=tuple(result for result in results if isinstance(result, Failure)),
             off_format=np.array(off, dtype=np.float64),
             unreadable=unreadable,
             verdict=verdict,
             costs={
-                key: np.array([one.get(key, np.nan) for one in costs], dtype=np.float64)
+                key: np.array([cost.get(key, np.nan) for cost in costs], dtype=np.float64)
                 for key in (good[0].cost.to_dict() if good else ())
             },
             results=tuple(results),
@@ -345,7 +349,7 @@ class Scores(Sequence[Outcome]):
             ids=tuple(ids),
             labels=self.labels if labels is None else tuple(labels),
             methods={name: one.take(rows, list(columns)) for name, one in self.methods.items()},
-            failures=tuple(one for one in self.failures if one.id in wanted),
+            failures=tuple(failure for failure in self.failures if failure.id in wanted),
             off_format=masses(self.off_format),
             unreadable=masses(self.unreadable),
             verdict=masses(self.verdict),

@@ -83,21 +83,21 @@ def of_method(signature: Mapping[str, Any], method: str) -> dict[str, Any]:
     """
     plain = method.removeprefix(CALIBRATED)
     known = ESTIMATORS.get(plain)
-    found: dict[str, Any] = dict(signature) | {"methods": [method]}
-    points: Mapping[str, str] = found.pop("points", {})
-    found["point"] = points.get(plain, found.get("point"))
+    results: dict[str, Any] = dict(signature) | {"methods": [method]}
+    points: Mapping[str, str] = results.pop("points", {})
+    results["point"] = points.get(plain, results.get("point"))
     if known is not None and (known.requirements.shares != 0 or known.requirements.contrast):
-        found["normalisation"] = str(Normalisation.RAW)  # a share of labels is the same in all
-    fitted = [mark for mark in found.pop("fitted", ()) if mark.startswith(f"{plain}@")]
+        results["normalisation"] = str(Normalisation.RAW)  # a share of labels is the same in all
+    fitted = [mark for mark in results.pop("fitted", ()) if mark.startswith(f"{plain}@")]
     if fitted:
-        found = {key: found.get(key) for key in _KEPT[plain]} | {"fitted": fitted}
+        results = {key: results.get(key) for key in _KEPT[plain]} | {"fitted": fitted}
         if _KEPT[plain] is _OF_TEXTS:  # no answer is read
-            found["format"] = str(found["format"]).partition("+")[0]
+            results["format"] = str(results["format"]).partition("+")[0]
     if known is not None and not known.requirements.draws:
-        found["samples"] = 0
+        results["samples"] = 0
     if not method.startswith(CALIBRATED):
-        found["calibrator"] = None
-    return found
+        results["calibrator"] = None
+    return results
 
 
 def points_of(methods: Sequence[str]) -> dict[str, str]:

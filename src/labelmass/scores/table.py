@@ -62,9 +62,9 @@ class FlatTable:
                 title = self._inputs[name]
                 cells[title] = _as(self.columns[title], value)
         for column, score in _scores(record):
-            found = _mapping(score)
+            result = _mapping(score)
             for title, side in zip(self._titles[column], SIDES, strict=True):
-                cells[title] = found.get(side)
+                cells[title] = result.get(side)
         for name in ("error", *self._values):
             value = _value(record, name)
             if value is not None:
@@ -153,19 +153,19 @@ class RowReader:
         as in the tables of other systems; a column holds one thing only. Names are compared in NFC.
         Raises LabelMassError where there is no `id`, or no column for a label.
         """
-        found = _Columns(columns, name)
+        result = _Columns(columns, name)
         if "id" not in columns:
             raise LabelMassError(
                 f"{name} has no column 'id', by which scores are joined to records "
                 f"(columns: {', '.join(columns)})"
             )
-        labels = found.labels() if labels is None else labels
-        named = found.methods(labels)
-        without = not any(found.title(Column("label", label)) for label in labels)
-        first = {} if named and without else found.scores(labels)
-        methods = {method: found.scores(labels, method) for method in named}
-        fields = {one.name: title for one, title in found.fields() if not one.side}
-        masses = {name: found.sides(Column("field", name)) for name in BOUNDS}
+        labels = result.labels() if labels is None else labels
+        named = result.methods(labels)
+        without = not any(result.title(Column("label", label)) for label in labels)
+        first = {} if named and without else result.scores(labels)
+        methods = {method: result.scores(labels, method) for method in named}
+        fields = {one.name: title for one, title in result.fields() if not one.side}
+        masses = {name: result.sides(Column("field", name)) for name in BOUNDS}
         masses = {name: sides for name, sides in masses.items() if sides}
 
         def read(cells: Mapping[str, Any]) -> dict[str, Any]:
@@ -180,7 +180,7 @@ class RowReader:
             }
             return row
 
-        return cls(frozenset(found.used), tuple(labels), read)
+        return cls(frozenset(result.used), tuple(labels), read)
 
 
 class _Columns:
@@ -230,7 +230,7 @@ class _Columns:
 
     def scores(self, labels: Sequence[str], method: str = "") -> dict[str, dict[str, str]]:
         """By label, the titles of its sides; LabelMassError for one that has no probability."""
-        found: dict[str, dict[str, str]] = {}
+        results: dict[str, dict[str, str]] = {}
         for label in labels:
             title = self.title(Column("label", label, method))
             if title is None or title in self.used:
@@ -238,22 +238,22 @@ class _Columns:
                 hint = nearest(wanted, self._columns)
                 raise LabelMassError(f"{self._name} has no column {wanted!r}{hint}")
             self.used.add(title)
-            found[label] = {"p": title}
-        for label, sides in found.items():
+            results[label] = {"p": title}
+        for label, sides in results.items():
             for side in ("low", "high"):
                 title = self.title(Column("label", label, method, side))
                 if title is not None and title not in self.used:
                     self.used.add(title)
                     sides[side] = title
-        return found
+        return results
 
     def sides(self, column: Column) -> dict[str, str]:
         """The titles of a probability with bounds, as far as they are left."""
-        found = {
+        results = {
             side: self._by_column.get(Column(column.kind, column.name, column.method, side))
             for side in SIDES
         }
-        left = {side: title for side, title in found.items() if title and title not in self.used}
+        left = {side: title for side, title in results.items() if title and title not in self.used}
         self.used |= set(left.values())
         return left
 
@@ -269,7 +269,7 @@ class _Columns:
 def _missed(cell: object) -> dict[str, Any]:
     """By method, why its numbers fell short, as a record has it; reasons are single words."""
     parts = [] if cell is None else str(cell).split(MISSED)
-    return {method: {"reason": why} for method, _, why in (one.rpartition(": ") for one in parts)}
+    return {method: {"reason": why} for method, _, why in (part.rpartition(": ") for part in parts)}
 
 
 def _cell(value: Any) -> Any:

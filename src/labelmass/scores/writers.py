@@ -120,8 +120,8 @@ def _write_csv(path: Path, records: Records, about: Mapping[str, Any]) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         file.write(write_row(table.columns))
         for cells in map(table.cells, records()):
-            found = (cells.get(title) for title in table.columns)
-            file.write(write_row("" if cell is None else str(cell) for cell in found))
+            results = (cells.get(title) for title in table.columns)
+            file.write(write_row("" if cell is None else str(cell) for cell in results))
 
 
 def _write_parquet(path: Path, records: Records, about: Mapping[str, Any]) -> None:

@@ -48,7 +48,7 @@ class CalibrationStep:
         """The result with the calibrated scores in front, those they were made of kept beside."""
         raw = result.methods[self.method]
         ends = self.calibrator.apply(raw.labels, raw.low[None], raw.p[None], raw.high[None])
-        low, p, high = (one[0] for one in ends)
-        found = LabelScores(raw.labels, p, low, high, raw.interval)
-        methods = {self.name: found, **result.methods}
+        low, p, high = (end[0] for end in ends)
+        outcome = LabelScores(raw.labels, p, low, high, raw.interval)
+        methods = {self.name: outcome, **result.methods}
         return result.moved_to(methods, "calibration", {self.name: p - raw.p})

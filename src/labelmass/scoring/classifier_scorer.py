@@ -51,14 +51,16 @@ class ClassifierScorer:
         self.task, self.classifiers = Task.of(task), tuple(classifiers)
         if not self.classifiers:
             raise FitError("no classifier was given: see `labelmass.fit_encoder`")
-        for one in self.classifiers:
-            expect("classifier", one, Classifier, error=FitError)
-            if isinstance(one.source, HiddenStateFeatures):
+        for classifier in self.classifiers:
+            expect("classifier", classifier, Classifier, error=FitError)
+            if isinstance(classifier.source, HiddenStateFeatures):
                 raise FitError(
-                    f"{one.method} reads hidden states of {one.source.model}: use Scorer"
+                    f"{classifier.method} reads hidden states of {classifier.source.model}: use Scorer"
                 )
         check_classifiers(self.classifiers, self.task)
-        self.signature = signature_of_texts(self.task, [one.mark for one in self.classifiers])
+        self.signature = signature_of_texts(
+            self.task, [classifier.mark for classifier in self.classifiers]
+        )
 
     def score(self, texts: Text | Iterable[Text] | Frame) -> Scores:
         """P(label) for every text, in their order; see `Scorer.score`."""
@@ -116,20 +118,20 @@ class ClassifierScorer:
                 failures[key] = Failure.of(item)
                 continue
             try:
-                for one in self.classifiers:
-                    one.refuse(item)
+                for classifier in self.classifiers:
+                    classifier.refuse(item)
                 records[key] = item
             except RecordError as error:
                 failures[key] = Failure.of(item, str(error))
         p: dict[str, dict[int, Floats]] = {}
-        for one in self.classifiers:
-            p[one.method] = {}
-            rows = texts_each(one, [*records.values()])
+        for classifier in self.classifiers:
+            p[classifier.method] = {}
+            rows = texts_each(classifier, [*records.values()])
             for key, row in zip(list(records), rows, strict=True):
                 if isinstance(row, RecordError):
                     failures[key] = Failure.of(records.pop(key), str(row))
                 else:
-                    p[one.method][key] = row
+                    p[classifier.method][key] = row
         cost = Cost(seconds=(time.perf_counter() - began) / len(batch))
         for key, _ in batch:
             if key in failures:

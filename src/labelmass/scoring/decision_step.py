@@ -79,7 +79,7 @@ class DecisionStep:
 
     def _readable(self, result: Result) -> tuple[Floats | None, Floats | None]:
         """(1, k) upper ends with what cannot be read counted as open; (1,) least verdict mass."""
-        unreadable, verdict = (np.array([one]) for one in verdict_masses(result))
+        unreadable, verdict = (np.array([verdict_mass]) for verdict_mass in verdict_masses(result))
         if np.isnan(verdict).all() or not reads_answer(self.method):
             return None, None
         calibration = self.calibration

@@ -129,8 +129,8 @@ class Explorer:
         other, word = copy.copy(self), self._word(budget)
         other._families = {
             family: [
-                replace(one, budget=budget if isinstance(one.joint.task, Task) else word)
-                for one in members
+                replace(member, budget=budget if isinstance(member.joint.task, Task) else word)
+                for member in members
             ]
             for family, members in self._families.items()
         }
@@ -338,8 +338,8 @@ class Explorer:
             waiting = [branch for branch in one.branches.values() if branch.queries]
             answers = [[next(answered) for _ in branch.queries] for branch in waiting]
             flaws = (flaw(row, query) for pairs in answers for query, row in pairs)
-            if (found := next(filter(None, flaws), None)) is not None:
-                failed.append((one, ModelError(found)))
+            if (match := next(filter(None, flaws), None)) is not None:
+                failed.append((one, ModelError(match)))
                 continue
             for branch, pairs in zip(waiting, answers, strict=True):
                 branch.search.tell([row for _, row in pairs])

@@ -41,15 +41,15 @@ class StateReader:
         places: list[tuple[int, ...]] = []
         for one in some:
             tree, start = one.tree, self._joint.start(one.record)
-            found = label_token_positions(tree, start.grammar.automaton, start.grammar.given)
-            answer = tree.greedy_tokens[: max(found)]
+            result = label_token_positions(tree, start.grammar.automaton, start.grammar.given)
+            answer = tree.greedy_tokens[: max(result)]
             if min(answer, default=0) < 0:
                 raise RecordError(
                     "its greedy answer is not known token by token; score it again with more "
                     "--nodes"
                 )
             pairs.append((start.ids, answer))
-            places.append(found)
+            places.append(result)
         rows: list[Any] = self._hidden(pairs, self.states.layer)
         if any(np.isnan(row).any() for row in rows):
             raise ModelError("the model's hidden states are not numbers (NaN)")

@@ -45,9 +45,9 @@ def blame(error: Exception, plain: Callable[[], object]) -> RecordError:
         if isinstance(error, LabelMassError):
             raise error from None
         raise ModelError(f"every text fails, a plain {PLAIN!r} too: {describe(error)}") from error
-    found = RecordError(describe(error))
-    found.__cause__ = error
-    return found
+    result = RecordError(describe(error))
+    result.__cause__ = error
+    return result
 
 
 def apply_together(

@@ -244,10 +244,10 @@ class Journal:
             end = file.tell()
             damaged = 0
             for place, line in lines_of(file):
-                if (found := read_head(line)) is None:
+                if (result := read_head(line)) is None:
                     damaged += 1
                     continue
-                key, stamp = found
+                key, stamp = result
                 self._places.setdefault(key, place)
                 self._stamps.setdefault(key, stamp)
                 self.damaged, end = damaged, place + len(line)
@@ -296,26 +296,26 @@ class Journal:
 
     def _check_head(self, head: bytes) -> None:
         try:
-            found = shaped(_Head, json.loads(head), infinite=True)
+            result = shaped(_Head, json.loads(head), infinite=True)
         except (ValueError, RecursionError, LabelMassError):
             raise LabelMassError(
                 f"the first line of {self.path} is damaged, so that it cannot be told what run it "
                 "belongs to: move it away, or give --overwrite to begin anew"
             ) from None
-        if (version := found.labelmass_journal) != VERSION:
+        if (version := result.labelmass_journal) != VERSION:
             older = ", which does not say what its records said" if version == 1 else ""
             raise LabelMassError(
                 f"{self.path} is of journal version {version}{older}; this labelmass writes "
                 f"version {VERSION}: finish it with the labelmass that began it, choose another "
                 "--out, or give --overwrite to begin anew"
             )
-        changes = list(differences(found.signature, self.signature))
+        changes = list(differences(result.signature, self.signature))
         if changes:
             raise LabelMassError(
                 f"{self.path} was begun by another run ({'; '.join(changes)}): go on with the same "
                 f"options, choose another --out, or give --overwrite to begin anew"
             )
-        self._begun_for = found.input
+        self._begun_for = result.input
 
 
 @dataclass(frozen=True, slots=True)

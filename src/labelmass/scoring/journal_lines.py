@@ -69,8 +69,8 @@ def _places(file: BinaryIO, path: str | Path) -> Iterator[tuple[int, int]]:
     seen: set[int] = set()
     damaged: int | None = None
     for number, (place, line) in enumerate(lines_of(file), start=2):
-        found = _read_old_key(line) if old else (read_head(line) or (None,))[0]
-        if found is None:
+        result = _read_old_key(line) if old else (read_head(line) or (None,))[0]
+        if result is None:
             damaged = damaged or number
             continue
         if damaged is not None:
@@ -78,9 +78,9 @@ def _places(file: BinaryIO, path: str | Path) -> Iterator[tuple[int, int]]:
                 f"line {damaged} of {path} is damaged: run the command that wrote it once more, "
                 "which mends it"
             )
-        if found not in seen:
-            seen.add(found)
-            yield found, place
+        if result not in seen:
+            seen.add(result)
+            yield result, place
 
 
 def lines_of(file: BinaryIO) -> Iterator[tuple[int, bytes]]:

@@ -87,10 +87,10 @@ class Plan:
         ):
             if value is not None:
                 expect(name, value, kind, error=FitError)
-        for one in rules:
-            expect("rule", one, Selection, "a fitted rule: see fit_rule", FitError)
-        for one in classifiers:
-            expect("classifier", one, Classifier, error=FitError)
+        for rule in rules:
+            expect("rule", rule, Selection, "a fitted rule: see fit_rule", FitError)
+        for classifier in classifiers:
+            expect("classifier", classifier, Classifier, error=FitError)
         self.estimators = find_estimators(methods or ("any-place",))
         self.budget = budget or Budget()
         try:
@@ -114,7 +114,10 @@ class Plan:
             self.requirements |= selection.REQUIREMENTS
         check_classifiers(classifiers, task)
         self.classifiers = tuple(classifiers)
-        named = [*(e.name for e in self.estimators), *(one.method for one in classifiers)]
+        named = [
+            *(e.name for e in self.estimators),
+            *(classifier.method for classifier in classifiers),
+        ]
         if max_text_tokens is not None:
             COUNT.check("max_text_tokens", max_text_tokens)
         self.max_text_tokens = max_text_tokens
@@ -196,16 +199,18 @@ class Plan:
         return (
             *(e.name for e in self.estimators),
             *(rule.name for rule in self.rules),
-            *(one.method for one in self.classifiers),
+            *(classifier.method for classifier in self.classifiers),
         )
 
     @property
     def _fitted(self) -> tuple[str, ...]:
-        return tuple(one.mark for one in self.classifiers)
+        return tuple(classifier.mark for classifier in self.classifiers)
 
     def applied_classifiers(self, model: LanguageModel | None = None) -> list[AppliedClassifier]:
         """The classifiers, ready to read what this model wrote; FitError if one is for another."""
-        return [AppliedClassifier.of(one, self.task, model) for one in self.classifiers]
+        return [
+            AppliedClassifier.of(classifier, self.task, model) for classifier in self.classifiers
+        ]
 
     def _sign(self, raw: Signature) -> Signature:
         signature = raw if self.calibration is None else self.calibration.sign(raw)

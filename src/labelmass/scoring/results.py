@@ -58,8 +58,8 @@ def read_result(
             missed[estimator.name] = short
     for rule in rules:
         scores[rule.rule] = rule.read(explored.tree, explored.record.digest)
-    for one in applied_classifiers:
-        scores[one.name] = one.read(explored)
+    for applied_classifier in applied_classifiers:
+        scores[applied_classifier.name] = applied_classifier.read(explored)
     record = explored.record
     unknown = signature.off_format == "unknown"
     result = Result(
@@ -95,15 +95,15 @@ def mean_log_odds(results: Iterable[Result]) -> Prior:
 
 def without_prior(result: Result, prior: Prior, *, target_rate: float, single: bool) -> Result:
     """The result with every method's scores put through `calibrate_contextually`."""
-    found = {
+    results = {
         name: calibrate_contextually(scores, prior[name], target_rate=target_rate, single=single)
         for name, scores in result.methods.items()
         if name in prior
     }
     return result.moved_to(
-        {**result.methods, **{name: scores for name, (scores, _) in found.items()}},
+        {**result.methods, **{name: scores for name, (scores, _) in results.items()}},
         "contextual_calibration",
-        {name: change for name, (_, change) in found.items()},
+        {name: change for name, (_, change) in results.items()},
     )
 
 

@@ -156,9 +156,9 @@ class SavedTrees:
         matching = match(
             read_stamps(self.folder / TREES), read_records(self.source, fields=self._fields)
         )
-        found = replace(matching.changes, failed=0)
-        if found.changed or found.gone or found.new:
-            return str(found)
+        result = replace(matching.changes, failed=0)
+        if result.changed or result.gone or result.new:
+            return str(result)
         return "ids, order or fields other than the text" if matching.moved else None
 
 
@@ -170,10 +170,10 @@ def is_saved(folder: str | Path) -> bool:
 def find_saved(folder: str | Path) -> list[Path]:
     """The folders of saved trees in a run: itself, or one for each model below it, by name."""
     folder = Path(folder)
-    found = [folder] if is_saved(folder) else sorted(f for f in folder.glob("*") if is_saved(f))
-    if not found:
+    result = [folder] if is_saved(folder) else sorted(f for f in folder.glob("*") if is_saved(f))
+    if not result:
         raise LabelMassError(f"{folder}: no saved trees here; see score --keep-trees")
-    return found
+    return result
 
 
 def _line(outcome: ExploredRecord | Failure) -> dict[str, Any]:

@@ -183,13 +183,13 @@ def load_scores(
         except MethodError as error:
             raise MethodError(f"{source}: {error}") from None
     name = method or next((one for one in likely if one in ESTIMATORS), "any-place")
-    found = scores_of(list(read_trees(source, (name,))))
-    return found.at(found.ids, labels)
+    result = scores_of(list(read_trees(source, (name,))))
+    return result.at(result.ids, labels)
 
 
 def scores_of(results: Sequence[Outcome]) -> Scores:
     """The scores of a run; LabelMassError where no record could be scored."""
-    good = next((one for one in results if isinstance(one, Result)), None)
+    good = next((result for result in results if isinstance(result, Result)), None)
     if good is None:
         first = next((r.error for r in results if isinstance(r, Failure)), "there are none")
         raise LabelMassError(f"no record could be scored: {first}")

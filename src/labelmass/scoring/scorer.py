@@ -301,10 +301,10 @@ class Scorer:
     def _content_free_prior(self) -> Prior:
         """What every method gives the labels for texts without content."""
         empty = [Record(number, text=text) for number, text in enumerate(CONTENT_FREE)]
-        found: list[Result] = []
+        results: list[Result] = []
         for _, record, outcome in self._explorer.explore(enumerate(empty)):
             if isinstance(outcome, RecordError):
                 raise RecordError(f"the text without content {record.text!r}: {outcome}")
             plan = self.plan
-            found.append(read_result(outcome, plan.task, plan.estimators, self.signature))
-        return mean_log_odds(found)
+            results.append(read_result(outcome, plan.task, plan.estimators, self.signature))
+        return mean_log_odds(results)

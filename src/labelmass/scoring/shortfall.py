@@ -132,10 +132,10 @@ def _draws(estimator: Estimator, tree: AnswerTree) -> SampledPaths | None:
 
 def _of_draws(draws: list[SampledPaths], budget: Budget) -> Missed | None:
     """Of drawn answers: mass of those that were cut, which may have written any label."""
-    for one in draws:
-        cut = one.share * sum(path.count for path in one.paths if path.how == Termination.CUT)
+    for draw in draws:
+        cut = draw.share * sum(path.count for path in draw.paths if path.how == Termination.CUT)
         if cut > budget.tolerance + ROUNDING:
-            return Missed(one.cut or "depth", cut)
+            return Missed(draw.cut or "depth", cut)
     return None
 
 
@@ -166,12 +166,12 @@ class Shortfall:
                 self.repeated_id = self.repeated_id if self.repeated else record["id"]
                 self.repeated += 1
             self._ids.add(str(record["id"]))
-        found = [*(record.get("missed") or {}).values()]
-        if found:
+        results = [*(record.get("missed") or {}).values()]
+        if results:
             self.missed += 1
             self.tolerance = record["signature"]["tolerance"]
-        self.reasons.update({one["reason"] for one in found})
-        self.widest = max([self.widest, *(one["width"] for one in found)])
+        self.reasons.update({one["reason"] for one in results})
+        self.widest = max([self.widest, *(one["width"] for one in results)])
 
     def __bool__(self) -> bool:
         return bool(self.failed or self.missed)

@@ -84,10 +84,10 @@ class Classifier:
     @cached_property
     def digest(self) -> str:
         """12 hex digits of all it holds."""
-        found = sha256(json.dumps([self.to_dict(), self.source.to_dict()]).encode())
+        result = sha256(json.dumps([self.to_dict(), self.source.to_dict()]).encode())
         for name, array in sorted(self.heads.arrays().items()):
-            found.update(name.encode() + array.tobytes())
-        return found.hexdigest()[:12]
+            result.update(name.encode() + array.tobytes())
+        return result.hexdigest()[:12]
 
     @property
     def mark(self) -> str:

@@ -101,9 +101,9 @@ class LinearHeads:
     def notes(self) -> tuple[str, ...]:
         """Labels that a reader must know something of."""
         ends = f"C = {self.strengths[-1]:g} is the largest tried"
-        found = [f"{label}: {h.about}" for label, h in self._rows() if h.about]
+        results = [f"{label}: {h.about}" for label, h in self._rows() if h.about]
         return (
-            *found,
+            *results,
             *(f"{label}: {ends}" for label, h in self._rows() if h.strength == self.strengths[-1]),
         )
 
@@ -114,10 +114,10 @@ class LinearHeads:
 
     def arrays(self) -> dict[str, Floats]:
         """What is not for JSON, by name."""
-        found = {"weights": self.weights, "intercepts": self.intercepts}
+        results = {"weights": self.weights, "intercepts": self.intercepts}
         if self.mean is not None and self.scale is not None:
-            found |= {"mean": self.mean, "scale": self.scale}
-        return found
+            results |= {"mean": self.mean, "scale": self.scale}
+        return results
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -324,8 +324,8 @@ def _standard(x: NDArray[Any]) -> tuple[Floats, Floats]:
     """Mean and deviation of every column; 1 where a column does not vary."""
     from sklearn.preprocessing import StandardScaler
 
-    found: Any = StandardScaler().fit(x)
-    return found.mean_, found.scale_
+    result: Any = StandardScaler().fit(x)
+    return result.mean_, result.scale_
 
 
 def _plain(value: float) -> float | None:

@@ -37,9 +37,9 @@ class SentenceEmbeddings:
         network = _load(encoder)
         if Path(encoder).is_dir():
             encoder = str(Path(encoder).resolve())
-        found = cls(encoder, network.fingerprint, network.length)
-        found.__dict__["network"] = network
-        return found
+        result = cls(encoder, network.fingerprint, network.length)
+        result.__dict__["network"] = network
+        return result
 
     def __call__(self, texts: Sequence[str]) -> Features:
         """(n, d), each row of unit length."""
@@ -48,13 +48,13 @@ class SentenceEmbeddings:
     @cached_property
     def network(self) -> TextEncoder:
         """Loaded when it is first asked for; ModelError if it is another than was fitted on."""
-        found = _load(self.encoder)
-        if self.fingerprint != found.fingerprint:
+        result = _load(self.encoder)
+        if self.fingerprint != result.fingerprint:
             raise ModelError(
-                f"{self.encoder} holds the encoder {found.fingerprint}; the heads were fitted on "
+                f"{self.encoder} holds the encoder {result.fingerprint}; the heads were fitted on "
                 f"{self.fingerprint}: fit again, or put that encoder back"
             )
-        return found
+        return result
 
     def to_dict(self) -> dict[str, Any]:
         return {"kind": KIND, **asdict(self)}

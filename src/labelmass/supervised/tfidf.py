@@ -58,18 +58,18 @@ class TfidfFeatures:
         """(n, d) sparse."""
         from scipy.sparse import hstack
 
-        return hstack([one.transform(texts) for one in self._vectorizers]).tocsr()
+        return hstack([vectorizer.transform(texts) for vectorizer in self._vectorizers]).tocsr()
 
     @cached_property
     def _vectorizers(self) -> list[Any]:
         from sklearn.feature_extraction.text import TfidfVectorizer
 
-        found: list[Any] = []
+        results: list[Any] = []
         for kind, settings in SETTINGS.items():
             vectorizer: Any = TfidfVectorizer(vocabulary=self.terms[kind], **settings)
             vectorizer.idf_ = self.idf[kind]
-            found.append(vectorizer)
-        return found
+            results.append(vectorizer)
+        return results
 
     def to_dict(self) -> dict[str, Any]:
         return {

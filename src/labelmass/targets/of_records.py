@@ -21,14 +21,14 @@ def targets_of(
     every = list(records)
     for record in every:
         expect("record", record, Record, "a Record: see Record.from_dict")
-    found = [record.to_dict() for record in every]
+    results = [record.to_dict() for record in every]
     pool: dict[str, str | None] = {}
-    for name in {name for record in found for name in _names(record)}:
+    for name in {name for record in results for name in _names(record)}:
         try:
             pool[name] = task.resolve_all(name)
         except TaskError:
             continue  # Targets names the record
-    return Targets.from_records(found, task.label_names, gold=gold, pool=pool, group=group)
+    return Targets.from_records(results, task.label_names, gold=gold, pool=pool, group=group)
 
 
 def _names(record: Mapping[str, Any]) -> Iterator[str]:

@@ -79,18 +79,18 @@ class Targets:
             seen.add(row.id)
         k = len(columns.labels)
         votes = _votes(rows, k)
-        found = shares(votes)
+        result = shares(votes)
         for at, row in enumerate(rows):
             if row.shares is not None:
-                found[at] = row.shares
+                result[at] = row.shares
         unknown = np.array([row.unknown for row in rows], dtype=bool).reshape(len(rows), k)
-        found[unknown] = np.nan
-        truth, rule = _gold(gold, rows, found, votes)
+        result[unknown] = np.nan
+        truth, rule = _gold(gold, rows, result, votes)
         truth[unknown] = np.nan
         return cls(
             tuple(row.id for row in rows),
             columns.labels,
-            found,
+            result,
             truth,
             votes.raters,
             _groups(rows, group),
@@ -200,7 +200,7 @@ def _voters(record: Mapping[str, Any], count: int) -> list[str] | None:
         raise RecordError(
             f"record {record['id']!r}: annotator_ids must name its {count} annotators, each once"
         )
-    return [str(one) for one in ids]
+    return [str(id_) for id_ in ids]
 
 
 def _votes(rows: Sequence[_Row], k: int) -> Votes:

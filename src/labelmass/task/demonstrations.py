@@ -137,8 +137,8 @@ class Demonstrations(TaskPart):
     def _likeness(self, record: Record) -> list[float]:
         """Cosine of each example's text to the record's."""
         vectorizer, weights = self._weights
-        found = weights @ vectorizer.transform([record.plain]).T
-        return found.toarray().ravel().tolist()
+        result = weights @ vectorizer.transform([record.plain]).T
+        return result.toarray().ravel().tolist()
 
     @cached_property
     def _weights(self) -> tuple[Any, Any]:

@@ -43,9 +43,9 @@ def explain(error: ValidationError, tables: Mapping[tuple[str, ...], type[BaseMo
 
     tables: the model of each table, by the names of the keys that lead to it; () is the whole.
     """
-    found = error.errors(include_url=False)
+    result = error.errors(include_url=False)
     # A misspelt key also leaves the right one missing: name the misspelling.
-    first = next((each for each in found if each["type"] == "extra_forbidden"), found[0])
+    first = next((each for each in result if each["type"] == "extra_forbidden"), result[0])
     places = [place for place in first["loc"] if place != "examples"] or [*first["loc"]]
     key = "".join(f"[{place}]" if isinstance(place, int) else f".{place}" for place in places)
     key = key.removeprefix(".")

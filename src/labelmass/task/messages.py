@@ -45,7 +45,7 @@ def read_messages(value: Any) -> tuple[Message, ...]:
     """
     if not isinstance(value, list):
         raise RecordError(f"messages is {kind(value)}, not a list")
-    found: list[Message] = []
+    results: list[Message] = []
     for index, item in enumerate(cast("list[Any]", value)):
         where = f"messages[{index}]"
         if not isinstance(item, Mapping):
@@ -53,8 +53,8 @@ def read_messages(value: Any) -> tuple[Message, ...]:
         message = cast("Mapping[str, Any]", item)
         if message.get("role") is None:
             raise RecordError(f"missing '{where}.role'")
-        found.append(Message(message["role"], _content(message, where)))
-    return tuple(found)
+        results.append(Message(message["role"], _content(message, where)))
+    return tuple(results)
 
 
 def _content(message: Mapping[str, Any], where: str) -> Any:

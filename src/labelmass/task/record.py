@@ -161,10 +161,10 @@ class Record:
     @property
     def texts(self) -> dict[str, str]:
         """Its texts by their keys: "text", "prompt", "response", "messages[0].content"."""
-        found = {key: getattr(self, key) for key in ("text", "prompt", "response")}
+        results = {key: getattr(self, key) for key in ("text", "prompt", "response")}
         for index, message in enumerate(self.messages or ()):
-            found[f"messages[{index}].content"] = message.content
-        return {key: text for key, text in found.items() if text is not None}
+            results[f"messages[{index}].content"] = message.content
+        return {key: text for key, text in results.items() if text is not None}
 
     @property
     def shown(self) -> Record:
@@ -285,15 +285,15 @@ def check_template(
 ) -> None:
     """Raise TaskError naming `key` if the template holds an unknown field or lacks a needed one."""
     known = list(known)
-    found = FIELD.findall(template)
-    for name in found:
+    results = FIELD.findall(template)
+    for name in results:
         if name not in known:
             fields = ", ".join(f"{{{each}}}" for each in known)
             raise TaskError(
                 f"{key} holds the unknown field {{{name}}}{nearest(name, known)} (fields: {fields})"
             )
     for name in needs:
-        if name not in found:
+        if name not in results:
             raise TaskError(f"{key} must hold {{{name}}}")
 
 

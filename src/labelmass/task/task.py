@@ -309,8 +309,8 @@ class Task(TaskPart):
 
         What `ignored` matches and the word of the empty answer (format.empty) are left out.
         """
-        found = dict.fromkeys(self.resolve_all(word) for word in labels)
-        return tuple(name for name in found if name is not None)
+        results = dict.fromkeys(self.resolve_all(word) for word in labels)
+        return tuple(name for name in results if name is not None)
 
     def resolve_all(self, word: str) -> str | None:
         """The label that a name in data stands for, None for no label; TaskError if unknown."""
@@ -328,15 +328,15 @@ class Task(TaskPart):
 
     @cached_property
     def _indices(self) -> dict[str, int]:
-        found: dict[str, int] = {}
+        results: dict[str, int] = {}
         labels = list(enumerate(self.labels))
         for index, label in labels:
-            found[canonical(label.name)] = index
+            results[canonical(label.name)] = index
         for index, label in labels:
             for word in (label.code, *label.spellings, *label.aliases):
                 if word is not None:
-                    found.setdefault(canonical(word), index)
-        return found
+                    results.setdefault(canonical(word), index)
+        return results
 
     def _index(self, word: str) -> int:
         index = self._indices.get(canonical(word))
@@ -417,8 +417,8 @@ def presets() -> dict[str, str]:
 @cache
 def _read_presets() -> tuple[tuple[str, str], ...]:
     names = (file.name for file in _PRESETS.iterdir() if file.name.endswith(".toml"))
-    found = sorted(name.removesuffix(".toml") for name in names)
-    return tuple((name, parse_toml(_preset(name))["description"]) for name in found)
+    results = sorted(name.removesuffix(".toml") for name in names)
+    return tuple((name, parse_toml(_preset(name))["description"]) for name in results)
 
 
 def _preset(name: str) -> str:

@@ -56,24 +56,25 @@ def prompt_warnings(task: Task) -> tuple[str, ...]:
     missing = [
         label.name
         for label in task.labels
-        if label.name not in written and not any(_stands(one, shown) for one in label.spellings)
+        if label.name not in written
+        and not any(_stands(spelling, shown) for spelling in label.spellings)
     ]
     formless = not examples and not task.given_opening and not _shows_form(task, shown)
     if not task.chat and not (formless and len(missing) == len(task.labels)):
         return ()
-    found: list[str] = []
+    results: list[str] = []
     if missing:
-        found.append(
+        results.append(
             f"the prompt shows the model {_how_many(missing, len(task.labels))}: write {{labels}} "
             "or {label_names} in the instruction"
         )
     if formless:
         names = task.label_names[: 1 if task.format.single else 2]
-        found.append(
+        results.append(
             f"the prompt does not show how an answer is written, such as {task.answer(names)!r}: "
             "write it in the instruction, or give demonstrations"
         )
-    return tuple(found)
+    return tuple(results)
 
 
 def _how_many(missing: Sequence[str], k: int) -> str:
@@ -120,7 +121,9 @@ def _shows_form(task: Task, text: str) -> bool:
         return True
     if form.single:
         return True  # the answer is a label, as it stands
-    items = [caseless(form.spell(one)) for label in task.labels for one in label.spellings]
+    items = [
+        caseless(form.spell(spelling)) for label in task.labels for spelling in label.spellings
+    ]
     if form.item != "{label}" and any(item in text for item in items):
         return True
     return any(_parts(mark, items, text) for mark in form.separators)

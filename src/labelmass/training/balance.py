@@ -22,12 +22,12 @@ def inverse_frequency(answers: Sequence[Mapping[tuple[str, ...], float]]) -> lis
         for answer, p in some.items():
             for label in answer or (NONE,):
                 counts[label] += p
-    found = [
+    results = [
         sum(p * _mean([1 / counts[label] for label in answer or (NONE,)]) for answer, p in pairs)
         for pairs in (some.items() for some in answers)
     ]
-    mean = _mean(found)
-    return [weight / mean for weight in found]
+    mean = _mean(results)
+    return [weight / mean for weight in results]
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -115,14 +115,14 @@ def _labelled(
     source: Source, task: Task, skipped: list[Skipped], fields: Fields | None
 ) -> list[Record]:
     """The records that say what people chose, in labels that the task knows."""
-    found: list[Record] = []
+    results: list[Record] = []
     for record in _good(source, skipped, fields):
         try:
             targets_of(task, [record])
-            found.append(record)
+            results.append(record)
         except RecordError as error:
             skipped.append((record.id, str(error)))
-    return found
+    return results
 
 
 def _has_room(record: Record, examples: Examples, skipped: list[Skipped]) -> bool:

@@ -162,7 +162,7 @@ def _end_id(tokenizer: Tokenizer, chat: bool) -> int | None:
             said = zip(("user", "assistant", "user"), ("a", word, "b"), strict=True)
             turns = tuple(Turn(role, (Part(text),)) for role, text in said)
             both.append(tokenizer.encode_prompt(Prompt(turns)))
-        for found in both[0][common_length(both) :]:
-            if found in tokenizer.end_ids:
-                return found
+        for result in both[0][common_length(both) :]:
+            if result in tokenizer.end_ids:
+                return result
     return min(tokenizer.end_ids)

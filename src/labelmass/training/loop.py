@@ -160,7 +160,7 @@ class Loop:
         with self._precision():
             losses = answer_nll(self.network, batch)
         loss = (losses * batch.weights.to(losses.device)).mean() / self._length
-        found = losses.detach()
+        result = losses.detach()
         if not bool(torch.isfinite(loss)):
             raise LabelMassError(
                 f"the loss of step {progress.step + 1} is {loss.item()}: lower "
@@ -171,9 +171,9 @@ class Loop:
         torch.nn.utils.clip_grad_norm_(self.trained.values(), self.settings.clip)
         optimizer.step()
         progress.step += 1
-        progress.losses.append(round(float(found.mean()), 6))
-        progress.records += len(found)
-        progress.total += float(found.sum())
+        progress.losses.append(round(float(result.mean()), 6))
+        progress.records += len(result)
+        progress.total += float(result.sum())
         progress.tokens += batch.tokens
         progress.answer_tokens += batch.answer_tokens
 
@@ -183,18 +183,18 @@ class Loop:
         return torch.autocast(self._device.type, dtype=torch.bfloat16)
 
     def _end_epoch(self, stop: Callable[[], bool], watch: Callable[[Progress, str], None]) -> bool:
-        progress, found = self.progress, None
+        progress, result = self.progress, None
         if self._validation is not None:
             began = time.perf_counter()
 
             def told(done: int, of: int) -> None:
                 watch(progress, f"validation {done}/{of}")
 
-            found = self._validation.measure(self.network, self.tokenizer, stop, told)
-            if found is None:
+            result = self._validation.measure(self.network, self.tokenizer, stop, told)
+            if result is None:
                 return False
             progress.validation_seconds += time.perf_counter() - began
-        progress.end_epoch(found)
+        progress.end_epoch(result)
         if progress.best == progress.epoch - 1:
             checkpoint.save(self._folder / BEST, self._weights_now(), {"epoch": progress.best})
         self.save()

@@ -63,7 +63,7 @@ class Progress:
 
     @property
     def validations(self) -> list[float]:
-        return [one.validation for one in self.epochs if one.validation is not None]
+        return [epoch.validation for epoch in self.epochs if epoch.validation is not None]
 
     def end_epoch(self, validation: float | None) -> None:
         """Close the epoch; it is the best so far if its validation is, or if there is none."""

@@ -99,12 +99,12 @@ def finish(folder: Path, note: Mapping[str, Any], result: Mapping[str, Any]) -> 
 
 def draw_curve(folder: Path, progress: Progress, metric: str | None) -> bool:
     """curve.json, and curve.svg where matplotlib is installed: whether it is."""
-    found = {
+    results = {
         "loss": progress.losses,
         "metric": metric,
-        "epochs": [one.to_dict() for one in progress.epochs],
+        "epochs": [epoch.to_dict() for epoch in progress.epochs],
     }
-    write_text(folder / "curve.json", json.dumps(found) + "\n")
+    write_text(folder / "curve.json", json.dumps(results) + "\n")
     if find_spec("matplotlib") is None:
         return False
     save_figure(_curve(progress, metric), folder, endings=("svg",))
@@ -139,9 +139,9 @@ def _curve(progress: Progress, metric: str | None) -> Figure:
 
 def smoothed(values: Sequence[float], keep: float = 0.95) -> list[float]:
     """Means of all values so far, each weighing `keep` times the next."""
-    found: list[float] = []
+    results: list[float] = []
     total = weight = 0.0
     for value in values:
         total, weight = keep * total + value, keep * weight + 1
-        found.append(total / weight)
-    return found
+        results.append(total / weight)
+    return results

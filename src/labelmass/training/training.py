@@ -52,12 +52,12 @@ class TrainingResult:
 
     def __str__(self) -> str:
         state = "finished" if self.finished else "not finished"
-        found = f"{self.folder}: {state}, {self.records} records, {self.steps} steps"
+        text = f"{self.folder}: {state}, {self.records} records, {self.steps} steps"
         if self.best is not None:
             best = self.epochs[self.best]
             told = "" if best.validation is None else f", dev {self.metric} {best.validation:.4f}"
-            found += f", best epoch {self.best + 1} (loss {best.loss:.4f}{told})"
-        return f"{found}, {self.tokens:,} tokens in {self.seconds:.0f} s"
+            text += f", best epoch {self.best + 1} (loss {best.loss:.4f}{told})"
+        return f"{text}, {self.tokens:,} tokens in {self.seconds:.0f} s"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values, without the folder and what was skipped."""
@@ -66,7 +66,7 @@ class TrainingResult:
             "skipped": len(self.skipped),
             "metric": self.metric,
             "best": self.best,
-            "epochs": [one.to_dict() for one in self.epochs],
+            "epochs": [epoch.to_dict() for epoch in self.epochs],
             "steps": self.steps,
             "cost": {
                 "tokens": self.tokens,
@@ -139,12 +139,12 @@ def train(
     from labelmass.training.validation import Validation
 
     examples = Examples(task, base.tokenizer, settings, base.context)
-    found = Dataset.make(data, dev, task, examples, settings, fields)
-    validation = Validation(task, found.dev, settings) if found.dev else None
+    dataset = Dataset.make(data, dev, task, examples, settings, fields)
+    validation = Validation(task, dataset.dev, settings) if outcome.dev else None
     metric = None if validation is None else validation.metric
-    note = saved.begin(folder, _head(task, model, revision, base, settings, found), found)
+    note = saved.begin(folder, _head(task, model, revision, base, settings, dataset), outcome)
     if note["result"] is not None:
-        return _finished(folder, note["result"], found)
+        return _finished(folder, note["result"], dataset)
     where = base.network.device
     with torch.random.fork_rng([where] if where.type == "cuda" else []):
         torch.manual_seed(settings.seed)
@@ -153,16 +153,18 @@ def train(
             network,
             base.tokenizer,
             examples,
-            found.pairs,
-            _weights(found, task, settings),
+            dataset.pairs,
+            _weights(dataset, task, settings),
             validation,
             settings,
             folder,
             save_every=save_every,
         )
-        watch(loop.progress, loop.steps, f"{len(found.pairs)} records, {len(found.dev)} held out")
+        watch(
+            loop.progress, loop.steps, f"{len(dataset.pairs)} records, {len(outcome.dev)} held out"
+        )
         done = loop.run(stop, lambda progress, doing: watch(progress, loop.steps, doing))
-    result = _result(folder, done, found, metric, loop.progress)
+    result = _result(folder, done, dataset, metric, loop.progress)
     if done:
         _save_model(folder, base, adapted, note)
         saved.draw_curve(folder, loop.progress, metric)

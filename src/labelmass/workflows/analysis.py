@@ -91,16 +91,16 @@ def analyse(
     if len(set(saved)) < len(saved):
         twice = next(one for one in saved if saved.count(one) > 1)
         raise LabelMassError(f"{twice} is named twice")
-    found = [
+    results = [
         _diagnosed(folder, name, field) for folder, name in zip(saved, _names(saved), strict=True)
     ]
     if model is None:
-        return found
-    if model.fingerprint not in {one.signature.fingerprint for one in found}:
+        return results
+    if model.fingerprint not in {one.signature.fingerprint for one in results}:
         raise LabelMassError(f"{model.name}@{model.fingerprint} scored none of these runs")
     return [
         _with_attention(one, model) if one.signature.fingerprint == model.fingerprint else one
-        for one in found
+        for one in results
     ]
 
 
@@ -160,22 +160,22 @@ class RunReader:
                 f"record {record.id!r}: {self._field} is {given!r}, not a list of labels"
             )
         self.known += 1
-        found: set[str] = set()
+        results: set[str] = set()
         for word in cast("Sequence[object]", given):
             try:
                 name = self._task.resolve_all(str(word))
             except TaskError:
                 self.ignored[str(word)] += 1
                 continue
-            found |= set() if name is None else {name}
-        return frozenset(found)
+            results |= set() if name is None else {name}
+        return frozenset(results)
 
 
 def _names(folders: Sequence[Path]) -> list[str]:
     """The last parts of each path: as few as tell them apart."""
     parts = [folder.resolve().parts for folder in folders]
     for count in range(1, max(map(len, parts)) + 1):
-        names = ["/".join(one[-count:]) for one in parts]
+        names = ["/".join(part[-count:]) for part in parts]
         if len(set(names)) == len(names):
             return names
     return [str(folder) for folder in folders]

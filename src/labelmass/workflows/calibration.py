@@ -105,8 +105,8 @@ def calibrate(
         "raw": replace(Scores.of(raw.ids, raw.labels, raw.p), costs=raw.costs),
         "calibrated": cross_calibrated(raw, targets, method=method, shared=shared, seed=seed),
     }
-    found = evaluate(rows, targets, METRICS, baseline="raw", draws=draws, seed=seed)
-    return Calibration(calibrator, found)
+    result = evaluate(rows, targets, METRICS, baseline="raw", draws=draws, seed=seed)
+    return Calibration(calibrator, result)
 
 
 def cross_calibrated(
@@ -131,15 +131,17 @@ def cross_calibrated(
         seed=seed,
     )
     note = f"{method}, each record by a fit on {FOLDS - 1} of {FOLDS} folds without it"
-    found = Scores.of(raw.ids, raw.labels, crossed.scores[0], note=note)
-    return replace(found, costs=raw.costs)
+    result = Scores.of(raw.ids, raw.labels, crossed.scores[0], note=note)
+    return replace(result, costs=raw.costs)
 
 
 def with_calibrated(rows: Mapping[str, Scores], targets: Targets, method: str) -> dict[str, Scores]:
     """Each row, and after it itself calibrated: `calibrated:NAME`, or `MODEL/calibrated:NAME`."""
-    found: dict[str, Scores] = {}
+    results: dict[str, Scores] = {}
     for name, raw in rows.items():
         model, slash, plain = name.rpartition("/")
-        found[name] = raw
-        found[f"{model}{slash}{CALIBRATED}{plain}"] = cross_calibrated(raw, targets, method=method)
-    return found
+        results[name] = raw
+        results[f"{model}{slash}{CALIBRATED}{plain}"] = cross_calibrated(
+            raw, targets, method=method
+        )
+    return results

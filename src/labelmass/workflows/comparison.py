@@ -119,7 +119,9 @@ def compare(
         raise LabelMassError(f"{out} is a file: a run is kept in a folder")
     again = Path(source).is_dir()
     wrote = {
-        one.source.fingerprint for one in classifiers if isinstance(one.source, HiddenStateFeatures)
+        classifier.source.fingerprint
+        for classifier in classifiers
+        if isinstance(classifier.source, HiddenStateFeatures)
     }
     kept: dict[str, LanguageModel] = {}
     if again:
@@ -180,9 +182,9 @@ def compare(
         single=single,
         draws=draws,
     )
-    found = Comparison(evaluation, run, short, str(source), normalise, gold)
-    found.save(out)
-    return found
+    result = Comparison(evaluation, run, short, str(source), normalise, gold)
+    result.save(out)
+    return result
 
 
 def comparison_plan(

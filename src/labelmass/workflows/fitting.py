@@ -195,11 +195,11 @@ def _labelled(
     trees: dict[str | int, ExploredRecord] = {}
     if saved is None:
         return (item for _, item in read_records(source, fields=fields)), trees
-    found = list(saved)
-    for one in found:
+    results = list(saved)
+    for one in results:
         if isinstance(one, ExploredRecord):
             trees.setdefault(one.record.id, one)  # of records with one id the first is fitted on
-    return (one.record if isinstance(one, ExploredRecord) else one for one in found), trees
+    return (one.record if isinstance(one, ExploredRecord) else one for one in results), trees
 
 
 def fit_rule(trees: str | Path, rule: str, *, gold: str = "labels", most: int = 2) -> Selection:

@@ -198,8 +198,8 @@ def probe_study(
             "probe": Scores.of(kept.ids, kept.labels, p),
             "fitted-base-rate": Scores.of(kept.ids, kept.labels, base),
         }
-        found = evaluate(rows, said, metrics, single=single, draws=draws, seed=seed)
-        of = {name: found[name].scores for name in rows}
+        result = evaluate(rows, said, metrics, single=single, draws=draws, seed=seed)
+        of = {name: result[name].scores for name in rows}
         return StudyRow(name, about, of["probe"], of["fitted-base-rate"])
 
     p, base = fitted(targets.gold)

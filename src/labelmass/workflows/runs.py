@@ -50,15 +50,15 @@ class Run:
         short: counts the records that fell short, by every model. options: as `read_trees` takes
         them.
         """
-        found: dict[str, Scores] = {}
+        collected: dict[str, Scores] = {}
         for folder in self.folders:
             prefix = f"{folder.name}/" if len(self.folders) > 1 else ""
             results = list(read_trees(folder, methods, **options))
             if short is not None:
                 for result in results:
                     short.add(_brief(result))
-            found |= {f"{prefix}{name}": one for name, one in scores_of(results).each.items()}
-        return found
+            collected |= {f"{prefix}{name}": one for name, one in scores_of(results).each.items()}
+        return collected
 
     def scores_by(
         self, classifiers: Sequence[Classifier], models: Mapping[str, LanguageModel]
@@ -68,24 +68,24 @@ class Run:
         models: by fingerprint. FitError for a probe of none of them.
         """
         check_classifiers(classifiers, self.task)
-        found: dict[str, Scores] = {}
-        for one in classifiers:
-            folder, name = next(iter(self.folders)), one.method
+        results: dict[str, Scores] = {}
+        for classifier in classifiers:
+            folder, name = next(iter(self.folders)), classifier.method
             model: LanguageModel | None = None
-            if isinstance(one.source, HiddenStateFeatures):
-                wrote = one.source.fingerprint
+            if isinstance(classifier.source, HiddenStateFeatures):
+                wrote = classifier.source.fingerprint
                 model = models.get(wrote)
                 own = [f for f in self.folders if SavedTrees(f).signature.fingerprint == wrote]
                 if model is None or not own:
                     raise FitError(
-                        f"this probe is of {one.source.model}@{wrote}, which is no model of this "
+                        f"this probe is of {classifier.source.model}@{wrote}, which is no model of this "
                         "run: name it with --model"
                     )
                 folder = next(iter(own))
                 name = f"{folder.name}/{name}" if len(self.folders) > 1 else name
             trees = (kept for kept in SavedTrees(folder) if isinstance(kept, ExploredRecord))
-            found[name] = AppliedClassifier.of(one, self.task, model).scores(trees)
-        return found
+            results[name] = AppliedClassifier.of(classifier, self.task, model).scores(trees)
+        return results
 
     def targets(self, gold: str = "given") -> Targets:
         """What people said of the records; see `Targets.from_records`."""

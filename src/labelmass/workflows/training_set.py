@@ -52,16 +52,16 @@ class LabelledRecords:
         """FitError if none is left. gold, group: see `targets_of`."""
         kept: dict[str | int, Record] = {}
         skipped: list[Skipped] = []
-        for one in items:
+        for item in items:
             try:
-                if not isinstance(one, Record):
-                    raise RecordError(one.error)
-                targets_of(task, [one], gold, group)
-                if one.id in kept:
+                if not isinstance(item, Record):
+                    raise RecordError(item.error)
+                targets_of(task, [item], gold, group)
+                if item.id in kept:
                     raise RecordError("another record has this id: ids must differ")
-                kept[one.id] = one
+                kept[item.id] = item
             except RecordError as error:
-                skipped.append((one.id, str(error)))
+                skipped.append((item.id, str(error)))
         if not kept:
             first = f" ({skipped[0][0]!r}: {skipped[0][1]})" if skipped else ""
             raise FitError(f"no record is left to fit on{first}")

@@ -276,8 +276,8 @@ def _rules(
     """By label; and the labels whose goal, or promise, is not met."""
     labels, p, goal = scored.labels, scored.p, promise.goal
     if goal is None:
-        found = bands(labels, p, target, budget=promise.budget, risk=promise.risk)
-        return {one.label: Rule(action, one.high, one.low) for one in found}, ()
+        result = bands(labels, p, target, budget=promise.budget, risk=promise.risk)
+        return {one.label: Rule(action, one.high, one.low) for one in result}, ()
     made: Sequence[Guarantee | Threshold]
     if promise.guarantee == "none":
         made = thresholds(labels, p, target, goal, shared=promise.shared)

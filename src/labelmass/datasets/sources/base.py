@@ -60,8 +60,8 @@ class SourceFile:
     @property
     def part(self) -> str | None:
         """`train`, `dev` or `test`, whichever the name says last; None if it says none."""
-        found = list(_PART.finditer(self.name))
-        return ("train", "dev", "test")[(found[-1].lastindex or 1) - 1] if found else None
+        results = list(_PART.finditer(self.name))
+        return ("train", "dev", "test")[(results[-1].lastindex or 1) - 1] if results else None
 
     def error(self, line: int | str, message: str) -> LabelMassError:
         """What is wrong with a line, given by number, or with a place given by name."""

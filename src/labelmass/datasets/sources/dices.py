@@ -19,8 +19,8 @@ def read(files: Sequence[SourceFile]) -> Reading:
     """Rows are joined by item; the two sets number their items alike, so the name tells them."""
     reading = Reading()
     for file in files:
-        found = _SET.search(file.name)
-        name = f"dices{found[0]}" if found else "dices"
+        match = _SET.search(file.name)
+        name = f"dices{match[0]}" if match else "dices"
         first: dict[str, Row] = {}
         given: dict[str, dict[str, str]] = {}
         for row in read_table(file, ("rater_id", "item_id", "context", "response", "Q_overall")):

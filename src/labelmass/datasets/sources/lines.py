@@ -15,17 +15,17 @@ def read_objects(
     file: SourceFile, needs: Mapping[str, type]
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     """Line number and object; raises LabelMassError unless it holds the fields of these types."""
-    for number, found in read_json_lines(io.BytesIO(file.unpacked)):
-        if isinstance(found, RecordError):
-            raise file.error(number, str(found))
-        if not isinstance(found, dict):
+    for number, result in read_json_lines(io.BytesIO(file.unpacked)):
+        if isinstance(result, RecordError):
+            raise file.error(number, str(result))
+        if not isinstance(result, dict):
             raise file.error(number, "expected an object")
-        found = cast("dict[str, Any]", found)
+        result = cast("dict[str, Any]", result)
         for key, kind in needs.items():
-            if not isinstance(found.get(key), kind):
-                given = f"{found[key]!r:.40}" if key in found else "missing"
+            if not isinstance(result.get(key), kind):
+                given = f"{result[key]!r:.40}" if key in result else "missing"
                 raise file.error(number, f"{key} is {given}: expected a {_KINDS[kind]}")
-        yield number, found
+        yield number, result
 
 
 _KINDS = {str: "text", list: "list", dict: "object"}

@@ -66,12 +66,12 @@ class LabelMap:
 
 def shipped_maps() -> dict[str, str]:
     """The maps that come with labelmass, by name, with their first line."""
-    found = sorted(
+    results = sorted(
         resources.files("labelmass.datasets.sources").joinpath("maps").iterdir(), key=str
     )
     return {
         Path(each.name).stem: each.read_text(encoding="utf-8").partition("\n")[0].lstrip("# ")
-        for each in found
+        for each in results
         if each.name.endswith(".toml")
     }
 

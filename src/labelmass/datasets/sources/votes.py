@@ -10,8 +10,8 @@ Votes = Sequence[Sequence[str]]
 
 def in_order(chosen: Iterable[str], order: Sequence[str]) -> list[str]:
     """The chosen labels, each once, in the order of the label set."""
-    found = set(chosen)
-    return [label for label in order if label in found]
+    results = set(chosen)
+    return [label for label in order if label in results]
 
 
 def shares(votes: Votes, order: Sequence[str]) -> dict[str, float]:
