@@ -17,7 +17,7 @@ from conftest import mood_model
 from helpers.property_tests import property_test
 from labelmass import Budget, LabelMassError, Task
 from labelmass._ranges import BETWEEN, COUNT, NOT_NEGATIVE, PART, POSITIVE, SEED, SHARE, Range
-from labelmass.datasets.splits import kept_split, split_records
+from labelmass.datasets.splits import keep_split, split_records
 from labelmass.decisions import Goal
 from labelmass.evaluation import Threshold, evaluate
 from labelmass.scoring.forecast import Forecast
@@ -102,7 +102,7 @@ def plan(task: Task, **options: Any) -> Plan:
         ("tolerance", lambda task, **v: labelmass.score(["x"], task, mood_model(), **v)),
         ("batch_size", lambda task, **v: labelmass.score(["x"], task, mood_model(), **v)),
         ("near duplicates", lambda task, v: split_records(RECORDS, {"a": 1}, threshold=v)),
-        ("near duplicates", lambda task, v: kept_split(RECORDS, "part", threshold=v)),
+        ("near duplicates", lambda task, v: keep_split(RECORDS, "part", threshold=v)),
         ("parts", lambda task, v: split_records(RECORDS, {"a": 1, "b": v})),
     ],
 )

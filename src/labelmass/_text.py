@@ -41,13 +41,13 @@ def nearest(word: str, words: Iterable[str]) -> str:
     A word that differs only in case, blanks or characters that cannot be seen comes first.
     """
     words = list(words)
-    wanted = _loose(word)
-    results = [one for one in words if _loose(one) == wanted]
+    wanted = _folded_loosely(word)
+    results = [one for one in words if _folded_loosely(one) == wanted]
     results = results or difflib.get_close_matches(word, words, n=1, cutoff=0.6)
     return f": did you mean {results[0]!r}?" if results else ""
 
 
-def _loose(text: str) -> str:
+def _folded_loosely(text: str) -> str:
     """The text without case, compatibility forms, invisible characters and its kinds of blank."""
     plain = unicodedata.normalize("NFKC", text).casefold()
     seen = "".join(char for char in plain if unicodedata.category(char) != "Cf")

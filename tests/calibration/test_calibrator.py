@@ -14,7 +14,7 @@ from scipy.special import expit, logit
 
 from helpers.property_tests import property_test
 from labelmass.calibration import CALIBRATORS, Calibrator, HoldOut, choose, cross_fit, fit
-from labelmass.calibration.curves import FEW
+from labelmass.calibration.curves import MIN_POSITIVES
 from labelmass.calibration.model_selection import record_nll
 from labelmass.errors import FitError
 from labelmass.provenance import differences, fingerprint, folds
@@ -113,10 +113,10 @@ def test_a_label_with_few_positives_borrows_and_says_so() -> None:
     rare = np.where(np.arange(300) < 3, 1.0, 0.0)
     target[:, 0] = rare
     cal = fit(LABELS, IDS, p, target)
-    assert [curve.borrowed for curve in cal.curves] == [FEW, 0, 0]
+    assert [curve.borrowed for curve in cal.curves] == [MIN_POSITIVES, 0, 0]
     assert cal.notes == ("joy: 3 of 300 positive, borrows 20 records' weight",)
     pooled, goal = p[:, 1:].ravel(), target[:, 1:].ravel()
-    weight = np.append(np.ones(300), np.full(600, FEW / 600))
+    weight = np.append(np.ones(300), np.full(600, MIN_POSITIVES / 600))
     by_hand = CALIBRATORS["platt"].fit(
         np.append(p[:, 0], pooled), np.append(target[:, 0], goal), weight
     )

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from helpers.property_tests import property_test
 from labelmass.cli import cli
 from labelmass.datasets.clusters import joined, near_duplicates, numbered
-from labelmass.datasets.splits import kept_split, split_records
+from labelmass.datasets.splits import keep_split, split_records
 from labelmass.errors import LabelMassError
 from labelmass.records import read_records
 from labelmass.task import Record
@@ -213,7 +213,7 @@ def test_a_kept_split_counts_what_straddles_it() -> None:
         record(3, "Nothing like it", split="test", labels=["a", "b"]),
         record(4, "Without a part"),
     ]
-    found = kept_split(records, "split", threshold=0.8)
+    found = keep_split(records, "split", threshold=0.8)
     assert ids(found.parts) == {"test": {2, 3}, "train": {1}}
     assert found.report["clusters_in_several_parts"] == 1
     assert (found.left_out, found.report["left_out"]) == (1, 1)
@@ -223,7 +223,7 @@ def test_a_kept_split_counts_what_straddles_it() -> None:
         "(none)": {"test": 1, "train": 0},
     }
     with pytest.raises(LabelMassError, match="no record has the field 'fold'"):
-        kept_split(records, "fold")
+        keep_split(records, "fold")
 
 
 @pytest.mark.parametrize(

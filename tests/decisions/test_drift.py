@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import chi2_contingency, ks_2samp, kstwobign, ttest_ind
 
-from labelmass.decisions.drift import POINTS, Reference, compare
+from labelmass.decisions.drift import POINTS, Reference, measure_drift
 from labelmass.errors import FitError
 
 LABELS = ("joy", "fear")
@@ -23,7 +23,7 @@ def test_numbers_are_those_of_scipy() -> None:
     first, second = batch(POINTS, 0), batch(300, 1, 0.5)
     mass = np.random.default_rng(2).random(POINTS), np.random.default_rng(3).random(300) ** 2
     reference = Reference.of(LABELS, first, CUTS, {"off_format": mass[0]})
-    found = compare(reference, LABELS, second, CUTS, masses={"off_format": mass[1]})
+    found = measure_drift(reference, LABELS, second, CUTS, masses={"off_format": mass[1]})
     joy, fear = found.labels
     theirs = ks_2samp(first[:, 0], second[:, 0])
     assert joy.distance == pytest.approx(theirs.statistic)
@@ -41,7 +41,7 @@ def test_the_stability_index_by_hand() -> None:
     first = np.repeat(np.arange(10) / 10, 20)
     second = np.repeat(np.arange(10) / 10, [40, *[20] * 8, 0])
     reference = Reference.of(("x",), first[:, None], (None,))
-    (found,) = compare(reference, ("x",), second[:, None], (None,)).labels
+    (found,) = measure_drift(reference, ("x",), second[:, None], (None,)).labels
     a, b = (np.array([*([20] * 10)]) + 0.5) / 205, (np.array([40, *[20] * 8, 0]) + 0.5) / 205
     assert found.stability == pytest.approx(((b - a) * np.log(b / a)).sum())
 
@@ -50,12 +50,12 @@ def test_a_summary_is_nearly_the_scores() -> None:
     first, second = batch(5000, 0), batch(2000, 1, 0.3)
     reference = Reference.of(LABELS, first, CUTS)
     assert all(len(one) == POINTS for one in reference.scores.values())
-    found = compare(reference, LABELS, second, CUTS)
+    found = measure_drift(reference, LABELS, second, CUTS)
     for at, one in enumerate(found.labels):
         exact = ks_2samp(first[:, at], second[:, at]).statistic
         assert one.distance == pytest.approx(exact, abs=0.5 / POINTS + 1e-9)
     again = Reference.from_dict(reference.to_dict())
-    assert compare(again, LABELS, second, CUTS) == found
+    assert measure_drift(again, LABELS, second, CUTS) == found
 
 
 def test_no_drift_no_warning() -> None:
@@ -67,7 +67,7 @@ def test_no_drift_no_warning() -> None:
         n = 30 if seed % 2 else 500
         mass = np.random.default_rng(seed + 1).random(n)
         warned += bool(
-            compare(
+            measure_drift(
                 reference, LABELS, batch(n, seed + 1), CUTS, masses={"off_format": mass}
             ).warnings
         )
@@ -78,7 +78,7 @@ def test_drift_is_said_with_numbers() -> None:
     reference = Reference.of(LABELS, batch(1000, 0), CUTS, {"off_format": np.full(1000, 0.1)})
     second = batch(800, 1)
     second[:, 0] = np.sqrt(second[:, 0])
-    found = compare(
+    found = measure_drift(
         reference, LABELS, second, CUTS, masses={"off_format": np.full(800, 0.3)},
         fitted={"tokenizer": "a", "dtype": "bf16"}, signature={"tokenizer": "b", "dtype": "bf16"},
     )  # fmt: skip
@@ -94,6 +94,6 @@ def test_drift_is_said_with_numbers() -> None:
 def test_what_cannot_be_compared_is_named() -> None:
     reference = Reference.of(LABELS, batch(50, 0), CUTS)
     with pytest.raises(FitError, match="for the labels joy, fear, not fear"):
-        compare(reference, ("fear",), batch(50, 1)[:, 1:], (None,))
+        measure_drift(reference, ("fear",), batch(50, 1)[:, 1:], (None,))
     with pytest.raises(FitError, match="label 'joy' has no score"):
-        compare(reference, LABELS, np.full((5, 2), np.nan), CUTS)
+        measure_drift(reference, LABELS, np.full((5, 2), np.nan), CUTS)

@@ -57,14 +57,14 @@ def test_families_are_those_of_mapie(seed: int, m: int) -> None:
     for mine, theirs in (
         (reject(p[None], 0.1), "fixed_sequence"),
         (reject(p[:, None], 0.1), "bonferroni_holm"),
-        (reject(p[:, None], 0.1, family="bonferroni"), "bonferroni"),
+        (reject(p[:, None], 0.1, fwer="bonferroni"), "bonferroni"),
     ):
         assert np.flatnonzero(mine).tolist() == sorted(control_fwer(p, 0.1, theirs))
 
 
 def test_shares_of_the_error_by_hand() -> None:
     p = np.array([[0.02, 0.02, 0.02], [0.04, 0.9, 0.9]])
-    assert reject(p, 0.05, family="bonferroni").tolist() == [[True] * 3, [False] * 3]
+    assert reject(p, 0.05, fwer="bonferroni").tolist() == [[True] * 3, [False] * 3]
     assert reject(p, 0.05).tolist() == [[True] * 3, [True, False, False]]  # 0.025 + 0.025
     p = np.array([[0.03, 0.01, 0.04, 0.001]])
     assert reject(p, 0.05, starts=2).tolist() == [[False, False, False, False]]

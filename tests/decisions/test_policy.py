@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from helpers.property_tests import property_test
 from labelmass.calibration import fit
-from labelmass.decisions import Guarantee, Outcome, Policy, Reference, Rule, decide
+from labelmass.decisions import Guarantee, Outcome, Policy, Reference, Rule, apply_policy
 from labelmass.decisions.policy import STRADDLES
 from labelmass.decisions.rule import ACTIONS
 from labelmass.errors import FitError, LabelMassError
@@ -46,7 +46,7 @@ def test_a_file_keeps_everything(name: str, tmp_path: Path) -> None:
     again = Policy.load(tmp_path / name)
     assert again.to_dict() == POLICY.to_dict()
     assert replace(again, signature=SIGNATURE) == POLICY  # but for the prior that is null
-    given = [decide(one, SCORES, signature=SIGNATURE).actions for one in (again, POLICY)]
+    given = [apply_policy(one, SCORES, signature=SIGNATURE).actions for one in (again, POLICY)]
     assert given[0] == given[1]
 
 
@@ -112,7 +112,7 @@ def outcome(rule: Rule, score: float) -> Outcome:
 def test_decisions_are_saved_with_their_ids(name: str, tmp_path: Path) -> None:
     policy = Policy({"id": Rule("flag", 0.5), "joy": Rule("block", 0.7)})
     ids = ["a,b", 7, "\udcff"]
-    done = decide(policy, np.array([[0.6, 0.1], [0.1, 0.9], [np.nan, 0.2]]), ids=ids)
+    done = apply_policy(policy, np.array([[0.6, 0.1], [0.1, 0.9], [np.nan, 0.2]]), ids=ids)
     done.save(tmp_path / name)
     text = (tmp_path / name).read_bytes().decode()
     if name.endswith("csv"):
@@ -131,8 +131,8 @@ def test_decisions_are_saved_with_their_ids(name: str, tmp_path: Path) -> None:
 
 def test_decisions_of_other_ids_or_to_other_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(FitError, match="2 ids for 1 rows"):
-        decide(POLICY, SCORES[:1], ids=["a", "b"], signature=SIGNATURE)
-    done = decide(POLICY, SCORES, signature=SIGNATURE)
+        apply_policy(POLICY, SCORES[:1], ids=["a", "b"], signature=SIGNATURE)
+    done = apply_policy(POLICY, SCORES, signature=SIGNATURE)
     assert done.ids == tuple(range(len(SCORES)))
     with pytest.raises(LabelMassError, match=r"must end in \.jsonl or \.csv"):
         done.save(tmp_path / "decisions.txt")
@@ -145,7 +145,7 @@ def test_every_cell_and_record_by_the_rules(seed: int, straddle: str) -> None:
     low, p, high = np.sort(draw.random((3, 6, 3)).round(1), axis=0)
     p[0, 0] = low[1, 1] = np.nan
     policy = replace(POLICY, straddle=straddle)
-    done = decide(policy, p, low, high)
+    done = apply_policy(policy, p, low, high)
     for i, row in enumerate(done.to_rows()):
         strictest = 0
         for j, (label, rule) in enumerate(policy.rules.items()):
@@ -165,17 +165,17 @@ def test_every_cell_and_record_by_the_rules(seed: int, straddle: str) -> None:
 
 def test_scores_of_another_kind_are_refused() -> None:
     with pytest.raises(FitError, match="fingerprint: 'abc', now 'x'"):
-        decide(POLICY, SCORES, signature=SIGNATURE | {"fingerprint": "x"})
-    assert decide(POLICY, SCORES, signature=SIGNATURE | {"fingerprint": "x"}, force=True)
+        apply_policy(POLICY, SCORES, signature=SIGNATURE | {"fingerprint": "x"})
+    assert apply_policy(POLICY, SCORES, signature=SIGNATURE | {"fingerprint": "x"}, force=True)
     cal = fit(POLICY.labels, range(300), SCORES, SCORES.round())
     policy = replace(POLICY, calibrator=cal.digest)
-    assert decide(policy, SCORES, calibrator=cal.digest)
+    assert apply_policy(policy, SCORES, calibrator=cal.digest)
     other = fit(POLICY.labels, range(299), SCORES[:299], SCORES[:299].round())
     for digest in (None, other.digest):
         with pytest.raises(FitError, match=f"through the calibrator {cal.digest}, not {digest}"):
-            decide(policy, SCORES, calibrator=digest)
+            apply_policy(policy, SCORES, calibrator=digest)
     with pytest.raises(FitError, match=r"scores of shape \(300, 2\)"):
-        decide(POLICY, SCORES[:, :2])
+        apply_policy(POLICY, SCORES[:, :2])
 
 
 @pytest.mark.parametrize(

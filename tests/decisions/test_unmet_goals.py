@@ -21,9 +21,9 @@ from labelmass.decisions import (
     Policy,
     Reference,
     Rule,
+    apply_policy,
     certify,
     control,
-    decide,
     fallback,
     thresholds,
 )
@@ -44,7 +44,7 @@ def without(kind: str) -> Guarantee:
 
 
 def outcomes(rule: Rule) -> list[int]:
-    return decide(Policy({"x": rule}), ANY).outcomes[:, 0].tolist()
+    return apply_policy(Policy({"x": rule}), ANY).outcomes[:, 0].tolist()
 
 
 @pytest.mark.parametrize("kind", ["recall", "miss-rate", "record-miss-rate"])
@@ -97,7 +97,7 @@ def test_no_default_falls_open(seed: int, goal_text: str, how: str) -> None:
     else:
         made = control("ab", p, p, y, "fpr", 0.1)
     policy = Policy({one.label: Rule.of("flag", one) for one in made})
-    done = decide(policy, np.vstack([p, np.zeros((1, 2)), np.ones((1, 2))])).outcomes
+    done = apply_policy(policy, np.vstack([p, np.zeros((1, 2)), np.ones((1, 2))])).outcomes
     for at, one in enumerate(made):
         if not one.met:
             wrong = Outcome.BELOW if goal.kind == "recall" else Outcome.ABOVE
@@ -170,7 +170,7 @@ def test_a_calibrator_that_was_lost_is_that_of_the_signature() -> None:
     del data["data"]["calibrator"]
     assert Policy.from_dict(data) == policy
     with pytest.raises(FitError, match="through the calibrator abc, not None"):
-        decide(Policy.from_dict(data), ANY[:1])
+        apply_policy(Policy.from_dict(data), ANY[:1])
 
 
 def test_a_label_that_lost_its_rule_is_refused(tmp_path: Path) -> None:
@@ -225,7 +225,7 @@ def test_an_earlier_file_that_fell_open_goes_to_review() -> None:
 
 def test_scores_that_rounding_put_below_zero_are_reviewed_too() -> None:
     policy = Policy({"x": Rule("flag", None, 0.0)})
-    assert decide(policy, np.array([[-1e-12]])).actions == ("review",)
+    assert apply_policy(policy, np.array([[-1e-12]])).actions == ("review",)
     for wrong in (-0.1, 1.1):
         with pytest.raises(FitError, match=rf"label 'x': row 1 has the score {wrong}, which"):
-            decide(policy, np.array([[0.5], [wrong]]))
+            apply_policy(policy, np.array([[0.5], [wrong]]))

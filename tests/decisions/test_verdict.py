@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.property_tests import property_test
-from labelmass.decisions import Outcome, Policy, Reference, Rule, ceiling, decide
+from labelmass.decisions import Outcome, Policy, Reference, Rule, apply_policy, ceiling
 from labelmass.decisions.policy import STRADDLES
 from labelmass.errors import FitError
 
@@ -71,7 +71,7 @@ def test_every_cell_by_the_rules(seed: int, straddle: str, least: float) -> None
     verdict = draw.random(n).round(1)
     verdict[2] = np.nan
     policy = Policy(dict(zip("abcde", RULES, strict=True)), straddle, min_verdict=least)
-    done = decide(policy, p, low, high, ceiling=top, verdict=verdict)
+    done = apply_policy(policy, p, low, high, ceiling=top, verdict=verdict)
     for i, j in product(range(n), range(k)):
         unread = high[i, j] if np.isnan(top[i, j]) else top[i, j]
         ends = low[i, j], p[i, j], high[i, j], unread
@@ -96,12 +96,14 @@ def test_a_record_without_a_verdict_is_never_allowed() -> None:
     policy = Policy({"S1": Rule("block", 0.5), "S2": Rule("flag", None)})
     p = np.array([[0.9, 0.0], [0.1, 0.0], [0.1, 0.0], [np.nan, np.nan]])
     verdict = np.array([0.2, 0.2, 0.9, np.nan])
-    done = decide(policy, p, verdict=verdict)
+    done = apply_policy(policy, p, verdict=verdict)
     assert done.actions == ("block", "review", "allow", "review")
     assert [row["no_verdict"] for row in done.to_rows()] == [True, True, False, False]
     assert done.to_rows()[1]["review"] == ["S1", "S2"]
-    assert decide(policy, p[1:2], verdict=np.array([0.2]), ceiling=p[1:2]).actions == ("review",)
-    assert decide(replace(policy, min_verdict=0.0), p[1:2], verdict=verdict[1:2]).actions == (
+    assert apply_policy(policy, p[1:2], verdict=np.array([0.2]), ceiling=p[1:2]).actions == (
+        "review",
+    )
+    assert apply_policy(replace(policy, min_verdict=0.0), p[1:2], verdict=verdict[1:2]).actions == (
         "allow",
     )
 
@@ -112,10 +114,10 @@ def test_scores_that_lost_their_verdict_are_refused() -> None:
     policy = Policy({"S1": Rule("flag", 0.5)}, reference=Reference.of(("S1",), p, (0.5,), masses))
     assert Policy.from_dict(policy.to_dict()).needs_verdict
     with pytest.raises(FitError, match="that say how much of each record gives a verdict, and"):
-        decide(policy, p)
-    assert decide(policy, p, verdict=np.ones(5)).counts["flag"] == 3
-    assert decide(policy, p, force=True).counts["flag"] == 3
+        apply_policy(policy, p)
+    assert apply_policy(policy, p, verdict=np.ones(5)).counts["flag"] == 3
+    assert apply_policy(policy, p, force=True).counts["flag"] == 3
     older = replace(policy, reference=Reference.of(("S1",), p, (0.5,)))
-    assert decide(older, p).counts["flag"] == 3
+    assert apply_policy(older, p).counts["flag"] == 3
     with pytest.raises(FitError, match="that do not say how much of each record gives a verdict"):
-        decide(older, p, verdict=np.ones(5))
+        apply_policy(older, p, verdict=np.ones(5))

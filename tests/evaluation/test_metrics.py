@@ -60,7 +60,7 @@ def test_what_stands_in_an_unknown_cell_or_a_failed_row_never_matters(seed: int)
     sample = random_sample(seed)
     draw = np.random.default_rng(seed)
     noise = draw.random(sample.p.shape)
-    for needs, target in (("shares", sample.shares), ("gold", sample.gold)):
+    for requires, target in (("shares", sample.shares), ("gold", sample.gold)):
         free = np.isnan(target) | ~sample.rows[:, None]
         other = changed(
             sample,
@@ -68,7 +68,7 @@ def test_what_stands_in_an_unknown_cell_or_a_failed_row_never_matters(seed: int)
             chosen=np.where(free, noise > 0.5, sample.chosen),
         )
         for name, metric in METRICS.items():
-            if metric.needs == needs:
+            if metric.requires == requires:
                 assert value(name, other) == pytest.approx(value(name, sample), nan_ok=True), name
 
 

@@ -28,7 +28,7 @@ from labelmass.calibration import CALIBRATORS, Calibrator, fit
 from labelmass.cli.classifiers import load_rules
 from labelmass.cli.records import read_targets
 from labelmass.datasets.importing import import_files
-from labelmass.decisions import Policy, compare, decide
+from labelmass.decisions import Policy, apply_policy, measure_drift
 from labelmass.errors import LabelMassError
 from labelmass.estimators.selection import Selection
 from labelmass.lm.adapted import check_base, name_of, read_note, trained_on
@@ -90,7 +90,7 @@ def use_targets(path: Path) -> None:
 
 def use_scores(path: Path) -> None:
     scored = load_scores(path, LABELS)
-    scored.decide(Policy.from_dict(policy()), force=True)
+    scored.apply_policy(Policy.from_dict(policy()), force=True)
     scored.through(Calibrator.from_dict(calibrator("platt")), force=True)
 
 
@@ -104,9 +104,11 @@ def use_task(path: Path) -> None:
 def use_policy(path: Path) -> None:
     found = Policy.load(path)
     p = np.tile(np.array([[0.0], [0.5], [1.0], [math.nan]]), len(found.labels))
-    decide(found, p, p, p, force=True).to_rows()
+    apply_policy(found, p, p, p, force=True).to_rows()
     if found.reference is not None:
-        assert compare(found.reference, found.labels, p, found.thresholds).warnings is not None
+        assert (
+            measure_drift(found.reference, found.labels, p, found.thresholds).warnings is not None
+        )
     assert found.text and Policy.from_dict(found.to_dict()).digest == found.digest
 
 

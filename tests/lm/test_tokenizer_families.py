@@ -25,7 +25,7 @@ from labelmass.scoring.explorer import ExploredRecord, Explorer
 from labelmass.task import Record, Task
 from lm.brute_force_lists import EMPTY, Listing, enumerate_listing
 from lm.full_passes import full_row
-from lm.tokenizer_families import BLANK, FAMILIES, Family, family, network
+from lm.tokenizer_families import BLANK, FWER_METHODS, Family, family, network
 
 HEAD = "Moods: {label_names}"
 OPENING = b'{"label": ['
@@ -56,7 +56,7 @@ KINDS = {
 }
 DRAW = random.Random(4)
 CASES = [
-    (name, asked) for name in FAMILIES for asked in (KINDS if LONG else [DRAW.choice([*KINDS])])
+    (name, asked) for name in FWER_METHODS for asked in (KINDS if LONG else [DRAW.choice([*KINDS])])
 ]
 
 TEXTS = (

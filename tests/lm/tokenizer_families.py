@@ -353,7 +353,7 @@ def unigram_chat(name: Control) -> Family:
     return unigrams(name, chat=True)
 
 
-FAMILIES: dict[str, Callable[[Control], Family]] = {
+FWER_METHODS: dict[str, Callable[[Control], Family]] = {
     made.__name__: made
     for made in (
         qwen,
@@ -378,7 +378,7 @@ FAMILIES: dict[str, Callable[[Control], Family]] = {
 
 def family(name: str, *, disguised: bool = False) -> Family:
     control = Control(disguised)
-    made = FAMILIES[name](control)
+    made = FWER_METHODS[name](control)
     made.control = control.texts
     return made
 

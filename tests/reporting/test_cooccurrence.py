@@ -14,7 +14,7 @@ from labelmass._types import Normalisation
 from labelmass.answers.marginals import Marginals
 from labelmass.answers.search import Budget
 from labelmass.lm.scripted import ScriptedLanguageModel
-from labelmass.reporting.cooccurrence import Pairs, known_labels, model_pairs, people_pairs
+from labelmass.reporting.cooccurrence import Pairs, annotator_pairs, known_labels, model_pairs
 from labelmass.targets import Targets
 from labelmass.task import Record, Task
 from labelmass.task.formats import comma_list
@@ -72,7 +72,7 @@ def test_people_chose_both_as_often_as_their_sets_hold_both(
     known = known_labels(targets)
     pairs = Pairs(MOODS)
     for row in rows:
-        annotated = people_pairs(Record.from_dict(row, 0), task, *known[row["id"]])
+        annotated = annotator_pairs(Record.from_dict(row, 0), task, *known[row["id"]])
         pairs.add(np.full((3, 3), 0.25), annotated)
     found = pairs.mean()
     for i, one in enumerate(MOODS):
@@ -105,7 +105,7 @@ def test_alone_on_the_diagonal_is_the_share_of_people() -> None:
     targets = Targets.from_records(rows, MOODS)
     known = known_labels(targets)
     every = [
-        people_pairs(Record.from_dict(row | {"text": "x"}, 0), task, *known[row["id"]])
+        annotator_pairs(Record.from_dict(row | {"text": "x"}, 0), task, *known[row["id"]])
         for row in rows
     ]
     for at, pairs in enumerate(every):

@@ -14,7 +14,7 @@ from sklearn.metrics import average_precision_score, precision_score, recall_sco
 from helpers.property_tests import property_test
 from labelmass.evaluation.calibration import BINS
 from labelmass.reporting.curves import (
-    MOST,
+    MAX_POINTS,
     confidence,
     precision_recall,
     reliability,
@@ -142,12 +142,12 @@ def test_long_curves_are_thinned_evenly_with_both_ends() -> None:
     p, gold = draw.random(1000), (draw.random(1000) < 0.3).astype(float)
     whole = np.sort(p)[::-1]
     found = precision_recall("joy", p, gold, p >= 0.5)
-    assert found is not None and len(found.threshold) == MOST
+    assert found is not None and len(found.threshold) == MAX_POINTS
     assert (found.threshold[0], found.threshold[-1]) == (whole[0], whole[-1])
     assert set(found.threshold) <= set(whole.tolist())
     risk = risk_coverage(p, gold)
-    assert len(risk.coverage) == len(risk.ideal) == MOST
+    assert len(risk.coverage) == len(risk.ideal) == MAX_POINTS
     assert risk.coverage[-1] == risk.ideal[-1][0] == 1
     assert risk.risk[-1] == pytest.approx(gold.mean()) == risk.full
     steps = np.diff(risk.coverage)
-    assert steps.max() < 2.1 / MOST
+    assert steps.max() < 2.1 / MAX_POINTS

@@ -21,7 +21,7 @@ from helpers.commands import run as command
 from helpers.property_tests import property_test
 from helpers.scripted_guard import guard_records
 from labelmass.calibration import Calibrator
-from labelmass.decisions import Policy, Rule, decide
+from labelmass.decisions import Policy, Rule, apply_policy
 from labelmass.errors import FitError, LabelMassError
 from labelmass.reporting import ReportData, draw, explorers, gather, page
 from labelmass.reporting.explorer import Saving
@@ -113,7 +113,7 @@ def test_the_numbers_flatter_where_the_policy_was_tuned(
     policy = tune(levels_run, tmp_path / "p.json", "--guarantee", "ltt")
     ((one,),) = (found.values() for found in explorers([gathered], policy))
     assert one.tuned_here is True and "flatter" in said(gathered, policy)
-    done = decide(policy, one.scored.p, one.scored.low, one.scored.high)
+    done = apply_policy(policy, one.scored.p, one.scored.low, one.scored.high)
     assert one.rates.actions == done.counts
     assert all(rule.guarantee and rule.guarantee.text in said(gathered, policy)
                for rule in policy.rules.values())  # fmt: skip
@@ -207,7 +207,7 @@ def test_a_guards_verdicts_count_as_in_decide(normalise: str, tmp_path: Path) ->
     )  # fmt: skip
     made_run = gather(made)
     ((one,),) = (found.values() for found in explorers([made_run]))
-    found = one.scored.decide(one.policy)
+    found = one.scored.apply_policy(one.policy)
     assert one.rates.actions == found.counts
     assert found.unreadable.any() and found.no_verdict.any()
     exact = labelmass.score(

@@ -22,7 +22,7 @@ from labelmass.lm.base import NextTokenLogprobs, NodeQuery
 from labelmass.lm.checks import flaw
 from labelmass.lm.scripted import ScriptedLanguageModel
 from labelmass.scores import Failure, Result, Scores
-from labelmass.scoring.isolation import apply_together, blame
+from labelmass.scoring.isolation import apply_in_batch, blame
 from labelmass.task import Task
 
 MOOD = Task.from_toml(TASK)
@@ -283,9 +283,9 @@ def test_items_fail_by_themselves_unless_plain_ones_do_too() -> None:
     def halve(items: Sequence[int]) -> list[float]:
         return [1 / item for item in items]
 
-    found = apply_together(halve, [1, 2, 0, 4], lambda: halve([1]))
+    found = apply_in_batch(halve, [1, 2, 0, 4], lambda: halve([1]))
     assert [found[at] for at in (0, 1, 3)] == [1.0, 0.5, 0.25]
     assert str(found[2]) == "ZeroDivisionError: division by zero"
     with pytest.raises(ModelError, match="every text fails"):
-        apply_together(halve, [0, 0], lambda: halve([0]))
+        apply_in_batch(halve, [0, 0], lambda: halve([0]))
     assert str(blame(KeyError("a\nb"), lambda: None)) == r"KeyError: 'a\nb'"

@@ -22,7 +22,7 @@ from labelmass.scoring.classifiers import texts_through
 from labelmass.supervised import Classifier, TfidfFeatures
 from labelmass.targets import Targets
 from labelmass.task import Record, Task
-from labelmass.workflows.training_set import groups_of, text_fitting
+from labelmass.workflows.training_set import groups_of, text_training_set
 
 TASK = Task(
     name="mood", labels=["joy", "fear"], instruction="?", format={"kind": "comma"}, chat=False
@@ -46,7 +46,7 @@ def labelled(n: int = 60, seed: int = 0) -> tuple[list[Record], Targets]:
 
 @pytest.fixture(scope="module")
 def fitted() -> Classifier:
-    return text_fitting("tfidf", TASK, *labelled()).classifier({"input": "train.jsonl"})
+    return text_training_set("tfidf", TASK, *labelled()).classifier({"input": "train.jsonl"})
 
 
 def test_tfidf_is_the_pipeline_of_scikit_learn(fitted: Classifier) -> None:
@@ -86,19 +86,21 @@ def test_folds_are_judged_by_terms_found_without_them(fitted: Classifier) -> Non
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TfidfFeatures, "fit", staticmethod(counted))
-        again = text_fitting("tfidf", TASK, records, targets).classifier({"input": "train.jsonl"})
+        again = text_training_set("tfidf", TASK, records, targets).classifier(
+            {"input": "train.jsonl"}
+        )
     assert seen == [60] + [48] * 5
     assert again.digest == fitted.digest
 
 
 def test_cross_fitted_scores_are_those_of_fits_on_the_other_folds() -> None:
     records, targets = labelled()
-    found = text_fitting("tfidf", TASK, records, targets).cross_fitted()
+    found = text_training_set("tfidf", TASK, records, targets).cross_fitted()
     fold = folds([record.digest for record in records], 5)
     for index in range(5):
         inside, out = np.flatnonzero(fold != index), np.flatnonzero(fold == index)
         some = targets.at([targets.ids[i] for i in inside])
-        apart = text_fitting("tfidf", TASK, [records[i] for i in inside], some).classifier()
+        apart = text_training_set("tfidf", TASK, [records[i] for i in inside], some).classifier()
         texts = [records[i].plain for i in out]
         expected = apart.heads(apart.source(texts))  # type: ignore[operator]
         assert found[out] == pytest.approx(expected, abs=1e-9)
@@ -142,8 +144,8 @@ def test_what_is_no_classifier_is_named(fitted: Classifier, tmp_path: Path) -> N
 def test_it_refuses_its_records_by_what_they_say_and_other_labels(fitted: Classifier) -> None:
     record = labelled()[0][0]
     with pytest.raises(RecordError, match="fitted on this record"):
-        fitted.refuse(Record("another id", text=record.text))
-    fitted.refuse(Record(record.id, text="another text"))
+        fitted.check_unseen(Record("another id", text=record.text))
+    fitted.check_unseen(Record(record.id, text="another text"))
     other = Task(**TASK.to_dict() | {"labels": ["fear", "joy"]})
     with pytest.raises(FitError, match="for the labels joy, fear, not fear, joy"):
         fitted.check(other)
@@ -152,9 +154,9 @@ def test_it_refuses_its_records_by_what_they_say_and_other_labels(fitted: Classi
 def test_too_little_text_is_said() -> None:
     records, targets = labelled(2)
     with pytest.raises(FitError, match="TF-IDF of 2 texts: no words stand in two"):
-        text_fitting("tfidf", TASK, records, targets)
+        text_training_set("tfidf", TASK, records, targets)
     with pytest.raises(FitError, match="too few"):
-        text_fitting("tfidf", TASK, records[:1], targets.at(targets.ids[:1]))
+        text_training_set("tfidf", TASK, records[:1], targets.at(targets.ids[:1]))
 
 
 def test_a_group_takes_in_what_says_the_same() -> None:

@@ -19,7 +19,7 @@ from labelmass._text import canonical
 from labelmass.answers.automaton import ByteAutomaton
 from labelmass.calibration import fit
 from labelmass.datasets.splits import split_records
-from labelmass.decisions import Policy, Reference, Rule, compare, decide
+from labelmass.decisions import Policy, Reference, Rule, apply_policy, measure_drift
 from labelmass.errors import FitError, LabelMassError, TaskError
 from labelmass.evaluation import Threshold
 from labelmass.lm.scripted import ScriptedLanguageModel
@@ -30,7 +30,7 @@ from labelmass.targets import Targets, targets_of
 from labelmass.task import Label, Record, Task
 from labelmass.task.formats import comma_list, json_list
 from labelmass.task.labels import check_labels, resolve_spellings
-from labelmass.workflows.training_set import text_fitting
+from labelmass.workflows.training_set import text_training_set
 
 NFC, NFD = "caf\u00e9", "cafe\u0301"
 FORMS = st.sampled_from(["NFC", "NFD"])
@@ -181,9 +181,9 @@ def test_fitted_things_are_for_the_same_names() -> None:
     policy = Policy({NFC: Rule("flag", 0.5), "joy": Rule("flag", None)})
     moved = policy.move(NFD, 0.7)
     assert moved.labels == (NFC, "joy") and moved.thresholds == (0.7, None)
-    assert decide(policy, p).labels == (NFC, "joy")
+    assert apply_policy(policy, p).labels == (NFC, "joy")
     reference = Reference.of((NFC, "joy"), p, (0.5, None))
-    assert compare(reference, (NFD, "joy"), p, (0.5, None)).warnings == ()
+    assert measure_drift(reference, (NFD, "joy"), p, (0.5, None)).warnings == ()
     predictions = Scores.of(tuple(range(40)), (NFC, "joy"), p)
     np.testing.assert_array_equal(predictions.at(range(40), ("joy", NFD)).p, p[:, ::-1])
     chosen = Threshold({NFD: 0.5, "joy": 0.5}).choose(p, (NFC, "joy"))
@@ -194,7 +194,7 @@ def test_a_classifier_shows_the_names_of_the_task() -> None:
     rows = [{"id": i, "text": f"tea {i % 2} no {i}", "labels": [NFC] * (i % 2)} for i in range(40)]
     records = [Record.from_dict(row, i) for i, row in enumerate(rows)]
     made, asked = task(NFC, "joy"), task(NFD, "joy")
-    fitted = text_fitting("tfidf", made, records, targets_of(made, records)).classifier({})
+    fitted = text_training_set("tfidf", made, records, targets_of(made, records)).classifier({})
     new = [(1, Record("new", text="tea 1"))]
     ((_, result),) = ClassifierScorer(asked, [fitted]).run(new)
     assert list(result.labels) == [NFD, "joy"]

@@ -16,7 +16,9 @@ from labelmass.training.batches import IGNORED
 from labelmass.training.loss import answer_nll
 from training.tiny_model import annotated, save_base, task
 
-ONCE = Settings(full=True, rate=1e-2, epochs=1, batch_size=16, dev_share=0.0, answers="gold")
+ONCE = Settings(
+    full=True, learning_rate=1e-2, epochs=1, batch_size=16, dev_share=0.0, answers="gold"
+)
 
 
 @pytest.fixture(scope="module")

@@ -20,9 +20,15 @@ from labelmass.training import Settings, TrainingResult, train
 from training.tiny_model import MEANT, annotated, save_base, task
 
 LEARN = Settings(
-    full=True, rate=3e-3, epochs=40, patience=40, dev_share=0.0, answers="gold", batch_size=8
+    full=True,
+    learning_rate=3e-3,
+    epochs=40,
+    patience=40,
+    dev_share=0.0,
+    answers="gold",
+    batch_size=8,
 )
-SHORT = Settings(rate=1e-2, epochs=3, batch_size=4, dropout=0.2, dev_share=0.25, seed=5)
+SHORT = Settings(learning_rate=1e-2, epochs=3, batch_size=4, dropout=0.2, dev_share=0.25, seed=5)
 
 
 @pytest.fixture(scope="module")
@@ -354,13 +360,13 @@ def test_it_ends_when_validation_gets_no_better(base: str, tmp_path: Path) -> No
 
 
 def test_rates_rise_and_fall() -> None:
-    one = Settings(rate=1.0, warm_up=0.1)
-    rates = [one.rate_at(step, 100) for step in range(100)]
+    one = Settings(learning_rate=1.0, warm_up=0.1)
+    rates = [one.learning_rate_at(step, 100) for step in range(100)]
     assert rates[:10] == pytest.approx([(i + 1) / 10 for i in range(10)])
     assert rates[10] == 1 and rates[55] == pytest.approx(0.5) and rates[-1] < 0.001
     assert rates[10:] == sorted(rates[10:], reverse=True)
-    flat = Settings(rate=1.0, warm_up=0.0, schedule="constant")
-    assert {flat.rate_at(step, 100) for step in range(100)} == {1.0}
+    flat = Settings(learning_rate=1.0, warm_up=0.0, schedule="constant")
+    assert {flat.learning_rate_at(step, 100) for step in range(100)} == {1.0}
 
 
 def test_the_meanings_are_those_of_the_task() -> None:

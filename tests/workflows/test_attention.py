@@ -15,7 +15,7 @@ from labelmass.scoring.saved_trees import SavedTrees, TreeStore
 from labelmass.scoring.scorer import Scorer
 from labelmass.task import Record, Task
 from labelmass.workflows.analysis import analyse
-from labelmass.workflows.attention import attended
+from labelmass.workflows.attention import attention_weights
 
 TASK = Task(
     name="three",
@@ -52,7 +52,7 @@ def saved(tmp_path: Path) -> Path:
 
 
 def test_first_tokens_are_those_that_hold_the_first_byte(saved: Path) -> None:
-    found = list(attended(SavedTrees(saved), Looking(script, TOKENS)))
+    found = list(attention_weights(SavedTrees(saved), Looking(script, TOKENS)))
     assert [one.firsts for one in found] == [(1, 4), (1, 4)]  # answers of one label are left out
     assert found[0].weights.shape[1] == found[0].prompt + len(found[0].weights)
 

@@ -173,7 +173,7 @@ def _label_steps(tree: AnswerTree, outputs: list[int], ending: Ending) -> list[L
             kind = Kind.INTERMEDIATE if more else Kind.LAST
         label = None if kind is Kind.EMPTY else written
         after = ways.after(start)
-        shares, found, left = after.shares(), float(after.found.sum()), after.unknown
+        shares, found, left = after.shares(), float(after.mass.sum()), after.unknown
         stop = None if label is None else boundary.stop(start, label)
         label_steps.append(
             LabelStep(

@@ -11,7 +11,7 @@ from labelmass._types import Floats
 from labelmass.analysis.answer import Answer
 from labelmass.analysis.counts import Spread
 
-LEAST = 0.3
+MIN_TOP_SHARE = 0.3
 """The released code leaves out items whose top label has less."""
 
 
@@ -42,9 +42,9 @@ def profile(answers: Sequence[Answer]) -> Profile:
             continue
         p = np.sort(first.p[:-1])[::-1]
         every.append(p)
-        low_top += bool(p[0] < LEAST)
+        low_top += bool(p[0] < MIN_TOP_SHARE)
         no_label += not answer.written
-        if p[0] >= LEAST and answer.written:
+        if p[0] >= MIN_TOP_SHARE and answer.written:
             kept.append(p)
     return Profile(_ranks(every), len(answers) - len(every), low_top, no_label, _ranks(kept))
 

@@ -52,7 +52,7 @@ class _State:
     threads: Threads
     used: frozenset[int] = frozenset()
     verdict: int = NO_VERDICT
-    loose: bool = False
+    unseparated: bool = False
 
 
 class ByteAutomaton:
@@ -110,13 +110,13 @@ class ByteAutomaton:
         if state == DONE:
             return ()
         result = self._states[state]
-        for loose in (False, True):
+        for unseparated in (False, True):
             endings: set[Outputs] = set()
             for at, pending, more in result.threads:
-                if more == loose and self._positions[at].can_end:
+                if more == unseparated and self._positions[at].can_end:
                     out = self._positions[at].end
                     endings.add(pending if out is None else (*pending, out))
-            if len(endings) > 1 and not (loose or result.loose):
+            if len(endings) > 1 and not (unseparated or result.unseparated):
                 self._ambiguous(endings)
             if endings:
                 return endings.pop() if len(endings) == 1 else None
@@ -147,10 +147,10 @@ class ByteAutomaton:
         if state in self._lead:
             return {self._lead[state]: None}
         results: dict[int, None] = {}
-        for loose in kinds:
+        for unseparated in kinds:
             for at, _pending, more in sorted(self._states[state].threads):
                 for byte, arcs in self._positions[at].arcs.items():
-                    if byte not in results and any((more or arc[2]) == loose for arc in arcs):
+                    if byte not in results and any((more or arc[2]) == unseparated for arc in arcs):
                         results[byte] = None
         return results
 
@@ -272,16 +272,16 @@ class ByteAutomaton:
             return None
         before = self._states[state]
         moved: set[Thread] = set()
-        for at, pending, loose in before.threads:
+        for at, pending, unseparated in before.threads:
             for to, out, looser in self._positions[at].arcs.get(byte, ()):
                 if out is None:
-                    moved.add((to, pending, loose or looser))
+                    moved.add((to, pending, unseparated or looser))
                 elif not (self._tracks_used and (out in before.used or out in pending)):
-                    moved.add((to, (*pending, out), loose or looser))
-        threads = self._told_apart(self._closure(moved), before.loose)
+                    moved.add((to, (*pending, out), unseparated or looser))
+        threads = self._distinguished(self._closure(moved), before.unseparated)
         finished = frozenset(thread for thread in threads if thread[0] == DONE)
         threads = self._live(threads - finished, before.used)
-        if finished and all(loose >= _least(finished) for _, _, loose in threads):
+        if finished and all(unseparated >= _least(finished) for _, _, unseparated in threads):
             threads = finished
         if not threads:
             return None
@@ -295,7 +295,7 @@ class ByteAutomaton:
             frozenset((at, rest[len(agreed) :], more > least) for at, rest, more in threads),
             used,
             self._verdict(before.verdict, agreed, threads),
-            before.loose or least,
+            before.unseparated or least,
         )
         return self._intern(after), agreed
 
@@ -309,9 +309,9 @@ class ByteAutomaton:
     def _closure(self, threads: Iterable[Thread]) -> Threads:
         found, todo = set(threads), list(threads)
         while todo:
-            at, pending, loose = todo.pop()
+            at, pending, unseparated = todo.pop()
             for to, looser in self._positions[at].epsilon:
-                thread = to, pending, loose or looser
+                thread = to, pending, unseparated or looser
                 if thread not in found:
                     found.add(thread)
                     todo.append(thread)
@@ -322,8 +322,8 @@ class ByteAutomaton:
         if not self._tracks_used:
             return threads
         return frozenset(
-            (at, pending, loose)
-            for at, pending, loose in threads
+            (at, pending, unseparated)
+            for at, pending, unseparated in threads
             if (labels := self._must_write[at]) is None or labels - used - set(pending)
         )
 
@@ -333,14 +333,14 @@ class ByteAutomaton:
             self._states.append(state)
         return self._ids[state]
 
-    def _told_apart(self, threads: Threads, loose: bool) -> Threads:
+    def _distinguished(self, threads: Threads, unseparated: bool) -> Threads:
         """At each position the reading with fewer loose arcs; none where two are as loose."""
         at: dict[int, tuple[set[Outputs], set[Outputs]]] = {}
         for position, pending, more in threads:
             at.setdefault(position, (set(), set()))[more].add(pending)
         kept: set[Thread] = set()
         for position, (own, others) in at.items():
-            if len(own) > 1 and not loose:
+            if len(own) > 1 and not unseparated:
                 self._ambiguous(own)
             marginals = list(own or others)
             if len(marginals) == 1:
@@ -403,7 +403,7 @@ class ByteAutomaton:
 
 def _least(threads: Threads) -> bool:
     """Whether every one of these readings has taken loose arcs."""
-    return all(loose for _, _, loose in threads)
+    return all(unseparated for _, _, unseparated in threads)
 
 
 def _common_prefix(outputs: list[Outputs]) -> Outputs:

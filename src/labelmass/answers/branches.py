@@ -36,17 +36,17 @@ class Branch:
     exit: str | None
     off: float
     unreadable: float
-    hidden: float
+    omitted: float
     lighter: int
     below: tuple[Branch, ...]
 
 
 def branches(marginals: Marginals, least: float = MIN_MASS) -> Branch:
     """The branches from the prompt, which is the root and has no text."""
-    return _Drawn(marginals, least).branch(ROOT, b"")
+    return _TreeDrawing(marginals, least).branch(ROOT, b"")
 
 
-class _Drawn:
+class _TreeDrawing:
     def __init__(self, marginals: Marginals, least: float) -> None:
         self._tree, self._least = marginals.tree, least
         self._mass, self._children = marginals.mass, marginals.tree.children()
@@ -105,7 +105,7 @@ class StepShares:
 
     before: str
     written: str | None
-    found: float
+    label_mass: float
     shares: tuple[tuple[str, float, float, float], ...]
 
 
@@ -120,7 +120,7 @@ def step_shares(tree: AnswerTree) -> list[StepShares]:
             StepShares(
                 tree.text(step.node).decode(errors="replace"),
                 None if step.label is None else names[step.label],
-                float(step.next.found.sum()),
+                float(step.next.mass.sum()),
                 tuple((names[i], float(p[i]), float(low[i]), float(high[i])) for i in order),
             )
         )

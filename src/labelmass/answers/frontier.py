@@ -21,13 +21,13 @@ class Frontier:
     def __init__(
         self, builder: TreeBuilder, wants: Callable[[int], bool], scale: Callable[[int], float]
     ) -> None:
-        self._growth, self._wants, self._scale = builder, wants, scale
+        self._builder, self._wants, self._scale = builder, wants, scale
         self._heap: list[tuple[float, int, int]] = []  # -mass, token, parent
         self._rank: dict[int, int] = {}  # by parent, of the token in line
 
     def offer(self, parent: int) -> None:
         """Put the likeliest token after `parent` that is wanted and has no row yet in line."""
-        builder, siblings = self._growth, self._growth.siblings[parent]
+        builder, siblings = self._builder, self._builder.siblings[parent]
         if builder.depth[parent] + 1 >= builder.deepest:
             return
         rank = self._rank.get(parent, 0)
@@ -48,7 +48,7 @@ class Frontier:
     @property
     def heaviest(self) -> float:
         """Mass of the first in line; 0 where there is none."""
-        builder = self._growth
+        builder = self._builder
         while self._heap and -self._heap[0][0] > 0:
             mass, token, parent = self._heap[0]
             child = builder.child(parent, token)
@@ -61,8 +61,8 @@ class Frontier:
     def pop(self) -> int:
         """The first in line, as a node."""
         _, _, parent = self._heap[0]
-        siblings = self._growth.siblings[parent]
-        node = self._growth.node_of(parent, int(siblings.order[self._rank[parent]]))
+        siblings = self._builder.siblings[parent]
+        node = self._builder.node_of(parent, int(siblings.order[self._rank[parent]]))
         self._step_on()
         return node
 
@@ -73,5 +73,5 @@ class Frontier:
         self.offer(parent)
 
     def _aggregate(self, parent: int) -> int:
-        siblings = self._growth.siblings[parent]
+        siblings = self._builder.siblings[parent]
         return siblings.aggregate_of(int(siblings.order[self._rank[parent]]))

@@ -39,7 +39,7 @@ class StepSearch:
         most: int | None = None,
     ) -> None:
         self._most = most
-        self.node, self._growth, self._limits = node, builder, limits
+        self.node, self._builder, self._limits = node, builder, limits
         self._among, self._contrast = among, contrast
         self._next = NextOutput(np.zeros(len(builder.tree.labels) + 1))
         self._fixed: dict[int, float] = {}  # of what is open, what no row can change
@@ -60,12 +60,12 @@ class StepSearch:
 
     def holds(self, node: int) -> bool:
         """Whether a node lies below the step, and its parent was read."""
-        tree = self._growth.tree
+        tree = self._builder.tree
         return tree.parent[node] in self._mass and not tree.writes_label(node)
 
     def read(self, node: int) -> None:
         """Book a row that was read, of the step's node or of one that it holds."""
-        builder, tree, parent = self._growth, self._growth.tree, self._growth.tree.parent[node]
+        builder, tree, parent = self._builder, self._builder.tree, self._builder.tree.parent[node]
         mass = 1.0 if node == self.node else self._mass[parent] * math.exp(tree.logp[node])
         self._mass[node] = mass
         self._next.put(tree.upcoming[node], -mass)
@@ -73,7 +73,7 @@ class StepSearch:
         for child in builder.children[node]:
             p = mass * math.exp(tree.logp[child])
             if (out := builder.grammar.upcoming.first(tree.outputs[child])) is not None:
-                self._next.found[out] += p
+                self._next.mass[out] += p
             elif p > 0 and tree.status[child] != Status.ENDED:
                 self._next.put(tree.upcoming[child], p)
                 if builder.too_deep(child):
@@ -85,15 +85,15 @@ class StepSearch:
             self._frontier.offer(node)
 
     def _fix(self, node: int, p: float) -> None:
-        upcoming = self._growth.tree.upcoming[node]
+        upcoming = self._builder.tree.upcoming[node]
         self._fixed[upcoming] = self._fixed.get(upcoming, 0.0) + p
-        if self._growth.tree.status[node] == Status.EXPANDED:
+        if self._builder.tree.status[node] == Status.EXPANDED:
             self._untold += p
         else:
             self._cut += p
 
     def _wants(self, node: int) -> bool:
-        tree = self._growth.tree
+        tree = self._builder.tree
         return bool(tree.upcoming.get(node, 0) & self._relevant) and not tree.writes_label(node)
 
     # -- choosing -------------------------------------------------------------------------------
@@ -109,15 +109,15 @@ class StepSearch:
             shares = self._next.shares(self._among)
             limits, wide = self._wide(shares)
             if wide.any():
-                limit, found = float(limits.min()), self._next.found
-                total = float(found[members(self._among, len(found))].sum())
+                limit, mass = float(limits.min()), self._next.mass
+                total = float(mass[members(self._among, len(mass))].sum())
                 return self._among, limit * total / max(1 - limit, limit)
         if self._contrast:
             against = self._next.against_empty()
             limits, wide = self._wide(against)
             wide[-1] = False
             if wide.any():
-                pairs = self._next.found + self._next.found[-1]
+                pairs = self._next.mass + self._next.mass[-1]
                 labels = sum(1 << out for out in np.flatnonzero(wide).tolist())
                 return labels | 1 << len(wide) - 1, float((limits * pairs)[wide].min())
         return 0, 0.0
@@ -134,7 +134,7 @@ class StepSearch:
         Empty where the step is narrow, or as narrow as it can be: what no row can change is then
         most of what is open.
         """
-        if not self._relevant or self._growth.tree.status[self.node] == Status.FRONTIER:
+        if not self._relevant or self._builder.tree.status[self.node] == Status.FRONTIER:
             return []  # narrow once, narrow for good
         self._relevant, allowance = self._find_wide()
         room = None if self._most is None else self._most - len(self._mass)
@@ -158,7 +158,7 @@ class StepSearch:
 
     def _pending(self, node: int) -> float:
         """Mass of a node that is about to be read, if it is below the step and relevant."""
-        tree = self._growth.tree
+        tree = self._builder.tree
         if not self.holds(node) or tree.status[node] != Status.FRONTIER or not self._wants(node):
             return 0.0
         return self._mass[tree.parent[node]] * math.exp(tree.logp[node])

@@ -15,7 +15,7 @@ from labelmass._types import Normalisation
 from labelmass.answers.tree import AGGREGATE, ROOT, SampledPath, SampledPaths, Status, Termination
 from labelmass.answers.tree_builder import TreeBuilder
 
-LEAST = 2e-3
+MIN_WEIGHT = 2e-3
 """Where hazards are wanted, ways to a next label this likely, given the step, are all read.
 
 As is the usual spelling of each label. So what is read hangs on the step alone, not on the paths.
@@ -33,7 +33,7 @@ class Sampler:
     """
 
     def __init__(self, builder: TreeBuilder, entropy: Sequence[int], *, hazards: bool) -> None:
-        self._growth, self._entropy, self._hazards = builder, list(entropy), hazards
+        self._builder, self._entropy, self._hazards = builder, list(entropy), hazards
         masked = builder.ledger.normalisation is Normalisation.MASKED
         self._normalisation = Normalisation.MASKED if masked else Normalisation.RAW
         self._flying: dict[tuple[int, int], int] = {}  # (start, where it is) -> paths
@@ -42,13 +42,13 @@ class Sampler:
     def from_prompt(self, count: int) -> SampledPaths:
         """Set off `count` paths from the root. The draws fill as the tree grows."""
         self._set_off(ROOT, count)
-        empty = (0.0,) * len(self._growth.tree.labels)
+        empty = (0.0,) * len(self._builder.tree.labels)
         self.draws = SampledPaths(self._normalisation, 1 / count, empty)
         return self.draws
 
     def from_open(self, count: int) -> SampledPaths:
         """Set off `count` paths from the open nodes, spread over them in proportion to mass."""
-        builder, tree = self._growth, self._growth.tree
+        builder, tree = self._builder, self._builder.tree
         mass = np.exp(tree.log_mass(self._normalisation))
         held = {n: float(mass[n]) for n, s in enumerate(tree.status) if s == Status.FRONTIER}
         held |= {n: float(mass[n]) * share for n, share in self._tails().items()}
@@ -68,19 +68,19 @@ class Sampler:
 
     def wanted(self) -> list[int]:
         """Nodes whose rows the paths wait for; empty when all have landed."""
-        tree, waiting = self._growth.tree, dict[int, None]()
+        tree, waiting = self._builder.tree, dict[int, None]()
         todo = sorted(self._flying)
         while todo:
             start, node = at = todo.pop()
             count = self._flying.pop(at)
             if tree.status[node] == Status.ENDED:
-                self._land(start, node, Termination.ENDED, count)
+                self._terminate(start, node, Termination.ENDED, count)
             elif tree.status[node] == Status.EXPANDED:
                 for child, number in self._split(start, node, count):
                     todo.append((start, child))
                     self._flying[start, child] = number
-            elif self._growth.too_deep(node):
-                self._land(start, node, Termination.CUT, count, "depth")
+            elif self._builder.too_deep(node):
+                self._terminate(start, node, Termination.CUT, count, "depth")
             else:
                 waiting[node] = None
                 self._flying[at] = count
@@ -95,7 +95,7 @@ class Sampler:
     def terminate_all(self, why: str) -> list[int]:
         """Cut the paths that are still under way; wants nothing more."""
         for (start, node), count in self._flying.items():
-            self._land(start, node, Termination.CUT, count, why)
+            self._terminate(start, node, Termination.CUT, count, why)
         self._flying.clear()
         return []
 
@@ -108,11 +108,11 @@ class Sampler:
 
     def _set_off_in(self, node: int, count: int) -> None:
         """Set off from a frontier node, from one of the tokens of a lump, or in a tail."""
-        builder, tree = self._growth, self._growth.tree
+        builder, tree = self._builder, self._builder.tree
         if not count:
             return
         if tree.status[node] == Status.EXPANDED:  # its tail: the engine does not say what is there
-            self._land(node, node, Termination.CUT, count, "engine")
+            self._terminate(node, node, Termination.CUT, count, "engine")
         elif tree.token[node] != AGGREGATE:
             self._set_off(node, count)
         else:
@@ -125,7 +125,7 @@ class Sampler:
 
     def _split(self, start: int, node: int, count: int) -> Iterator[tuple[int, int]]:
         """Send paths on to the next node, each by the model's own distribution."""
-        builder, tree = self._growth, self._growth.tree
+        builder, tree = self._builder, self._builder.tree
         left = builder.left.get(node, [])  # of behind a risk verdict, where nothing is off-format
         ways, lost = builder.probabilities(node), [math.exp(tree.logp[n]) for n in left]
         probs = np.array([*ways, tree.tail[node], tree.off[node], *lost])
@@ -134,10 +134,10 @@ class Sampler:
             probs[barred] = 0.0  # or else the format allows nothing
         drawn = self._random(node).multinomial(count, probs / probs.sum()).tolist()
         continuing, (unknown, off, *ended) = drawn[: len(ways)], drawn[len(ways) :]
-        self._land(start, node, Termination.OFF_FORMAT, off)
-        self._land(start, node, Termination.CUT, unknown, "engine")
+        self._terminate(start, node, Termination.OFF_FORMAT, off)
+        self._terminate(start, node, Termination.CUT, unknown, "engine")
         for child, number in zip(left, ended, strict=True):
-            self._land(start, child, Termination.ENDED, number)
+            self._terminate(start, child, Termination.ENDED, number)
         results: dict[int, int] = {}
         for index in np.flatnonzero(continuing).tolist():
             child = builder.node_of(node, index)  # tokens that end the answer share one
@@ -145,14 +145,16 @@ class Sampler:
         self._steps.update({child: None for child in results if tree.is_step(child)})
         yield from results.items()
 
-    def _land(self, start: int, node: int, how: Termination, count: int, why: str = "") -> None:
+    def _terminate(
+        self, start: int, node: int, how: Termination, count: int, why: str = ""
+    ) -> None:
         if count:
             self.draws.paths.append(SampledPath(start, node, how, count))
             self.draws.cut = self.draws.cut or why
 
     def _tails(self) -> dict[int, float]:
         """By node, what of an expanded node's mass lies in tokens the engine did not return."""
-        tree = self._growth.tree
+        tree = self._builder.tree
         results = {node: tail for node, tail in tree.tail.items() if tail > 0}
         if results and self._normalisation is Normalisation.MASKED:
             allowed = tree.allowed()
@@ -160,7 +162,7 @@ class Sampler:
         return results
 
     def _random(self, node: int) -> np.random.Generator:
-        tree = self._growth.tree
+        tree = self._builder.tree
         tokens = [tree.token[n] & 0xFFFFFFFF for n in tree.path(node)]
         return np.random.default_rng([*self._entropy, *tokens])
 
@@ -168,7 +170,7 @@ class Sampler:
 
     def _ways_to_labels(self, step: int) -> list[int]:
         """Nodes below a step to read before it is known which label comes next."""
-        builder, tree = self._growth, self._growth.tree
+        builder, tree = self._builder, self._builder.tree
         if tree.status[step] == Status.FRONTIER:
             return []
         usual = builder.trie(step)
@@ -179,7 +181,7 @@ class Sampler:
             node, mass = todo.pop()
             for child in builder.children[node]:
                 below = mass * float(np.exp(tree.logp[child]))
-                if below < LEAST or tree.writes_label(child):
+                if below < MIN_WEIGHT or tree.writes_label(child):
                     continue
                 if tree.status[child] == Status.EXPANDED:
                     todo.append((child, below))
@@ -191,6 +193,6 @@ class Sampler:
 
     def _heaviest(self, parent: int, aggregate: int, mass: float) -> list[int]:
         """The likeliest token of a lump as a node of its own, if it is likely enough."""
-        probs = self._growth.siblings[parent].within(aggregate)
+        probs = self._builder.siblings[parent].within(aggregate)
         index = int(np.argmax(probs))
-        return [self._growth.node_of(parent, index)] if probs[index] * mass >= LEAST else []
+        return [self._builder.node_of(parent, index)] if probs[index] * mass >= MIN_WEIGHT else []

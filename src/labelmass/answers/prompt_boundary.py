@@ -73,15 +73,15 @@ class PromptBoundary:
         prompt = self.task.prompt(record)
         ids = self.tokenizer.encode_prompt(prompt)
         cut = self._cut(prompt, ids)
-        loose = b"".join(self.tokenizer.token_bytes[i] or b"" for i in ids[len(ids) - cut :])
-        return PreparedPrompt(tuple(ids[: len(ids) - cut]), self._grammar(loose))
+        trailing = b"".join(self.tokenizer.token_bytes[i] or b"" for i in ids[len(ids) - cut :])
+        return PreparedPrompt(tuple(ids[: len(ids) - cut]), self._grammar(trailing))
 
     def text(self, record: Record, start: PreparedPrompt) -> str:
         """The text that `start.ids` encode, control tokens shown as the template writes them."""
         text = self.tokenizer.render_prompt(self.task.prompt(record))
         ids = self.tokenizer.encode_prompt(self.task.prompt(record))[len(start.ids) :]
-        loose = b"".join(self.tokenizer.token_bytes[i] or b"" for i in ids).decode()
-        return text[: len(text) - len(loose)]
+        trailing = b"".join(self.tokenizer.token_bytes[i] or b"" for i in ids).decode()
+        return text[: len(text) - len(trailing)]
 
     @cached_property
     def beginning(self) -> tuple[int, ...]:
@@ -111,16 +111,16 @@ class PromptBoundary:
             _keep(self._cuts, tail, cut, MAX_KEPT_TAILS)
         return self._cuts[tail]
 
-    def _grammar(self, loose: bytes) -> TokenGrammar:
+    def _grammar(self, trailing: bytes) -> TokenGrammar:
         """The grammar where these last bytes of the prompt are left for the model to write."""
-        if loose not in self._grammars:
+        if trailing not in self._grammars:
             fmt, given = self._spelling.format, self._spelling.given.encode()
-            before = loose[: max(len(loose) - len(given), 0)]  # bytes of the prompt itself
-            kept = b"" if before else given[: len(given) - len(loose)]
+            before = trailing[: max(len(trailing) - len(given), 0)]  # bytes of the prompt itself
+            kept = b"" if before else given[: len(given) - len(trailing)]
             automaton = ByteAutomaton(fmt, self._spelling.labels, before=before, given=given)
             made = TokenGrammar(automaton, self.vocabulary, kept)
-            _keep(self._grammars, loose, made, MAX_KEPT_GRAMMARS)
-        return self._grammars[loose]
+            _keep(self._grammars, trailing, made, MAX_KEPT_GRAMMARS)
+        return self._grammars[trailing]
 
 
 def _keep(kept: dict[K, V], key: K, value: V, most: int) -> None:

@@ -31,7 +31,7 @@ from labelmass.answers.tree import EXITED, ROOT, Ending, Status
 from labelmass.answers.tree_builder import TreeBuilder
 from labelmass.lm.base import NextTokenLogprobs
 
-DRAWN = 4
+SAMPLING_FACTOR = 4
 """What is drawn may take this many times the rows that the tree may."""
 
 MAX_PREFIX_ROWS = 64
@@ -285,7 +285,7 @@ class Search:
             self._drawn += len(wanted)
             if self._out_of_time():
                 wanted = self._sampler.terminate_all("seconds")
-            elif self._drawn > DRAWN * self.budget.nodes:
+            elif self._drawn > SAMPLING_FACTOR * self.budget.nodes:
                 wanted = self._sampler.terminate_all("nodes")
             if wanted:
                 return sorted(wanted)

@@ -41,7 +41,7 @@ class NextOutput:
         next there.
     """
 
-    found: Floats
+    mass: Floats
     open: dict[int, float] = field(default_factory=dict)
 
     @property
@@ -58,7 +58,7 @@ class NextOutput:
 
         among: the outputs that count, as a bit set.
         """
-        own, other = np.zeros_like(self.found), np.zeros_like(self.found)
+        own, other = np.zeros_like(self.mass), np.zeros_like(self.mass)
         for upcoming, p in self.open.items():
             can = members(upcoming & among, len(own))
             own[can] += p
@@ -72,8 +72,8 @@ class NextOutput:
         else, is; high: all that is open, and can be the label, is.
         among: the outputs that count, as a bit set; None for all.
         """
-        counted = (1 << len(self.found)) - 1 if among is None else among
-        result = np.where(members(counted, len(self.found)), self.found, 0.0)
+        counted = (1 << len(self.mass)) - 1 if among is None else among
+        result = np.where(members(counted, len(self.mass)), self.mass, 0.0)
         own, other = self.reachable(counted)
         total = float(result.sum())
         if total <= 0:
@@ -86,8 +86,8 @@ class NextOutput:
 
     def against_empty(self) -> Interval:
         """Each label's share of itself and the empty answer alone; the last entry is of no use."""
-        own, _ = self.reachable((1 << len(self.found)) - 1)
-        label, empty, may = self.found, float(self.found[-1]), float(own[-1])
+        own, _ = self.reachable((1 << len(self.mass)) - 1)
+        label, empty, may = self.mass, float(self.mass[-1]), float(own[-1])
         known = label + empty > 0
         nothing = _nothing(label)
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -123,7 +123,7 @@ class Step:
     @property
     def non_label_mass(self) -> float:
         """1 - Z: probability, given the prefix, that no label comes next (an upper bound)."""
-        return max(1.0 - float(self.next.found.sum()), 0.0)
+        return max(1.0 - float(self.next.mass.sum()), 0.0)
 
 
 def label_steps(tree: AnswerTree, most: int | None = None) -> list[Step]:
@@ -202,7 +202,7 @@ class NextLabel:
                 mass, raw = log_mass + self._logp[child], log_raw + self._raw[child]
                 outputs = [out for out in tree.outputs[child] if out < count]
                 if outputs:
-                    result.found[outputs if self._every else outputs[:1]] += np.exp(mass)
+                    result.mass[outputs if self._every else outputs[:1]] += np.exp(mass)
                 elif tree.status[child] == Status.ENDED:
                     continue
                 elif tree.status[child] == Status.EXPANDED and (

@@ -79,7 +79,7 @@ class Transducer:
         self._lines = self._usual and plain and commas and not fmt.single
         self._mixes = self._usual and fmt.verdict_prefix is not None
         self._build(spellings)
-        self.reach = self._outputs_ahead()
+        self.reach = self._reachable_outputs()
         self.must_write = self._labels_next()
 
     # -- parts of an answer ---------------------------------------------------------------------
@@ -117,7 +117,7 @@ class Transducer:
             return at
         inside = self._new()
         self._skip(at, inside)
-        fence = self._text(at, b"```", loose=True)
+        fence = self._text(at, b"```", unseparated=True)
         named = self._word(fence, "json")
         for end in (fence, named):
             self._skip(self._blanks(end), inside)
@@ -150,7 +150,7 @@ class Transducer:
         marked, spaced = self._new(), self._new()
         for start in starts:
             for bullet in BULLETS:
-                self._text(start, bullet.encode(), marked, loose=True)
+                self._text(start, bullet.encode(), marked, unseparated=True)
         self._loop(marked, BLANKS, to=spaced)
         self._loop(spaced, BLANKS)
         self._skip(spaced, slot)
@@ -162,7 +162,7 @@ class Transducer:
         inside = self._new()
         self._skip(start, inside)
         for mark in self._quotes:
-            self._text(start, mark.encode(), inside, loose=True)
+            self._text(start, mark.encode(), inside, unseparated=True)
         return inside
 
     def _items(self, slot: int, spellings: Sequence[Sequence[str]]) -> None:
@@ -187,7 +187,7 @@ class Transducer:
         if self._quotes:
             quoted = self._new()
             for mark in self._quotes:
-                self._text(at, mark.encode(), quoted, loose=True)
+                self._text(at, mark.encode(), quoted, unseparated=True)
             self._boundary(quoted, output)
 
     def _boundary(self, at: int, output: int) -> None:
@@ -199,21 +199,21 @@ class Transducer:
             parting = BLANKS if self._mixes else "\n" if self._lines else ""
             self._loop(at, parting, to=self._gap, out=output)
             if not self.format.single:
-                self._loose_separators(at, output)
+                self._optional_separators(at, output)
         self._blanks(at, without=parting)
         self._ends(at, output)
         if self._usual and self.format.closing is None:  # a full stop, which settles nothing
-            stop = self._text(at, b".", loose=True)
+            stop = self._text(at, b".", unseparated=True)
             self._ends(self._blanks(stop), output)
 
-    def _loose_separators(self, at: int, label: int) -> None:
+    def _optional_separators(self, at: int, label: int) -> None:
         """Separators without their blanks, and in a list of lines or codes every mark."""
         if self._mixes or self._lines:
             self._loop(at, CODE_MARKS, to=self._again, out=label)
         elif self._usual:
             for text in sorted({text.strip() for text in self._chains} - self._chains.keys()):
                 if text and not (text[0].isalnum() or text[-1].isalnum()):
-                    self._text(at, text.encode(), self._again, label, loose=True)
+                    self._text(at, text.encode(), self._again, label, unseparated=True)
 
     def _ends(self, at: int, output: int | None) -> None:
         """The end of the answer, which writes an output if that is still to be done."""
@@ -235,20 +235,20 @@ class Transducer:
         self.positions[at].starts = True
         return at
 
-    def _skip(self, at: int, to: int, *, loose: bool = False) -> None:
-        self.positions[at].epsilon.append((to, loose))
+    def _skip(self, at: int, to: int, *, unseparated: bool = False) -> None:
+        self.positions[at].epsilon.append((to, unseparated))
 
     def _arc(
-        self, at: int, byte: int, to: int, out: int | None = None, *, loose: bool = False
+        self, at: int, byte: int, to: int, out: int | None = None, *, unseparated: bool = False
     ) -> None:
         arcs = self.positions[at].arcs.setdefault(byte, [])
-        if (to, out, False) not in arcs and (to, out, loose) not in arcs:
-            arcs.append((to, out, loose))
+        if (to, out, False) not in arcs and (to, out, unseparated) not in arcs:
+            arcs.append((to, out, unseparated))
 
     def _loop(self, at: int, marks: str, *, to: int | None = None, out: int | None = None) -> None:
         """Loose arcs for single characters, back to `at` or on to another position."""
         for mark in marks:
-            self._arc(at, ord(mark), at if to is None else to, out, loose=True)
+            self._arc(at, ord(mark), at if to is None else to, out, unseparated=True)
 
     def _blanks(self, at: int, *, without: str = "") -> int:
         """Blanks at a joint: those of the format, and in the usual reading all."""
@@ -266,7 +266,7 @@ class Transducer:
         to: int | None = None,
         out: int | None = None,
         *,
-        loose: bool = False,
+        unseparated: bool = False,
         last: bool = False,
     ) -> int:
         """A chain of arcs for `text`, its first (or last) one writing `out`; returns its end."""
@@ -274,7 +274,9 @@ class Transducer:
             final = index == len(text) - 1
             target = to if final and to is not None else self._new()
             writes = final if last else index == 0
-            self._arc(at, byte, target, out if writes else None, loose=loose and index == 0)
+            self._arc(
+                at, byte, target, out if writes else None, unseparated=unseparated and index == 0
+            )
             at = target
         return at
 
@@ -292,11 +294,11 @@ class Transducer:
         if not self.format.ignore_case:  # "SS" is not commonly written for an eszett
             cases = {form for form in cases if len(form) == 1 and self._usual}
         for form in sorted(cases):
-            loose = not self.format.ignore_case
-            self._text(at, form.encode(), target, out, loose=loose, last=True)
+            unseparated = not self.format.ignore_case
+            self._text(at, form.encode(), target, out, unseparated=unseparated, last=True)
         if self._usual and self._json:
             if unit == '"':
-                self._text(at, b"'", target, out, loose=True, last=True)
+                self._text(at, b"'", target, out, unseparated=True, last=True)
             for form in sorted({unit, *cases}):
                 if len(form) == 1 and not form.isascii():
                     self._escape(at, form, target, out)
@@ -310,7 +312,7 @@ class Transducer:
             final = index == len(text) - 1
             target = to if final else self._new()
             for form in {byte, ord(chr(byte).upper())} if index % 6 > 1 else {byte}:
-                self._arc(at, form, target, out if final else None, loose=index == 0)
+                self._arc(at, form, target, out if final else None, unseparated=index == 0)
             at = target
 
     def _structure(self, at: int, text: str, to: int | None = None, out: int | None = None) -> int:
@@ -330,7 +332,7 @@ class Transducer:
                 self._loop(target, BLANKS)
                 around = "".join((*units[max(index - 1, 0) : index], *units[index + 1 : index + 2]))
                 if writes is None and not around.isalnum():
-                    self._skip(at, target, loose=True)
+                    self._skip(at, target, unseparated=True)
             inside ^= self._json and unit == '"'
             at = target
         if to is not None:
@@ -354,7 +356,7 @@ class Transducer:
 
     # -- what lies ahead ------------------------------------------------------------------------
 
-    def _outputs_ahead(self) -> list[frozenset[int]]:
+    def _reachable_outputs(self) -> list[frozenset[int]]:
         """For each position, every output some way on from it may write."""
         reachable: list[set[int]] = [set() for _ in self.positions]
         changed = True

@@ -11,7 +11,7 @@ from labelmass._types import Floats
 from labelmass.calibration.base import Method, Parameters
 from labelmass.errors import FitError
 
-FEW = 20
+MIN_POSITIVES = 20
 """Positives, or negatives, in soft counts, below which a label borrows from the others."""
 
 NONE: Floats = np.empty(0)
@@ -33,7 +33,7 @@ class Curve:
     @property
     def few(self) -> bool:
         """Whether it has fewer than `FEW` positives or negatives of its own."""
-        return min(self.positives, self.records - self.positives) < FEW
+        return min(self.positives, self.records - self.positives) < MIN_POSITIVES
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -64,7 +64,7 @@ def _of_label(method: Method, p: Floats, target: Floats, known: Any, label: int)
     one, goal = p[own, label], target[own, label]
     others = known.copy()
     others[:, label] = False
-    if min(goal.sum(), (1 - goal).sum()) >= FEW or not others.any():
+    if min(goal.sum(), (1 - goal).sum()) >= MIN_POSITIVES or not others.any():
         return _fit(method, one, goal)
     return _fit(method, one, goal, p[others], target[others])
 
@@ -76,7 +76,7 @@ def _fit(
     others: Floats = NONE,
     their_target: Floats = NONE,
 ) -> Curve:
-    borrowed = float(FEW) if len(others) else 0.0
+    borrowed = float(MIN_POSITIVES) if len(others) else 0.0
     weight = np.concatenate([np.ones(len(p)), np.full(len(others), borrowed / max(len(others), 1))])
     parameters = method.fit(
         np.concatenate([p, others]), np.concatenate([target, their_target]), weight

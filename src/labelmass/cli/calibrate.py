@@ -12,7 +12,7 @@ from labelmass._ranges import BETWEEN, SEED
 from labelmass._settings import REQUIRED, setting
 from labelmass.calibration import HoldOut
 from labelmass.cli.declare import as_command
-from labelmass.cli.fitting import read_fitting
+from labelmass.cli.fitting import read_training_input
 from labelmass.cli.options import (
     ScoresByOptions,
     TargetsOptions,
@@ -54,7 +54,7 @@ def command(
     scores: str,
     task: TaskOptions,
     by: ScoresByOptions,
-    people: TargetsOptions,
+    annotations: TargetsOptions,
     records: Fields,
     fit: Fit,
     output: Output,
@@ -73,7 +73,7 @@ def command(
     """
     from rich.console import Console
 
-    scored, targets, _ = read_fitting(scores, task.task, by, people, records)
+    scored, targets, _ = read_training_input(scores, task.task, by, annotations, records)
     with Console(stderr=True).status("fitting"):
         result = calibrate(
             scored,
@@ -81,7 +81,7 @@ def command(
             method=fit.calibration_method or "platt",
             shared=fit.shared,
             hold_out=None if fit.hold_out is None else HoldOut(fit.hold_out, fit.seed),
-            soft=people.soft,
+            soft=annotations.soft,
             seed=fit.seed,
         )
     result.calibrator.save(Path(output.out))

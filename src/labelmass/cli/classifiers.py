@@ -7,14 +7,14 @@ from pathlib import Path
 
 import click
 
-from labelmass.cli.options import ReadingOptions
+from labelmass.cli.options import BaseMethodOptions
 from labelmass.cli.progress import say
 from labelmass.estimators.selection import Selection
 from labelmass.supervised import Classifier, HiddenStateFeatures
 from labelmass.workflows.fitting import Fitted
 
 
-def load_classifiers(options: ReadingOptions) -> list[Classifier]:
+def load_classifiers(options: BaseMethodOptions) -> list[Classifier]:
     """What --probe and --encoder name; FitError for a folder that holds no such thing."""
     results: list[Classifier] = []
     for folders, probes in ((options.probes, True), (options.encoders, False)):

@@ -20,16 +20,16 @@ from labelmass.cli.models import (
     load_task,
     names_of,
     print_forecast,
-    refuse_prompt_options,
+    reject_prompt_options,
     warn_of_changes,
     warn_of_training,
 )
 from labelmass.cli.options import (
+    BaseMethodOptions,
     CuttingOptions,
-    JudgingOptions,
+    EvaluationOptions,
     ModelsOptions,
     PromptOptions,
-    ReadingOptions,
     RunOptions,
     calibration_method_setting,
 )
@@ -42,7 +42,7 @@ from labelmass.workflows.comparison import compare, comparison_plan
 
 
 @dataclass(frozen=True, kw_only=True)
-class Readings(ReadingOptions):
+class MethodOptions(BaseMethodOptions):
     contextual_calibration: Literal["batch"] | None = setting(
         None, "Remove the bias of each label, estimated on all records."
     )
@@ -62,9 +62,9 @@ def command(
     source: str,
     prompt: PromptOptions,
     model: ModelsOptions,
-    readings: Readings,
+    method_options: MethodOptions,
     budget: Budget,
-    judging: JudgingOptions,
+    evaluation: EvaluationOptions,
     records: Fields,
     cutting: CuttingOptions,
     run: Run,
@@ -85,7 +85,7 @@ def command(
     from rich.console import Console
 
     if again := Path(source).is_dir():
-        refuse_prompt_options(source, prompt, records, cutting.max_text_tokens)
+        reject_prompt_options(source, prompt, records, cutting.max_text_tokens)
         if run.dry_run:
             raise click.UsageError("--dry-run is of prompts, and saved trees take none")
         warn_of_changes(source)
@@ -96,11 +96,11 @@ def command(
     if run.dry_run and task is not None:
         plan = comparison_plan(
             task,
-            readings.methods,
+            method_options.methods,
             budget=budget,
-            normalise=readings.normalise,
-            samples=readings.samples,
-            label_permutations=readings.label_permutations,
+            normalise=method_options.normalise,
+            samples=method_options.samples,
+            label_permutations=method_options.label_permutations,
             max_text_tokens=cutting.max_text_tokens,
         )
         total = count_records(source)
@@ -113,20 +113,20 @@ def command(
         task,
         out=run.out,
         models=Models(model, task),
-        methods=readings.methods,
+        methods=method_options.methods,
         budget=budget,
-        normalise=readings.normalise,
-        samples=readings.samples,
-        label_permutations=readings.label_permutations,
-        contextual_calibration=readings.contextual_calibration,
-        rules=load_rules(readings.rules),
-        calibration_method=readings.calibration_method,
-        classifiers=load_classifiers(readings),
-        gold=judging.gold,
-        threshold=judging.threshold,
-        baseline=judging.baseline,
-        metrics=judging.metrics,
-        draws=judging.draws,
+        normalise=method_options.normalise,
+        samples=method_options.samples,
+        label_permutations=method_options.label_permutations,
+        contextual_calibration=method_options.contextual_calibration,
+        rules=load_rules(method_options.rules),
+        calibration_method=method_options.calibration_method,
+        classifiers=load_classifiers(method_options),
+        gold=evaluation.gold,
+        threshold=evaluation.threshold,
+        baseline=evaluation.baseline,
+        metrics=evaluation.metrics,
+        draws=evaluation.draws,
         limit=run.limit,
         batch_size=run.batch_size,
         max_text_tokens=cutting.max_text_tokens,

@@ -110,7 +110,7 @@ def split(source: str, more: tuple[str, ...], split: Split, records: Fields) -> 
       labelmass data split chats.jsonl --parts train=0.7 dev=0.1 test=0.2 --group group --out parts
       labelmass data split goemotions.jsonl --by split --near-duplicates 0.8 --out parts
     """
-    from labelmass.datasets.splits import kept_split, split_records
+    from labelmass.datasets.splits import keep_split, split_records
     from labelmass.files.writing import file_hash, write_json, write_records
 
     words = [word for option in (*split.parts, *more) for word in option.split()]
@@ -126,7 +126,7 @@ def split(source: str, more: tuple[str, ...], split: Split, records: Fields) -> 
         whole.append(item)
     threshold = split.near_duplicates
     if split.by:
-        result = kept_split(whole, split.by, threshold=threshold)
+        result = keep_split(whole, split.by, threshold=threshold)
     else:
         result = split_records(
             whole, shares, seed=split.seed, group=split.group, threshold=threshold

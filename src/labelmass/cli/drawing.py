@@ -68,8 +68,8 @@ def _grow(drawn: Tree, branch: Branch, least: float) -> None:
         drawn.add(Text(f"{branch.off:.3f}  leaves the format", "yellow"))
     if branch.unreadable:
         drawn.add(Text(f"{branch.unreadable:.3f}  cannot be read on", "yellow"))
-    if branch.hidden >= least:
-        drawn.add(Text(f"{branch.hidden:.3f}  {branch.lighter} lighter ways", "dim"))
+    if branch.omitted >= least:
+        drawn.add(Text(f"{branch.omitted:.3f}  {branch.lighter} lighter ways", "dim"))
 
 
 def _line(one: Branch) -> Text:
@@ -88,7 +88,7 @@ def _rule(number: int, step: StepShares) -> Rule:
     written = "nothing" if step.written is None else step.written
     where = f" after {step.before!r}" if step.before else ""
     return Rule(
-        f"step {number}{where}: {written} is written; a label comes next with {step.found:.3f}",
+        f"step {number}{where}: {written} written; a label follows with {step.label_mass:.3f}",
         style="dim",
     )
 

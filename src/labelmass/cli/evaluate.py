@@ -11,7 +11,7 @@ import click
 from labelmass._settings import REQUIRED, setting
 from labelmass.cli.declare import as_command
 from labelmass.cli.models import need_task
-from labelmass.cli.options import JudgingOptions, TaskOptions
+from labelmass.cli.options import EvaluationOptions, TaskOptions
 from labelmass.cli.progress import say
 from labelmass.cli.records import read_targets
 from labelmass.evaluation import Threshold, evaluate
@@ -20,7 +20,7 @@ from labelmass.task.record import Fields
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluationOptions(JudgingOptions):
+class EvaluateOptions(EvaluationOptions):
     targets: str = setting(REQUIRED, "Records with human labels.", metavar="DATA")
 
 
@@ -36,7 +36,7 @@ class Output:
 def command(
     scores: tuple[str, ...],
     task: TaskOptions,
-    judging: EvaluationOptions,
+    options: EvaluateOptions,
     records: Fields,
     output: Output,
 ) -> None:
@@ -54,7 +54,7 @@ def command(
     from rich.console import Console
 
     asked = need_task(task.task)
-    targets = read_targets(judging.targets, asked, records, judging.gold)
+    targets = read_targets(options.targets, asked, records, options.gold)
     results: dict[str, Scores] = {}
     for path in scores:
         for name, one in Scores.load(path, asked.label_names, ids=targets.ids).each.items():
@@ -63,17 +63,17 @@ def command(
     evaluation = evaluate(
         results,
         targets,
-        judging.metrics or None,
-        threshold=None if single else Threshold(judging.threshold),
-        baseline=judging.baseline,
+        options.metrics or None,
+        threshold=None if single else Threshold(options.threshold),
+        baseline=options.baseline,
         single=single,
-        draws=judging.draws,
+        draws=options.draws,
     )
     head = {
         "task": asked.name,
         "task_hash": asked.hash,
         "scores": list(scores),
-        "input": judging.targets,
+        "input": options.targets,
     }
     Console().print(evaluation)
     if output.out is not None:

@@ -17,14 +17,14 @@ from labelmass.cli.models import (
     load_task,
     names_of,
     need_task,
-    refuse_prompt_options,
+    reject_prompt_options,
     warn_of_changes,
     warn_of_training,
 )
 from labelmass.cli.options import (
+    AnnotationOptions,
     BatchOptions,
     ModelOptions,
-    PeopleOptions,
     PromptOptions,
     TaskOptions,
     gold_field_setting,
@@ -87,7 +87,7 @@ def encoder(
     source: str,
     task: TaskOptions,
     encoder: Encoder,
-    people: PeopleOptions,
+    annotations: AnnotationOptions,
     records: Fields,
     output: FitOutput,
 ) -> None:
@@ -114,9 +114,9 @@ def encoder(
             source,
             asked,
             features=encoder.features,
-            gold=people.gold,
-            group=people.group,
-            soft=people.soft,
+            gold=annotations.gold,
+            group=annotations.group,
+            soft=annotations.soft,
             fields=records,
             seed=encoder.seed,
         )
@@ -149,7 +149,7 @@ def probe(
     prompt: PromptOptions,
     model: ModelOptions,
     probe: Probe,
-    people: PeopleOptions,
+    annotations: AnnotationOptions,
     records: Fields,
     run: BatchOptions,
     output: FitOutput,
@@ -171,7 +171,7 @@ def probe(
       labelmass compare dev.jsonl --task emotions --probe probe --encoder tfidf --out run
     """
     if again := is_saved(source):
-        refuse_prompt_options(source, replace(prompt, seed=None), records)
+        reject_prompt_options(source, replace(prompt, seed=None), records)
         warn_of_changes(source)
     else:
         note_source(source, records)
@@ -185,9 +185,9 @@ def probe(
         loaded,
         steps=probe.steps,
         layer=probe.layer,
-        gold=people.gold,
-        group=people.group,
-        soft=people.soft,
+        gold=annotations.gold,
+        group=annotations.group,
+        soft=annotations.soft,
         hold_out=probe.hold_out,
         batch_size=run.batch_size,
         fields=records,
@@ -224,7 +224,7 @@ def _show_study(study: Study) -> None:
     console = Console()
     console.print()
     console.print(Table("", head, rows))
-    click.echo(f"fitted on {study.fitted} records, judged on {study.judged} held out")
+    click.echo(f"fitted on {study.fitted} records, judged on {study.evaluated} held out")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,14 +19,14 @@ from labelmass.task import Task
 from labelmass.task.record import Fields
 
 
-def read_fitting(
-    scores: str, task: str | None, by: ScoresByOptions, people: TargetsOptions, records: Fields
+def read_training_input(
+    scores: str, task: str | None, by: ScoresByOptions, annotations: TargetsOptions, records: Fields
 ) -> tuple[Scores, Targets, Task]:
     """The scores, the targets and the task that the options name; saved trees know their task."""
     warn_of_changes(scores)
     of_trees = task is None and Path(scores).is_dir()
     asked = SavedTrees(scores).task if of_trees else need_task(task)
-    targets = read_targets(people.targets, asked, records, people.gold, people.group)
+    targets = read_targets(annotations.targets, asked, records, annotations.gold, annotations.group)
     result = load_scores(scores, asked.label_names, by.scores_by, ids=targets.ids)
     note_unsigned(scores, result)
     return result, targets, asked

@@ -51,7 +51,7 @@ def load_task(prompt: PromptOptions, models: Names = (), *, warn: bool = True) -
 
     warn: say what its prompt keeps from a model that was not trained on it.
     """
-    trained = _trained(models)
+    trained = _trained_tasks(models)
     named = _shared_task(trained) if prompt.task is None else Task.load(prompt.task)
     task = prompt.put(named)
     for model, own in trained.items():
@@ -70,7 +70,7 @@ def load_task(prompt: PromptOptions, models: Names = (), *, warn: bool = True) -
     return task
 
 
-def _trained(models: Names) -> dict[str, Task]:
+def _trained_tasks(models: Names) -> dict[str, Task]:
     """Of each model that we trained, its task."""
     from labelmass.lm.adapted import read_note
 
@@ -88,7 +88,7 @@ def _shared_task(trained: dict[str, Task]) -> Task:
     return task
 
 
-def refuse_prompt_options(
+def reject_prompt_options(
     source: str, prompt: PromptOptions, records: Fields, max_text_tokens: int | None = None
 ) -> None:
     """UsageError for a task or options of the prompt, where saved trees have answered them."""

@@ -164,7 +164,7 @@ def normalise_setting() -> Normalisation:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReadingOptions:
+class BaseMethodOptions:
     """What is read off the trees, and beside them."""
 
     section: ClassVar[str] = "Methods"
@@ -260,7 +260,7 @@ def _soft(default: bool) -> bool:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PeopleOptions:
+class AnnotationOptions:
     """What people said, as what is fitted takes it."""
 
     section: ClassVar[str] = "Human labels"
@@ -275,7 +275,7 @@ class PeopleOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TargetsOptions(PeopleOptions):
+class TargetsOptions(AnnotationOptions):
     """The same, of records whose scores are in another file."""
 
     targets: str = setting(REQUIRED, "Records with human labels.", metavar="DATA")
@@ -289,7 +289,7 @@ class GoldTargetsOptions(TargetsOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class JudgingOptions:
+class EvaluationOptions:
     """How scores are judged."""
 
     section: ClassVar[str] = "Judgement"

@@ -24,15 +24,15 @@ from labelmass.cli.models import (
     load_task,
     names_of,
     print_forecast,
-    refuse_prompt_options,
+    reject_prompt_options,
     warn_of_changes,
     warn_of_training,
 )
 from labelmass.cli.options import (
+    BaseMethodOptions,
     CuttingOptions,
     ModelOptions,
     PromptOptions,
-    ReadingOptions,
     RunOptions,
 )
 from labelmass.cli.progress import say, track_progress
@@ -56,7 +56,7 @@ from labelmass.task.record import Fields
 
 
 @dataclass(frozen=True, kw_only=True)
-class Readings(ReadingOptions):
+class MethodOptions(BaseMethodOptions):
     off_format: Literal["not-written", "unknown"] = setting(
         "not-written",
         "Reading of labels that an off-format answer has not written: absent, or unknown.",
@@ -107,7 +107,7 @@ def command(
     source: str,
     prompt: PromptOptions,
     model: ModelOptions,
-    readings: Readings,
+    method_options: MethodOptions,
     budget: Budget,
     records: Fields,
     cutting: CuttingOptions,
@@ -127,7 +127,7 @@ def command(
       labelmass score trees/ --method hard --method max-over-generations --out read.jsonl
     """
     short = _Scoring(
-        source, prompt, model, readings, budget, records, cutting, output, run
+        source, prompt, model, method_options, budget, records, cutting, output, run
     ).shortfall()
     for line in short.lines():
         say(line)
@@ -142,7 +142,7 @@ class _Scoring:
     source: str
     prompt: PromptOptions
     model: ModelOptions
-    readings: Readings
+    method_options: MethodOptions
     budget: Budget
     records: Fields
     cutting: CuttingOptions
@@ -155,7 +155,7 @@ class _Scoring:
             return self._score_texts()
         if not is_saved(self.source):
             return self._score()
-        refuse_prompt_options(self.source, self.prompt, self.records, self.cutting.max_text_tokens)
+        reject_prompt_options(self.source, self.prompt, self.records, self.cutting.max_text_tokens)
         if self.run.dry_run:
             raise click.UsageError("--dry-run is of prompts, and saved trees take none")
         warn_of_changes(self.source)
@@ -163,20 +163,33 @@ class _Scoring:
 
     def _texts_alone(self) -> bool:
         """Whether only classifiers of texts are asked for."""
-        readings = self.readings
+        method_options = self.method_options
         of_trees = (
-            *(readings.methods, self.model.model, readings.probes, readings.rules),
-            *(readings.contextual_calibration, readings.calibrator, readings.policy),
+            *(
+                method_options.methods,
+                self.model.model,
+                method_options.probes,
+                method_options.rules,
+            ),
+            *(
+                method_options.contextual_calibration,
+                method_options.calibrator,
+                method_options.policy,
+            ),
             *(self.output.keep_trees, self.cutting.max_text_tokens),
         )
-        return bool(readings.encoders) and not any(of_trees) and not is_saved(self.source)
+        return bool(method_options.encoders) and not any(of_trees) and not is_saved(self.source)
 
     def _plan(self, task: Task, *, label_permutations: int, every_method: bool = False) -> Plan:
         """Calibrator and policy say which method, if none is named."""
-        readings = self.readings
-        methods: Sequence[str] = readings.methods
-        policy = None if readings.policy is None else Policy.load(readings.policy)
-        calibrator = None if readings.calibrator is None else Calibrator.load(readings.calibrator)
+        method_options = self.method_options
+        methods: Sequence[str] = method_options.methods
+        policy = None if method_options.policy is None else Policy.load(method_options.policy)
+        calibrator = (
+            None
+            if method_options.calibrator is None
+            else Calibrator.load(method_options.calibrator)
+        )
         for fitted in (policy, calibrator):
             if fitted is not None and not methods:
                 methods = [one for one in methods_for(fitted.signature)[-1:] if one in ESTIMATORS]
@@ -184,25 +197,25 @@ class _Scoring:
             task,
             methods,
             budget=self.budget,
-            normalisation=readings.normalise,
-            off_format=readings.off_format,
+            normalisation=method_options.normalise,
+            off_format=method_options.off_format,
             every_method=every_method,
-            samples=readings.samples,
+            samples=method_options.samples,
             label_permutations=label_permutations,
-            contextual_calibration=readings.contextual_calibration,
-            target_rate=readings.target_rate,
-            rules=load_rules(readings.rules),
-            classifiers=load_classifiers(readings),
+            contextual_calibration=method_options.contextual_calibration,
+            target_rate=method_options.target_rate,
+            rules=load_rules(method_options.rules),
+            classifiers=load_classifiers(method_options),
             calibrator=calibrator,
             policy=policy,
-            force=readings.force,
+            force=method_options.force,
             max_text_tokens=self.cutting.max_text_tokens,
         )
 
     def _reread(self, folder: str) -> Shortfall:
         saved = SavedTrees(folder)
         plan = self._plan(saved.task, label_permutations=saved.signature.label_permutations)
-        model = load_model(self.model.model, self.model) if self.readings.probes else None
+        model = load_model(self.model.model, self.model) if self.method_options.probes else None
         results = plan.read_trees(saved, model)
         if self.output.out is None:
             return self._show(results)
@@ -217,10 +230,10 @@ class _Scoring:
             output_writer(Path(self.output.out))
         plan = self._plan(
             task,
-            label_permutations=self.readings.label_permutations,
+            label_permutations=self.method_options.label_permutations,
             every_method=folder is not None,
         )
-        batch = self.readings.contextual_calibration == "batch"
+        batch = self.method_options.contextual_calibration == "batch"
         if batch and folder is None:
             raise click.UsageError(
                 "--contextual-calibration batch reads all records before it scores one: give "
@@ -250,7 +263,7 @@ class _Scoring:
                 watch=track_progress,
                 say=say,
             )
-            return _told(summary)
+            return _summarise(summary)
         with ExitStack() as context:
             records = context.enter_context(Input(self.source, self.records))
             store = None
@@ -276,7 +289,7 @@ class _Scoring:
         task = load_task(self.prompt, names_of(self.model), warn=False)  # no model reads its prompt
         if self.run.dry_run:
             raise click.UsageError("--dry-run is of prompts, and classifiers of texts take none")
-        scorer = ClassifierScorer(task, load_classifiers(self.readings))
+        scorer = ClassifierScorer(task, load_classifiers(self.method_options))
         total = count_records(self.source)
         if self.output.out is None:
             results = scorer.run(read_source(self.source, self.records))
@@ -292,7 +305,7 @@ class _Scoring:
             watch=track_progress,
             say=say,
         )
-        return _told(summary)
+        return _summarise(summary)
 
     def _show(self, results: Iterator[Outcome], total: int | None = None) -> Shortfall:
         """A table on a terminal, JSON lines elsewhere, or as asked. Returns what fell short."""
@@ -318,7 +331,7 @@ class _Scoring:
         return short
 
 
-def _told(summary: Summary) -> Shortfall:
+def _summarise(summary: Summary) -> Shortfall:
     """What fell short, once the end of the run was said."""
     for line in summary.lines():
         say(line)

@@ -9,10 +9,10 @@ from labelmass.answers.marginals import Bounds, Marginals
 from labelmass.present.tables import Cell, Head, Table
 from labelmass.scores import Failure, Outcome, Result
 
-MOST = 5
+MAX_ROWS = 5
 """Labels shown of each record."""
 
-FEW = 2
+MAX_FULL_METHODS = 2
 """With more methods than these, intervals and the written answer give way to them."""
 
 MISSED = "!"
@@ -21,7 +21,7 @@ MISSED = "!"
 Row = list[str | Cell]
 
 
-def result_table(results: Sequence[Outcome], most: int = MOST) -> Table:
+def result_table(results: Sequence[Outcome], most: int = MAX_ROWS) -> Table:
     """One block a record: its likeliest labels by the run's methods, beside the on-format reading.
 
     Off-format mass stands in its own column, so that a weak model is seen to be weak. What missed
@@ -29,7 +29,7 @@ def result_table(results: Sequence[Outcome], most: int = MOST) -> Table:
     """
     scored = [result for result in results if isinstance(result, Result)]
     methods = list(scored[0].methods) if scored else []
-    few = len(methods) <= FEW
+    few = len(methods) <= MAX_FULL_METHODS
     raw = bool(scored) and scored[0].normalisation is Normalisation.RAW
     on_format = raw and few and "any-place" in methods  # else nothing narrows it
     head: list[str | Head] = ["id", Head("label", prose=True)]
@@ -51,7 +51,7 @@ def result_table(results: Sequence[Outcome], most: int = MOST) -> Table:
     return Table("", head, rows, [*_errors(results), *footer, *_signature(scored)], pinned=2)
 
 
-def text_table(results: Sequence[Outcome], most: int = MOST) -> Table:
+def text_table(results: Sequence[Outcome], most: int = MAX_ROWS) -> Table:
     """One block a record: its likeliest labels by classifiers of texts."""
     scored = [result for result in results if isinstance(result, Result)]
     rows: list[Row] = []

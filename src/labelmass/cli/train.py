@@ -72,11 +72,11 @@ def command(
     from labelmass.training import train
 
     need_task(prompt.task)
-    _refuse_idle(training, data.dev)
+    _reject_idle_options(training, data.dev)
     task = load_task(prompt, warn=False)  # the model will learn it
     for file in filter(None, (source, data.dev)):
         note_source(file, records)
-    with _stopping(run.minutes) as stop, _shown() as watch:
+    with _stopping(run.minutes) as stop, _progress_bar() as watch:
         result = train(
             source,
             task,
@@ -100,7 +100,7 @@ def command(
     say(f"labelmass score texts.jsonl --model {run.out}")
 
 
-def _refuse_idle(training: Settings, dev: str | None) -> None:
+def _reject_idle_options(training: Settings, dev: str | None) -> None:
     """UsageError for options that were given and would do nothing beside others."""
     idle = (
         (training.full, "--full trains no adapter", ("rank", "alpha", "dropout")),
@@ -148,7 +148,7 @@ def _stopping(minutes: float | None) -> Generator[Callable[[], bool]]:
 
 
 @contextmanager
-def _shown() -> Generator[Callable[[Any, int, str], None]]:
+def _progress_bar() -> Generator[Callable[[Any, int, str], None]]:
     """A bar with loss, tokens a second and time left; in a log a line a minute."""
     from rich.console import Console
     from rich.progress import (

@@ -11,7 +11,7 @@ import click
 from labelmass._settings import REQUIRED, setting
 from labelmass.cli.declare import as_command
 from labelmass.cli.exits import Exit
-from labelmass.cli.fitting import read_fitting, read_through
+from labelmass.cli.fitting import read_through, read_training_input
 from labelmass.cli.options import CalibratorOptions, GoldTargetsOptions, TaskOptions
 from labelmass.cli.progress import say
 from labelmass.cli.records import read_targets
@@ -54,7 +54,7 @@ def command(
     scores: str,
     task: TaskOptions,
     by: CalibratorOptions,
-    people: GoldTargetsOptions,
+    annotations: GoldTargetsOptions,
     records: Fields,
     objective: ThresholdObjective,
     policy: Policing,
@@ -71,16 +71,16 @@ def command(
       labelmass tune scores.jsonl --targets dev.jsonl -t llama-guard-3 --goal "precision>=0.9" \\
           --guarantee ltt --review-budget 0.1 --action block --out policy.toml
     """
-    scored, targets, asked = read_fitting(scores, task.task, by, people, records)
+    scored, targets, asked = read_training_input(scores, task.task, by, annotations, records)
     scored, calibrator = read_through(scored, by)
     order = None
     if policy.order_data is not None:
-        order = read_targets(policy.order_data, asked, records, people.gold, people.group)
+        order = read_targets(policy.order_data, asked, records, annotations.gold, annotations.group)
     result = tune(
         scored,
         targets,
         objective,
-        soft=people.soft,
+        soft=annotations.soft,
         action=policy.action,
         order=order,
         calibrator=calibrator,
@@ -109,7 +109,7 @@ def _show(found: Tuning) -> None:
             _share(row.precision, row.given),
             _share(row.recall, row.positives),
             f"{row.review:.1%}",
-            _promise(rule),
+            _guarantee(rule),
         ]
         for row, rule in zip(found.achieved, found.policy.rules.values(), strict=True)
     ]
@@ -127,7 +127,7 @@ def _from(rule: Rule) -> str:
     return "never" if rule.threshold is None else f"{rule.threshold:.4g}"
 
 
-def _promise(rule: Rule) -> str:
+def _guarantee(rule: Rule) -> str:
     """The guarantee in a few words; the policy file has it in a sentence."""
     result = rule.guarantee
     if result is None:

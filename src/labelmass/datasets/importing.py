@@ -45,10 +45,10 @@ class ImportResult:
             "source": self.source.name,
             "home": self.source.home,
             "licence": self.source.licence,
-            "files": [_told(file) for file in self.files],
+            "files": [_describe(file) for file in self.files],
         }
         if self.map is not None:
-            kept["map"] = _told(self.map.file) | {"unmapped": self.map.unmapped}
+            kept["map"] = _describe(self.map.file) | {"unmapped": self.map.unmapped}
         return kept | {
             "rules": list(self.source.rules),
             "records": len(self.records),
@@ -101,5 +101,5 @@ def import_files(name: str, paths: Sequence[str | Path], map: str | None = None)
     return ImportResult(source, files, label_map, records, left_out)
 
 
-def _told(file: SourceFile) -> dict[str, Any]:
+def _describe(file: SourceFile) -> dict[str, Any]:
     return {"name": file.name, "bytes": len(file.content), "sha256": file.sha256}

@@ -73,7 +73,7 @@ def split_records(
     return Split(chosen, rule | _near(threshold) | _summary(chosen) | _sizes(clusters))
 
 
-def kept_split(records: Sequence[Record], by: str, *, threshold: float | None = None) -> Split:
+def keep_split(records: Sequence[Record], by: str, *, threshold: float | None = None) -> Split:
     """The parts that the field `by` names; records without it are in none.
 
     threshold: also count the clusters of near duplicates that stand in several parts.

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from labelmass.decisions.conformal_risk_control import control
-from labelmass.decisions.decisions import Decisions, Outcome, decide
-from labelmass.decisions.drift import Drift, Reference, compare
+from labelmass.decisions.decisions import Decisions, Outcome, apply_policy
+from labelmass.decisions.drift import Drift, Reference, measure_drift
 from labelmass.decisions.guarantee import Guarantee
 from labelmass.decisions.learn_then_test import certify, sequence
 from labelmass.decisions.policy import Policy
@@ -26,15 +26,15 @@ __all__ = [
     "Reference",
     "Rule",
     "Threshold",
+    "apply_policy",
     "band",
     "bands",
     "ceiling",
     "certify",
-    "compare",
     "control",
-    "decide",
     "fallback",
     "majority",
+    "measure_drift",
     "nearest",
     "review_load",
     "sequence",

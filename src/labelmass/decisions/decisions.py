@@ -120,7 +120,7 @@ def check_ending(path: str | Path) -> None:
         raise LabelMassError(f"{path}: its name must end in {' or '.join(ENDINGS)}")
 
 
-def decide(
+def apply_policy(
     policy: Policy,
     p: Floats,
     low: Floats | None = None,

@@ -23,7 +23,7 @@ BINS = 10
 CHANCE = 1e-3
 """Warnings need a p-value below this, shared out over the labels."""
 
-FAR = 0.1
+MIN_DISTANCE = 0.1
 """... and, for the scores of a label, this distance of Kolmogorov and Smirnov, or"""
 
 UNSTABLE = 0.2
@@ -79,7 +79,7 @@ class Reference:
         }
         return cls(
             len(p),
-            {label: _kept(one).tolist() for label, one in columns.items()},
+            {label: _retained(one).tolist() for label, one in columns.items()},
             {label: _rate(columns[label], threshold) for label, threshold in rates},
             spread,
             unscored,
@@ -144,21 +144,22 @@ class Drift:
             f"{name} is {now!r}, was {then!r}: thresholds and guarantees are for other scores"
             for name, (then, now) in self.differences.items()
         ]
-        for label in self.labels:
-            if label.rate_p < chance:
+        for change in self.labels:
+            if change.rate_p < chance:
                 results.append(
-                    f"{label.label}: given to {label.rate:.1%} of records, was {label.rate_then:.1%} "
-                    f"(p {label.rate_p:.1g})"
+                    f"{change.label}: given to {change.rate:.1%} of records, was "
+                    f"{change.rate_then:.1%} (p {change.rate_p:.1g})"
                 )
-            if label.distance >= FAR and label.distance_p < chance:
+            if change.distance >= MIN_DISTANCE and change.distance_p < chance:
                 results.append(
-                    f"{label.label}: scores are distributed otherwise, Kolmogorov-Smirnov distance "
-                    f"{label.distance:.2f} (p {label.distance_p:.1g})"
+                    f"{change.label}: scores are distributed otherwise, Kolmogorov-Smirnov distance "
+                    f"{change.distance:.2f} (p {change.distance_p:.1g})"
                 )
-            if label.stability >= max(UNSTABLE, label.stability_by_chance):
+            if change.stability >= max(UNSTABLE, change.stability_by_chance):
                 results.append(
-                    f"{label.label}: population stability index {label.stability:.2f} "
-                    f"({UNSTABLE:g} or more is a shift; chance gives {label.stability_by_chance:.2f})"
+                    f"{change.label}: population stability index {change.stability:.2f} "
+                    f"({UNSTABLE:g} or more is a shift; chance gives "
+                    f"{change.stability_by_chance:.2f})"
                 )
         for name, (then, now, p) in self.masses.items():
             if p < CHANCE:
@@ -169,7 +170,7 @@ class Drift:
         return tuple(results)
 
 
-def compare(
+def measure_drift(
     reference: Reference,
     labels: Sequence[str],
     p: Floats,
@@ -254,7 +255,7 @@ def _known(p: Floats, label: str) -> Floats:
     return known
 
 
-def _kept(p: Floats) -> Floats:
+def _retained(p: Floats) -> Floats:
     if len(p) <= POINTS:
         return np.sort(p)
     return np.quantile(p, (np.arange(POINTS) + 0.5) / POINTS, method="inverted_cdf")

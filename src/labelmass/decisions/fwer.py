@@ -11,12 +11,12 @@ from collections import deque
 import numpy as np
 from numpy.typing import NDArray
 
-FAMILIES = ("holm", "bonferroni")
+FWER_METHODS = ("holm", "bonferroni")
 """Whether a label that has gone through its sequence passes its share of the error on, or not."""
 
 
 def reject(
-    p: NDArray[np.float64], delta: float, *, starts: int = 1, family: str = "holm"
+    p: NDArray[np.float64], delta: float, *, starts: int = 1, fwer: str = "holm"
 ) -> NDArray[np.bool_]:
     """(k, m) which hypotheses are rejected, from their p-values in testing order.
 
@@ -39,7 +39,7 @@ def reject(
         share, level[row, column] = level[row, column], 0.0
         after = np.flatnonzero(~done[row, column:])
         heirs = [(row, column + int(after[0]))] if len(after) else []
-        if not heirs and family == "holm":
+        if not heirs and fwer == "holm":
             unspent = np.flatnonzero(~done.all(axis=1)).tolist()
             heirs = [(other, int(np.argmin(done[other]))) for other in unspent]
         for heir in heirs:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from labelmass._types import Floats
-from labelmass.decisions.fwer import FAMILIES, reject
+from labelmass.decisions.fwer import FWER_METHODS, reject
 from labelmass.decisions.guarantee import Guarantee
 from labelmass.decisions.pvalues import binomial, hoeffding_bentkus
 from labelmass.decisions.thresholds import Goal
@@ -28,7 +28,7 @@ STARTS = 10
 SURE = ("precision", "recall", "fpr")
 """Goals that can be promised with confidence."""
 
-MOST = 10**7
+MAX_RECORDS = 10**7
 """Records beyond which no number is given."""
 
 
@@ -55,7 +55,7 @@ def certify(
     confidence: float = 0.95,
     order: Floats | None = None,
     starts: int | None = None,
-    family: str = "holm",
+    fwer: str = "holm",
 ) -> tuple[Guarantee, ...]:
     """For each label the threshold that gives most, among those for which the goal is certain.
 
@@ -69,8 +69,8 @@ def certify(
     """
     if goal.kind not in SURE:
         raise FitError(f"{goal} cannot be promised: {', '.join(SURE)} can")
-    if family not in FAMILIES:
-        raise FitError(f"no family-wise control is called {family!r}: {' or '.join(FAMILIES)}")
+    if fwer not in FWER_METHODS:
+        raise FitError(f"no family-wise control is called {fwer!r}: {' or '.join(FWER_METHODS)}")
     if not 0 < confidence < 1:
         raise FitError(f"a confidence lies between 0 and 1, not {confidence}")
     k = len(labels)
@@ -85,7 +85,7 @@ def certify(
         for cell, one, label in zip(cells, tested, labels, strict=True)
     ]
     delta = 1 - confidence
-    certain = reject(np.stack([c.p for c in counts]), delta, starts=starts, family=family)
+    certain = reject(np.stack([c.p for c in counts]), delta, starts=starts, fwer=fwer)
     pick = np.max if goal.kind == "recall" else np.min
     out: list[Guarantee] = []
     for column, (label, c) in enumerate(zip(labels, counts, strict=True)):
@@ -177,13 +177,13 @@ def needed(counts: Counts, records: int, alpha: float, level: float) -> int | No
     rate = (counts.errors + 0.5) / (counts.counted + 1)
     hopeful = (rate < alpha) & (counts.counted > 0)
     rate, share = rate[hopeful], counts.counted[hopeful] / max(records, 1)
-    too_few, enough = np.zeros_like(rate), np.full_like(rate, MOST)
-    for _ in range(int(np.log2(MOST)) + 1):
+    too_few, enough = np.zeros_like(rate), np.full_like(rate, MAX_RECORDS)
+    for _ in range(int(np.log2(MAX_RECORDS)) + 1):
         middle = np.ceil((too_few + enough) / 2)
         fine = counts.bound(np.ceil(middle * rate), middle, alpha) <= level
         enough, too_few = np.where(fine, middle, enough), np.where(fine, too_few, middle)
     best = float(np.min(enough / share, initial=np.inf))
-    return int(np.ceil(max(best, records + 1))) if best < MOST else None
+    return int(np.ceil(max(best, records + 1))) if best < MAX_RECORDS else None
 
 
 def _known(low: Floats, high: Floats, target: Floats) -> tuple[Floats, Floats, Floats]:

@@ -48,7 +48,7 @@ class Rule:
     def of(
         cls,
         action: str,
-        promise: Guarantee | Threshold,
+        basis: Guarantee | Threshold,
         unmet: str | None = None,
         best: float | None = None,
     ) -> Rule:
@@ -59,12 +59,12 @@ class Rule:
             rate, never for precision and false positives. best: the threshold of "best", as
             `nearest` gives it; without one, the default is taken.
         """
-        if isinstance(promise, Guarantee):
-            kind, threshold, guarantee, note = promise.kind, promise.threshold, promise, ""
+        if isinstance(basis, Guarantee):
+            kind, threshold, guarantee, note = basis.kind, basis.threshold, basis, ""
         else:
-            goal = Goal.parse(promise.goal)
-            kind, threshold, guarantee, note = goal.kind, promise.value, None, promise.note
-        if promise.met:
+            goal = Goal.parse(basis.goal)
+            kind, threshold, guarantee, note = goal.kind, basis.value, None, basis.note
+        if basis.met:
             return cls(action, threshold, guarantee=guarantee, note=note)
         way = fallback(kind, unmet)
         if way == "best" and best is not None:
@@ -113,13 +113,13 @@ class Rule:
         return Rule(self.action, threshold, review, None, note)
 
     def to_dict(self) -> dict[str, Any]:
-        promise = self.guarantee and self.guarantee.to_dict()
+        basis = self.guarantee and self.guarantee.to_dict()
         return {
             "action": self.action,
             "threshold": NEVER if self.threshold is None else self.threshold,
             "review_from": self.review_from,
             "note": self.note,
-            "guarantee": promise,
+            "guarantee": basis,
         }
 
     @classmethod
@@ -134,8 +134,8 @@ class Rule:
             stored = shaped(_Stored, data)
         except LabelMassError as error:
             raise FitError(str(error)) from None
-        promise, review = stored.guarantee, stored.review_from
-        guarantee = None if promise is None else Guarantee.from_dict(_filled(promise))
+        basis, review = stored.guarantee, stored.review_from
+        guarantee = None if basis is None else Guarantee.from_dict(_filled(basis))
         threshold = None if stored.threshold == NEVER else stored.threshold
         if guarantee is None or guarantee.threshold in (None, threshold):
             note = stored.note
@@ -152,10 +152,10 @@ class Rule:
         To promise recall, that was wrong: it goes to review on every record.
         """
         rule = cls.from_dict({"threshold": NEVER, **data})
-        promise, never = rule.guarantee, rule.threshold is None and rule.review_from is None
-        if promise is None or promise.met or not never:
+        basis, never = rule.guarantee, rule.threshold is None and rule.review_from is None
+        if basis is None or basis.met or not never:
             return rule
-        return cls.of(rule.action, promise)
+        return cls.of(rule.action, basis)
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +205,6 @@ def check_keys(
             raise FitError(f"{what} with {key!r}: its keys are {', '.join((*needed, *further))}")
 
 
-def _filled(promise: Mapping[str, Any]) -> dict[str, Any]:
+def _filled(basis: Mapping[str, Any]) -> dict[str, Any]:
     """A guarantee as TOML keeps it, without null."""
-    return dict.fromkeys(("confidence", "threshold")) | dict(promise)
+    return dict.fromkeys(("confidence", "threshold")) | dict(basis)

@@ -107,7 +107,7 @@ def pairs(task: Task) -> list[tuple[str, str]]:
     return [pair for a, b in sorted(met) for pair in ((a, b), (b, a))]
 
 
-def _ask_binary(task: Task) -> list[Question]:
+def _binary_questions(task: Task) -> list[Question]:
     return binary(task, pairs(task))
 
 
@@ -127,7 +127,7 @@ BINARY = Estimator(
     "two short prompts per pair",
     GREEDY,
     binary_scores,
-    questions=_ask_binary,
+    questions=_binary_questions,
 )
 BINARY_OUTCOME = Estimator(
     "binary-outcome",
@@ -136,5 +136,5 @@ BINARY_OUTCOME = Estimator(
     "two short prompts per pair, those of binary",
     GREEDY,
     binary_outcome_scores,
-    questions=_ask_binary,
+    questions=_binary_questions,
 )

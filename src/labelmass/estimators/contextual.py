@@ -46,7 +46,7 @@ def _average_empty(every: Sequence[Bounds]) -> Bounds | None:
 
 
 def calibrate_contextually(
-    scores: LabelScores, prior: Floats, *, target_rate: float = 0.5, single: bool = False
+    scores: LabelScores, bias: Floats, *, target_rate: float = 0.5, single: bool = False
 ) -> tuple[LabelScores, Floats]:
     """Scores without what the prompt alone gives, and (k,) how far each label's p moved.
 
@@ -57,11 +57,11 @@ def calibrate_contextually(
     prior, and none of its share is left beside the labels.
     """
     if single:
-        weights = 1 / expit(prior)
+        weights = 1 / expit(bias)
         low, p, high = (weights * side for side in (scores.low, scores.p, scores.high))
         ends = low / (low + high.sum() - high), p / p.sum(), high / (high + low.sum() - low)
     else:
-        shift = log_odds(np.full(1, target_rate)) - prior
+        shift = log_odds(np.full(1, target_rate)) - bias
         ends = tuple(expit(log_odds(side) + shift) for side in (scores.low, scores.p, scores.high))
     low, p, high = ends
     return LabelScores(scores.labels, p, low, high, scores.interval), p - scores.p

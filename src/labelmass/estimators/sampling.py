@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from labelmass._math import wilson
 from labelmass._types import Floats, Normalisation
 from labelmass.answers.marginals import Marginals
-from labelmass.answers.path_sampler import LEAST
+from labelmass.answers.path_sampler import MIN_WEIGHT
 from labelmass.answers.search import Requirements
 from labelmass.answers.steps import NextLabel, members
 from labelmass.answers.tree import AnswerTree, SampledPaths, Termination
@@ -64,14 +64,14 @@ def path_statistics(
         tree,
         Normalisation(draws.normalisation),
         every=True,
-        reads=lambda node, raw: raw >= LEAST or node in draws.read,
+        reads=lambda node, raw: raw >= MIN_WEIGHT or node in draws.read,
     )
     written, low = (np.zeros((len(paths), k)) for _ in range(2))
     for row, path in enumerate(paths):
         before = tree.written[path.start]
         written[row] = members(tree.written[path.end] & ~before, k)
         for step, writer in _steps(tree, path.start, path.end) if hazards else ():
-            low[row] += ways.after(step).found[:k] * ~members(tree.written[step], k)
+            low[row] += ways.after(step).mass[:k] * ~members(tree.written[step], k)
             if writer is not None and tree.parent[writer] not in ways.read_below(step):
                 low[row] += members(tree.written[writer] & ~tree.written[step], k)
     how = [path.how for path in paths]

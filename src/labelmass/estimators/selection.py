@@ -35,7 +35,7 @@ def raw_scores(tree: AnswerTree, rule: str = "logtoku") -> Floats:
         raise MethodError("this tree was grown without the first label trie; score again")
     if rule == "logtoku" and tree.common_prefix not in tree.scale:
         raise MethodError("this engine does not give raw scores, which the rule logtoku reads")
-    result = NextLabel(tree).after(tree.common_prefix).found
+    result = NextLabel(tree).after(tree.common_prefix).mass
     with np.errstate(divide="ignore"):
         return np.log(result[: len(tree.labels)]) + tree.scale.get(tree.common_prefix, 0.0)
 

@@ -49,7 +49,7 @@ def max_over_generations(
     """
     require_label_tries(tree, None, "max-over-generations")
     steps = [step.next for step in label_steps(tree) if not is_idle(tree, step.node)]
-    known = [step.shares() for step in steps if step.found.any() or step.unknown > 0]
+    known = [step.shares() for step in steps if step.mass.any() or step.unknown > 0]
     if not known:
         return _scores(tree, steps[0].shares())
     p, low, high = (np.fmax.reduce(side) for side in zip(*known, strict=True))

@@ -13,7 +13,7 @@ from labelmass._math import log_loss
 from labelmass.errors import LabelMassError
 from labelmass.evaluation import alignment, calibration, ranking, sets
 from labelmass.evaluation.alignment import of_cells, range_of
-from labelmass.evaluation.sample import Needs, Sample
+from labelmass.evaluation.sample import Sample, SampleRequirement
 from labelmass.evaluation.statistic import Statistic, cell_mean
 
 Better = Literal["lower", "higher"]
@@ -36,7 +36,7 @@ class Metric:
     name: str
     summary: str
     better: Better | None
-    needs: Needs
+    requires: SampleRequirement
     measure: Callable[[Sample], Statistic]
     tasks: tuple[Task, ...] = BOTH
     ends: Callable[[Sample], tuple[float, float] | None] = lambda sample: None

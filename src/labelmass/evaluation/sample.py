@@ -11,7 +11,7 @@ from labelmass._types import Bools, Floats
 from labelmass.scores import Scores
 from labelmass.targets import Targets
 
-Needs = Literal["shares", "gold"]
+SampleRequirement = Literal["shares", "gold"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,13 +57,13 @@ class Sample:
         """The same, counting only records that are in `rows`, too."""
         return replace(self, rows=self.rows & rows)
 
-    def known(self, needs: Needs) -> Bools:
+    def known(self, requires: SampleRequirement) -> Bools:
         """(n, k) cells that count."""
-        target = self.shares if needs == "shares" else self.gold
+        target = self.shares if requires == "shares" else self.gold
         return ~np.isnan(target) & self.rows[:, None]
 
-    def cells(self, needs: Needs) -> tuple[Bools, Floats, Floats]:
+    def cells(self, requires: SampleRequirement) -> tuple[Bools, Floats, Floats]:
         """(n, k) cells that count, p and the target there, and 0 elsewhere."""
-        known = self.known(needs)
-        target = self.shares if needs == "shares" else self.gold
+        known = self.known(requires)
+        target = self.shares if requires == "shares" else self.gold
         return known, np.where(known, self.p, 0.0), np.where(known, target, 0.0)

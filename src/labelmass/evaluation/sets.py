@@ -32,7 +32,7 @@ def hits(sample: Sample) -> tuple[Bools, Floats, Floats, Floats]:
     return known, chosen * gold, chosen * (1 - gold), (1 - chosen) * gold
 
 
-def rate(which: Which, both: Floats, chosen: Floats, gold: Floats) -> Floats:
+def share(which: Which, both: Floats, chosen: Floats, gold: Floats) -> Floats:
     """Precision, recall or F1 from counts in both, only chosen, only gold; 0 for 0 / 0."""
     if which == "precision":
         return divide(both, both + chosen, 0.0)
@@ -50,7 +50,7 @@ def micro(which: Which) -> Callable[[Sample], Statistic]:
 
         def combine(sums: Floats) -> Floats:
             cells, both, chosen, gold = sums.T
-            return np.where(cells > 0, rate(which, both, chosen, gold), np.nan)
+            return np.where(cells > 0, share(which, both, chosen, gold), np.nan)
 
         return Sums(known=known, contributions=np.column_stack(columns), combine=combine)
 
@@ -65,7 +65,7 @@ def macro(which: Which) -> Callable[[Sample], Statistic]:
 
         def read(sums: Floats) -> Floats:
             cells, both, chosen, gold = np.split(sums, 4, axis=1)
-            return np.where(cells > 0, rate(which, both, chosen, gold), np.nan)
+            return np.where(cells > 0, share(which, both, chosen, gold), np.nan)
 
         return label_mean(np.hstack([known.astype(np.float64), *counts]), read, known)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from labelmass.present.tables import Cell, Head, Table, number
 
-Judged = Mapping[str, Any]
+Evaluations = Mapping[str, Any]
 """What `Evaluation.to_dict` gives."""
 COLUMNS: tuple[str, ...] = (
     "method",
@@ -36,19 +36,19 @@ COLUMNS: tuple[str, ...] = (
 """Of the CSV; empty where something is not defined."""
 
 
-def every_number(judged: Judged) -> Table:
+def every_number(evaluations: Evaluations) -> Table:
     """Full precision, a row a method, metric and label."""
-    rows = [[_plain(row.get(name)) for name in COLUMNS] for row in _rows(judged)]
+    rows = [[_plain(row.get(name)) for name in COLUMNS] for row in _rows(evaluations)]
     return Table("", COLUMNS, rows)
 
 
-def _rows(judged: Judged) -> Iterator[dict[str, Any]]:
-    for row in judged["methods"]:
+def _rows(evaluations: Evaluations) -> Iterator[dict[str, Any]]:
+    for row in evaluations["methods"]:
         for metric, score in row["scores"].items():
             named = {"method": row["name"], "metric": metric}
             cells = score | named | {"label": None} | {at: row[at] for at in ("failed", "missed")}
             if (difference := row["differences"].get(metric)) is not None:
-                cells |= {"baseline": judged["baseline"], "difference": difference["value"]}
+                cells |= {"baseline": evaluations["baseline"], "difference": difference["value"]}
                 cells |= {f"difference_{at}": difference[at] for at in ("low", "high", "p")}
             yield cells
             for label, value in score["labels"].items():
@@ -60,61 +60,61 @@ def _plain(value: object) -> str:
 
 
 def scoreboard(
-    judged: Judged, metrics: Sequence[str], title: str = "", *, records: bool = True
+    evaluations: Evaluations, metrics: Sequence[str], title: str = "", *, records: bool = True
 ) -> Table:
     """A row a method, its intervals beside the values, and the rules as notes.
 
     records: Whether to say of how many records each row is.
     """
-    stars = {metric: best(judged, metric) for metric in metrics}
+    stars = {metric: best(evaluations, metric) for metric in metrics}
     rows = [
         [
             row["name"],
             *([_records(row)] if records else []),
             *(_cell(row["scores"][metric], row["name"] in stars[metric]) for metric in metrics),
         ]
-        for row in judged["methods"]
+        for row in evaluations["methods"]
     ]
-    head = ["method", *(["records"] if records else []), *_heads(judged, metrics)]
-    return Table(title, head, rows, list(_remarks(judged)))
+    head = ["method", *(["records"] if records else []), *_heads(evaluations, metrics)]
+    return Table(title, head, rows, list(_footnotes(evaluations)))
 
 
-def summary(judged: Judged, metrics: Sequence[str]) -> Table:
+def summary(evaluations: Evaluations, metrics: Sequence[str]) -> Table:
     """The metrics for a terminal; + and - say better and worse for sure."""
-    stars = {metric: best(judged, metric) for metric in metrics}
-    note = f"{judged['items']} records, {judged['draws']} bootstrap draws"
-    if judged["baseline"] is not None:
-        note += f"; + better, - worse than {judged['baseline']}: the interval excludes 0"
-    counts = [at for at in ("failed", "missed") if any(row[at] for row in judged["methods"])]
+    stars = {metric: best(evaluations, metric) for metric in metrics}
+    note = f"{evaluations['items']} records, {evaluations['draws']} bootstrap draws"
+    if evaluations["baseline"] is not None:
+        note += f"; + better, - worse than {evaluations['baseline']}: the interval excludes 0"
+    counts = [at for at in ("failed", "missed") if any(row[at] for row in evaluations["methods"])]
     rows: list[list[str | Cell]] = []
-    for row in judged["methods"]:
+    for row in evaluations["methods"]:
         cells: list[str | Cell] = [row["name"], *(str(row[at]) for at in counts)]
         for metric in metrics:
-            sign = _sign(judged, row["differences"].get(metric), metric) or " "
+            sign = _sign(evaluations, row["differences"].get(metric), metric) or " "
             text = number(row["scores"][metric]["value"]) + sign
             cells.append(Cell(text, row["name"] in stars[metric]))
         rows.append(cells)
     return Table("", ["method", *counts, *metrics], rows, [note])
 
 
-def differences(judged: Judged, metrics: Sequence[str]) -> Table:
+def differences(evaluations: Evaluations, metrics: Sequence[str]) -> Table:
     """Each method less the baseline, with the interval and the p of the difference."""
     rows = [
         [
             row["name"],
-            *(_difference(judged, row["differences"][metric], metric) for metric in metrics),
+            *(_difference(evaluations, row["differences"][metric], metric) for metric in metrics),
         ]
-        for row in judged["methods"]
+        for row in evaluations["methods"]
         if row["differences"]
     ]
-    title = f"Difference from {judged['baseline']}, on the same records"
-    return Table(title, ["method", *_heads(judged, metrics)], rows)
+    title = f"Difference from {evaluations['baseline']}, on the same records"
+    return Table(title, ["method", *_heads(evaluations, metrics)], rows)
 
 
-def best(judged: Judged, metric: str) -> set[str]:
+def best(evaluations: Evaluations, metric: str) -> set[str]:
     """The methods with the best value of a column."""
-    better = judged["metrics"][metric]["better"]
-    values = {row["name"]: row["scores"][metric]["value"] for row in judged["methods"]}
+    better = evaluations["metrics"][metric]["better"]
+    values = {row["name"]: row["scores"][metric]["value"] for row in evaluations["methods"]}
     values = {name: value for name, value in values.items() if value is not None}
     if better is None or not values:
         return set()
@@ -122,8 +122,8 @@ def best(judged: Judged, metric: str) -> set[str]:
     return {name for name, value in values.items() if value == top}
 
 
-def _heads(judged: Judged, metrics: Sequence[str]) -> list[Head]:
-    return [Head(metric, judged["metrics"][metric]["better"]) for metric in metrics]
+def _heads(evaluations: Evaluations, metrics: Sequence[str]) -> list[Head]:
+    return [Head(metric, evaluations["metrics"][metric]["better"]) for metric in metrics]
 
 
 def _records(row: Mapping[str, Any]) -> str:
@@ -136,32 +136,32 @@ def _cell(score: Mapping[str, Any], star: bool) -> Cell:
     return Cell(number(score["value"]), star, details=inside)
 
 
-def _difference(judged: Judged, one: Mapping[str, Any], metric: str) -> Cell:
+def _difference(evaluations: Evaluations, one: Mapping[str, Any], metric: str) -> Cell:
     if one["value"] is None:
         return Cell("n/a")
     shown = f"{one['value']:+.3f}"
     if one["low"] is None:
         return Cell(shown)
-    verdict = {"+": "better +", "-": "worse -", "": ""}[_sign(judged, one, metric)]
+    verdict = {"+": "better +", "-": "worse -", "": ""}[_sign(evaluations, one, metric)]
     inside = f"[{one['low']:+.3f}, {one['high']:+.3f}]"
     inside += "" if one["p"] is None else f" p {one['p']:.2g}"
     return Cell(shown, verdict=verdict, details=[inside])
 
 
-def _sign(judged: Judged, one: Mapping[str, Any] | None, metric: str) -> str:
+def _sign(evaluations: Evaluations, one: Mapping[str, Any] | None, metric: str) -> str:
     """+ where the method is better than the baseline beyond its interval, - where it is worse."""
-    better = judged["metrics"][metric]["better"]
+    better = evaluations["metrics"][metric]["better"]
     if one is None or one["low"] is None or better is None or one["low"] <= 0 <= one["high"]:
         return ""
     return "+" if (one["low"] > 0) == (better == "higher") else "-"
 
 
-def _remarks(judged: Judged) -> Iterator[str]:
-    yield from (f"{name}: {rule}" for name, rule in judged["rules"].items())
-    for row in judged["methods"]:
+def _footnotes(evaluations: Evaluations) -> Iterator[str]:
+    yield from (f"{name}: {rule}" for name, rule in evaluations["rules"].items())
+    for row in evaluations["methods"]:
         name = row["name"]
         if row["failed"]:
-            yield f"{name}: {row['failed']} of {judged['items']} records failed"
+            yield f"{name}: {row['failed']} of {evaluations['items']} records failed"
         if row.get("missed"):  # comparisons of earlier versions do not say
             of = row["items"]
             yield f"{name}: {row['missed']} of {of} records missed the tolerance of their run"

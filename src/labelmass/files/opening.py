@@ -69,19 +69,19 @@ def unpacked(file: BinaryIO, name: str) -> Generator[BinaryIO]:
     try:
         if head.startswith((_GZIP, _XZ)):
             with gzip.open(file) if head.startswith(_GZIP) else lzma.open(file) as stream:
-                refuse_foreign(_head(cast(BinaryIO, stream)), name)
+                reject_foreign(_head(cast(BinaryIO, stream)), name)
                 yield cast(BinaryIO, stream)
             return
     except (EOFError, gzip.BadGzipFile, lzma.LZMAError, zlib.error) as error:
         raise LabelMassError(f"{name}: cannot be unpacked ({error})") from None
-    refuse_foreign(head, name)
+    reject_foreign(head, name)
     if name.lower().endswith(PACKED):
         kind = "gzip" if name.lower().endswith(".gz") else "xz"
         raise LabelMassError(f"{name}: cannot be unpacked (it is not {kind}, as its name says)")
     yield file
 
 
-def refuse_foreign(head: bytes, name: str) -> None:
+def reject_foreign(head: bytes, name: str) -> None:
     """LabelMassError where the first bytes of a file are those of a kind that is not read."""
     for mark, kind in _FOREIGN:
         if head.startswith(mark):

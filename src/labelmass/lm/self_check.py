@@ -125,7 +125,7 @@ class SelfCheck:
     def _rows_at_once(self, strategy: Any) -> dict[Name, NextTokenLogprobs]:
         sequences = [self._sequence(*name) for name in self._batch]
         records = strategy.open(sequences, 0)
-        rows = strategy.rows([(record, self._ask(PROMPT)) for record in records])
+        rows = strategy.rows([(record, self._query(PROMPT)) for record in records])
         return dict(zip(self._batch, rows, strict=True))
 
     def _rows(self, strategy: Any) -> dict[Name, NextTokenLogprobs]:
@@ -137,7 +137,7 @@ class SelfCheck:
             opened.update(zip(names, records, strict=True))
 
         def query(*names: Name) -> None:
-            queries = [(opened[record], self._ask(node)) for record, node in names]
+            queries = [(opened[record], self._query(node)) for record, node in names]
             results.update(zip(names, strategy.rows(queries), strict=True))
 
         walkers = tuple(self._walkers)
@@ -157,7 +157,7 @@ class SelfCheck:
             strategy.close(record)
         return results
 
-    def _ask(self, node: int) -> NodeQuery:
+    def _query(self, node: int) -> NodeQuery:
         if node == PROMPT:
             return NodeQuery(0, PROMPT, PROMPT, -1, self._ids)
         parent, token = NODES[node]

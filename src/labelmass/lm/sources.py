@@ -32,7 +32,7 @@ class Source:
     end_ids: ids that end a turn, where the place does not say so itself.
     """
 
-    asked: str
+    requested: str
     name: str
     place: str
     local: bool
@@ -41,26 +41,26 @@ class Source:
     end_ids: tuple[int, ...] = ()
 
 
-def find(asked: str, revision: str | None = None) -> Source:
+def find(requested: str, revision: str | None = None) -> Source:
     """Tell folders, GGUF files and hub ids apart. Raises ModelError for a path to nothing."""
-    path = Path(asked).expanduser()
+    path = Path(requested).expanduser()
     if path.is_dir():
         if not (path / "config.json").is_file():
             what = "it must be a transformers model, or what `labelmass train` wrote"
             if (path / "adapter_config.json").is_file():
                 what = "an adapter made elsewhere must be merged into its base and saved first"
-            raise ModelError(f"{asked} holds no config.json; {what}")
-        return Source(asked, path.resolve().name, str(path), True)
+            raise ModelError(f"{requested} holds no config.json; {what}")
+        return Source(requested, path.resolve().name, str(path), True)
     if path.is_file():
         if path.suffix != ".gguf":
-            raise ModelError(f"{asked} is a file but no .gguf; give the model's folder")
+            raise ModelError(f"{requested} is a file but no .gguf; give the model's folder")
         with quiet():
             folder, digest = gguf.converted(path)
             ends = gguf.end_ids(path, folder)
-        return Source(asked, path.stem, str(folder), True, None, digest[:12], ends)
-    if not HUB_ID.fullmatch(asked) or asked.startswith(".") or path.suffix == ".gguf":
-        raise ModelError(f"there is no model at {asked}")
-    return Source(asked, asked, asked, False, revision)
+        return Source(requested, path.stem, str(folder), True, None, digest[:12], ends)
+    if not HUB_ID.fullmatch(requested) or requested.startswith(".") or path.suffix == ".gguf":
+        raise ModelError(f"there is no model at {requested}")
+    return Source(requested, requested, requested, False, revision)
 
 
 def load(source: Source, dtype: str, device: str) -> tuple[Any, HFTokenizer]:
@@ -79,7 +79,7 @@ def load(source: Source, dtype: str, device: str) -> tuple[Any, HFTokenizer]:
     how: dict[str, Any] = {"dtype": dtype}
     if device == "auto":
         how["device_map"] = "auto"
-    with quiet(), loading(source.asked):
+    with quiet(), loading(source.requested):
         try:
             try:
                 tokenizer = auto_tokenizer.from_pretrained(source.place, **where)
@@ -133,10 +133,10 @@ def end_ids(model: Any) -> set[int]:
 
 def _missing(source: Source, error: OSError) -> str:
     if source.local:
-        return f"cannot load the model in {source.asked}: {error}"
+        return f"cannot load the model in {source.requested}: {error}"
     return (
-        f"the model {source.asked} is neither a folder here nor in the hub cache, and could not "
-        f"be fetched; run: hf download {source.asked} (with 'hf auth login' first if it is "
+        f"the model {source.requested} is neither a folder nor in the hub cache, and could not "
+        f"be fetched; run: hf download {source.requested} (with 'hf auth login' first if it is "
         "gated), or give a folder, a .gguf file or 'smollm2'"
     )
 

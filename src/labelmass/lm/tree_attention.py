@@ -23,10 +23,10 @@ from labelmass.lm.next_token import read_next_tokens
 from labelmass.lm.runs import NONE, Run, cut
 from labelmass.lm.slots import SlotPool
 
-KEPT = 4
+MAX_KEPT_PREFIXES = 4
 """Beginnings kept for prompts still to come: one for each kind of question."""
 
-WORTH = 8
+MIN_SHARED_TOKENS = 8
 """Tokens that prompts opened together must have in common to be computed together."""
 
 
@@ -117,7 +117,7 @@ class TreeAttention:
         prefix = self._prefix_for(texts[0][:shared]) if shared else None
         shared = min(shared, min(map(len, texts)) - 1)  # a prompt's last token is its own
         common = common_length([text[:-1] for text in texts]) if len(texts) > 1 else shared
-        trunk = Prefix(texts[0][shared:common]) if common - shared >= WORTH else None
+        trunk = Prefix(texts[0][shared:common]) if common - shared >= MIN_SHARED_TOKENS else None
         for each in (prefix, trunk):
             if each is not None:
                 each.readers += len(texts)
@@ -174,7 +174,7 @@ class TreeAttention:
         kept = (prefix for prefix in self._kept if prefix.ids[: len(ids)] == ids)
         match = next(kept, Prefix(ids))
         self._kept = [match, *(prefix for prefix in self._kept if prefix is not match)]
-        for former in self._kept[KEPT:]:
+        for former in self._kept[MAX_KEPT_PREFIXES:]:
             self._kept.remove(former)
             self._forget(former)
         return match

@@ -75,16 +75,16 @@ def _small(source: str, colours: dict[str, str], name: str) -> Element:
         target = use.get("{http://www.w3.org/1999/xlink}href", "").removeprefix("#")
         ids.setdefault(target, f"{name}.{len(ids)}")
     for child in old:
-        root.extend(_kept(child, colours, ids))
+        root.extend(_retained(child, colours, ids))
     return root
 
 
-def _kept(old: Element, colours: dict[str, str], ids: dict[str, str]) -> Iterator[Element]:
+def _retained(old: Element, colours: dict[str, str], ids: dict[str, str]) -> Iterator[Element]:
     """The element as it is worth keeping, or its children if it adds nothing to them."""
     tag = old.tag.removeprefix(f"{{{NAMESPACE}}}")
     if tag in ("metadata", "style", "clipPath"):
         return
-    children = [kept for child in old for kept in _kept(child, colours, ids)]
+    children = [kept for child in old for kept in _retained(child, colours, ids)]
     attributes = dict(_attributes(old, colours, ids))
     if tag == "g" and not attributes:
         yield from children

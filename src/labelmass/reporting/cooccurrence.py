@@ -24,14 +24,14 @@ class Cooccurrence:
 
     labels: tuple[str, ...]
     model: Floats
-    people: Floats
+    annotators: Floats
     records: NDArray[np.int64]
 
     @property
     def most(self) -> float:
         """The largest share of a pair."""
         pairs = ~np.eye(len(self.labels), dtype=bool)
-        both = np.concatenate([self.model[pairs], self.people[pairs]])
+        both = np.concatenate([self.model[pairs], self.annotators[pairs]])
         return float(np.nan_to_num(both).max(initial=0.0))
 
 
@@ -46,7 +46,7 @@ def model_pairs(marginals: Marginals) -> Floats:
     return result
 
 
-def people_pairs(record: Record, task: Task, gold: Floats, known: NDArray[np.bool_]) -> Floats:
+def annotator_pairs(record: Record, task: Task, gold: Floats, known: NDArray[np.bool_]) -> Floats:
     """(k, k) share of the record's annotators who chose both; of its gold set without annotators.
 
     gold: (k,) 0 or 1. known: (k,) labels that were judged; pairs with another are NaN.
@@ -78,19 +78,19 @@ class Pairs:
         self._sums = [np.zeros((k, k)), np.zeros((k, k))]
         self._count = np.zeros((k, k), dtype=np.int64)
 
-    def add(self, model: Floats, people: Floats) -> None:
+    def add(self, model: Floats, annotators: Floats) -> None:
         """Count the pairs that both know."""
-        both = ~(np.isnan(model) | np.isnan(people))
+        both = ~(np.isnan(model) | np.isnan(annotators))
         self._count += both
-        for total, one in zip(self._sums, (model, people), strict=True):
+        for total, one in zip(self._sums, (model, annotators), strict=True):
             total += np.where(both, one, 0.0)
 
     def mean(self) -> Cooccurrence:
         """Of what was counted."""
         n = self._count
         empty = np.full(n.shape, np.nan)
-        model, people = (np.divide(s, n, out=empty.copy(), where=n > 0) for s in self._sums)
-        return Cooccurrence(self.labels, model, people, n)
+        model, annotators = (np.divide(s, n, out=empty.copy(), where=n > 0) for s in self._sums)
+        return Cooccurrence(self.labels, model, annotators, n)
 
 
 def _set(task: Task, vote: list[str]) -> Floats:

@@ -15,7 +15,7 @@ from labelmass.evaluation.calibration import BINS, equal_width
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
-MOST = 100
+MAX_POINTS = 100
 """Points of a curve that are kept; more are thinned, evenly by rank."""
 
 
@@ -165,9 +165,9 @@ def precision_recall(label: str, p: Floats, gold: Floats, chosen: Bools) -> Prec
 
 def _thin(places: NDArray[np.int64]) -> NDArray[np.int64]:
     """At most MOST of them, the first and the last among these."""
-    if len(places) <= MOST:
+    if len(places) <= MAX_POINTS:
         return places
-    return places[np.linspace(0, len(places) - 1, MOST).round().astype(np.int64)]
+    return places[np.linspace(0, len(places) - 1, MAX_POINTS).round().astype(np.int64)]
 
 
 def _plain(values: NDArray[np.floating]) -> tuple[float, ...]:

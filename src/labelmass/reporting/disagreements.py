@@ -100,5 +100,5 @@ def _step(at: int, step: StepShares) -> Table:
     rows = [
         [name, _bar(p, "model"), f"[{low:.3f}, {high:.3f}]"] for name, p, low, high in step.shares
     ]
-    title = f"Step {at}: {written} is written; a label comes next with {step.found:.3f}"
+    title = f"Step {at}: {written} is written; a label comes next with {step.label_mass:.3f}"
     return Table(title, ["label", "p_r, the next label", "bounds"], rows)

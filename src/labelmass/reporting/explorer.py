@@ -114,7 +114,7 @@ class Saving:
         }
         lost = None
         first, *others = policy.labels
-        if others and _joint(policy.rules[others[0]]):
+        if others and _shares_threshold(policy.rules[others[0]]):
             lost = policy.move(first, elsewhere[first]).rules[others[0]].note
         return cls(
             _inner(whole),
@@ -198,7 +198,7 @@ def _of_comparison(run: ReportData, model: Model) -> Explorer | None:
     return Explorer(policy, False, scored, targets.gold, None, "")
 
 
-def _joint(rule: Rule) -> bool:
+def _shares_threshold(rule: Rule) -> bool:
     return rule.guarantee is not None and rule.guarantee.label == "*"
 
 

@@ -35,7 +35,7 @@ from labelmass.reporting.curves import (
 from labelmass.reporting.report_data import Model, ReportData
 from labelmass.targets import Targets
 
-FEW = 10
+MIN_CELLS = 10
 """A dot that stands for fewer cells than this is hollow."""
 
 PERCENT = ((0.0, "0"), (0.5, "50"), (1.0, "100"))
@@ -82,7 +82,7 @@ def _reliability(name: str, title: str, kind: str, found: Mapping[str, Reliabili
         "average, against the share of people who chose the label. On the diagonal, P means what "
         "it says; "
         "below it the method is too sure. Grey bars: the share of all cells in each of 15 bins. "
-        f"Hollow dots stand for fewer than {FEW} cells and say little."
+        f"Hollow dots stand for fewer than {MIN_CELLS} cells and say little."
     )
     there = {key: one for key, one in found.items() if one.cells}
     rows = [
@@ -114,7 +114,7 @@ def _reliability_panel(key: str, one: Reliability) -> Panel:
         Dots(
             "mean share of people, by mean P",
             list(zip(one.p, one.h, strict=True)),
-            hollow=[n < FEW for n in one.n],
+            hollow=[n < MIN_CELLS for n in one.n],
         ),
     ]
     about = (
@@ -247,7 +247,7 @@ def pairs(cooccurrence: Cooccurrence) -> Figure:
     )
     maps = [
         ("The model writes both", cooccurrence.model),
-        ("People chose both", cooccurrence.people),
+        ("People chose both", cooccurrence.annotators),
     ]
     heats = [
         Heat(title, f"{title}: {len(labels)} labels", labels, _rows(values), most)
@@ -258,7 +258,7 @@ def pairs(cooccurrence: Cooccurrence) -> Figure:
         [
             labels[j] if i == j else f"{labels[j]} + {labels[i]}",
             number(float(cooccurrence.model[i, j])),
-            number(float(cooccurrence.people[i, j])),
+            number(float(cooccurrence.annotators[i, j])),
             str(cooccurrence.records[i, j]),
         ]
         for i, j in there
@@ -266,7 +266,7 @@ def pairs(cooccurrence: Cooccurrence) -> Figure:
     numbers: dict[str, Any] = {
         "labels": list(labels),
         "model": _rows(cooccurrence.model),
-        "people": _rows(cooccurrence.people),
+        "people": _rows(cooccurrence.annotators),
         "records": cooccurrence.records.tolist(),
     }
     return Figure(

@@ -11,13 +11,13 @@ from labelmass.reporting.explorer import Explorer, Explorers
 from labelmass.reporting.footnotes import warnings
 from labelmass.reporting.report_data import Model, ReportData
 
-Drawn = Mapping[str, Mapping[str, Figure]]
+DrawnFigures = Mapping[str, Mapping[str, Figure]]
 """By model, by name."""
 
 
 def numbers(
     runs: Sequence[ReportData],
-    drawn: Sequence[Drawn],
+    drawn: Sequence[DrawnFigures],
     explorers: Sequence[Explorers] | None = None,
 ) -> dict[str, Any]:
     """One of `drawn` and of `explorers` for each run; no texts of records."""

@@ -13,7 +13,7 @@ from labelmass.reporting.disagreements import disagreements
 from labelmass.reporting.explorer import Explorers
 from labelmass.reporting.figures import figures
 from labelmass.reporting.footnotes import cost, failures, warnings
-from labelmass.reporting.numbers import Drawn, numbers
+from labelmass.reporting.numbers import DrawnFigures, numbers
 from labelmass.reporting.rendering import asset, embedded, render
 from labelmass.reporting.report_data import ReportData
 from labelmass.reporting.scores import scores
@@ -69,14 +69,14 @@ class Part:
         return ", ".join(model.signature.model for model in self.run.models)
 
 
-def draw(run: ReportData) -> Drawn:
+def draw(run: ReportData) -> DrawnFigures:
     """Every figure of a run."""
     return {model.name: figures(run, model) for model in run.models}
 
 
 def page(
     runs: Sequence[ReportData],
-    drawn: Sequence[Drawn],
+    drawn: Sequence[DrawnFigures],
     explorers: Sequence[Explorers] | None = None,
 ) -> str:
     """The document. explorers: For each run, if thresholds can be tried.
@@ -102,7 +102,7 @@ def page(
 
 
 def _sections(
-    number: int, run: ReportData, drawn: Drawn, explorers: Explorers
+    number: int, run: ReportData, drawn: DrawnFigures, explorers: Explorers
 ) -> Iterator[Section]:
     """number: The run's place on the page."""
     several = len(run.models) > 1

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labelmass._math import wilson
-from labelmass.decisions import Outcome, Policy, decide
+from labelmass.decisions import Outcome, Policy, apply_policy
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -86,7 +86,7 @@ def rates(
     verdict: Floats | None = None,
 ) -> Rates:
     """Of (n, k) scores with their bounds, and gold of 0, 1 or NaN; the others as in `decide`."""
-    done = decide(policy, p, low, high, ceiling=ceiling, verdict=verdict, force=True)
+    done = apply_policy(policy, p, low, high, ceiling=ceiling, verdict=verdict, force=True)
     given, review = done.outcomes == Outcome.ABOVE, done.outcomes == Outcome.REVIEW
     every = np.ones(len(p), dtype=bool)
     return Rates(

@@ -23,9 +23,9 @@ from labelmass.provenance import Signature
 from labelmass.reporting.cooccurrence import (
     Cooccurrence,
     Pairs,
+    annotator_pairs,
     known_labels,
     model_pairs,
-    people_pairs,
 )
 from labelmass.scores import Failure, Outcome, Result, Scores
 from labelmass.scoring.explorer import ExploredRecord
@@ -365,7 +365,7 @@ class _ModelReader:
         pairs, task = Pairs(targets.labels), self._saved.task
         for name, known in known_labels(targets).items():
             if name in self.records:
-                pairs.add(self._pairs[name], people_pairs(self.records[name], task, *known))
+                pairs.add(self._pairs[name], annotator_pairs(self.records[name], task, *known))
         return pairs.mean()
 
     def diagnosis(self) -> Diagnosis | str:

@@ -14,7 +14,7 @@ from labelmass._settings import expect
 from labelmass._text import canonical
 from labelmass._types import Bools, Floats
 from labelmass.calibration import CALIBRATED, Calibrator
-from labelmass.decisions import Decisions, Policy, ceiling, decide
+from labelmass.decisions import Decisions, Policy, apply_policy, ceiling
 from labelmass.decisions.drift import MASSES
 from labelmass.errors import FitError, LabelMassError, MethodError
 from labelmass.estimators import LabelScores
@@ -464,7 +464,7 @@ class Scores(Sequence[Outcome]):
 
     def decide(self, policy: Policy, *, force: bool = False) -> Decisions:
         """What a policy does with these scores, see `labelmass.decisions.decide`."""
-        return decide(
+        return apply_policy(
             policy,
             self.p,
             self.low,

@@ -68,7 +68,7 @@ def signature_of_texts(task: Task, fitted: Sequence[str]) -> Signature:
 
 
 _OF_TEXTS = ("task", "task_hash", "format", "methods", "calibrator", "point", "version")
-_KEPT = {
+_FIELDS_THAT_MATTER = {
     "tfidf": _OF_TEXTS,
     "encoder": _OF_TEXTS,
     "probe": (*_OF_TEXTS, "model", "fingerprint", "tokenizer", "engine", "dtype"),
@@ -90,8 +90,8 @@ def of_method(signature: Mapping[str, Any], method: str) -> dict[str, Any]:
         results["normalisation"] = str(Normalisation.RAW)  # a share of labels is the same in all
     fitted = [mark for mark in results.pop("fitted", ()) if mark.startswith(f"{plain}@")]
     if fitted:
-        results = {key: results.get(key) for key in _KEPT[plain]} | {"fitted": fitted}
-        if _KEPT[plain] is _OF_TEXTS:  # no answer is read
+        results = {key: results.get(key) for key in _FIELDS_THAT_MATTER[plain]} | {"fitted": fitted}
+        if _FIELDS_THAT_MATTER[plain] is _OF_TEXTS:  # no answer is read
             results["format"] = str(results["format"]).partition("+")[0]
     if known is not None and not known.requirements.draws:
         results["samples"] = 0
@@ -145,4 +145,4 @@ def reads_answer(method: str) -> bool:
     """
     plain = method.removeprefix(CALIBRATED)
     known = ESTIMATORS.get(plain)
-    return plain not in _KEPT and (known is None or known.questions is no_questions)
+    return plain not in _FIELDS_THAT_MATTER and (known is None or known.questions is no_questions)

@@ -22,8 +22,8 @@ from labelmass.scoring.scorer import Frame, Text, check_ids
 from labelmass.scoring.to_file import (
     Summary,
     Watch,
-    check_places,
-    nothing_said,
+    check_paths,
+    silent,
     unwatched,
     write_results,
 )
@@ -55,7 +55,7 @@ class ClassifierScorer:
             expect("classifier", classifier, Classifier, error=FitError)
             if isinstance(classifier.source, HiddenStateFeatures):
                 raise FitError(
-                    f"{classifier.method} reads hidden states of {classifier.source.model}: use Scorer"
+                    f"{classifier.method} reads states of {classifier.source.model}: use Scorer"
                 )
         check_classifiers(self.classifiers, self.task)
         self.signature = signature_of_texts(
@@ -82,12 +82,12 @@ class ClassifierScorer:
         overwrite: bool = False,
         keep_input: bool = True,
         watch: Watch = unwatched,
-        say: Callable[[str], None] = nothing_said,
+        say: Callable[[str], None] = silent,
     ) -> Summary:
         """Score a file to a file, resuming a stopped run; see `Scorer.score_file`."""
         out = Path(out)
         output_writer(out)
-        check_places(source, out, None)
+        check_paths(source, out, None)
         total = count_records(source)
         with Input(source, fields) as records:
             return write_results(
@@ -119,7 +119,7 @@ class ClassifierScorer:
                 continue
             try:
                 for classifier in self.classifiers:
-                    classifier.refuse(item)
+                    classifier.check_unseen(item)
                 records[key] = item
             except RecordError as error:
                 failures[key] = Failure.of(item, str(error))

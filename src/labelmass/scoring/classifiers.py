@@ -16,7 +16,7 @@ from labelmass.lm.base import LanguageModel
 from labelmass.scores import Scores
 from labelmass.scoring.explorer import ExploredRecord
 from labelmass.scoring.hidden_states import StateReader
-from labelmass.scoring.isolation import PLAIN, apply_together
+from labelmass.scoring.isolation import PLAIN, apply_in_batch
 from labelmass.supervised import Classifier, HiddenStateFeatures
 from labelmass.task import Record, Task
 
@@ -68,7 +68,7 @@ class AppliedClassifier:
 
     def read(self, explored: ExploredRecord) -> LabelScores:
         """RecordError for a record it was fitted on, and for one that it cannot read."""
-        self.classifier.refuse(explored.record)
+        self.classifier.check_unseen(explored.record)
         (outcome,) = self._predict_each([explored])
         if isinstance(outcome, RecordError):
             raise outcome
@@ -97,7 +97,7 @@ class AppliedClassifier:
         return Scores.of(ids, self.labels, np.array(rows), method=self.name, note=note)
 
     def _predict_each(self, some: Sequence[ExploredRecord]) -> list[Floats | RecordError]:
-        return apply_together(self.predict, some, self.plain) if some else []
+        return apply_in_batch(self.predict, some, self.plain) if some else []
 
     def _saw(self, record: Record) -> bool:
         return record.digest in self.classifier.fitted_on
@@ -124,7 +124,7 @@ def texts_each(classifier: Classifier, records: Sequence[Record]) -> list[Floats
     """(k,) P(label) of each record, or why it alone cannot be read."""
     if not records:
         return []
-    return apply_together(
+    return apply_in_batch(
         lambda some: texts_through(classifier, some), records, lambda: _plain_through(classifier)
     )
 

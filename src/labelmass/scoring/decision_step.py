@@ -10,7 +10,7 @@ import numpy as np
 
 from labelmass._types import Floats
 from labelmass.answers.search import Budget
-from labelmass.decisions import Policy, ceiling, decide
+from labelmass.decisions import Policy, apply_policy, ceiling
 from labelmass.decisions.decisions import check_policy
 from labelmass.provenance import Signature, check_labels
 from labelmass.records import BadRecord
@@ -23,7 +23,7 @@ from labelmass.task import Record
 FINER, LARGER = 4, 2
 """By how much each further exploration divides the tolerance, and multiplies the nodes."""
 
-MOST = 4
+MAX_EXPLORATIONS = 4
 """Further explorations of a record: to 1/256 of the tolerance with 16 times the nodes."""
 
 Items = Iterable[tuple[int, Record | BadRecord]]
@@ -69,7 +69,9 @@ class DecisionStep:
         scores = result.methods[self.method]
         top, verdict = self._readable(result)
         ends = (end[None] for end in (scores.p, scores.low, scores.high))
-        (row,) = decide(self.policy, *ends, ceiling=top, verdict=verdict, force=True).to_rows()
+        (row,) = apply_policy(
+            self.policy, *ends, ceiling=top, verdict=verdict, force=True
+        ).to_rows()
         row.pop("id")
         return replace(result, decisions=row | {"explorations": 1})
 
@@ -113,14 +115,19 @@ def explore_until_clear(
 
     before: dict[int, Result] = {}
     explored = explore(remembered(), budget)
-    for number in range(MOST + 1):
+    for number in range(MAX_EXPLORATIONS + 1):
         straddling: dict[int, Result] = {}
         for key, result in explored:
             first = before.get(key)
             more = first is None or _rows(result) > _rows(first)
             if first is not None:
                 result = _after(first, result)
-            if more and number < MOST and isinstance(result, Result) and _straddles(result):
+            if (
+                more
+                and number < MAX_EXPLORATIONS
+                and isinstance(result, Result)
+                and _straddles(result)
+            ):
                 straddling[key] = result
             else:
                 records.pop(key, None)

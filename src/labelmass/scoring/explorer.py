@@ -53,11 +53,11 @@ class ExploredRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class _Request:
     """Something asked of every record, and how its tree is grown."""
 
     name: Name
-    joint: PromptBoundary
+    boundary: PromptBoundary
     budget: Budget
     requirements: Requirements
     normalisation: Normalisation
@@ -109,17 +109,17 @@ class Explorer:
         COUNT.check("batch_size", batch_size)
         self.model, self.task = model, task
         self.batch_size, self.max_text_tokens = batch_size, max_text_tokens
-        self.joint = PromptBoundary(task, model.tokenizer)
+        self.boundary = PromptBoundary(task, model.tokenizer)
         budget, requirements = budget or Budget(), requirements or Requirements()
         word = self._word(budget)
-        first = _Asked(ANSWER, self.joint, budget, requirements, normalisation)
-        self._families: dict[str, list[_Asked]] = {ANSWER[0]: [first]}
+        first = _Request(ANSWER, self.boundary, budget, requirements, normalisation)
+        self._families: dict[str, list[_Request]] = {ANSWER[0]: [first]}
         for name, askable in (also or {}).items():
-            joint = PromptBoundary(askable, model.tokenizer, self.joint.vocabulary)
+            boundary = PromptBoundary(askable, model.tokenizer, self.boundary.vocabulary)
             if isinstance(askable, Task):
-                asked = _Asked(name, joint, budget, requirements, normalisation)
+                asked = _Request(name, boundary, budget, requirements, normalisation)
             else:
-                asked = _Asked(name, joint, word, Requirements(), Normalisation.ON_FORMAT)
+                asked = _Request(name, boundary, word, Requirements(), Normalisation.ON_FORMAT)
             self._families.setdefault(name[0], []).append(asked)
         self._shared: dict[str, tuple[int, ...]] = {}
         self._most = max(1, batch_size // sum(map(len, self._families.values())))
@@ -129,7 +129,7 @@ class Explorer:
         other, word = copy.copy(self), self._word(budget)
         other._families = {
             family: [
-                replace(member, budget=budget if isinstance(member.joint.task, Task) else word)
+                replace(member, budget=budget if isinstance(member.boundary.task, Task) else word)
                 for member in members
             ]
             for family, members in self._families.items()
@@ -236,7 +236,7 @@ class Explorer:
             record = cut_texts(record, self.model.tokenizer, self.max_text_tokens)
         active = _Active(key, record, {})
         starts = {
-            family: [asked.joint.start(record) for asked in members]
+            family: [asked.boundary.start(record) for asked in members]
             for family, members in self._families.items()
         }
         rooms = {f: min(self._room(start) for start in some) for f, some in starts.items()}
@@ -247,7 +247,7 @@ class Explorer:
                 searches = [
                     Search(
                         start.grammar,
-                        asked.joint.task.label_names,
+                        asked.boundary.task.label_names,
                         replace(asked.budget, depth=min(asked.budget.depth, depth)),
                         asked.requirements,
                         asked.normalisation,
@@ -285,7 +285,7 @@ class Explorer:
         """
         if family not in self._shared:
             members = self._families[family]
-            both = members[0].joint.beginning, members[-1].joint.beginning
+            both = members[0].boundary.beginning, members[-1].boundary.beginning
             self._shared[family] = both[0][: common_length(both)]
         return common_length([self._shared[family], *(start.ids for start in starts)])
 

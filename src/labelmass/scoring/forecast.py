@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from labelmass._ranges import COUNT
-from labelmass.answers.search import DRAWN, Budget, Requirements
+from labelmass.answers.search import SAMPLING_FACTOR, Budget, Requirements
 from labelmass.errors import LabelMassError
 from labelmass.scoring.explorer import WORD
 
@@ -22,7 +22,7 @@ class Forecast:
         cls, requirements: Requirements, variants: int, questions: int, budget: Budget
     ) -> Forecast:
         """What so many trees with these needs take, and so many questions besides."""
-        drawn = DRAWN * budget.nodes if requirements.draws else 0
+        drawn = SAMPLING_FACTOR * budget.nodes if requirements.draws else 0
         rows = variants * (budget.nodes + drawn) + questions * WORD.nodes
         return cls(variants + questions, rows)
 

@@ -50,7 +50,7 @@ def blame(error: Exception, plain: Callable[[], object]) -> RecordError:
     return result
 
 
-def apply_together(
+def apply_in_batch(
     call: Callable[[Sequence[T]], Iterable[R]], items: Sequence[T], plain: Callable[[], object]
 ) -> list[R | RecordError]:
     """What `call` returns for the items together, or for each by itself where that fails.
@@ -64,5 +64,5 @@ def apply_together(
             return [blame(error, plain)]
     outcomes: list[R | RecordError] = []
     for item in items:
-        outcomes += apply_together(call, [item], plain)
+        outcomes += apply_in_batch(call, [item], plain)
     return outcomes

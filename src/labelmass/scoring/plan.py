@@ -24,7 +24,7 @@ from labelmass.scoring.classifiers import AppliedClassifier, check_classifiers
 from labelmass.scoring.decision_step import DecisionStep
 from labelmass.scoring.explorer import ExploredRecord
 from labelmass.scoring.forecast import Forecast
-from labelmass.scoring.results import Prior, mean_log_odds, read_result, without_prior
+from labelmass.scoring.results import Bias, mean_log_odds, read_result, without_bias
 from labelmass.scoring.saved_trees import SavedTrees
 from labelmass.supervised import Classifier
 from labelmass.task import Record, Task
@@ -233,12 +233,10 @@ class Plan:
             return Failure.of(explored.record, str(error))
         return result if self.contextual_calibration else self.finish(result)
 
-    def without(self, result: Result, prior: Prior) -> Result:
+    def without(self, result: Result, bias: Bias) -> Result:
         """The result with a prior taken away, calibrated and decided."""
         single = self.task.format.single
-        return self.finish(
-            without_prior(result, prior, target_rate=self.target_rate, single=single)
-        )
+        return self.finish(without_bias(result, bias, target_rate=self.target_rate, single=single))
 
     def finish(self, result: Result) -> Result:
         """What is done last: calibration, and decisions."""
@@ -260,9 +258,9 @@ class Plan:
         if self.contextual_calibration != "batch":
             yield from map(self.close, results())
             return
-        prior = mean_log_odds(result for result in results() if isinstance(result, Result))
+        bias = mean_log_odds(result for result in results() if isinstance(result, Result))
         for result in results():
-            one = self.without(result, prior) if isinstance(result, Result) else result
+            one = self.without(result, bias) if isinstance(result, Result) else result
             yield self.close(one)
 
     def read_trees(

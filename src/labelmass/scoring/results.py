@@ -24,7 +24,7 @@ from labelmass.supervised import CLASSIFIERS
 from labelmass.task import Task
 from labelmass.task.questions import ANSWER, Name
 
-Prior = Mapping[str, NDArray[np.float64]]
+Bias = Mapping[str, NDArray[np.float64]]
 """By method, (k,) log-odds to take away."""
 
 
@@ -80,7 +80,7 @@ def read_result(
     )
 
 
-def mean_log_odds(results: Iterable[Result]) -> Prior:
+def mean_log_odds(results: Iterable[Result]) -> Bias:
     """By method, (k,) mean log-odds of the labels over results; nulls are left out.
 
     What an uncertainty rule selects is no probability, and a classifier reads no prompt: they have
@@ -93,12 +93,12 @@ def mean_log_odds(results: Iterable[Result]) -> Prior:
     return {name: _mean(np.array(found)) for name, found in odds.items()}
 
 
-def without_prior(result: Result, prior: Prior, *, target_rate: float, single: bool) -> Result:
+def without_bias(result: Result, bias: Bias, *, target_rate: float, single: bool) -> Result:
     """The result with every method's scores put through `calibrate_contextually`."""
     results = {
-        name: calibrate_contextually(scores, prior[name], target_rate=target_rate, single=single)
+        name: calibrate_contextually(scores, bias[name], target_rate=target_rate, single=single)
         for name, scores in result.methods.items()
-        if name in prior
+        if name in bias
     }
     return result.moved_to(
         {**result.methods, **{name: scores for name, (scores, _) in results.items()}},

@@ -90,7 +90,7 @@ class TreeStore:
 
     def read(self, key: int) -> ExploredRecord | Failure:
         """What is kept of a record."""
-        return _kept(self._journal.read(key), key, self.folder)
+        return _retained(self._journal.read(key), key, self.folder)
 
     def __contains__(self, key: int) -> bool:
         self._journal.check_resumed()
@@ -130,7 +130,7 @@ class SavedTrees:
     def __iter__(self) -> Iterator[ExploredRecord | Failure]:
         """In the order of the input."""
         for key, line in read_journal(self.folder / TREES):
-            yield _kept(line, key, self.folder)
+            yield _retained(line, key, self.folder)
 
     def records(self) -> Iterator[Record]:
         """Those that have trees, in the order of the input; no tree is built."""
@@ -214,7 +214,7 @@ class _OfTrees:
     cost: Cost
 
 
-def _kept(line: dict[str, Any], key: int, folder: Path) -> ExploredRecord | Failure:
+def _retained(line: dict[str, Any], key: int, folder: Path) -> ExploredRecord | Failure:
     with _named(key, folder):
         if "error" in line:
             return shaped(Failure, line, infinite=True)

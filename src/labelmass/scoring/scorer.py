@@ -20,9 +20,9 @@ from labelmass.scores import Failure, Outcome, Result, Scores, Signature
 from labelmass.scoring.decision_step import explore_until_clear
 from labelmass.scoring.explorer import ExploredRecord, Explorer
 from labelmass.scoring.plan import Plan
-from labelmass.scoring.results import Prior, mean_log_odds, read_result
+from labelmass.scoring.results import Bias, mean_log_odds, read_result
 from labelmass.scoring.saved_trees import TreeStore
-from labelmass.scoring.to_file import Summary, Watch, nothing_said, score_to_file, unwatched
+from labelmass.scoring.to_file import Summary, Watch, score_to_file, silent, unwatched
 from labelmass.scoring.warnings import scoring_warnings, warn_caller
 from labelmass.supervised import Classifier
 from labelmass.task import Record, Task
@@ -145,7 +145,7 @@ class Scorer:
             batch_size=batch_size,
             max_text_tokens=plan.max_text_tokens,
         )
-        self._content_free: Prior | None = None
+        self._content_free: Bias | None = None
 
     # -- texts in, scores out -------------------------------------------------------------------
 
@@ -184,7 +184,7 @@ class Scorer:
         overwrite: bool = False,
         keep_input: bool = True,
         watch: Watch = unwatched,
-        say: Callable[[str], None] = nothing_said,
+        say: Callable[[str], None] = silent,
     ) -> Summary:
         """Score the records of a file to a file; a stopped run goes on where it was.
 
@@ -295,10 +295,10 @@ class Scorer:
         if self.plan.contextual_calibration != "content-free" or isinstance(result, Failure):
             return result
         if self._content_free is None:
-            self._content_free = self._content_free_prior()
+            self._content_free = self._content_free_bias()
         return self.plan.without(result, self._content_free)
 
-    def _content_free_prior(self) -> Prior:
+    def _content_free_bias(self) -> Bias:
         """What every method gives the labels for texts without content."""
         empty = [Record(number, text=text) for number, text in enumerate(CONTENT_FREE)]
         results: list[Result] = []

@@ -38,9 +38,9 @@ def find_missed(
 
     trees: of all variants of the task that the scores were averaged over.
     """
-    answers = [tree for name, tree in trees.items() if _family(name) == ANSWER[0]]
+    answers = [tree for name, tree in trees.items() if _question_share(name) == ANSWER[0]]
     if estimator.requirements.draws:
-        return _of_draws([d for tree in answers if (d := _draws(estimator, tree))], budget)
+        return _of_draws([d for tree in answers if (d := _drawn_paths(estimator, tree))], budget)
     if estimator.questions is not no_questions:
         return _of_questions(estimator, scores, trees, budget)
     if estimator.requirements.min_mass is not None:
@@ -51,7 +51,7 @@ def find_missed(
     return None if width is None else Missed(reason or NOT_GROWN, width)
 
 
-def _family(name: Name) -> str:
+def _question_share(name: Name) -> str:
     return name[0].partition("#")[0]
 
 
@@ -115,7 +115,7 @@ def _of_questions(
 ) -> Missed | None:
     """Of a method that asks further questions: they may fall short, or what is made of them."""
     family = estimator.name.partition("-")[0]
-    asked = [tree for name, tree in trees.items() if _family(name) == family]
+    asked = [tree for name, tree in trees.items() if _question_share(name) == family]
     short = [tree for tree in asked if tree.stopped in LIMITS]
     widths = [Marginals(tree, Normalisation.ON_FORMAT).label(0).width or 0.0 for tree in short]
     widest = max(widths, default=0.0)
@@ -126,7 +126,7 @@ def _of_questions(
     return None if width is None else Missed(short[0].stopped if short else COMBINED, width)
 
 
-def _draws(estimator: Estimator, tree: AnswerTree) -> SampledPaths | None:
+def _drawn_paths(estimator: Estimator, tree: AnswerTree) -> SampledPaths | None:
     return tree.samples if estimator.requirements.samples else tree.completions
 
 

@@ -42,7 +42,7 @@ def unwatched(items: Iterable[T], total: int | None, done: int = 0) -> Iterator[
     return iter(items)
 
 
-def nothing_said(line: str) -> None:
+def silent(line: str) -> None:
     """Says nothing."""
 
 
@@ -80,12 +80,12 @@ def score_to_file(
     overwrite: bool = False,
     keep_input: bool = True,
     watch: Watch = unwatched,
-    say: Callable[[str], None] = nothing_said,
+    say: Callable[[str], None] = silent,
 ) -> Summary:
     """See `Scorer.score_file`."""
     plan, out = scorer.plan, Path(out)
     output_writer(out)
-    check_places(source, out, trees)
+    check_paths(source, out, trees)
     if fields is not None:
         expect("fields", fields, Fields, "Fields: what a file calls text and id")
     if plan.contextual_calibration == "batch" and trees is None:
@@ -134,7 +134,7 @@ def score_to_file(
         )
 
 
-def check_places(source: str | Path, out: Path | None, trees: str | Path | None) -> None:
+def check_paths(source: str | Path, out: Path | None, trees: str | Path | None) -> None:
     """LabelMassError where a run would write over its input, or a folder for trees is a file."""
     if out is not None and out.exists() and str(source) != "-" and Path(source).exists():
         if out.samefile(source):
@@ -155,7 +155,7 @@ def write_results(
     overwrite: bool = False,
     keep_input: bool = True,
     watch: Watch = unwatched,
-    say: Callable[[str], None] = nothing_said,
+    say: Callable[[str], None] = silent,
 ) -> Summary:
     """Score what the journal of `out` does not hold yet, then write `out`.
 

@@ -102,7 +102,7 @@ class Classifier:
                 f"not {', '.join(task.label_names)}"
             )
 
-    def refuse(self, record: Record) -> None:
+    def check_unseen(self, record: Record) -> None:
         """RecordError for a record it was fitted on: nothing is judged on what it was fitted on."""
         if record.digest in self.fitted_on:
             raise RecordError(

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from labelmass._math import log_loss
 from labelmass._types import Floats
-from labelmass.calibration.curves import FEW
+from labelmass.calibration.curves import MIN_POSITIVES
 from labelmass.errors import FitError, LabelMassError
 from labelmass.files import shaped
 from labelmass.provenance import Ids, folds
@@ -215,7 +215,7 @@ def fit_heads(
     for at in range(len(labels)):
         of = known[:, at]
         own, positives, n = share[of, at], float(share[of, at].sum()), int(of.sum())
-        enough = min(positives, n - positives) >= FEW
+        enough = min(positives, n - positives) >= MIN_POSITIVES
         chosen = int(np.argmin(losses[:, at])) if enough else overall
         fits = 0 < positives < n
         if fits:
@@ -303,16 +303,16 @@ def _cross_validate(
         known = ~np.isnan(seen)
         pooled = float(seen[known].mean()) if known.any() else 0.5
         for at in range(share.shape[1]):
-            own, judged = seen[known[:, at], at], ~np.isnan(unseen[:, at])
+            own, evaluated = seen[known[:, at], at], ~np.isnan(unseen[:, at])
             rate = base_rate(own, pooled)
-            floor = _loss(np.full(int(judged.sum()), rate), unseen[judged, at])
+            floor = _loss(np.full(int(evaluated.sum()), rate), unseen[evaluated, at])
             base[at] += floor
             if not 0 < own.sum() < len(own):
                 losses[:, at] += floor
                 continue
             lines = fit_lines(inside[known[:, at]], own, strengths, 1e-4)
             for row, line in enumerate(lines):
-                losses[row, at] += _loss(line(outside[judged]), unseen[judged, at])
+                losses[row, at] += _loss(line(outside[evaluated]), unseen[evaluated, at])
     return losses, base
 
 

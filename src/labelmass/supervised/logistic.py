@@ -18,7 +18,7 @@ T = TypeVar("T")
 Features = Any
 """(n, d) float64: an array, or a sparse matrix of scipy in CSR form."""
 
-MOST = 2000
+MAX_ITERATIONS = 2000
 """Iterations of a fit."""
 
 
@@ -73,11 +73,13 @@ def fit_lines(
     both = x[np.concatenate(rows)]
     truth = np.repeat([1, 0], [len(some) for some in rows])
     weight = np.concatenate([share[rows[0]], 1 - share[rows[1]]])
-    model: Any = LogisticRegression(tol=tolerance, max_iter=MOST, warm_start=True)
+    model: Any = LogisticRegression(tol=tolerance, max_iter=MAX_ITERATIONS, warm_start=True)
     for strength in strengths:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # it is reported
             model.set_params(C=strength).fit(both, truth, sample_weight=weight)
         yield LinearFit(
-            model.coef_[0].copy(), float(model.intercept_[0]), int(model.n_iter_[0]) < MOST
+            model.coef_[0].copy(),
+            float(model.intercept_[0]),
+            int(model.n_iter_[0]) < MAX_ITERATIONS,
         )

@@ -16,7 +16,7 @@ from labelmass.supervised.logistic import Features
 
 KIND = "tfidf 1"
 
-MOST = 50_000
+MAX_TERMS = 50_000
 """Terms of each kind, the commonest."""
 
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -44,7 +44,7 @@ class TfidfFeatures:
 
         terms, idf = dict[str, tuple[str, ...]](), dict[str, Floats]()
         for kind, settings in SETTINGS.items():
-            vectorizer: Any = TfidfVectorizer(min_df=2, max_features=MOST, **settings)
+            vectorizer: Any = TfidfVectorizer(min_df=2, max_features=MAX_TERMS, **settings)
             try:
                 vectorizer.fit(texts)
             except ValueError:

@@ -11,10 +11,10 @@ from labelmass._types import Floats
 
 Integers = NDArray[np.int64]
 
-_LEAST = 1e-10
+_MIN_PROBABILITY = 1e-10
 """A count of choices is never taken for less: an annotator without a case is a coin."""
 _TOLERANCE = 1e-8
-_MOST = 1000
+_MAX_ITERATIONS = 1000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,7 +95,7 @@ def dawid_skene(votes: Votes) -> DawidSkene:
         known = ~np.isnan(posteriors[:, label])
         true = posteriors[:, label]
         moved = np.inf
-        while moved > _TOLERANCE and iterations[label] < _MOST:
+        while moved > _TOLERANCE and iterations[label] < _MAX_ITERATIONS:
             prevalence[label] = true[known].mean()
             weight = true[record]
             rates[0, :, label] = _rate(annotator, weight, chosen, len(votes.annotators))
@@ -106,7 +106,7 @@ def dawid_skene(votes: Votes) -> DawidSkene:
                 np.log(sensitivity) - np.log1p(-specificity),
                 np.log1p(-sensitivity) - np.log(specificity),
             )
-            prior = np.clip(prevalence[label], _LEAST, 1 - _LEAST)
+            prior = np.clip(prevalence[label], _MIN_PROBABILITY, 1 - _MIN_PROBABILITY)
             odds = np.bincount(record, evidence, votes.records) + np.log(prior) - np.log1p(-prior)
             after = np.where(known, np.exp(-np.logaddexp(0, -odds)), np.nan)
             moved = np.abs(after - true)[known].max()
@@ -118,8 +118,8 @@ def dawid_skene(votes: Votes) -> DawidSkene:
 
 def _rate(annotator: Integers, weight: Floats, right: Floats, count: int) -> Floats:
     """(a,) share of an annotator's weight on which they were right."""
-    hit = np.maximum(np.bincount(annotator, weight * right, count), _LEAST)
-    miss = np.maximum(np.bincount(annotator, weight * (1 - right), count), _LEAST)
+    hit = np.maximum(np.bincount(annotator, weight * right, count), _MIN_PROBABILITY)
+    miss = np.maximum(np.bincount(annotator, weight * (1 - right), count), _MIN_PROBABILITY)
     return hit / (hit + miss)
 
 

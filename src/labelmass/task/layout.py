@@ -15,7 +15,7 @@ _BETWEEN = Part("\n\n", trusted=True)
 
 
 def chat_turns(
-    system: Parts, instruction: Parts, blocks: Iterable[Block], asked: Parts
+    system: Parts, instruction: Parts, blocks: Iterable[Block], question_text: Parts
 ) -> tuple[Turn, ...]:
     """A system turn if there is one, a turn and its answer per block, and the turn to be answered.
 
@@ -26,7 +26,7 @@ def chat_turns(
     for record, answer in blocks:
         turns += [Turn("user", under(head, record)), Turn("assistant", (answer,))]
         head = ()
-    turns.append(Turn("user", under(head, asked)))
+    turns.append(Turn("user", under(head, question_text)))
     return tuple(turns)
 
 
@@ -34,7 +34,7 @@ def plain_turn(
     system: Parts,
     instruction: Parts,
     blocks: Iterable[Block],
-    asked: Parts,
+    question_text: Parts,
     cue: Part,
     between: Part,
 ) -> tuple[Turn, ...]:
@@ -44,7 +44,7 @@ def plain_turn(
         parts += [*head, between] if head else []
     for record, answer in blocks:
         parts += [*record, cue, answer, between]
-    return (Turn("user", join([*parts, *asked, cue])),)
+    return (Turn("user", join([*parts, *question_text, cue])),)
 
 
 def under(head: Parts, parts: Parts) -> Parts:

@@ -93,7 +93,7 @@ def unary(task: Task) -> list[Question]:
 
     blocks = tuple(
         (join((*task.record.render(example.record), *below(label))), Part(words[not fits]))
-        for example, label, fits in _judged(task, wording.k)
+        for example, label, fits in _judge_question(task, wording.k)
     )
     heads = task.heads(wording.instruction)
     return [
@@ -120,7 +120,7 @@ def binary(task: Task, pairs: Iterable[tuple[str, str]]) -> list[Question]:
     ]
 
 
-def _judged(task: Task, k: int) -> Iterator[tuple[Demonstration, str, bool]]:
+def _judge_question(task: Task, k: int) -> Iterator[tuple[Demonstration, str, bool]]:
     """Demonstrations with a label each that fits, and in turn with one that does not."""
     draw = random.Random(f"unary:{task.seed}")
     with_labels = [example for example in task.demonstrations.examples if example.labels]

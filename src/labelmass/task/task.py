@@ -243,7 +243,7 @@ class Task(TaskPart):
     @cached_property
     def hash(self) -> str:
         """12 hex digits that change with anything but `name` and `description`."""
-        keys = {key: value for key, value in self.to_dict().items() if key not in _FOR_PEOPLE}
+        keys = {key: value for key, value in self.to_dict().items() if key not in _DESCRIPTIVE}
         # by the keys of the first version, so that no hash changes with a word
         keys["format"] = with_keys(keys["format"], FORMER_KEYS)
         keys["labels"] = [with_keys(label, {"pools": "aliases"}) for label in keys["labels"]]
@@ -433,7 +433,7 @@ def _names(labels: Iterable[str]) -> list[str]:
     return sorted(map(canonical, labels))
 
 
-_FOR_PEOPLE = ("name", "description")
+_DESCRIPTIVE = ("name", "description")
 
 
 def _set(task: Task, **values: Any) -> None:

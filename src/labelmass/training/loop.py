@@ -54,9 +54,9 @@ class Loop:
         self.trained: dict[str, torch.nn.Parameter] = {
             name: weight for name, weight in network.named_parameters() if weight.requires_grad
         }
-        assert settings.rate is not None
+        assert settings.learning_rate is not None
         self._optimizer = torch.optim.AdamW(
-            self.trained.values(), lr=settings.rate, weight_decay=settings.weight_decay
+            self.trained.values(), lr=settings.learning_rate, weight_decay=settings.weight_decay
         )
         self._length = 1.0
         self.steps = settings.epochs * -(-len(pairs) // settings.batch_size)
@@ -155,7 +155,7 @@ class Loop:
     def _step(self, batch: Batch) -> None:
         progress, optimizer = self.progress, self._optimizer
         for group in optimizer.param_groups:
-            group["lr"] = self.settings.rate_at(progress.step, self.steps)
+            group["lr"] = self.settings.learning_rate_at(progress.step, self.steps)
         self.network.train()
         with self._precision():
             losses = answer_nll(self.network, batch)

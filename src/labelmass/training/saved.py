@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from textwrap import shorten
@@ -27,11 +28,22 @@ from labelmass.lm.adapted import NOTE, RECORDS, VERSION, trained_on
 from labelmass.present.drawing import save_figure
 from labelmass.present.figures import SOFT, Axis, Dots, Figure, Line, Mark, Panel
 from labelmass.scoring.journal import differences
+from labelmass.task import Task
 from labelmass.training.dataset import Dataset
 from labelmass.training.progress import Progress
 
 SAME = ("kind", "task", "base", "settings", "data")
 """What must agree for a training to go on."""
+
+
+def _current(head: dict[str, Any]) -> dict[str, Any]:
+    """What an earlier version wrote, by the keys of today."""
+    settings = dict(head["settings"] or {})
+    if "rate" in settings:
+        settings["learning_rate"] = settings.pop("rate")
+    with suppress(LabelMassError):
+        head["task"] = Task.from_dict(head["task"]).to_dict()
+    return head | {"settings": settings}
 
 
 def begin(folder: Path, head: Mapping[str, Any], data: Dataset) -> dict[str, Any]:
@@ -54,7 +66,7 @@ def begin(folder: Path, head: Mapping[str, Any], data: Dataset) -> dict[str, Any
                 "folder"
             ) from None
         wanted = json.loads(json.dumps(head))
-        former = {key: note.get(key) for key in SAME}
+        former = _current({key: note.get(key) for key in SAME})
         texts = _changed_texts(folder, digests) if former["data"] != wanted["data"] else []
         former["data"] = wanted["data"]
         changes = [shorten(change, 160) for change in (*texts, *differences(former, wanted))]

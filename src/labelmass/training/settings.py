@@ -51,7 +51,7 @@ class Settings:
     balance: Balance = setting("none", "Weight of records: equal, or more for rare labels.")
     epochs: int = setting(3, "Largest number of epochs.", within=COUNT)
     batch_size: int = setting(8, "Number of records per step.", within=COUNT)
-    rate: float | None = setting(
+    learning_rate: float | None = setting(
         None,
         "Highest learning rate. Default: 1e-3, 5e-5 with --full.",
         "--learning-rate",
@@ -83,21 +83,21 @@ class Settings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.rate is None:
-            object.__setattr__(self, "rate", 5e-5 if self.full else 1e-3)
+        if self.learning_rate is None:
+            object.__setattr__(self, "learning_rate", 5e-5 if self.full else 1e-3)
         check_settings(self)
         SEED.check("seed", self.seed)
 
-    def rate_at(self, step: int, steps: int) -> float:
+    def learning_rate_at(self, step: int, steps: int) -> float:
         """The learning rate of a step, counted from 0, out of so many."""
-        assert self.rate is not None
+        assert self.learning_rate is not None
         rising = math.ceil(self.warm_up * steps)
         if step < rising:
-            return self.rate * (step + 1) / rising
+            return self.learning_rate * (step + 1) / rising
         if self.schedule == "constant":
-            return self.rate
+            return self.learning_rate
         done = (step - rising) / max(steps - rising, 1)
-        return self.rate * (1 + math.cos(math.pi * done)) / 2
+        return self.learning_rate * (1 + math.cos(math.pi * done)) / 2
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

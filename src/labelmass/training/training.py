@@ -140,9 +140,9 @@ def train(
 
     examples = Examples(task, base.tokenizer, settings, base.context)
     dataset = Dataset.make(data, dev, task, examples, settings, fields)
-    validation = Validation(task, dataset.dev, settings) if outcome.dev else None
+    validation = Validation(task, dataset.dev, settings) if dataset.dev else None
     metric = None if validation is None else validation.metric
-    note = saved.begin(folder, _head(task, model, revision, base, settings, dataset), outcome)
+    note = saved.begin(folder, _head(task, model, revision, base, settings, dataset), dataset)
     if note["result"] is not None:
         return _finished(folder, note["result"], dataset)
     where = base.network.device
@@ -161,7 +161,7 @@ def train(
             save_every=save_every,
         )
         watch(
-            loop.progress, loop.steps, f"{len(dataset.pairs)} records, {len(outcome.dev)} held out"
+            loop.progress, loop.steps, f"{len(dataset.pairs)} records, {len(dataset.dev)} held out"
         )
         done = loop.run(stop, lambda progress, doing: watch(progress, loop.steps, doing))
     result = _result(folder, done, dataset, metric, loop.progress)

@@ -18,7 +18,7 @@ from labelmass.scoring.explorer import ExploredRecord
 from labelmass.scoring.saved_trees import SavedTrees, find_saved
 from labelmass.task import Record, Task
 from labelmass.task.labels import ordered
-from labelmass.workflows.attention import attended
+from labelmass.workflows.attention import attention_weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,24 +92,25 @@ def analyse(
         twice = next(one for one in saved if saved.count(one) > 1)
         raise LabelMassError(f"{twice} is named twice")
     results = [
-        _diagnosed(folder, name, field) for folder, name in zip(saved, _names(saved), strict=True)
+        _diagnose_run(folder, name, field)
+        for folder, name in zip(saved, _names(saved), strict=True)
     ]
     if model is None:
         return results
     if model.fingerprint not in {one.signature.fingerprint for one in results}:
         raise LabelMassError(f"{model.name}@{model.fingerprint} scored none of these runs")
     return [
-        _with_attention(one, model) if one.signature.fingerprint == model.fingerprint else one
+        _add_attention(one, model) if one.signature.fingerprint == model.fingerprint else one
         for one in results
     ]
 
 
-def _with_attention(found: RunAnalysis, model: LanguageModel) -> RunAnalysis:
-    shares = attention_shares(attended(SavedTrees(found.folder), model))
+def _add_attention(found: RunAnalysis, model: LanguageModel) -> RunAnalysis:
+    shares = attention_shares(attention_weights(SavedTrees(found.folder), model))
     return replace(found, diagnosis=replace(found.diagnosis, attention=shares))
 
 
-def _diagnosed(folder: Path, name: str, field: str) -> RunAnalysis:
+def _diagnose_run(folder: Path, name: str, field: str) -> RunAnalysis:
     saved = SavedTrees(folder)
     reader = RunReader(saved, field)
     try:

@@ -14,7 +14,7 @@ from labelmass.scores import Failure
 from labelmass.scoring.saved_trees import SavedTrees
 
 
-def attended(saved: SavedTrees, model: LanguageModel) -> Iterator[AttentionWeights]:
+def attention_weights(saved: SavedTrees, model: LanguageModel) -> Iterator[AttentionWeights]:
     """Every answer of two labels or more, with what its positions attend to.
 
     model: that of the run. Raises ModelError if it does not give attention.

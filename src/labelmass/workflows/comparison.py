@@ -27,7 +27,7 @@ from labelmass.scoring.resuming import Input
 from labelmass.scoring.saved_trees import TreeStore
 from labelmass.scoring.scorer import Scorer
 from labelmass.scoring.shortfall import Shortfall
-from labelmass.scoring.to_file import Watch, nothing_said, say_resumed, unwatched
+from labelmass.scoring.to_file import Watch, say_resumed, silent, unwatched
 from labelmass.supervised import Classifier, HiddenStateFeatures
 from labelmass.targets import targets_of
 from labelmass.task import Record, Task
@@ -94,7 +94,7 @@ def compare(
     fields: Fields | None = None,
     overwrite: bool = False,
     watch: Watch = unwatched,
-    say: Callable[[str], None] = nothing_said,
+    say: Callable[[str], None] = silent,
     forecast: Callable[[Forecast], None] | None = None,
 ) -> Comparison:
     """Score the records of a file by all methods, and judge them by their labels or annotators.
@@ -233,7 +233,7 @@ def explore(
     batch_size: int = 16,
     overwrite: bool = False,
     watch: Watch = unwatched,
-    say: Callable[[str], None] = nothing_said,
+    say: Callable[[str], None] = silent,
 ) -> Iterator[LanguageModel]:
     """The trees of every record, as far as the run has none, by each model; it, when it is done."""
     with source as records:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from labelmass._settings import expect
 from labelmass.calibration import Calibrator
-from labelmass.decisions import Decisions, Drift, Policy, compare
+from labelmass.decisions import Decisions, Drift, Policy, measure_drift
 from labelmass.errors import FitError
 from labelmass.scores import Scores
 from labelmass.scores.signature import methods_for
@@ -35,7 +35,7 @@ def drift(
             "this policy remembers no scores to compare with: make it with `labelmass tune`"
         )
     scores = scores_for(scores, policy, calibrator=calibrator, force=force)
-    return compare(
+    return measure_drift(
         policy.reference,
         policy.labels,
         scores.p,

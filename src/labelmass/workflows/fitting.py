@@ -24,12 +24,17 @@ from labelmass.scoring.explorer import ExploredRecord
 from labelmass.scoring.hidden_states import StateReader
 from labelmass.scoring.journal import Journal
 from labelmass.scoring.saved_trees import SavedTrees, is_saved
-from labelmass.scoring.to_file import Watch, nothing_said, say_resumed, unwatched
+from labelmass.scoring.to_file import Watch, say_resumed, silent, unwatched
 from labelmass.supervised import Classifier, HiddenStateFeatures
 from labelmass.task import Record, Task
 from labelmass.task.record import Fields
-from labelmass.workflows.probing import ProbeData, Study, explore_greedily, keep_states, probe_study
-from labelmass.workflows.training_set import LabelledRecords, Skipped, TrainingSet, text_fitting
+from labelmass.workflows.probing import ProbeData, Study, explore_greedily, probe_study, save_states
+from labelmass.workflows.training_set import (
+    LabelledRecords,
+    Skipped,
+    TrainingSet,
+    text_training_set,
+)
 
 STUDY, JOURNAL, SKIPPED = "study.json", "states.journal", "skipped.jsonl"
 
@@ -103,7 +108,7 @@ def fit_encoder(
     asked = Task.of(task)
     items = (item for _, item in read_records(source, fields=fields))
     data = LabelledRecords.of(items, asked, gold, group)
-    fitting = text_fitting(features, asked, data.records, data.targets, soft=soft, seed=seed)
+    fitting = text_training_set(features, asked, data.records, data.targets, soft=soft, seed=seed)
     classifier = fitting.classifier({"input": str(source)})
     signature = signature_of_texts(asked, [classifier.mark])
     return Fitted(classifier, fitting, data.skipped, signature)
@@ -126,7 +131,7 @@ def fit_probe(
     overwrite: bool = False,
     seed: int = 0,
     watch: Watch = unwatched,
-    say: Callable[[str], None] = nothing_said,
+    say: Callable[[str], None] = silent,
 ) -> Fitted:
     """Fit a logistic regression a label on the model's hidden states where it answers.
 
@@ -161,12 +166,12 @@ def fit_probe(
             explored = explore_greedily(left, model, asked, batch_size)
         else:
             explored = ((key, trees[record.id]) for key, record in left)
-        counted = (one for n in keep_states(explored, read, journal) for one in range(n))
+        counted = (one for n in save_states(explored, read, journal) for one in range(n))
         for _ in watch(counted, len(keyed), done):
             pass
-        stated = ProbeData.of(journal, data.records, len(asked.labels))
-    targets = data.targets.at([record.id for record in stated.records])
-    fitting = TrainingSet(states, stated.x, asked, stated.records, targets, soft, seed=seed)
+        probe_data = ProbeData.of(journal, data.records, len(asked.labels))
+    targets = data.targets.at([record.id for record in probe_data.records])
+    fitting = TrainingSet(states, probe_data.x, asked, probe_data.records, targets, soft, seed=seed)
     classifier = fitting.classifier({"input": str(source)})
     signature = signature_of(
         model, asked, ("probe",), Normalisation.RAW, Budget(), fitted=(classifier.mark,)
@@ -174,7 +179,7 @@ def fit_probe(
     study, note = None, ""
     try:
         study = probe_study(
-            stated,
+            probe_data,
             targets,
             states,
             hold_out=HoldOut(hold_out, seed),
@@ -183,8 +188,8 @@ def fit_probe(
         )
     except FitError as error:
         note = f"the study is left out: {error}"
-    skipped = (*data.skipped, *stated.failed.items())
-    unlabelled = int((stated.first < 0).sum())
+    skipped = (*data.skipped, *probe_data.failed.items())
+    unlabelled = int((probe_data.first < 0).sum())
     return Fitted(classifier, fitting, skipped, signature, study, note, unlabelled)
 
 

@@ -24,7 +24,7 @@ from labelmass.provenance import HoldOut
 from labelmass.scores import Scores
 from labelmass.scoring.explorer import ExploredRecord, Explorer, Keyed
 from labelmass.scoring.hidden_states import StateReader
-from labelmass.scoring.isolation import apply_together
+from labelmass.scoring.isolation import apply_in_batch
 from labelmass.scoring.journal import Journal
 from labelmass.supervised import HiddenStateFeatures, fit_heads
 from labelmass.supervised.logistic import base_rate
@@ -45,7 +45,7 @@ def explore_greedily(
         yield key, outcome
 
 
-def keep_states(
+def save_states(
     explored: Iterable[tuple[int, ExploredRecord | RecordError]],
     read: StateReader,
     journal: Journal,
@@ -55,7 +55,7 @@ def keep_states(
     while some := list(islice(waiting, BATCH)):
         good = [(key, one) for key, one in some if isinstance(one, ExploredRecord)]
         errors = [(key, one) for key, one in some if isinstance(one, RecordError)]
-        states = apply_together(read, [one for _, one in good], read.read_plain) if good else []
+        states = apply_in_batch(read, [one for _, one in good], read.read_plain) if good else []
         lines: list[tuple[int, dict[str, Any]]] = []
         for (key, one), state in zip(good, states, strict=True):
             if isinstance(state, RecordError):
@@ -134,20 +134,20 @@ class Study:
 
     rows: tuple[StudyRow, ...]
     fitted: int
-    judged: int
+    evaluated: int
     hold_out: HoldOut
 
     def to_dict(self) -> dict[str, Any]:
         return {
             "fitted": self.fitted,
-            "judged": self.judged,
+            "judged": self.evaluated,
             "hold_out": {"share": self.hold_out.share, "seed": self.hold_out.seed},
             "rows": [row.to_dict() for row in self.rows],
         }
 
 
 def probe_study(
-    stated: ProbeData,
+    probe_data: ProbeData,
     targets: Targets,
     states: HiddenStateFeatures,
     *,
@@ -164,12 +164,12 @@ def probe_study(
     single: an answer without a label is wrong in Perf, and left out of Pred: it says nothing of
     which label; there is no Pred 2+, and no Pred where a side is empty.
     """
-    groups = groups_of(stated.records, targets)
+    groups = groups_of(probe_data.records, targets)
     out = hold_out.out(groups)
-    judged = int(out.sum())
-    if not judged or len(set(np.array(groups)[~out].tolist())) < 2:
+    evaluated = int(out.sum())
+    if not evaluated or len(set(np.array(groups)[~out].tolist())) < 2:
         raise FitError(
-            f"{judged} of {len(out)} records are held out for the study: take more records or "
+            f"{evaluated} of {len(out)} records are held out for the study: take more records or "
             "another --hold-out"
         )
     kept = targets.at([name for name, one in zip(targets.ids, out, strict=True) if one])
@@ -180,7 +180,7 @@ def probe_study(
         seen, inside = truth[~out], [g for g, one in zip(groups, out, strict=True) if not one]
         heads = fit_heads(
             targets.labels,
-            stated.x[~out],
+            probe_data.x[~out],
             seen,
             inside,
             strengths=states.strengths,
@@ -190,7 +190,7 @@ def probe_study(
         known = ~np.isnan(seen)
         pooled = float(seen[known].mean())
         rates = [base_rate(seen[known[:, at], at], pooled) for at in range(seen.shape[1])]
-        return heads(stated.x[out]), np.tile(rates, (judged, 1))
+        return heads(probe_data.x[out]), np.tile(rates, (evaluated, 1))
 
     def row(name: str, about: str, p: Floats, base: Floats, truth: Floats) -> StudyRow:
         said = Targets(kept.ids, kept.labels, truth, truth, kept.raters, kept.groups, name)
@@ -203,18 +203,18 @@ def probe_study(
         return StudyRow(name, about, of["probe"], of["fitted-base-rate"])
 
     p, base = fitted(targets.gold)
-    written = stated.written[out]
+    written = probe_data.written[out]
     rows = [row("Gold", "gold, from the state", p, base, kept.gold)]
     answer = np.where(written > 0, 1 - EPS, EPS)
     perf = row("Perf", "gold, from the model's answer", answer, base, kept.gold)
-    said = stated.written.copy()
+    said = probe_data.written.copy()
     if single:
-        said[stated.first < 0] = np.nan
+        said[probe_data.first < 0] = np.nan
     if not any(np.isnan(side).all() for side in (said[~out], said[out])):
         p, base = fitted(said)
         rows.append(row("Pred", "the model's answer, from the state", p, base, said[out]))
     if not single:
-        rest, first = written.copy(), stated.first[out]
+        rest, first = written.copy(), probe_data.first[out]
         rest[first >= 0, first[first >= 0]] = np.nan
         rows.append(row("Pred 2+", "the same, but for its first label", p, base, rest))
-    return Study((*rows, perf), int((~out).sum()), judged, hold_out)
+    return Study((*rows, perf), int((~out).sum()), evaluated, hold_out)

@@ -78,7 +78,7 @@ class Run:
                 own = [f for f in self.folders if SavedTrees(f).signature.fingerprint == wrote]
                 if model is None or not own:
                     raise FitError(
-                        f"this probe is of {classifier.source.model}@{wrote}, which is no model of this "
+                        f"this probe is of {classifier.source.model}@{wrote}, no model of this "
                         "run: name it with --model"
                     )
                 folder = next(iter(own))

@@ -129,7 +129,7 @@ class TrainingSet:
         }
 
 
-def text_fitting(
+def text_training_set(
     features: str,
     task: Task,
     records: Sequence[Record],

@@ -35,7 +35,7 @@ from labelmass.provenance import fingerprint
 from labelmass.scores import Scores
 from labelmass.targets import Targets
 
-GUARANTEES = ("none", "ltt", "crc")
+GUARANTEE_METHODS = ("none", "ltt", "crc")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class ThresholdObjective:
         "none",
         "Kind of guarantee: ltt holds with confidence for all labels at once, crc in "
         "expectation for each label.",
-        choices=GUARANTEES,
+        choices=GUARANTEE_METHODS,
     )
     confidence: float = setting(
         0.95, "Confidence level of the learn-then-test guarantee.", within=BETWEEN
@@ -257,9 +257,9 @@ def unseen(calibrator: Calibrator, targets: Targets, *, certain: bool) -> tuple[
 
 
 def _order(
-    scored: Scores, order: Targets, targets: Targets, promise: ThresholdObjective, soft: bool
+    scored: Scores, order: Targets, targets: Targets, objective: ThresholdObjective, soft: bool
 ) -> Floats:
-    if promise.guarantee != "ltt" or promise.goal is None:
+    if objective.guarantee != "ltt" or objective.goal is None:
         raise FitError("an order of thresholds is for the guarantee ltt")
     if both := set(order.ids) & set(targets.ids):
         raise FitError(
@@ -267,37 +267,39 @@ def _order(
             "thresholds: these must be others"
         )
     others, order = scored.align(order)
-    return sequence(others.p, promise.target(order, soft), promise.goal)
+    return sequence(others.p, objective.target(order, soft), objective.goal)
 
 
 def _rules(
-    scored: Scores, target: Floats, promise: ThresholdObjective, action: str, order: Floats | None
+    scored: Scores, target: Floats, objective: ThresholdObjective, action: str, order: Floats | None
 ) -> tuple[dict[str, Rule], tuple[str, ...]]:
     """By label; and the labels whose goal, or promise, is not met."""
-    labels, p, goal = scored.labels, scored.p, promise.goal
+    labels, p, goal = scored.labels, scored.p, objective.goal
     if goal is None:
-        result = bands(labels, p, target, budget=promise.budget, risk=promise.risk)
+        result = bands(labels, p, target, budget=objective.budget, risk=objective.risk)
         return {one.label: Rule(action, one.high, one.low) for one in result}, ()
     made: Sequence[Guarantee | Threshold]
-    if promise.guarantee == "none":
-        made = thresholds(labels, p, target, goal, shared=promise.shared)
+    if objective.guarantee == "none":
+        made = thresholds(labels, p, target, goal, shared=objective.shared)
     else:
-        made = _guarantees(scored, target, promise, goal, order)
+        made = _guarantees(scored, target, objective, goal, order)
     best: Sequence[float | None] = [None] * len(made)
-    if promise.unmet == "best" and not all(one.met for one in made):
-        best = nearest(labels, p, target, goal, shared=promise.shared)
-    rules = [Rule.of(action, one, promise.unmet, cut) for one, cut in zip(made, best, strict=True)]
+    if objective.unmet == "best" and not all(one.met for one in made):
+        best = nearest(labels, p, target, goal, shared=objective.shared)
+    rules = [
+        Rule.of(action, one, objective.unmet, cut) for one, cut in zip(made, best, strict=True)
+    ]
     met = [one.met for one in made]
-    if promise.shared:
+    if objective.shared:
         rules, met = rules * len(labels), met * len(labels)
-    if promise.reviews:
-        rules = _with_bands(scored, target, promise, rules)
+    if objective.reviews:
+        rules = _with_bands(scored, target, objective, rules)
     unmet = tuple(label for label, one in zip(labels, met, strict=True) if not one)
     return dict(zip(labels, rules, strict=True)), unmet
 
 
 def _with_bands(
-    scored: Scores, target: Floats, promise: ThresholdObjective, rules: Sequence[Rule]
+    scored: Scores, target: Floats, objective: ThresholdObjective, rules: Sequence[Rule]
 ) -> list[Rule]:
     """Bands below the thresholds, but for labels of which every record is given or reviewed."""
     open_ = [at for at, rule in enumerate(rules) if not rule.everywhere]
@@ -310,8 +312,8 @@ def _with_bands(
         names,
         scored.p[:, open_],
         target[:, open_],
-        budget=promise.budget,
-        risk=promise.risk,
+        budget=objective.budget,
+        risk=objective.risk,
         tops=tops,
     )
     for at, one in zip(open_, sized, strict=True):
@@ -341,18 +343,18 @@ def _further_notes(
 
 
 def _guarantees(
-    scored: Scores, target: Floats, promise: ThresholdObjective, goal: Goal, order: Floats | None
+    scored: Scores, target: Floats, objective: ThresholdObjective, goal: Goal, order: Floats | None
 ) -> tuple[Guarantee, ...]:
     ends = scored.labels, scored.low, scored.high, target
-    if promise.guarantee == "ltt":
-        return certify(*ends, goal, confidence=promise.confidence, order=order)
+    if objective.guarantee == "ltt":
+        return certify(*ends, goal, confidence=objective.confidence, order=order)
     if goal.kind == "recall":
-        risk = "record-miss-rate" if promise.shared else "miss-rate"
+        risk = "record-miss-rate" if objective.shared else "miss-rate"
         return control(*ends, risk, round(1 - goal.level, 12))
-    if goal.kind == "fpr" and not promise.shared:
+    if goal.kind == "fpr" and not objective.shared:
         return control(*ends, "fpr", goal.level)
     raise FitError(
-        f"{goal}{' for all labels' * promise.shared} is not controlled in expectation: recall>=x "
+        f"{goal}{' for all labels' * objective.shared} is not controlled in expectation: recall>=x "
         "is, and fpr<=x of each label"
     )
 
