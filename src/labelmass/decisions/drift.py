@@ -152,8 +152,8 @@ class Drift:
                 )
             if change.distance >= MIN_DISTANCE and change.distance_p < chance:
                 results.append(
-                    f"{change.label}: scores are distributed otherwise, Kolmogorov-Smirnov distance "
-                    f"{change.distance:.2f} (p {change.distance_p:.1g})"
+                    f"{change.label}: scores are distributed otherwise, Kolmogorov-Smirnov "
+                    f"distance {change.distance:.2f} (p {change.distance_p:.1g})"
                 )
             if change.stability >= max(UNSTABLE, change.stability_by_chance):
                 results.append(
