@@ -7,7 +7,7 @@
 
 The order of expansion depends on the record alone: largest mass first, ties by token id. Nodes
 that one round asks for together are all needed: each is heavier than the tolerance, or so much
-is open that leaving them would miss it (METHODS A.3, stop on the open mass, not on a floor).
+is open that leaving them would miss it (docs/formulas.md, bounds: stop on the open mass).
 """
 
 from __future__ import annotations

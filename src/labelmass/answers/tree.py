@@ -8,7 +8,7 @@
 
 The tree holds the model's own conditional log-probabilities and nothing derived; masses under a
 normalisation are a weighting of it (`AnswerTree.log_mass`). Readings are in `answers/readings.py`.
-Source of the bookkeeping: METHODS A.3.
+Formulas: docs/formulas.md#bounds.
 """
 
 from __future__ import annotations

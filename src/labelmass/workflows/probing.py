@@ -1,6 +1,6 @@
 """States of training records, and what a probe on them knows of gold and of the model's answer.
 
-Source: METHODS C.10, the probe study of P1, with its corrections.
+Source: the probe study of P1, docs/formulas.md#probe-study.
 """
 
 from __future__ import annotations
