@@ -7,7 +7,7 @@ from pathlib import Path
 
 from labelmass.estimators import ESTIMATORS
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "formulas.md").read_text()
 
 
