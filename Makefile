@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check lint types test-browser check-long check-data bench clean
+.PHONY: demo test check lint types docs test-browser check-long check-data bench clean
 
 demo: .venv/ready
 	$(BIN)/labelmass score examples/texts.jsonl --task emotions --table
@@ -20,6 +20,10 @@ lint: .venv/ready
 
 types: .venv/ready
 	$(BIN)/pyright
+
+# The site, in build/site; a broken link or anchor stops it. The variable silences an advertisement.
+docs: .venv/ready
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build
 
 # With CI set, a test fails where what it needs is missing.
 test-browser: .venv/ready

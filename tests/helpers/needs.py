@@ -59,6 +59,11 @@ NEEDS: Mapping[str, Need] = {
         lambda: find_spec(PACKAGE) is not None,
         "`make test` installs it",
     ),
+    "site": Need(
+        "the packages of the documentation site",
+        lambda: all(map(find_spec, ("mkdocs", "material", "mkdocstrings", "latex2mathml"))),
+        "pip install -c constraints.txt -e '.[docs]'",
+    ),
     "data": Need(
         "records that are no part of the repository",
         lambda: data_folder() is not None,
