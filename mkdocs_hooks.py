@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import html
 import re
+from inspect import cleandoc
+from textwrap import dedent
 from typing import Any
 
 import click
@@ -51,11 +53,10 @@ def _command(name: str, command: click.Command) -> str:
     context = click.Context(command, info_name=f"labelmass {name}")
     usage = command.collect_usage_pieces(context)
     lines = [f"## {name}", "", "```text", f"labelmass {name} {' '.join(usage)}", "```", ""]
-    for paragraph in (command.help or "").split("\n\n"):
-        if paragraph.startswith("\b"):
+    for paragraph in cleandoc(command.help or "").split("\n\n"):
+        if paragraph.startswith("\b\n"):  # an example, not to be wrapped
             title, _, code = paragraph.removeprefix("\b\n").partition("\n")
-            body = "\n".join(line.removeprefix("  ") for line in code.splitlines())
-            lines += [title, "", "```sh", body, "```", ""]
+            lines += [title, "", "```sh", dedent(code), "```", ""]
         else:
             lines += [html.escape(paragraph, quote=False), ""]
     sections = command.sections if isinstance(command, Command) else {}
@@ -66,16 +67,14 @@ def _command(name: str, command: click.Command) -> str:
         found = [row for row in rows if row is not None]
         if found:
             lines += [f"**{title}**", "", "| option | |", "|---|---|"]
-            lines += [
-                f"| `{_cell(flag)}` | {_cell(html.escape(about, quote=False))} |"
-                for flag, about in found
-            ]
+            for flag, about in found:
+                lines.append(f"| <code>{_cell(flag)}</code> | {_cell(about)} |")
             lines.append("")
     return "\n".join(lines)
 
 
 def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|")
+    return html.escape(" ".join(text.split()), quote=False).replace("|", "&#124;")
 
 
 def _mathml(match: re.Match[str]) -> str:
