@@ -138,6 +138,7 @@ def for_data(notebook: Notebook) -> None:
     settle()
     for name in ("records", "goemotions"):
         write(f"{name}.jsonl", people(COUNT, EMOTIONS, name))
+    Path("mine.csv").write_text("text,food,service\nGood soup,1,0\nSlow,,1\n")
     Path("reviews.csv").write_text("review_id,body\n1,Good soup\n2,Bad soup\n")
 
 
