@@ -56,8 +56,8 @@ def distorted(p: Floats) -> Floats:
     return expit(2 * logit(p) + 1)
 
 
-def calibration(prevalence: float, draws: int) -> dict[str, dict[int, float]]:
-    """Excess loss by method and size, mean over draws; "raw" is of no size."""
+def calibration(prevalence: float, draws: int) -> dict[str, dict[int, tuple[float, float]]]:
+    """Excess loss by method and size, mean over draws and its standard error; "raw" has none."""
     source = Simulated(prevalence, 1)
     exact, _ = source.records(POPULATION)
     scores = distorted(exact)[:, None]
@@ -66,7 +66,7 @@ def calibration(prevalence: float, draws: int) -> dict[str, dict[int, float]]:
     def excess(p: Floats) -> float:
         return 1000 * (float(log_loss(p, exact).mean()) - floor)
 
-    found: dict[str, dict[int, float]] = {"raw": dict.fromkeys(SIZES, excess(scores[:, 0]))}
+    found = {"raw": dict.fromkeys(SIZES, (excess(scores[:, 0]), 0.0))}
     for size in SIZES:
         losses: dict[str, list[float]] = {method: [] for method in METHODS}
         while len(losses[METHODS[0]]) < draws:
@@ -83,7 +83,8 @@ def calibration(prevalence: float, draws: int) -> dict[str, dict[int, float]]:
                 (mapped,) = calibrator.apply(["x"], scores)
                 losses[method].append(excess(mapped[:, 0]))
         for method in METHODS:
-            found.setdefault(method, {})[size] = float(np.mean(losses[method]))
+            error = float(np.std(losses[method], ddof=1)) / np.sqrt(draws)
+            found.setdefault(method, {})[size] = (float(np.mean(losses[method])), error)
     return found
 
 
@@ -143,7 +144,10 @@ def main() -> None:
     for prevalence in (0.05, 0.2):
         losses = calibration(prevalence, args.draws)
         kept[f"calibration {prevalence}"] = losses
-        rows = {name: {n: f"{x:.1f}" for n, x in by.items()} for name, by in losses.items()}
+        rows = {
+            name: {n: f"{mean:.1f} ± {error:.1f}" for n, (mean, error) in by.items()}
+            for name, by in losses.items()
+        }
         table(f"Excess loss, thousandths of a nat, prevalence {prevalence}", rows)
         made = guarantees(prevalence, args.draws)
         kept[f"guarantees {prevalence}"] = made

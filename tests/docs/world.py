@@ -82,7 +82,7 @@ def write(name: str, rows: list[dict[str, Any]]) -> None:
 def settle(names: tuple[str, ...] = EMOTIONS) -> None:
     """The files of records that the pages name."""
     for at, name in enumerate(("dev", "train", "test")):
-        write(f"{name}.jsonl", people(COUNT if name == "train" else COUNT // 2, names, name, at))
+        write(f"{name}.jsonl", people(COUNT if name == "train" else 10, names, name, at))
     preset = resources.files("labelmass.task") / "presets" / "emotions.toml"
     Path("mine.toml").write_text(preset.read_text())
     write("texts.jsonl", [{"id": i, "text": f"A text of {word}."} for i, word in enumerate(WORDS)])
