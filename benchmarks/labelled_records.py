@@ -28,7 +28,7 @@ from labelmass.errors import FitError
 
 AUC = 0.9
 POPULATION = 20_000
-METHODS = ("temperature", "platt", "beta", "isotonic", "venn-abers")
+CURVES = ("temperature", "platt", "beta", "isotonic", "venn-abers")
 SIZES = (25, 50, 100, 200, 400, 800, 1600)
 GOALS = ("recall>=0.8", "recall>=0.9", "fpr<=0.05", "precision>=0.8")
 CONTROL = "crc recall>=0.8"
@@ -68,21 +68,21 @@ def calibration(prevalence: float, draws: int) -> dict[str, dict[int, tuple[floa
 
     found = {"raw": dict.fromkeys(SIZES, (excess(scores[:, 0]), 0.0))}
     for size in SIZES:
-        losses: dict[str, list[float]] = {method: [] for method in METHODS}
-        while len(losses[METHODS[0]]) < draws:
+        losses: dict[str, list[float]] = {method: [] for method in CURVES}
+        while len(losses[CURVES[0]]) < draws:
             p, y = source.records(size)
             ids = [str(i) for i in range(size)]
             try:
                 fits = {
                     method: fit(["x"], ids, distorted(p)[:, None], y[:, None], method=method)
-                    for method in METHODS
+                    for method in CURVES
                 }
             except FitError:  # no positive at all: nothing is fitted
                 continue
             for method, calibrator in fits.items():
                 (mapped,) = calibrator.apply(["x"], scores)
                 losses[method].append(excess(mapped[:, 0]))
-        for method in METHODS:
+        for method in CURVES:
             error = float(np.std(losses[method], ddof=1)) / np.sqrt(draws)
             found.setdefault(method, {})[size] = (float(np.mean(losses[method])), error)
     return found
