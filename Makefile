@@ -8,7 +8,7 @@ JOBS ?= 2
 PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 PARALLEL = $(PYTEST) -n $(JOBS) --dist worksteal --durations=15 --durations-min=5
 
-.PHONY: demo test check lint types test-browser check-long check-data bench clean
+.PHONY: demo test check lint types docs test-browser check-long check-data bench clean
 
 demo: .venv/ready
 	$(BIN)/labelmass score examples/texts.jsonl --task emotions --table
@@ -25,6 +25,10 @@ lint: .venv/ready
 
 types: .venv/ready
 	$(BIN)/pyright
+
+# The site, in build/site; a broken link or anchor stops it. The variable silences an advertisement.
+docs: .venv/ready
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build
 
 # With CI set, a test fails where what it needs is missing.
 test-browser: .venv/ready

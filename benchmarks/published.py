@@ -1,4 +1,6 @@
-"""The published any-place search, re-implemented from its rules (METHODS B, any-place-pruned).
+"""The published any-place search, re-implemented from its rules.
+
+Formulas: docs/formulas.md#any-place-pruned.
 
 Depth first, the whole prompt through the model again at every node, one record at a time, labels
 matched by the end of the decoded text. Kept slow on purpose: it is what users run today.

@@ -1,4 +1,4 @@
-"""The tables of docs/results.md, from folders of `labelmass compare`, as Markdown.
+"""The tables of docs/lab-book.md, from folders of `labelmass compare`, as Markdown.
 
     python -m benchmarks.results RUN...
     python -m benchmarks.results GUARD_RUN... --table guard

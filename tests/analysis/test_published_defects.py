@@ -1,4 +1,4 @@
-"""Defects METHODS C lists in the released code: ours is right, the published rule is not."""
+"""Defects of the released code (docs/formulas.md): ours is right, the published rule is not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""raw, on-format and masked are three different numbers (METHODS A.4)."""
+"""raw, on-format and masked are three different numbers (docs/formulas.md)."""
 
 from __future__ import annotations
 

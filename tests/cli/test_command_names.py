@@ -95,7 +95,7 @@ def test_the_documentation_has_the_exit_statuses() -> None:
 
 
 def test_no_page_names_a_command_that_is_none() -> None:
-    pages = [DOCS.parent / "README.md", *DOCS.glob("*.md")]
+    pages = [DOCS.parent / "README.md", *DOCS.rglob("*.md")]
     named = {
         tuple(words.split())
         for page in pages
@@ -126,7 +126,7 @@ def commands_of(page: Path) -> Iterator[list[str]]:
                 line.append(word)
 
 
-@pytest.mark.parametrize("page", [DOCS.parent / "README.md", *sorted(DOCS.glob("*.md"))])
+@pytest.mark.parametrize("page", [DOCS.parent / "README.md", *sorted(DOCS.rglob("*.md"))])
 def test_every_option_in_the_documentation_is_one_of_its_command(page: Path) -> None:
     for words in commands_of(page):
         name = " ".join(words[:2]) if words[0] in GROUPS else words[0]

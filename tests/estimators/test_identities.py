@@ -1,4 +1,4 @@
-"""Identities between estimators (METHODS B, last paragraph), on random models."""
+"""Identities between estimators (docs/formulas.md), on random models."""
 
 from __future__ import annotations
 

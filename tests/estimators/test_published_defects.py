@@ -1,4 +1,4 @@
-"""Each defect METHODS lists in the published search: ours is right, the published rule is wrong.
+"""The defects of the published search (docs/formulas.md): ours is right, the published is wrong.
 
 The published rules are read with `as_published=True`; each test fails if that switch is dropped.
 """

@@ -114,7 +114,7 @@ def two_steps(first: float, second: float) -> ScriptedLanguageModel:
 
 @pytest.mark.parametrize(("first", "second"), [(0.9, 0.9), (0.1, 0.1), (0.3, 0.6), (0.5, 0.95)])
 def test_variances_are_those_of_the_theory(first: float, second: float) -> None:
-    """METHODS A.6: Var(A) - Var(count) = q (E[A at + A before | written] - 1)."""
+    """docs/formulas.md, hazard: Var(A) - Var(count) = q (E[A at + A before | written] - 1)."""
     paths = path_statistics(tree := drawn_tree(two_steps(first, second), MANY), tree.samples)  # type: ignore[arg-type]
     q = first + (1 - first) * second
     at_first, at_second = first / q, (1 - first) * second / q

@@ -169,7 +169,7 @@ def test_scikit_learn_says_the_same_of_the_known_cells_of_each_label(seed: int) 
 
 
 def test_log_loss_of_hard_answers_is_l1_times_18_42() -> None:
-    """METHODS D: NLL = -ln(eps) * L1, up to terms of order k * eps * ln(1 / eps)."""
+    """docs/formulas.md#evaluation: NLL = -ln(eps) * L1 to order k * eps * ln(1 / eps)."""
     s = complete(1)
     hard = changed(s, p=np.where(s.p > 0.5, 1 - EPS, EPS))
     nll, l1 = value("nll", hard), value("l1", hard)
@@ -187,7 +187,7 @@ def test_log_loss_of_one_hard_label_is_l1_times_9_21() -> None:
 
 
 def test_published_worth_of_a_constant() -> None:
-    """METHODS B: 7 labels, one with H = 1/3 and the rest 0, c = .1: NLL 1.47, L1 .83."""
+    """docs/formulas.md#baselines: 7 labels, H = 1/3 of one, c = .1: NLL 1.47, L1 .83."""
     shares = np.array([[1 / 3, 0, 0, 0, 0, 0, 0]])
     s = sample_of(np.full((1, 7), 0.1), shares, shares, shares > 0.5, np.ones(1, dtype=bool))
     assert value("nll", s) == pytest.approx(1.47, abs=0.005)

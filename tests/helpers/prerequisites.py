@@ -62,6 +62,11 @@ PREREQUISITES: Mapping[str, Prerequisite] = {
         lambda: find_spec(PACKAGE) is not None,
         "`make test` installs it",
     ),
+    "site": Prerequisite(
+        "the packages of the documentation site",
+        lambda: all(map(find_spec, ("mkdocs", "material", "mkdocstrings", "latex2mathml"))),
+        "pip install -c constraints.txt -e '.[docs]'",
+    ),
     "data": Prerequisite(
         "records that are no part of the repository",
         lambda: data_folder() is not None,

@@ -1,4 +1,4 @@
-"""Diagnosis: how a model goes about writing several labels. Source: METHODS C (P1).
+"""Diagnosis: how a model goes about writing several labels. Formulas: docs/formulas.md#analysis.
 
 Pure functions of saved trees; nothing here reads files or talks to a model.
 """

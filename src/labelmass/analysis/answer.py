@@ -1,6 +1,7 @@
 """What the analyses read of one tree: the answer the model would write, and its label steps.
 
-Steps, p_r and Z_r are those of METHODS, notation; the order of labels comes from the parser.
+Steps, p_r and Z_r are those of docs/formulas.md#label-steps; the order of labels is the
+parser's.
 """
 
 from __future__ import annotations

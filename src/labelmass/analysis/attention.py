@@ -1,6 +1,7 @@
 """Where a model looks when it writes a later label: its prompt, its answer, its earlier labels.
 
-Source: METHODS C.9. The row that writes a label is the one that predicts its first token.
+Formulas: docs/formulas.md#attention.
+The row that writes a label is the one that predicts its first token.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""All analyses of one run together. Source: METHODS C."""
+"""All analyses of one run together. Formulas: docs/formulas.md#analysis."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The order in which labels are written: gold first?, alphabetical?, as in the prompt?
 
-Source: METHODS C.6, C.11. All over complete answers with two distinct labels or more.
+Formulas: docs/formulas.md#label-order. All over complete answers with two distinct labels or more.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""How many labels answers hold, how often they repeat one, and how they end. METHODS C.1, C.8."""
+"""How many labels answers hold, how often they repeat one, and how they end.
+
+Formulas: docs/formulas.md#share-with-several-labels.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The label probabilities of the first step, sorted. Source: METHODS C.7."""
+"""The label probabilities of the first step, sorted.
+
+Formulas: docs/formulas.md#first-step-profile.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What becomes of the runner-up of a step. Source: METHODS C.3 to C.5.
+"""What becomes of the runner-up of a step. Formulas: docs/formulas.md#runner-up.
 
 The runner-up e2 is the likeliest label, or `none`, beside the one written: the second-ranked, where
 the one written is the top-ranked.

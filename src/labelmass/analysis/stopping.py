@@ -1,6 +1,6 @@
 """Whether a step's label distribution, or the boundary after its label, tells that it is the last.
 
-Source: METHODS C.2, A.5.
+Formulas: docs/formulas.md#stopping.
 """
 
 from __future__ import annotations

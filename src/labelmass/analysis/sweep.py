@@ -1,4 +1,7 @@
-"""Answers with several labels against demonstrations with several, a point a run. METHODS C.8."""
+"""Answers with several labels against demonstrations with several, a point a run.
+
+Formulas: docs/formulas.md#share-with-several-labels.
+"""
 
 from __future__ import annotations
 

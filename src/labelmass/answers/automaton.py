@@ -58,7 +58,7 @@ class _State:
 class ByteAutomaton:
     """The automaton of `fmt` over labels given by their spellings.
 
-    Outputs are label indices 0..k-1, then `none` (k), the risk verdict `gate` (k + 1), and
+    Outputs are label indices 0..k-1, then `none` (k), the risk verdict `verdict_prefix` (k + 1), and
     `unreadable` (k + 2): the answer left the format behind that verdict. States are small
     integers; `DONE` (0) is the state after a complete answer.
 

@@ -1,7 +1,7 @@
 """The running account of a search: what was found, what is still open, for every output.
 
 Kept up to date node by node, so that the stop rule costs next to nothing; the readings of a
-finished tree are summed afresh (`answers/marginals.py`). Formulae: METHODS A.3 and A.4.
+finished tree are summed afresh (`answers/marginals.py`). Formulas: docs/formulas.md#bounds.
 """
 
 from __future__ import annotations

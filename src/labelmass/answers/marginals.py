@@ -1,6 +1,7 @@
 """Readings of an answer tree: P(label), P(set), P(number of labels), pairs, all with bounds.
 
-Each is a sum of masses in float64: what was found, and what is still open (METHODS A.3 to A.5).
+Each is a sum of masses in float64: what was found, and what is still open.
+Formulas: docs/formulas.md#bounds, #normalisations and #sets-counts-and-pairs.
 """
 
 from __future__ import annotations
@@ -249,7 +250,7 @@ class Marginals:
         return float(self.mass[self._ended] @ no_risk + self._found[self.tree.verdict_prefix])
 
     def label(self, output: int) -> Bounds:
-        """P(label is written); `tree.none`, `gate` and `unreadable` are outputs too."""
+        """P(label is written); `tree.none`, `verdict_prefix` and `unreadable` are outputs too."""
         low, high = self.intervals
         return _bounds(low[output], high[output])
 
@@ -364,7 +365,7 @@ class Marginals:
 def _ratio(
     hit: Floats, ended: float, can: Floats, avoid: Floats, inside: Floats | float = 0.0
 ) -> tuple[Floats, Floats]:
-    """On-format bounds of an event (METHODS A.4): hit / answers, the open mass at its worst.
+    """On-format bounds of an event: hit / answers, the open mass at its worst.
 
     can, avoid: open mass that may end with the event, and that may end without it. inside: mass
     that counts as answers already and may still bring the event.

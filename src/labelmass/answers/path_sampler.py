@@ -1,7 +1,7 @@
 """Answers drawn at random along a tree: from the prompt, or from what a search left open.
 
 The row of a node is read once however many paths pass it, so that equal beginnings cost nothing.
-Source: METHODS A.6.
+Formulas: docs/formulas.md#sampling.
 """
 
 from __future__ import annotations

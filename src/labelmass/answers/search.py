@@ -7,7 +7,7 @@
 
 The order of expansion depends on the record alone: largest mass first, ties by token id. Nodes
 that one round asks for together are all needed: each is heavier than the tolerance, or so much
-is open that leaving them would miss it (METHODS A.3, stop on the open mass, not on a floor).
+is open that leaving them would miss it (docs/formulas.md, bounds: stop on the open mass).
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class Requirements:
         answer, is within the tolerance; None for every step.
     contrast: explore the first step until each label against the empty answer alone is.
     stem_shares: explore what follows the text that all labels begin with until the shares of the
-        labels there are, or `STEM_ROWS` rows are read: the rules that read them claim no interval.
+        labels there are, or `MAX_PREFIX_ROWS` rows are read: the rules that read them claim no interval.
     min_mass: expand every node at least this heavy.
     top: how many of the likeliest ids of each row to keep.
     sketch: grow the tree to some such number of rows where `tree` does not ask for more.

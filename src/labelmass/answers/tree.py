@@ -7,8 +7,8 @@
             +- anything else                      .05   off-format
 
 The tree holds the model's own conditional log-probabilities and nothing derived; masses under a
-normalisation are a weighting of it (`AnswerTree.log_mass`). Readings are in `answers/marginals.py`.
-Source of the bookkeeping: METHODS A.3.
+normalisation are a weighting of it (`AnswerTree.log_mass`), which `answers/marginals.py` sums.
+Formulas: docs/formulas.md#bounds.
 """
 
 from __future__ import annotations

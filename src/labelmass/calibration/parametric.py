@@ -1,8 +1,8 @@
 """Calibrators with one to three parameters: a logistic curve of features of the score.
 
 Each is the one minimum of a convex loss, the cross-entropy against soft targets, with slopes kept
-at 0 or above. Sources: METHODS B, compare-to-none (Platt, there fitted on P1's log-odds against
-`none`); Guo et al. 2017 (temperature); Kull, Silva Filho and Flach 2017 (beta).
+at 0 or above. Formulas: docs/formulas.md#calibration. Sources: P1 (Platt, there fitted on
+log-odds against `none`); Guo et al. 2017 (temperature); Kull, Silva Filho and Flach 2017 (beta).
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ MAJORITY = 0.5
 
 
 def majority(target: Floats) -> Floats:
-    """Shares as 0 and 1: METHODS D's gold rule H >= .5; NaN stays NaN."""
+    """Shares as 0 and 1: the gold rule H >= .5; NaN stays NaN."""
     return np.where(np.isnan(target), np.nan, (target >= MAJORITY) * 1.0)
 
 

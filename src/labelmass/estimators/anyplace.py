@@ -23,7 +23,7 @@ def any_place(
     *,
     off_format_unknown: bool = False,
 ) -> LabelScores:
-    """P(label) over every answer the model could write, METHODS A.2 to A.4."""
+    """P(label) over every answer the model could write: docs/formulas.md#any-place."""
     marginals = Marginals(tree, normalisation, off_format_unknown)
     low, high = (side[: len(tree.labels)] for side in marginals.intervals)
     return LabelScores.between(tree.labels, low, high, marginals.empty)
@@ -114,7 +114,7 @@ def any_place_pruned(
 ANY_PLACE = Estimator(
     "any-place",
     "P(label is written), over every answer, with certified bounds",
-    "METHODS A; what P2 aims at",
+    "ours; what P2 aims at",
     "the tree, to the tolerance",
     Requirements(tree=True),
     of_answer(any_place),

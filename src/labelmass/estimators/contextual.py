@@ -1,6 +1,6 @@
 """Around any method: averaging over label orders, and taking away what an empty text gets.
 
-Source: METHODS B, label-order averaging and contextual calibration.
+Formulas: docs/formulas.md#label-order-averaging and #contextual-calibration.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Readings of drawn answers: counting, the compensator, their combination, and a completed tree.
 
-Source: METHODS A.6. Each is unbiased for P(label is written); all but counting use the label
+Formulas: docs/formulas.md#sampling and the sections after it.
+Each is unbiased for P(label is written); all but counting use the label
 probabilities at the steps of the drawn paths, not only what was drawn.
 """
 
@@ -234,7 +235,7 @@ RAW_OR_MASKED = (Normalisation.RAW, Normalisation.MASKED)
 SAMPLING = Estimator(
     "sampling",
     "share of drawn answers that write the label",
-    "METHODS A.6, counting; P1 mentions it",
+    "counting; P1 mentions Monte Carlo",
     "the distinct nodes of the drawn answers",
     Requirements(tree=False, samples=SAMPLES),
     of_answer(sampling),
@@ -242,7 +243,7 @@ SAMPLING = Estimator(
 HAZARD = Estimator(
     "hazard",
     "mean compensator of drawn answers: what was likely at each step, not only what was drawn",
-    "METHODS A.6, compensator; ours",
+    "ours: martingale compensator",
     "those nodes, and a label trie at each step of theirs",
     Requirements(tree=False, samples=SAMPLES, hazards=True),
     of_answer(hazard),
@@ -252,7 +253,7 @@ HAZARD = Estimator(
 COMBINED = Estimator(
     "sampling-combined",
     "counting and compensator, weighted for the least variance",
-    "METHODS A.6, combination; ours",
+    "ours: control variate",
     "that of hazard",
     Requirements(tree=False, samples=SAMPLES, hazards=True),
     of_answer(combined),
@@ -262,7 +263,7 @@ COMBINED = Estimator(
 ANY_PLACE_COMPLETED = Estimator(
     "any-place-completed",
     "a small tree, and an unbiased estimate of what it leaves open",
-    "METHODS A.6 on the open mass of A.3; ours",
+    "ours: compensator on the open mass",
     "the small tree, and the nodes and tries of the drawn paths",
     Requirements(tree=False, sketch=SKETCH, completions=COMPLETIONS),
     of_answer(any_place_completed),

@@ -2,7 +2,7 @@
 
 After the text that every answer with a label begins with, the labels have raw scores. A rule turns
 them into an uncertainty u: above a threshold the best label alone is taken, else the two best. So
-sure records get two labels, as P2 has it. Source: METHODS B.
+sure records get two labels, as P2 has it. Formulas: docs/formulas.md#uncertainty-rules.
 """
 
 from __future__ import annotations

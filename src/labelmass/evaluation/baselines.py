@@ -1,4 +1,6 @@
-"""Rows every comparison holds: shares that do not look at the text. Source: METHODS B.
+"""Rows every comparison holds: shares that do not look at the text.
+
+Formulas: docs/formulas.md#baselines.
 
 Nothing is fitted on what it is judged on: the records are dealt into folds, by group, and each fold
 gets the shares of the others.

@@ -1,6 +1,7 @@
 """How far a number would move with other records: bootstrap and sign-flip test.
 
-Items are drawn, never cells; items of one group are drawn together. Source: METHODS D.
+Items are drawn, never cells; items of one group are drawn together.
+Formulas: docs/formulas.md#bootstrap.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The metrics, by name. Source: METHODS D.
+"""The metrics, by name. Formulas: docs/formulas.md#evaluation.
 
 A new one is a function from a sample to a statistic, and an entry here.
 """

@@ -1,6 +1,7 @@
 """How well probabilities rank gold labels above others: ROC-AUC and average precision.
 
-Source: METHODS D. A column whose known cells are all of one class has no ranking: it is skipped
+Formulas: docs/formulas.md#evaluation.
+A column whose known cells are all of one class has no ranking: it is skipped
 and named, never averaged in as 0 or .5.
 """
 

@@ -107,7 +107,7 @@ def read_rows(
 
 
 def write_row(cells: Iterable[str]) -> str:
-    """The line of a CSV that `read_rows` reads as these cells.
+    """The line of a CSV that `read_next_tokens` reads as these cells.
 
     A cell is enclosed in quotation marks where any reader, or one who guesses the separator, could
     take it for something else. The csv module leaves carriage returns bare, which end a row.

@@ -44,7 +44,7 @@ def open_file(path: str | Path) -> Generator[BinaryIO]:
     """The bytes of a file, unpacked if it is gzip or xz.
 
     Raises LabelMassError for a file that is not there, cannot be read or unpacked, also later while
-    it is read, or is plainly of another kind (see `refuse_foreign`).
+    it is read, or is plainly of another kind (see `reject_foreign`).
     """
     path = Path(path)
     if path.is_dir():

@@ -1,4 +1,7 @@
-"""Labels that come together: pairs in the model's answers, and in people's. Source: METHODS A.5."""
+"""Labels that come together: pairs in the model's answers, and in people's.
+
+Formulas: docs/formulas.md#sets-counts-and-pairs.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Reliability, risk against coverage, precision against recall: the numbers of the curves.
 
-Source: METHODS D. Pure functions of arrays; NaN is left out.
+Formulas: docs/formulas.md#evaluation. Pure functions of arrays; NaN is left out.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """From features to P(label): a standardiser and one logistic regression a label.
 
-Source: METHODS B, probe, with its corrections: the standardiser sees the training records alone,
+Formulas: docs/formulas.md#probe. With corrections: the standardiser sees training records alone,
 fits are penalised, the penalty is cross-validated, and whether they converged is reported.
 """
 

@@ -1,6 +1,6 @@
 """Answer formats: how a list of labels is written, and read back.
 
-Every format is the same machine given by its parts (METHODS A.1):
+Every format is the same machine given by its parts (docs/formulas.md, answers and boundaries):
 
     opening  ( empty | [verdict_prefix verdict_separator] item (separator item)* )  closing-or-end
 

@@ -1,7 +1,7 @@
 """Other questions about the same record: is one label reasonable, which of two labels is better.
 
 A `Question` has what a `Task` has for a prompt and its answer, so the same tree is grown of it.
-Source: P1, section 5 (unary and binary breakdown); METHODS B says what its code does otherwise.
+Source: P1, section 5 (unary and binary breakdown); docs/formulas.md#unary.
 """
 
 from __future__ import annotations
