@@ -50,7 +50,7 @@ class LabelStep:
     number: r, from 1. label: index of the label written here, None where none was.
     p: (k + 1,) p_r of the labels and `none`, of what was found; None where the tree holds no label
         to come. width: of the widest of their intervals.
-    hidden: 1 - Z, at the middle of its interval.
+    non_label_mass: 1 - Z, at the middle of its interval.
     stop: P(the answer ends | it reached the boundary after the label), None where no row decides
         that. stop_width: of its interval.
     """

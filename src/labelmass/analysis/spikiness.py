@@ -19,7 +19,7 @@ class Peaks:
 
     steps: how many, of which `unread` have no distribution and are in no spread.
     top, second: largest and second largest p_r. gap: ln(top / second); `sole` steps, where the
-    second is 0, are not in it. entropy: bits. hidden: 1 - Z.
+    second is 0, are not in it. entropy: bits. non_label_mass: 1 - Z.
     """
 
     steps: int

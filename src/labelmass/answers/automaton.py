@@ -46,7 +46,7 @@ class Span:
 class _State:
     """threads: the readings. used: labels that may not come again. verdict: of a risk.
 
-    loose: every reading has taken loose arcs.
+    unseparated: every reading has taken loose arcs.
     """
 
     threads: Threads
@@ -58,9 +58,9 @@ class _State:
 class ByteAutomaton:
     """The automaton of `fmt` over labels given by their spellings.
 
-    Outputs are label indices 0..k-1, then `none` (k), the risk verdict `verdict_prefix` (k + 1), and
-    `unreadable` (k + 2): the answer left the format behind that verdict. States are small
-    integers; `DONE` (0) is the state after a complete answer.
+    Outputs are label indices 0..k-1, then the empty answer (k), the risk verdict `verdict_prefix`
+    (k + 1), and `unreadable` (k + 2): the answer left the format behind that verdict. States are
+    small integers; `DONE` (0) is the state after a complete answer.
 
     before: bytes of the prompt that are read first, and given: the beginning of the answer that the
     prompt holds; both as they stand, without any tolerance.

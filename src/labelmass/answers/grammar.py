@@ -63,11 +63,11 @@ class Transitions:
     """The admissible tokens of a state.
 
     ids: (n,) int64, rising.
-    to: (n,) the state each leads to; `DONE` where it completes the answer.
+    next_state: (n,) the state each leads to; `DONE` where it completes the answer.
     outputs: (n,) what each settles as written, in order.
-    kinds: the indices of those that decide the same: what is written, what still may be, and
-        whether the answer is over. kind_of: (n,) which of them each is in.
-    onward: the indices of those that do not end the answer.
+    classes: the indices of those that decide the same: what is written, what still may be, and
+        whether the answer is over. class_of: (n,) which of them each is in.
+    continuing: the indices of those that do not end the answer.
     leaving: tokens that are no moves, of a state behind a risk verdict: by what they write before
         they leave the format, more than all others do, their ids.
     lost: tokens that run over the end of a label and then leave the format, elsewhere.

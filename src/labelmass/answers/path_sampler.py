@@ -27,7 +27,7 @@ class Sampler:
 
     Masked trees are drawn from as constrained decoding would, others as the model generates.
 
-    growth: the tree. entropy: numbers that seed the draws; those at a node hang on them and on the
+    builder: the tree. entropy: numbers that seed the draws; those at a node hang on them and on the
     node's tokens alone, not on what else the tree holds.
     hazards: also read what the next label may be, at every step of every path.
     """

@@ -81,12 +81,13 @@ class Requirements:
     """What must be in the tree for the readings that are wanted.
 
     tree: grow until the label probabilities are within the tolerance.
-    tries: expand the label trie of the first n steps of the greedy path; None for every step.
+    label_tries: expand the label trie of the first n steps of the greedy path; None for every step.
     shares: explore the first n of these steps until the share of every label, and of the empty
         answer, is within the tolerance; None for every step.
     contrast: explore the first step until each label against the empty answer alone is.
     stem_shares: explore what follows the text that all labels begin with until the shares of the
-        labels there are, or `MAX_PREFIX_ROWS` rows are read: the rules that read them claim no interval.
+        labels there are, or `MAX_PREFIX_ROWS` rows are read: the rules that read them claim no
+        interval.
     min_mass: expand every node at least this heavy.
     top: how many of the likeliest ids of each row to keep.
     sketch: grow the tree to some such number of rows where `tree` does not ask for more.

@@ -35,7 +35,7 @@ class Interval(NamedTuple):
 class NextOutput:
     """What comes next after a node: a label, or the empty answer.
 
-    found: (k + 1,) probability, given the node, found that each label, or the empty answer (last),
+    mass: (k + 1,) probability, given the node, found that each label, or the empty answer (last),
         is written next.
     open: probability, given the node, that was not looked at, by the bit set of what may be written
         next there.

@@ -13,7 +13,7 @@ def first_tokens(
 ) -> tuple[int, ...]:
     """Place in the greedy answer of the token that holds the first byte of each written label.
 
-    given: bytes of the answer that the prompt holds. none: also of `none`.
+    given: bytes of the answer that the prompt holds. empty: also of `none`.
     """
     whole = tree.greedy_end == Ending.COMPLETE
     texts = [tree.texts.get(token, b"") for token in tree.greedy_tokens]

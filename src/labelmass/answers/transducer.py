@@ -60,7 +60,8 @@ class Position:
 class Transducer:
     """The positions of `fmt` over labels given by their spellings; `origin` is the first.
 
-    Outputs are label indices 0..k-1, then `none` (k) and the risk verdict, the `verdict_prefix` (k + 1).
+    Outputs are label indices 0..k-1, then the empty answer (k) and the risk verdict
+    `verdict_prefix` (k + 1).
     reach: by position, every output that some way on from it may write.
     must_write: by position, the labels that can be written next, where no answer is complete
         without one of them; None for the other positions.

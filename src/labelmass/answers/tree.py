@@ -116,7 +116,7 @@ class AnswerTree:
         node for every token that ends the answer with the same labels, `token` the likeliest.
     logp: natural log of P(token | parent), from the model, full vocabulary.
     outputs: what the token settled as written, in order.
-    written, ahead: bit sets; written so far, and what the format may still write from here.
+    written, reachable: bit sets; written so far, and what the format may still write from here.
     status: `Status`.
     off, tail: for an expanded node, the probability (given the node) of the tokens that leave the
         format, and of admissible tokens the engine did not return. What leaves behind a risk
@@ -133,11 +133,11 @@ class AnswerTree:
     completed: (output, node) of each label, and the gate, that the greedy path writes, in order:
         the node whose token holds the last byte of its text.
     scale: for an expanded node, `lm.base.Row.scale` of its row, where the engine says it.
-    stem: the node that every label's usual spelling leads to before they part.
+    common_prefix: the node that every label's usual spelling leads to before they part.
     spellings: how each label is written.
-    tries: at how many steps the label tries were expanded, None for all.
+    label_tries: at how many steps the label tries were expanded, None for all.
     shares: at how many steps the shares of the labels were narrowed, None for all. contrast:
-        whether the labels against the empty answer were, at the first. stem_shares: whether the
+        whether the labels against the empty answer were, at the first. prefix_shares: whether the
         labels' shares after the stem were. step_stopped: why one of these fell short of the
         tolerance, "" if none did.
     upcoming: bit sets, for nodes that follow such a step with nothing written in between: what may

@@ -48,8 +48,8 @@ class TreeBuilder:
     """A tree with what its growth needs: grammar states, masses in one normalisation, siblings.
 
     depth: tokens past which nothing is expanded. top: how many likeliest ids of each row to keep.
-    stuck: open mass that matters and that no row can change. left: by node, its children that left
-    the format behind a risk verdict.
+    irreducible_mass: open mass that matters and that no row can change. left: by node, its children
+    that left the format behind a risk verdict.
     """
 
     def __init__(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class Parts:
     """The moves of a state, parted by what they write and by what may be written next.
 
-    kinds: indices of the moves of each part. kind_of: (n,) the part of each move. upcoming: by
+    classes: indices of the moves of each part. class_of: (n,) the part of each move. upcoming: by
     part, a bit set of what may be written next; 0 where something has been written, or all is over.
     """
 

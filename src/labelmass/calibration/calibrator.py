@@ -34,7 +34,7 @@ class Calibrator:
     curves: one a label, or a single one shared by all.
     records, ids: how many records were fitted on, and the `fingerprint` of their ids.
     hold_out: which records were kept for judging; None if none were.
-    choice: the table by which the method was chosen; None if it was asked for by name.
+    selection: the table by which the method was chosen; None if it was asked for by name.
     signature: what kind of scores it is for (`Signature.to_dict`); None if not known.
     """
 

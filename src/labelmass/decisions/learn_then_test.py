@@ -63,7 +63,7 @@ def certify(
         and 1; for precision, shares do, by the wider Hoeffding-Bentkus bound.
     order: (m,) or (k, m) thresholds in testing order, from other records than these (`sequence`);
         None for `GRID`, from the safe end. starts: how many places to begin at; 1 where an order is
-        given, else `STARTS`. family: of `FWER_METHODS`.
+        given, else `STARTS`. fwer: of `FWER_METHODS`.
 
     NaN cells are left out. All promises hold at once with the confidence asked for.
     """

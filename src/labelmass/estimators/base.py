@@ -115,8 +115,8 @@ class Estimator:
     """A method: `read` turns a record's trees, grown for a task, into label scores.
 
     source: paper and section. cost: in words, what it takes beyond the prompt.
-    needs: what the tree of answers to the task must hold.
-    gap: why a task cannot give it, or None if it can.
+    requirements: what the tree of answers to the task must hold.
+    unsupported_reason: why a task cannot give it, or None if it can.
     questions: what else is asked of every record.
     normalisations: those it can be read in.
     point: the rule behind `p`: "mid", the midpoint of the interval, or "found", what follows from

@@ -50,7 +50,7 @@ def calibrate_contextually(
 ) -> tuple[LabelScores, Floats]:
     """Scores without what the prompt alone gives, and (k,) how far each label's p moved.
 
-    prior: (k,) mean log-odds of the labels for texts without content, or over a batch.
+    bias: (k,) mean log-odds of the labels for texts without content, or over a batch.
     target_rate: what a label should get where it gets its prior.
     single: exactly one label is right: p is divided by the prior's and normalised.
     Every end of an interval is mapped by itself, at the prior as given. The empty answer has no

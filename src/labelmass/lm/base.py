@@ -49,7 +49,7 @@ class NextTokenLogprobs:
         tell, -inf where the probability is zero. Temperature 1, softmax over the full vocabulary in
         float32 or better.
     top: the likeliest (id, logprob) of the whole row, falling.
-    rest: probability of every id not given in `logprobs`, never below 0.
+    residual: probability of every id not given in `logprobs`, never below 0.
     complete: whether all asked ids came. If not, `rest` may hold asked ids too.
     scale: natural log of the sum of exponentials of the model's raw scores, so that a raw score is
         its log-probability plus this; None where the engine does not say.

@@ -23,7 +23,7 @@ HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 class Source:
     """What to give to `from_pretrained`.
 
-    asked: what the user wrote.
+    requested: what the user wrote.
     name: what results call it.
     place: a local folder or a hub id.
     local: whether it is a folder.

@@ -22,7 +22,7 @@ Floats = NDArray[np.float64]
 class Cooccurrence:
     """Mean over records of the share of both labels; the diagonal is of one label.
 
-    labels: k names. model, people: (k, k), NaN where nothing is known. records: (k, k) counted.
+    labels: k names. model, annotators: (k, k), NaN where nothing is known. records: (k, k) counted.
     """
 
     labels: tuple[str, ...]

@@ -17,8 +17,9 @@ from labelmass.task.questions import ANSWER, Name
 class AnswerSummary:
     """Of the tree of answers to the task.
 
-    none, gate: P(the empty answer) and P(a risk verdict) in the run's normalisation; None where the
-        format has none. raw_none: the former as the model generates.
+    empty_answer, verdict_prefix: P(the empty answer) and P(a risk verdict) in the run's
+        normalisation; None where the format has none. raw_empty_answer: the former as the model
+        generates.
     sets: (labels, P) of the sets found, likeliest first; counts: P of 0, 1, ... labels.
     off_format, off_format_after_label, unreadable, unexplored, verdict: as the model generates, see
         `Marginals`. stray_end: the control token that takes the most mass where the answer could

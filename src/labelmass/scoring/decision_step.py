@@ -34,7 +34,7 @@ Explore = Callable[[Items, Budget], Iterator[tuple[int, Result | Failure]]]
 class DecisionStep:
     """A policy and the method whose scores it decides by.
 
-    calibrating: through what that method's scores went, if it is calibrated.
+    calibration: through what that method's scores went, if it is calibrated.
     """
 
     policy: Policy

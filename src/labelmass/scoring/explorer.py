@@ -84,7 +84,7 @@ class _Active:
 class Explorer:
     """Explores records of one task with one model.
 
-    budget, needs, normalisation: see `answers.search`; those of the task's own tree.
+    budget, requirements, normalisation: see `answers.search`; those of the task's own tree.
     also: what else is asked of every record, by name. Other variants of the task grow as it does; a
         question is answered with one of few words, and its tree is grown until their shares are
         within the tolerance.

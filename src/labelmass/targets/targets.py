@@ -62,7 +62,7 @@ class Targets:
         named has 0; else from the labels, as 0 and 1. `unknown` names labels nobody judged.
 
         gold: one of GOLD. "given" takes the majority where a record has no `labels`.
-        none: a name in data for the empty set.
+        empty: a name in data for the empty set.
         pool: names in data -> label of the task, or None for none of them. A label is unknown if
             a name that counts for it is.
         group: the field that names what belongs together; a record without it stands alone.

@@ -37,8 +37,8 @@ class BinaryWording(TaskPart):
     """How a task asks which of two labels is better (keys of the table `binary`).
 
     instruction: as the task's own. question: stands below the record, with `{a}` and `{b}`.
-    none: what the empty answer is called as a choice. k: demonstrations, each of a label the record
-    has against one it has not; drawn from the task's.
+    empty: what the empty answer is called as a choice. k: demonstrations, each of a label the
+    record has against one it has not; drawn from the task's.
     opponents: how many other labels each label meets, besides `none`; None for all. Fewer prompts,
     and strengths that rest on fewer comparisons.
     """

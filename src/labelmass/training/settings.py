@@ -26,8 +26,9 @@ class Settings:
     order: of the labels in an answer, "fixed" as the task has them, or "shuffled" every epoch.
     balance: "inverse-frequency" makes up for rare labels, see `balance`.
     epochs: the most. batch_size: records a step.
-    rate: the highest learning rate; by default 1e-3 for an adapter, 5e-5 for all weights. It rises
-        over the first `warm_up` share of the steps, then falls to 0 along a cosine, or stays.
+    learning_rate: the highest learning rate; by default 1e-3 for an adapter, 5e-5 for all weights.
+        It rises over the first `warm_up` share of the steps, then falls to 0 along a cosine, or
+        stays.
     weight_decay: of AdamW. clip: largest norm of a gradient.
     autocast: multiply in bfloat16, the weights kept as they are.
     dev_share: of the records, set aside for validation where there are no records for that.

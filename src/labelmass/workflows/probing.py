@@ -160,7 +160,8 @@ def probe_study(
 
     Gold: fitted and judged on gold. Pred: on the labels of the model's own greedy answer. Pred 2+:
     Pred without the label that the answer writes first, record by record. Perf: the answer, judged
-    on gold. targets: of the records of `probe_data`, in their order. FitError where a side is empty.
+    on gold. targets: of the records of `probe_data`, in their order. FitError where a side is
+    empty.
     single: an answer without a label is wrong in Perf, and left out of Pred: it says nothing of
     which label; there is no Pred 2+, and no Pred where a side is empty.
     """
