@@ -198,7 +198,7 @@ def _warn_of_unmet(found: Sequence[Threshold], goal: Goal) -> None:
 
 
 def _records(texts: Any) -> list[Record]:
-    """Records named by what they say, so that nothing hangs on where one stands."""
+    """Records named by what they say, so that nothing depends on where one stands."""
     if isinstance(texts, str | Mapping | Record):
         raise RecordError("X is one text: give a list of texts")
     results: list[Record] = []

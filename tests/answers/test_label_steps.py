@@ -1,4 +1,4 @@
-"""Shares at label steps against brute force: every interval holds, is earned, and hangs on no more
+"""Shares at label steps against brute force: intervals hold, are earned, and depend on no more
 than the record: not on what else is read of the tree, on the normalisation, or on the batch."""
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ WORDS = ("sun", "rain", "night", "bread", "fails")
 
 
 def script(prompt: str, path: tuple[str, ...]) -> dict[str, float]:
-    """P(joy) hangs on the whole text, so that a result of another text is known at once."""
+    """P(joy) depends on the whole text, so that a result of another text is known at once."""
     p = 0.1 + 0.8 * (crc32(prompt.encode()) % 10_000) / 10_000
     return {END: 1.0} if path else {"joy": p, "none": 1 - p}
 

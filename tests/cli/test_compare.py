@@ -1,4 +1,4 @@
-"""`compare` and `evaluate`: one exploration, every method, judged by what people said."""
+"""`compare` and `evaluate`: one exploration, every method, judged against human labels."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ def script(prompt: str, path: tuple[str, ...]) -> dict[str, float]:
 
 
 class Stating(ScriptedLanguageModel):
-    """State i is the distribution of token i, with noise that hangs on the text."""
+    """State i is the distribution of token i, with noise that depends on the text."""
 
     def hidden(
         self, pairs: Sequence[tuple[Sequence[int], Sequence[int]]], layer: int = -1

@@ -97,7 +97,7 @@ def test_a_split_is_whole_and_cuts_no_cluster(
 @property_test(40)
 @given(st.integers(0, 10**9), st.integers(10, 200))
 def test_single_records_are_dealt_to_within_one(seed: int, size: int) -> None:
-    """One label each and no cluster: every label and every part is as asked, but for rounding."""
+    """One label each and no cluster: every label and every part is as requested, up to rounding."""
     draw = random.Random(seed)
     records = [record(n, labels=draw.choices("abc", (8, 3, 1))) for n in range(size)]
     found = split_records(records, SHARES, seed=seed)

@@ -45,7 +45,7 @@ def test_a_file_keeps_everything(name: str, tmp_path: Path) -> None:
     POLICY.save(tmp_path / name)
     again = Policy.load(tmp_path / name)
     assert again.to_dict() == POLICY.to_dict()
-    assert replace(again, signature=SIGNATURE) == POLICY  # but for the prior that is null
+    assert replace(again, signature=SIGNATURE) == POLICY  # except for the prior that is null
     given = [apply_policy(one, SCORES, signature=SIGNATURE).actions for one in (again, POLICY)]
     assert given[0] == given[1]
 

@@ -40,7 +40,7 @@ TASK = Task(**KEYS)
 def script(prompt: str, path: tuple[str, ...]) -> dict[str, float]:
     """A label gains a tenth by standing first in the prompt, joy where there is no content.
 
-    What is reasonable hangs on the whole prompt, demonstrations included.
+    What is reasonable depends on the whole prompt, demonstrations included.
     """
     if path:
         return {"\n\n": 1.0}

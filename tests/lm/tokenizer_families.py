@@ -1,8 +1,9 @@
 """Tiny tokenizers of every family that language models have, made here, and models for them.
 
 Each token is made from the bytes it writes, so a family knows its bytes without asking any
-tokenizer for them. A disguised family is the same but for the strings of its control tokens, which
-are then characters of private use: to it, text that spells the usual ones is text like any other.
+tokenizer for them. A disguised family is the same except for the strings of its control tokens,
+which are then characters of private use: to it, text that spells the usual ones is text like any
+other.
 """
 
 from __future__ import annotations

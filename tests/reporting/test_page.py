@@ -140,7 +140,7 @@ def test_figures_agree_with_the_comparison(gathered: ReportData, levels_run: Pat
         assert one["at"][1] == pytest.approx(found["macro-recall"]["labels"][label])
     cooccurrence = drawn["co-occurrence"]
     shares, p = gathered.targets.shares, gathered.models[0].p
-    assert np.diag(cooccurrence["people"]) == pytest.approx(shares.mean(axis=0))
+    assert np.diag(cooccurrence["annotators"]) == pytest.approx(shares.mean(axis=0))
     assert np.diag(cooccurrence["model"]) == pytest.approx(p.mean(axis=0))
 
 

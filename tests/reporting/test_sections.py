@@ -20,7 +20,8 @@ from reporting.runs import make_run
 from reporting.strict_html import Element, read
 
 SECTIONS = (
-    "asked", "scores", "reliability", "curves", "writing", "pairs", "thresholds", "apart", "cost",
+    "setup", "scores", "reliability", "curves", "writing", "pairs", "thresholds",
+    "disagreements", "cost",
     "warnings",
 )  # fmt: skip
 ROWS, ARTICLES = 5, 1

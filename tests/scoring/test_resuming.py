@@ -37,7 +37,7 @@ def items_of(rows: Sequence[tuple[Any, str, str]]) -> Items:
 
 
 def result_of(item: Record | BadRecord) -> dict[str, Any]:
-    """What a run would say of it: all depends on the text, but for the copies of its fields."""
+    """What a run would say of it: all depends on the text, except for the copies of its fields."""
     if isinstance(item, BadRecord) or "fails" in (item.text or ""):
         return {"id": item.id, "error": "no"}
     return {"id": item.id, "score": f"of {item.text}", "labels": item.extra["labels"]}

@@ -75,7 +75,7 @@ def test_tfidf_is_the_pipeline_of_scikit_learn(fitted: Classifier) -> None:
 
 
 def test_folds_are_judged_by_terms_found_without_them(fitted: Classifier) -> None:
-    """A label that hangs on a word of one fold alone cannot be told there."""
+    """A label that depends on a word of one fold alone cannot be told there."""
     records, targets = labelled()
     seen: list[int] = []
     fit = TfidfFeatures.fit

@@ -105,7 +105,7 @@ def profile(runs: Runs) -> Figure:
         "Sorted label probabilities of the first step",
         "At the first label step, the probabilities of the labels from the largest down, without "
         "`none`. A steep fall after rank 1 says that the model has one answer in mind, "
-        "however many labels people give.",
+        "however many labels annotators give.",
         {name: _profile_panel(name, one.profile.ranks) for name, one in runs.items()},
         {name: one.profile for name, one in runs.items()},
         ["rank", "records", "mean", *QUANTILES],

@@ -165,7 +165,7 @@ class StepSearch:
 
     @property
     def stopped(self) -> str:
-        """What ended the exploration short of the limits, but for rows and time: or ""."""
+        """What ended the exploration short of the limits, except for rows and time: or ""."""
         if self.narrow or not self._cut + self._untold:
             return ""
         return "depth" if self._cut > self._untold else "engine"

@@ -18,7 +18,7 @@ from labelmass.answers.tree_builder import TreeBuilder
 MIN_WEIGHT = 2e-3
 """Where hazards are wanted, ways to a next label this likely, given the step, are all read.
 
-As is the usual spelling of each label. So what is read hangs on the step alone, not on the paths.
+As is the usual spelling of each label. So what is read depends on the step alone, not on the paths.
 """
 
 
@@ -27,8 +27,8 @@ class Sampler:
 
     Masked trees are drawn from as constrained decoding would, others as the model generates.
 
-    builder: the tree. entropy: numbers that seed the draws; those at a node hang on them and on the
-    node's tokens alone, not on what else the tree holds.
+    builder: the tree. entropy: numbers that seed the draws; those at a node depend on them and on
+    the node's tokens alone, not on what else the tree holds.
     hazards: also read what the next label may be, at every step of every path.
     """
 

@@ -1,4 +1,4 @@
-"""Calibrators: scores made to match people, per label or shared, fitted on soft targets."""
+"""Calibrators: scores made to match annotators, per label or shared, fitted on soft targets."""
 
 from __future__ import annotations
 

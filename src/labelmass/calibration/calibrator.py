@@ -1,4 +1,4 @@
-"""The calibrator: scores in, probabilities that match people out; an artefact in readable JSON."""
+"""The calibrator: scores in, probabilities that match annotators out; saved as readable JSON."""
 
 from __future__ import annotations
 

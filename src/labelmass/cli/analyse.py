@@ -38,7 +38,7 @@ def command(runs: tuple[str, ...], analysis: Analysis, model: ModelOptions, outp
     """Spikiness, stopping, ranking and order of labels, from saved trees, a column a run.
 
     RUN is a folder that --keep-trees or `labelmass compare` wrote, or a folder of such folders.
-    No model is needed, but for --attention.
+    No model is needed, except for --attention.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""`labelmass calibrate`: fit the map from scores to what people say."""
+"""`labelmass calibrate`: fit the map from scores to human labels."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def command(
     fit: Fit,
     output: Output,
 ) -> None:
-    """Fit the map from the scores in SCORES to what people said in DATA.
+    """Fit the map from the scores in SCORES to the human labels in DATA.
 
     SCORES is a .jsonl, .csv or .parquet score file, ours or another system's, or a folder of saved
     trees. The table sets raw scores against calibrated ones, each from a fit that has not seen its

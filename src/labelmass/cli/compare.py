@@ -1,4 +1,4 @@
-"""`labelmass compare`: all methods side by side, judged by what people said."""
+"""`labelmass compare`: all methods side by side, judged against human labels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`labelmass evaluate`: score files judged by what people said."""
+"""`labelmass evaluate`: score files judged against human labels."""
 
 from __future__ import annotations
 

@@ -91,7 +91,7 @@ def encoder(
     records: Fields,
     output: FitOutput,
 ) -> None:
-    """Fit a logistic regression a label on the texts of TRAIN, and what people said of them.
+    """Fit a logistic regression a label on the texts of TRAIN, and their human labels.
 
     TRAIN holds records with `labels`, `annotators` or `distribution`. The strength C of every label
     is cross-validated; the table sets its log-loss (NLL) on folds it has not seen beside that of
@@ -160,8 +160,8 @@ def probe(
     --keep-trees wrote of such records; bad records are left out and listed in DIR/skipped.jsonl.
     States are kept in DIR, and a stopped run goes on. The first table is that of `labelmass
     encoder`. The second is the study of what a state knows, on records held out: of gold (Gold), of
-    the model's own answer (Pred), of the answer but for its first label (Pred 2+); and how well the
-    answer fits gold (Perf).
+    the model's own answer (Pred), of the answer except for its first label (Pred 2+); and how well
+    the answer fits gold (Perf).
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""Input of the commands that take scores and what people said of the same records."""
+"""Input of the commands that take scores and human labels of the same records."""
 
 from __future__ import annotations
 

@@ -261,7 +261,7 @@ def _soft(default: bool) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class AnnotationOptions:
-    """What people said, as what is fitted takes it."""
+    """Human labels, as fitting takes them."""
 
     section: ClassVar[str] = "Human labels"
 

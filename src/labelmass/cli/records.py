@@ -30,7 +30,7 @@ def read_source(source: str, fields: Fields) -> Iterator[Item]:
 def read_targets(
     source: str, task: Task, fields: Fields, gold: str, group: str = "group"
 ) -> Targets:
-    """What people said of the records in a file, every one of which must be good."""
+    """Human labels of the records in a file, every one of which must be good."""
     records: list[Record] = []
     for _, record in read_source(source, fields):
         if isinstance(record, BadRecord):

@@ -57,7 +57,7 @@ def command(
     training: Settings,
     run: Run,
 ) -> None:
-    """Train a model to write the answers that people gave to the records of DATA.
+    """Train a model to write the answers given to the records of DATA.
 
     DATA holds records with `annotators` (a list of labels each), `labels` or `distribution`. The
     folder DIR is a model for every other command, and brings its task along. A stopped run goes on

@@ -59,7 +59,7 @@ def command(
     objective: ThresholdObjective,
     policy: Policing,
 ) -> None:
-    """Thresholds for the scores in SCORES from what people said in DATA, as a policy file.
+    """Thresholds for the scores in SCORES from the human labels in DATA, as a policy file.
 
     The policy is made to be read and edited; a threshold moved by hand loses its guarantee. Targets
     are gold sets unless --soft. The table says what each threshold gives on DATA, the last line

@@ -40,7 +40,9 @@ def near_duplicates(texts: Sequence[str], threshold: float) -> Ids:
     columns: list[Ids] = []
     for start in range(0, len(distinct), BLOCK):
         close = (grams[start : start + BLOCK] @ grams[start:].T).tocoo()
-        near = close.data >= threshold - 1e-9  # equal vectors have a cosine of 1 but for rounding
+        near = (
+            close.data >= threshold - 1e-9
+        )  # equal vectors have a cosine of 1 except for rounding
         rows.append(close.row[near] + start)
         columns.append(close.col[near] + start)
     return _numbered(

@@ -38,7 +38,7 @@ class Decisions:
 
     ids: of the records; their positions where the scores had none. outcomes: (n, k) of `Outcome`.
     straddles: (n, k) whether the interval left two outcomes open: exploring the record further may
-    settle it, but for those that are `unreadable`: (n, k) whether two outcomes are open only
+    settle it, except for those that are `unreadable`: (n, k) whether two outcomes are open only
     because some mass cannot be read. no_verdict: (n,) whether too little of the record gives a
     verdict. degrees: (n, k) what that comes to, in `ACTIONS`.
     """

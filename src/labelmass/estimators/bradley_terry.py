@@ -19,7 +19,7 @@ def strengths(
     preferred: (n, n), p of i over j in [0, 1]; NaN where the pair was not asked. Read above the
         diagonal only.
     reference: whose strength is 0, outside the ridge; None to leave it to the ridge.
-    The loss is convex with one minimum, so the result does not hang on a start. It is that of a
+    The loss is convex with one minimum, so the result does not depend on a start. It is that of a
     logistic regression on the differences, each pair standing in it once for either outcome.
     """
     from sklearn.linear_model import LogisticRegression  # slow to import, and seldom wanted

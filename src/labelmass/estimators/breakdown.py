@@ -47,7 +47,7 @@ def binary_outcome_scores(trees: Trees, normalisation: Normalisation, task: Task
 
 
 def contestants(task: Task) -> list[str]:
-    """The labels, and `NONE` but for a single choice."""
+    """All labels, plus NONE unless exactly one label is allowed."""
     return [*task.label_names, *([] if task.format.single else [NONE])]
 
 

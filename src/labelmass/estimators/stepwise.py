@@ -43,7 +43,7 @@ def max_over_generations(
     """The largest p_r(label) over the steps r of the greedy path. Never below first-step.
 
     A step is where a label is written: a place where one could have begun, as behind a line break,
-    and the answer ended, is none (but for the first).
+    and the answer ended, is none (except for the first).
     A step where nothing was found is left out if nothing can come there, and may else be anything,
     as may the steps that a budget kept the greedy path from.
     """

@@ -1,4 +1,4 @@
-"""Evaluation: probabilities and label sets of methods beside what people said."""
+"""Evaluation: probabilities and label sets of methods against human labels."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ class Metric:
     """One number for a method's probabilities.
 
     better: which way; None for a property of the data.
-    requires: what people said that it compares with.
+    requires: the human labels that it compares with.
     tasks: whether it is meant for tasks with any number of labels, with exactly one, or both.
     measure: the metric on a sample, ready for a bootstrap.
     ends: its least and largest value within the bounds of p, where it is monotone per cell.

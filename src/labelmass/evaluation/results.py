@@ -123,7 +123,7 @@ class MethodScores:
 class Evaluation:
     """All methods side by side, baselines among them.
 
-    rules: every choice that the numbers hang on, in words, by name.
+    rules: every choice that the numbers depend on, in words, by name.
     """
 
     methods: Mapping[str, MethodScores]

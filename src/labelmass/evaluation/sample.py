@@ -1,4 +1,4 @@
-"""What a metric sees: one method's probabilities beside what people said."""
+"""What a metric sees: one method's probabilities against human labels."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ class Statistic(ABC):
 
     @property
     def partial(self) -> int:
-        """Items that count, but for some unknown cell."""
+        """Items that count, except for some unknown cell."""
         return int((self.known.any(axis=1) & ~self.known.all(axis=1)).sum())
 
 

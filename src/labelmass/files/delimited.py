@@ -56,7 +56,7 @@ class Table:
         return LabelMassError(f"{self.name}: {message} {read}")
 
     def check_unique(self) -> Table:
-        """The table itself; LabelMassError where two columns have one name, but for empty ones."""
+        """The table itself; LabelMassError if two columns share a name that is not empty."""
         for name, count in Counter(self.columns).items():
             if count > 1 and name:
                 places = [str(at) for at, each in enumerate(self.columns, 1) if each == name]

@@ -49,7 +49,7 @@ Readers of rows take `only_ids`: whether nothing but the ids is wanted of them.
 class BadRecord:
     """A record that could not be read: `error` names the field and what was expected.
 
-    input: its fields but for the id, where it has some.
+    input: its fields except for the id, where it has some.
     """
 
     id: str | int

@@ -1,4 +1,4 @@
-"""Labels that come together: pairs in the model's answers, and in people's.
+"""Labels that come together: pairs in the model's answers, and in the annotators'.
 
 Formulas: docs/formulas.md#sets-counts-and-pairs.
 """

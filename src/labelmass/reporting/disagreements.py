@@ -16,7 +16,7 @@ from labelmass.reporting.report_data import Disagreement, Floats, Model, ReportD
 
 @dataclass(frozen=True, slots=True)
 class RecordView:
-    """A record, what people and model say of it, and the answers the model may write."""
+    """A record, what annotators and model say of it, and the answers the model may write."""
 
     id: str | int
     distance: float
@@ -53,7 +53,7 @@ def _view(
     record, tree = one.explored.record, one.explored.tree
     raters = int(run.targets.raters[one.row])
     said = f"{raters} annotators" if raters else "gold"
-    head = ["label", f"people ({said})", f"model ({model.shown})", "bounds", "gold", "given"]
+    head = ["label", f"annotators ({said})", f"model ({model.shown})", "bounds", "gold", "given"]
     title = f"Record {record.id}: {said} and {model.shown}"
     marginals = Marginals(tree, normalisation)
     return RecordView(
@@ -74,7 +74,7 @@ def _labels(run: ReportData, model: Model, one: Disagreement) -> Iterator[list[s
         gold = float(targets.gold[one.row, at])
         yield [
             label,
-            _bar(h, "people"),
+            _bar(h, "annotators"),
             _bar(p, "model"),
             _bounds(predicted.estimates.low, predicted.estimates.high, one.row, at),
             "unknown" if math.isnan(gold) else "yes" if gold else "no",

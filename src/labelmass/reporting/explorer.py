@@ -30,7 +30,7 @@ Explorers = Mapping[str, "Explorer"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Explorer:
-    """A policy on the records of a run that have scores and people's word.
+    """A policy on the records of a run that have scores and human labels.
 
     given: whether the policy was given; else it stands for the threshold of the comparison.
     scored, gold: (n, k). tuned_here: whether its thresholds were found on these very records, None

@@ -79,7 +79,8 @@ def labels_reliability(model: Model, targets: Targets) -> Figure:
 def _reliability(name: str, title: str, kind: str, found: Mapping[str, Reliability]) -> Figure:
     about = (
         "Cells (a record and a label) with nearly the same P are one dot: how large P is on "
-        "average, against the share of people who chose the label. On the diagonal, P means what "
+        "average, against the share of annotators who chose the label. On the diagonal, P means "
+        "what "
         "it says; "
         "below it the method is too sure. Grey bars: the share of all cells in each of 15 bins. "
         f"Hollow dots stand for fewer than {MIN_CELLS} cells and say little."
@@ -102,7 +103,7 @@ def _reliability(name: str, title: str, kind: str, found: Mapping[str, Reliabili
         about,
         [_reliability_panel(key, one) for key, one in there.items()],
         {key: plain(one) for key, one in found.items()},
-        [kind, "P from", "cells", "mean P", "mean share of people"],
+        [kind, "P from", "cells", "mean P", "mean share of annotators"],
         rows,
     )
 
@@ -110,9 +111,9 @@ def _reliability(name: str, title: str, kind: str, found: Mapping[str, Reliabili
 def _reliability_panel(key: str, one: Reliability) -> Panel:
     marks: list[Mark] = [
         Bars("share of all cells", [_bar(one, i) for i in range(len(one.n))]),
-        Line("P is what people say", [(0, 0), (1, 1)], SOFT, "dashed"),
+        Line("P is the share of annotators", [(0, 0), (1, 1)], SOFT, "dashed"),
         Dots(
-            "mean share of people, by mean P",
+            "mean share of annotators, by mean P",
             list(zip(one.p, one.h, strict=True)),
             hollow=[n < MIN_CELLS for n in one.n],
         ),
@@ -121,7 +122,7 @@ def _reliability_panel(key: str, one: Reliability) -> Panel:
         f"{key}: {one.cells} cells in {len(one.n)} bins, mean distance from the diagonal (ECE) "
         f"{number(one.error)}"
     )
-    return Panel(key, about, Axis("P"), Axis("people"), marks)
+    return Panel(key, about, Axis("P"), Axis("annotators"), marks)
 
 
 def _bar(one: Reliability, at: int) -> tuple[float, float, float]:
@@ -236,7 +237,7 @@ def _recall_panel(one: PrecisionRecall) -> Panel:
 
 
 def pairs(cooccurrence: Cooccurrence) -> Figure:
-    """Two heat maps, the model's and people's, of one scale."""
+    """Two heat maps, the model's and the annotators', of one scale."""
     labels, most = cooccurrence.labels, cooccurrence.most
     about = (
         "How often two labels come together: P that the model writes both (all answers, not only "
@@ -266,7 +267,7 @@ def pairs(cooccurrence: Cooccurrence) -> Figure:
     numbers: dict[str, Any] = {
         "labels": list(labels),
         "model": _rows(cooccurrence.model),
-        "people": _rows(cooccurrence.annotators),
+        "annotators": _rows(cooccurrence.annotators),
         "records": cooccurrence.records.tolist(),
     }
     return Figure(
@@ -275,7 +276,7 @@ def pairs(cooccurrence: Cooccurrence) -> Figure:
         about,
         heats if there else [],
         numbers,
-        ["labels", "model", "people", "records"],
+        ["labels", "model", "annotators", "records"],
         rows,
     )
 

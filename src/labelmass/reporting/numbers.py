@@ -50,7 +50,7 @@ def _model(
         "method": model.shown,
         "figures": {name: dict(figure.numbers) for name, figure in figures.items()},
         "thresholds": None if explorer is None else explorer.numbers(),
-        "apart": [
+        "disagreements": [
             {"id": run.targets.ids[one.row], "distance": one.distance} for one in model.worst
         ],
         "trees": {

@@ -106,7 +106,7 @@ def _sections(
 ) -> Iterator[Section]:
     """number: The run's place on the page."""
     several = len(run.models) > 1
-    yield Section("asked", "What was asked of which model", "setup.html", setup(run))
+    yield Section("setup", "What was asked of which model", "setup.html", setup(run))
     yield Section("scores", "How the methods compare", "scores.html", scores(run.comparison))
     for name, title, wanted in FIGURES:
         models = [
@@ -125,7 +125,10 @@ def _sections(
         values = {"several": several, "models": movable}
         yield Section("thresholds", "Which threshold?", "thresholds.html", values)
     yield Section(
-        "apart", "Where model and people disagree most", "disagreements.html", disagreements(run)
+        "disagreements",
+        "Where model and annotators disagree most",
+        "disagreements.html",
+        disagreements(run),
     )
     yield Section("cost", "What it cost, and what the methods are", "cost.html", cost(run))
     results = {"warnings": warnings(run), "failed": list(failures(run))}

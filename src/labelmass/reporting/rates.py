@@ -1,4 +1,4 @@
-"""What a policy does with records that people judged, in counts."""
+"""What a policy does with labelled records, in counts."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ class Trees:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Disagreement:
-    """A record, and how far the shown method is from what people said of it.
+    """A record, and how far the shown method is from its human labels.
 
     distance: mean of |P - H| over its known labels. row: its place in targets and scores.
     """
@@ -270,7 +270,7 @@ def _model(
     targets: Targets,
 ) -> Model:
     p, rows = scores[shown].p, {name: row for row, name in enumerate(targets.ids)}
-    apart = [
+    disagreements = [
         Disagreement(far, rows[kept.record.id], kept)
         for far, kept in reader.worst
         if kept.record.id in rows
@@ -285,7 +285,7 @@ def _model(
         threshold.choose(p, targets.labels),
         reader.diagnosis(),
         reader.cooccurrence(targets),
-        tuple(apart),
+        tuple(disagreements),
         reader.trees(),
     )
 

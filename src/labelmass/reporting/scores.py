@@ -9,12 +9,12 @@ from labelmass.evaluation import HEADLINE
 from labelmass.evaluation.tables import differences, scoreboard
 
 LEGEND = {
-    "nll": "How surprised one is by people's choices if one believes P; a sure P that is wrong "
+    "nll": "How surprised one is by annotators' choices if one believes P; a sure P that is wrong "
     "costs most.",
-    "nll-single": "How surprised one is by people's choice of the one label if one believes P.",
-    "l1": "How far P is from the share of people, added up over the labels of a record.",
-    "soft-f1": "The overlap of P with the shares of people, as a share of both; 1 is all of it.",
-    "soft-accuracy": "The overlap of P with the shares of people; 1 is all of it.",
+    "nll-single": "How surprised one is by annotators' choice of the one label if one believes P.",
+    "l1": "How far P is from the share of annotators, added up over the labels of a record.",
+    "soft-f1": "Overlap of P with the shares of annotators, as a share of both; 1 is all of it.",
+    "soft-accuracy": "Overlap of P with the shares of annotators; 1 is all of it.",
     "example-f1": "How well a record's label set fits its gold set, mean over records; two empty "
     "sets fit.",
     "micro-f1": "How well the sets fit gold, all cells counted alike: frequent labels weigh most.",
@@ -22,7 +22,7 @@ LEGEND = {
     "ones.",
     "auc": "How often a record that has a label gets a larger P of it than one that has not; 0.5 "
     "is chance.",
-    "ece": "How far P is from the share of people among cells with nearly the same P, label by "
+    "ece": "How far P is from the share of annotators among cells with nearly the same P, label by "
     "label.",
 }
 """The headline metrics for a reader who meets them first."""

@@ -41,7 +41,7 @@ def table(explorer: Explorer, name: str, run: int, model: int) -> Movable:
         model,
         _where(explorer),
         f"By {explorer.scored.method}, on the {len(explorer.gold)} records that have a "
-        "score and people's word; each share with its counts and 95 % interval (Wilson). "
+        "score and human labels; each share with its counts and 95 % interval (Wilson). "
         f"A label whose bounds leave two outcomes open {STRADDLES[policy.straddle]}."
         + _verdict(explorer),
         Table(_caption(policy, explorer.given), _HEAD, rows),

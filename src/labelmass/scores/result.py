@@ -120,8 +120,8 @@ class Result:
     missed: by method, where its numbers fell short of the tolerance, and why.
     decisions: what a policy does with the record, a row of `Decisions.to_rows`, and how many times
         it was explored for that; empty without a policy.
-    input: the record's fields as they were given, but for its id. cuts: which of its texts were too
-        long to be shown whole. known_masses: what is known without a summary.
+    input: the record's fields as they were given, except for its id. cuts: which of its texts were
+        too long to be shown whole. known_masses: what is known without a summary.
     """
 
     id: str | int
@@ -401,7 +401,7 @@ class Failure:
     """A record without scores, and why. Indexed by label, it says that nothing is known.
 
     decisions: the action a policy takes, `{"action": "review"}`; empty without a policy.
-    input: the record's fields as they were given, but for its id, as far as they could be read.
+    input: the record's fields as they were given, except for its id, as far as they could be read.
     """
 
     id: str | int

@@ -216,7 +216,7 @@ class _Columns:
         return [c.name for c in columns if c.method == first]
 
     def methods(self, labels: Sequence[str]) -> list[str]:
-        """The methods that have a column for one of the labels, but for columns of the first."""
+        """The methods that have a column for one of the labels, except for columns of the first."""
         names = set(map(canonical, labels))
         first = {self.title(Column("label", label)) for label in labels}
         return list(

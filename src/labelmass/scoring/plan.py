@@ -40,7 +40,8 @@ class Plan:
     methods: names of estimators; the first is the headline. tolerance, relative, nodes, depth,
     seconds: the budget of each record, see `Budget`. normalisation: raw, on-format or masked.
     off_format: "not-written", or "unknown" to count what left the format as open.
-    every_method: grow trees that every method can read later, but for those that draw or ask more.
+    every_method: grow trees that every method can read later, except for those that draw or ask
+        more.
     samples: how many answers, or paths, the methods that draw some draw for each record.
     label_permutations: average every method over this many orders of the labels in the prompt, its
         own first.

@@ -62,7 +62,7 @@ class Summary:
     actions: Mapping[str, int] | None = None
 
     def lines(self) -> Iterator[str]:
-        """What a person should know at the end of the run, but for `short`."""
+        """What a person should know at the end of the run, except for `short`."""
         yield f"{self.records} records -> {self.out}  {self.signature}"
         if self.actions:
             yield ", ".join(f"{count} {action}" for action, count in self.actions.items())

@@ -1,4 +1,4 @@
-"""Targets: what people said about records, and how many of them agree."""
+"""Targets: human labels of records, and how many of them agree."""
 
 from __future__ import annotations
 

@@ -11,13 +11,13 @@ from labelmass.targets.targets import Targets
 from labelmass.task import Record, Task
 
 FIELDS = ("labels", "annotators", "distribution", "unknown")
-"""What of a record says what people said."""
+"""Fields of a record that hold its human labels."""
 
 
 def targets_of(
     task: Task, records: Iterable[Record], gold: str = "given", group: str = "group"
 ) -> Targets:
-    """What people said of the records, in the labels of the task (pooled, or left out)."""
+    """Human labels of the records, in the labels of the task (pooled, or left out)."""
     every = list(records)
     for record in every:
         expect("record", record, Record, "a Record: see Record.from_dict")

@@ -1,4 +1,4 @@
-"""What people said: shares of annotators and gold sets, a row a record, NaN where unknown."""
+"""Human labels: shares of annotators and gold sets, a row a record, NaN where unknown."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ GOLD = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Targets:
-    """What people said of n records about k labels.
+    """Human labels of n records over k labels.
 
     shares: (n, k) H, share of annotators who chose the label; NaN unknown.
     gold: (n, k) Y, 0 or 1; NaN unknown.

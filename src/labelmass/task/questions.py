@@ -145,7 +145,7 @@ def _compared(task: Task, k: int) -> Iterator[tuple[Demonstration, tuple[str, st
 
 
 def _foreign(task: Task, example: Demonstration) -> list[str]:
-    """The labels it has not, in an order that does not hang on that of the task's."""
+    """The labels it has not, in an order that does not depend on that of the task's."""
     return sorted(set(task.label_names) - set(example.labels))
 
 

@@ -181,7 +181,7 @@ class Record:
 
     @property
     def input(self) -> dict[str, Any]:
-        """Its fields as they were given, but for the id."""
+        """Its fields as they were given, except for the id."""
         return {key: value for key, value in self.to_dict().items() if key != "id"}
 
     def to_dict(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Training: a model taught to write a task's answers, as people gave them."""
+"""Training: a model taught to write a task's answers, from human labels."""
 
 from __future__ import annotations
 

@@ -114,7 +114,7 @@ def _grouped(record: Record) -> Record:
 def _labelled(
     source: Source, task: Task, skipped: list[Skipped], fields: Fields | None
 ) -> list[Record]:
-    """The records that say what people chose, in labels that the task knows."""
+    """The records that hold human labels, in labels that the task knows."""
     results: list[Record] = []
     for record in _good(source, skipped, fields):
         try:

@@ -1,4 +1,4 @@
-"""What is learnt from a record: its prompt as scoring puts it, and an answer that people gave."""
+"""Training examples: the prompt of a record as in scoring, and an answer of its annotators."""
 
 from __future__ import annotations
 

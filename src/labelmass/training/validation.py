@@ -1,4 +1,4 @@
-"""Validation: how far the scores of a model in training are from what people said."""
+"""Validation: how far the scores of a model in training are from human labels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fitting a calibrator on scores and what people said, and showing whether it helps."""
+"""Fitting a calibrator on scores and human labels, and showing whether it helps."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def calibrate(
     draws: int = 1000,
     seed: int = 0,
 ) -> Calibration:
-    """Fit on the records that have scores and targets, but for those held out.
+    """Fit on the records that have scores and targets, except for those held out.
 
     method, shared, hold_out: see `labelmass.calibration.fit`; groups are those of the targets. A
         share to hold out is drawn with `seed`.

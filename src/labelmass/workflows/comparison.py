@@ -1,4 +1,4 @@
-"""Compare methods, and models, on records that people labelled: one exploration a record and model.
+"""Compare methods, and models, on records with human labels: one exploration a record and model.
 
 A run is a folder: a folder of saved trees for each model, which every later command reads.
 """
@@ -237,7 +237,7 @@ def explore(
 ) -> Iterator[LanguageModel]:
     """The trees of every record, as far as the run has none, by each model; it, when it is done."""
     with source as records:
-        # what people said is read before hours of work, too: ids that repeat, labels unknown
+        # the human labels are read before hours of work, too: ids that repeat, labels unknown
         good = (record for _, record in records.reread() if isinstance(record, Record))
         targets_of(plan.task, good, gold)
         for model in map(as_model, models):

@@ -98,7 +98,7 @@ def fit_encoder(
     fields: Fields | None = None,
     seed: int = 0,
 ) -> Fitted:
-    """Fit a logistic regression a label on the texts of a file, and what people said of them.
+    """Fit a logistic regression a label on the texts of a file, and their human labels.
 
     source: records with `labels`, `annotators` or `distribution`; bad ones are left out.
     features: "tfidf", "minilm", or the folder of a transformers encoder. soft: on annotator shares
@@ -135,7 +135,7 @@ def fit_probe(
 ) -> Fitted:
     """Fit a logistic regression a label on the model's hidden states where it answers.
 
-    source: records with what people said, or a folder of saved trees of such records, whose task
+    source: records with human labels, or a folder of saved trees of such records, whose task
     and model these are. out: states are kept in this folder, and a stopped run goes on. steps,
     layer: see `HiddenStateFeatures.of`. hold_out: share of the records that the study is judged on.
     LabelMassError for a model that did not write the trees.

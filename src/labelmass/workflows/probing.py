@@ -217,5 +217,5 @@ def probe_study(
     if not single:
         rest, first = written.copy(), probe_data.first[out]
         rest[first >= 0, first[first >= 0]] = np.nan
-        rows.append(row("Pred 2+", "the same, but for its first label", p, base, rest))
+        rows.append(row("Pred 2+", "the same, except for its first label", p, base, rest))
     return Study((*rows, perf), int((~out).sum()), evaluated, hold_out)

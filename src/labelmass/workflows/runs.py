@@ -88,7 +88,7 @@ class Run:
         return results
 
     def targets(self, gold: str = "given") -> Targets:
-        """What people said of the records; see `Targets.from_records`."""
+        """Human labels of the records; see `Targets.from_records`."""
         return targets_of(self.task, self.records(), gold)
 
 

@@ -35,7 +35,7 @@ Skipped = tuple[str | int, str]
 
 @dataclass(frozen=True)
 class LabelledRecords:
-    """Records, what people said of them, and which others were left out."""
+    """Records, their human labels, and which others were left out."""
 
     records: tuple[Record, ...]
     targets: Targets

@@ -1,4 +1,4 @@
-"""A policy from scores and what people said, and what it does on the records it was made on."""
+"""A policy from scores and human labels, and what it does on the records it was made on."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ class ThresholdObjective:
         return self.budget is not None or self.risk is not None
 
     def target(self, targets: Targets, soft: bool) -> Floats:
-        """(n, k) what people said, as this goal counts it."""
+        """(n, k) human labels, as this goal counts them."""
         majority = self.goal is not None and self.goal.kind == "majority"
         return targets.shares if soft or majority else targets.gold
 
@@ -301,7 +301,7 @@ def _rules(
 def _with_bands(
     scored: Scores, target: Floats, objective: ThresholdObjective, rules: Sequence[Rule]
 ) -> list[Rule]:
-    """Bands below the thresholds, but for labels of which every record is given or reviewed."""
+    """Bands below the thresholds, except for labels of which every record is given or reviewed."""
     open_ = [at for at, rule in enumerate(rules) if not rule.everywhere]
     made = list(rules)
     if not open_:
