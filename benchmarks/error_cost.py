@@ -25,7 +25,7 @@ from labelmass.task import Task
 TOLERANCES = (0.5, 0.3, 0.2, 0.1, 0.05, 0.02, 0.01)
 DRAWN = (10, 30, 100, 300, 1000)
 PATHS = (4, 16, 64, 256)
-REFERENCE = Budget(tolerance=0.002, nodes=16384)
+REFERENCE = Budget(tolerance=0.002, max_nodes=16384)
 
 
 def plans(task: Task) -> list[tuple[str, float, Plan]]:

@@ -70,7 +70,7 @@ def explore(
     model: LanguageModel, texts: list[str], batch: int, requirements: Requirements
 ) -> list[ExploredRecord]:
     task = Task.load("goemotions-7")
-    budget = Budget(tolerance=0.05, nodes=40)
+    budget = Budget(tolerance=0.05, max_nodes=40)
     explorer = Explorer(model, task, budget=budget, requirements=requirements, batch_size=batch)
     records = [Record(i, text=text) for i, text in enumerate(texts)]
     found = {key: outcome for key, _, outcome in explorer.explore(enumerate(records))}
@@ -114,7 +114,7 @@ def test_cost_is_what_was_computed(smol: LanguageModel) -> None:
 def test_questions_about_labels_agree_with_one_full_pass_per_prefix(smol: LanguageModel) -> None:
     task = Task.load("hate-offensive").with_options(k=2)
     methods = ["unary", "binary", "hazard"]
-    options = {"budget": Budget(tolerance=0.05, nodes=8), "samples": 4, "keep_trees": True}
+    options = {"budget": Budget(tolerance=0.05, max_nodes=8), "samples": 4, "keep_trees": True}
     quick, slow = (
         labelmass.score(TEXTS[:1], task, model, methods=methods, **options)[0]
         for model in (smol, SlowReference(smol))  # type: ignore[arg-type]

@@ -114,7 +114,7 @@ def test_python_refuses_what_is_no_such_number(
         make(mood, **options) if options else make(mood, value)
 
 
-@pytest.mark.parametrize("field", ["nodes", "depth", "seconds", "relative"])
+@pytest.mark.parametrize("field", ["max_nodes", "max_depth", "max_seconds", "relative"])
 def test_a_budget_of_nothing_is_refused(field: str) -> None:
     with pytest.raises(LabelMassError, match=f"{field} is 0: a"):
         Budget(**{field: 0})
@@ -122,7 +122,7 @@ def test_a_budget_of_nothing_is_refused(field: str) -> None:
 
 def test_a_tolerance_of_nothing_explores_everything(mood: Task) -> None:
     (result,) = labelmass.score(
-        ["so happy"], mood, mood_model(), budget=Budget(0, depth=3), keep_trees=True
+        ["so happy"], mood, mood_model(), budget=Budget(0, max_depth=3), keep_trees=True
     )
     assert result.tree.stopped == "depth"
 

@@ -17,9 +17,9 @@ SIGNATURE = Signature(
     Normalisation.RAW,
     tolerance=0.01,
     relative=0.1,
-    nodes=512,
-    depth=256,
-    seconds=None,
+    max_nodes=512,
+    max_depth=256,
+    max_seconds=None,
 )
 OTHERS: dict[type, Any] = {
     str: "another", int: 7, float: 0.5, tuple: ("hard",), dict: {"hard": "low"},

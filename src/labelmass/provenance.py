@@ -59,9 +59,9 @@ class Signature:
     normalisation: Normalisation = _compared("same")  # noqa: RUF009 (a field)
     tolerance: float = _compared("as fine")
     relative: float | None = _compared("as fine")
-    nodes: int = _compared("never")
-    depth: int = _compared("never")
-    seconds: float | None = _compared("never")
+    max_nodes: int = _compared("never")
+    max_depth: int = _compared("never")
+    max_seconds: float | None = _compared("never")
     off_format: str = _compared("same", "not-written")
     samples: int = _compared("same", 0)
     label_permutations: int = _compared("same", 1)
@@ -108,7 +108,7 @@ class Signature:
             if field_.default is MISSING and field_.name != "points"
         }
         blank |= {"normalisation": "raw", "tolerance": 0.0, "relative": None}
-        blank |= {"nodes": 0, "depth": 0, "seconds": None}
+        blank |= {"max_nodes": 0, "max_depth": 0, "max_seconds": None}
         return cls.from_dict(blank | {key: one for key, one in data.items() if key in named})
 
     def __str__(self) -> str:
@@ -124,8 +124,8 @@ class Signature:
         }
         if self.relative is not None:
             shown["relative"] = self.relative
-        if self.seconds is not None:
-            shown["seconds"] = self.seconds
+        if self.max_seconds is not None:
+            shown["max_seconds"] = self.max_seconds
         if self.samples:
             shown["samples"] = self.samples
         if self.label_permutations > 1:
@@ -147,6 +147,9 @@ _FORMER = {
     "orders": "label_permutations",
     "prior": "contextual_calibration",
     "rate": "target_rate",
+    "nodes": "max_nodes",
+    "depth": "max_depth",
+    "seconds": "max_seconds",
 }
 """Fields of a signature as files of earlier versions call them."""
 

@@ -38,7 +38,7 @@ def tree_of(rows: Rows, stop: Mapping[tuple[str, ...], float], **format: object)
 def everything(
     model: ScriptedLanguageModel, fmt: AnswerFormat, labels: Sequence[str]
 ) -> AnswerTree:
-    return build_tree(model, fmt, list(labels), Budget(tolerance=0.0, nodes=10**6), ALL)
+    return build_tree(model, fmt, list(labels), Budget(tolerance=0.0, max_nodes=10**6), ALL)
 
 
 def answer_of(

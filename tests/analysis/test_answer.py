@@ -89,7 +89,7 @@ def test_nothing_to_read_where_no_label_can_come() -> None:
 def test_a_budget_that_stops_everything_leaves_an_open_step() -> None:
     model = ScriptedLanguageModel({"": {"joy": 1.0}, "joy": {"<end>": 1.0}})
     tree = build_tree(
-        model, comma_list(), list(LABELS), Budget(seconds=1e-9), Requirements(label_tries=None)
+        model, comma_list(), list(LABELS), Budget(max_seconds=1e-9), Requirements(label_tries=None)
     )
     answer = answer_of(tree)
     (label_step,) = answer.label_steps

@@ -89,7 +89,7 @@ def test_bounds_contain_the_exact_value_at_every_budget(
     before = None
     for nodes in [1, 2, 3, 5, 9, 17, 40, 100_000]:
         tree = build_tree(
-            model, fmt, labels, Budget(tolerance=0.0, nodes=nodes), normalisation=normalisation
+            model, fmt, labels, Budget(tolerance=0.0, max_nodes=nodes), normalisation=normalisation
         )
         reading = Marginals(tree, normalisation)
         found = reading.ended + reading.off_format + reading.unreadable

@@ -36,7 +36,7 @@ def tree_of(seed: int, guards: bool, nodes: int = 64, **options: Any) -> AnswerT
     labels, tokens = GUARD if guards else MOODS
     model = ScriptedLanguageModel(random_script(seed, tokens, 6), tokens)
     form = guard(blanks="") if guards else comma_list()
-    return build_tree(model, form, labels, Budget(nodes=nodes, tolerance=1e-6), **options)
+    return build_tree(model, form, labels, Budget(max_nodes=nodes, tolerance=1e-6), **options)
 
 
 def as_read(data: Any) -> AnswerTree:

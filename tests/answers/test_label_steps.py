@@ -46,7 +46,7 @@ class Exact:
         whole = ScriptedLanguageModel(script, tokens)
         self.fmt, self.labels = fmt, labels
         self.model = ScriptedLanguageModel(script, tokens, top_only=top_only)
-        tree = build_tree(whole, fmt, labels, Budget(tolerance=0.0, nodes=10**6), EVERYTHING)
+        tree = build_tree(whole, fmt, labels, Budget(tolerance=0.0, max_nodes=10**6), EVERYTHING)
         assert tree.greedy_end != Ending.CUT
         self.steps = [
             np.array(next_written(whole, fmt, labels, tokens_to(whole, tree, node)))
@@ -108,14 +108,14 @@ def test_intervals_hold_the_exact_shares_at_every_budget(
 ) -> None:
     exact, before = Exact(case, seed, top_only), None
     for nodes in [1, 2, 3, 5, 9, 17, 40, 10_000]:
-        tree = exact.build_tree(Budget(tolerance=0.0, nodes=nodes))
+        tree = exact.build_tree(Budget(tolerance=0.0, max_nodes=nodes))
         first, largest = first_step(tree), max_over_generations(tree)
         holds(first, exact.first)
         holds(largest, exact.largest)
         if tree.has_empty:
             holds(compare_to_none(tree), exact.against)
         for step in label_steps(tree):
-            assert step.next.found.sum() + step.next.unknown <= 1 + ROUNDING
+            assert step.next.mass.sum() + step.next.unknown <= 1 + ROUNDING
         p = first.p.sum() + (first.empty.p or 0.0 if first.empty else 0.0)
         assert np.isnan(first.p).all() or p == pytest.approx(1)
         if before is not None:
@@ -194,7 +194,7 @@ def test_the_account_of_the_search_is_what_is_read_off_its_tree(
         rows = [NodeQuery(record, a.node, a.parent, a.token, a.ids, a.top) for a in queries]
         search.tell(model.rows(rows))
         for step, account in zip(label_steps(search.tree), search._steps, strict=True):
-            assert step.next.found == pytest.approx(account._next.found, abs=1e-12)
+            assert step.next.mass == pytest.approx(account._next.mass, abs=1e-12)
             for bits in step.next.open.keys() | account._next.open.keys():
                 one, other = (n.open.get(bits, 0.0) for n in (step.next, account._next))
                 assert one == pytest.approx(other, abs=1e-12)
@@ -253,7 +253,7 @@ def test_a_step_is_explored_in_few_passes_and_the_budget_counts_its_rows() -> No
     tree = build_tree(model, comma_list(blanks=""), labels, Budget(tolerance=0.01), requirements)
     assert tree.step_stopped == "" and width(first_step(tree)) <= 0.01
     short = build_tree(
-        model, comma_list(blanks=""), labels, Budget(tolerance=0.01, nodes=20), requirements
+        model, comma_list(blanks=""), labels, Budget(tolerance=0.01, max_nodes=20), requirements
     )
     assert short.expanded == 20
     assert short.stopped == short.step_stopped == "nodes"
@@ -277,10 +277,10 @@ def test_a_step_is_explored_in_few_passes_and_the_budget_counts_its_rows() -> No
 @pytest.mark.parametrize(
     ("budget", "top_only", "why"),
     [
-        (Budget(tolerance=0.001, depth=1), None, "depth"),
+        (Budget(tolerance=0.001, max_depth=1), None, "depth"),
         (Budget(tolerance=0.001), 1, "engine"),
-        (Budget(tolerance=0.001, seconds=1e-9), None, "seconds"),
-        (Budget(tolerance=0.001, nodes=1), None, "nodes"),
+        (Budget(tolerance=0.001, max_seconds=1e-9), None, "seconds"),
+        (Budget(tolerance=0.001, max_nodes=1), None, "nodes"),
     ],
 )
 def test_what_ends_a_step_is_recorded(budget: Budget, top_only: int | None, why: str) -> None:
@@ -304,7 +304,9 @@ def test_a_step_that_a_budget_left_with_nothing_found_may_be_anything() -> None:
         build_tree(model, comma_list(blanks=""), ["joy", "fear"], requirements=requirements)
     )
     assert whole.p == pytest.approx([0.9, 0.7])
-    tree = build_tree(model, comma_list(blanks=""), ["joy", "fear"], Budget(nodes=4), requirements)
+    tree = build_tree(
+        model, comma_list(blanks=""), ["joy", "fear"], Budget(max_nodes=4), requirements
+    )
     assert tree.greedy_end == Ending.CUT and len(tree.steps) == 2
     cut = max_over_generations(tree)
     assert cut.p == pytest.approx([0.9, 0.1])  # of the step that was read

@@ -40,7 +40,7 @@ def test_nothing_on_format_is_null_and_never_a_division() -> None:
 
 
 def test_unexplored_on_format_is_unknown() -> None:
-    tree = build_tree(TWO, comma_list(), ["a", "b"], Budget(tolerance=0.0, nodes=1))
+    tree = build_tree(TWO, comma_list(), ["a", "b"], Budget(tolerance=0.0, max_nodes=1))
     bounds = Marginals(tree, Normalisation.ON_FORMAT).label(0)
     assert (bounds.low, bounds.high) == (0.0, 1.0)
 

@@ -100,14 +100,16 @@ def test_a_relative_tolerance_is_kept_for_rare_labels(seed: int) -> None:
 @pytest.mark.parametrize("nodes", [1, 2, 3, 7])
 def test_a_cap_on_nodes_is_a_cap(nodes: int) -> None:
     model = ScriptedLanguageModel(random_script(5, TOKENS, depth=6), TOKENS)
-    tree = build_tree(model, guard(blanks=""), S, Budget(tolerance=0.0, nodes=nodes), EVERYTHING)
+    tree = build_tree(
+        model, guard(blanks=""), S, Budget(tolerance=0.0, max_nodes=nodes), EVERYTHING
+    )
     assert tree.expanded <= nodes
     assert tree.stopped == "nodes"
 
 
 def test_a_cap_on_depth_leaves_the_rest_open() -> None:
     model = ScriptedLanguageModel(chain, [*TOKENS, "\0"])
-    tree = build_tree(model, guard(blanks=""), S, Budget(depth=4))
+    tree = build_tree(model, guard(blanks=""), S, Budget(max_depth=4))
     assert tree.stopped == "depth"
     assert Marginals(tree).unexplored == pytest.approx(1)
     assert max(tree.depth(n) for n in range(len(tree)) if tree.status[n] == Status.EXPANDED) < 4
@@ -117,7 +119,7 @@ def test_seconds_are_off_by_default_and_stop_when_given() -> None:
     model = ScriptedLanguageModel(random_script(5, TOKENS, depth=6), TOKENS)
     ticks = itertools.count()
     search = search_of(
-        model, budget=Budget(tolerance=0.0, seconds=3), clock=lambda: float(next(ticks))
+        model, budget=Budget(tolerance=0.0, max_seconds=3), clock=lambda: float(next(ticks))
     )
     assert 0 < passes(model, search) <= 3
     assert search.tree.stopped == "seconds"

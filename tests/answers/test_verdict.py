@@ -244,13 +244,13 @@ LOST = ["unsafe", "un", "safe", "\n", " ", "S1", "S", "2", ",", "x", "ly"]
 @given(seed=st.integers(0, 10**9), nodes=st.integers(1, 40))
 def test_the_two_verdicts_share_what_can_be_read(seed: int, nodes: int) -> None:
     model = ScriptedLanguageModel(random_script(seed, LOST, depth=6), LOST)
-    reading = explored(model, guard(), Normalisation.ON_FORMAT, nodes=nodes)
+    reading = explored(model, guard(), Normalisation.ON_FORMAT, max_nodes=nodes)
     low, high = reading.intervals
     if not np.isnan(low[GATE]):
         assert low[GATE] + high[NONE] == pytest.approx(1.0)
         assert high[GATE] + low[NONE] == pytest.approx(1.0)
         assert (low[:2] <= high[GATE] + 1e-12).all()
-    raw = explored(model, guard(), nodes=nodes)
+    raw = explored(model, guard(), max_nodes=nodes)
     verdict = raw.verdict
     assert verdict is not None and verdict.low is not None and verdict.high is not None
     known = raw.label(GATE), raw.label(NONE)

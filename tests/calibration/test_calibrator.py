@@ -181,7 +181,7 @@ def test_a_choice_is_by_what_was_not_seen() -> None:
     done = cross_fit(LABELS, IDS, P, H, count=5, seed=2, method="platt")
     assert row.nll == pytest.approx(record_nll(done.scores[0], H).mean())
     cal = fit(LABELS, IDS, P, H, method="auto", seed=2)
-    assert cal.method == choice.best.method and cal.choice == choice
+    assert cal.method == choice.best.method and cal.selection == choice
     assert (choice.best.method, choice.best.shared) == ("platt", False)  # as the data were made
 
 

@@ -126,7 +126,7 @@ def test_trees_of_one_method_alone_are_refused() -> None:
     old = SavedTrees("sweep/run-0.0")
     store = TreeStore("bare", old.task, old.signature)
     for key, kept in enumerate(old, start=1):
-        kept.tree.tries = 1
+        kept.tree.label_tries = 1
         store.add(key, kept)
     store.close()
     with pytest.raises(MethodError, match=r"bare: .*--keep-trees"):

@@ -178,7 +178,7 @@ def test_hold_out_choice_and_rare_labels_are_recorded() -> None:
     assert cal.hold_out == HoldOut(0.4, 3)
     assert cal.records == int((~out).sum())
     assert out[::2].tolist() == out[1::2].tolist()
-    assert cal.choice is not None and cal.choice.best.method in printed
+    assert cal.selection is not None and cal.selection.best.method in printed
     assert "few: borrows 20" in printed
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from helpers.commands import TEXTS, records, run, write_lines
 
-ASKED = ("score", "texts.jsonl", "-t", "mood.toml", "--nodes", "4")
+ASKED = ("score", "texts.jsonl", "-t", "mood.toml", "--max-nodes", "4")
 SAID = "30 records missed the tolerance of 0.01, the widest interval is"
 
 
@@ -19,7 +19,7 @@ SAID = "30 records missed the tolerance of 0.01, the widest interval is"
 )
 def test_a_run_says_how_many_records_missed_the_tolerance(shown: tuple[str, ...]) -> None:
     found = run(*ASKED, *shown)
-    assert SAID in found.stderr and "nodes (30)" in found.stderr and "--nodes" in found.stderr
+    assert SAID in found.stderr and "nodes (30)" in found.stderr and "--max-nodes" in found.stderr
     run(*ASKED, *shown, "--strict", code=2)
     fine = run("score", "texts.jsonl", "-t", "mood.toml", *shown, "--strict", "--overwrite")
     assert "missed" not in fine.stderr
@@ -45,13 +45,13 @@ def test_each_record_and_each_row_says_it_too() -> None:
 @pytest.mark.usefixtures("folder")
 def test_saved_trees_and_comparisons_say_it() -> None:
     write_lines("dev.jsonl", [text | {"labels": ["joy"]} for text in TEXTS])
-    run("score", "dev.jsonl", "-t", "mood.toml", "--nodes", "4", "--keep-trees", "trees")
+    run("score", "dev.jsonl", "-t", "mood.toml", "--max-nodes", "4", "--keep-trees", "trees")
     for shown in (("--json",), ("--out", "read.jsonl")):
         assert SAID in run("score", "trees", *shown).stderr
         run("score", "trees", *shown, "--strict", code=2)
     asked = ("compare", "dev.jsonl", "-t", "mood.toml", "--method", "any-place,hard", "--draws")
     asked = (*asked, "50", "--out", "run")
-    found = run(*asked, "--nodes", "4")
+    found = run(*asked, "--max-nodes", "4")
     assert SAID in found.stderr
     assert "missed" in found.stdout
     rule = "any-place: 30 of 30 records missed the tolerance of their run"

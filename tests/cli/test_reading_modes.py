@@ -61,7 +61,7 @@ def test_a_record_has_the_same_score_beside_a_long_one(
     short = TEXTS[:3]
     write_lines("alone.jsonl", short)
     write_lines("company.jsonl", [{"id": "long", "text": LONG}, *short])
-    options = ["--model", str(folder), "--task", "task.toml", "--nodes", "30"]
+    options = ["--model", str(folder), "--task", "task.toml", "--max-nodes", "30"]
     alone = run("score", "alone.jsonl", *options, "--out", "alone-out.jsonl")
     run("score", "company.jsonl", *options, "--out", "company-out.jsonl")
     assert "note: phi3 is read beyond 128 tokens with one full pass per node" in alone.stderr

@@ -78,8 +78,8 @@ def test_another_task_is_warned_of(folder: Path, base: str) -> None:
         (("--full", "--rank", "4"), "--full trains no adapter: leave out --rank"),
         (("--dev", "people.jsonl"), "--dev sets nothing aside: leave out --dev-share"),
         (
-            ("--dev-share", "0", "--patience", "3", "--validation-nodes", "9"),
-            "--dev-share 0 validates on nothing: leave out --patience, --validation-nodes",
+            ("--dev-share", "0", "--patience", "3", "--validation-max-nodes", "9"),
+            "--dev-share 0 validates on nothing: leave out --patience, --validation-max-nodes",
         ),
     ],
 )

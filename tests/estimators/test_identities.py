@@ -52,7 +52,7 @@ def test_step_identities(seed: int) -> None:
     steps = label_steps(tree)
     first = first_step(tree)
     assert (max_over_generations(tree).low >= first.low - 1e-12).all()
-    found = steps[0].next.found
+    found = steps[0].next.mass
     if found.sum() > 0:
         p = found / found.sum()
         assert steps[0].next.unknown == pytest.approx(0.0, abs=1e-9)
@@ -61,7 +61,7 @@ def test_step_identities(seed: int) -> None:
         if (p[:-1] + p[-1] > 0).all():
             assert compare_to_none(tree).p == pytest.approx(p[:-1] / (p[:-1] + p[-1]))
     for one in steps:
-        assert one.next.found.sum() <= 1 + 1e-9
+        assert one.next.mass.sum() <= 1 + 1e-9
 
 
 @property_test(60)

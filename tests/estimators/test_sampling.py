@@ -204,7 +204,11 @@ def test_a_path_cut_by_a_budget_widens_the_upper_end() -> None:
 
     model = ScriptedLanguageModel(script, TOKENS)
     tree = build_tree(
-        model, FORMAT, LABELS, Budget(depth=1), Requirements(tree=False, samples=50, hazards=True)
+        model,
+        FORMAT,
+        LABELS,
+        Budget(max_depth=1),
+        Requirements(tree=False, samples=50, hazards=True),
     )
     cut = sum(path.count for path in tree.samples.paths if path.how == Termination.CUT)  # type: ignore[union-attr]
     assert cut == 50
@@ -229,7 +233,7 @@ def test_what_cut_paths_would_have_written_is_not_guessed_at() -> None:
 
     model = ScriptedLanguageModel(script, [*TOKENS, "unsafe\n"])
     requirements = Requirements(tree=False, samples=4000, hazards=True)
-    tree = build_tree(model, FORMAT, LABELS, Budget(depth=2), requirements)
+    tree = build_tree(model, FORMAT, LABELS, Budget(max_depth=2), requirements)
     for read in (sampling, hazard, combined):
         scores = read(tree)
         assert scores.p == pytest.approx(0.0)

@@ -90,7 +90,7 @@ def use_targets(path: Path) -> None:
 
 def use_scores(path: Path) -> None:
     scored = load_scores(path, LABELS)
-    scored.apply_policy(Policy.from_dict(policy()), force=True)
+    scored.decide(Policy.from_dict(policy()), force=True)
     scored.through(Calibrator.from_dict(calibrator("platt")), force=True)
 
 

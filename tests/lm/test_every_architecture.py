@@ -187,7 +187,7 @@ class SlowReference:
 
 
 def _explored(model: Any, nodes: int) -> list[ExploredRecord]:
-    budget = Budget(tolerance=1e-4, nodes=nodes)
+    budget = Budget(tolerance=1e-4, max_nodes=nodes)
     explorer = Explorer(
         model, Task.from_toml(TASK), budget=budget, normalisation=Normalisation.ON_FORMAT
     )

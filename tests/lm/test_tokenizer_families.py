@@ -188,7 +188,7 @@ def test_scores_are_those_of_brute_force(name: str, asked: str) -> None:
     explorer = Explorer(
         model,
         task_of(kind, words.chat),
-        budget=Budget(tolerance=1e-3, nodes=120),
+        budget=Budget(tolerance=1e-3, max_nodes=120),
         requirements=Requirements(min_mass=0.01),
     )
     records = [Record(i, text=text) for i, text in enumerate((*TEXTS, attack(words)))]

@@ -32,7 +32,9 @@ def test_the_model_writes_both_as_often_as_its_answers_hold_both(
     fmt = comma_list(separators=(", ",), stops=("\n",), none=None).strict()
     model = ScriptedLanguageModel(random_script(seed, TOKENS, depth=6), TOKENS)
     exact = enumerate_answers(model, fmt, LABELS, masked=normalisation is Normalisation.MASKED)
-    tree = build_tree(model, fmt, LABELS, Budget(tolerance=0.0, nodes=100_000), None, normalisation)
+    tree = build_tree(
+        model, fmt, LABELS, Budget(tolerance=0.0, max_nodes=100_000), None, normalisation
+    )
     found = model_pairs(Marginals(tree, normalisation))
     for one in range(3):
         for other in range(3):

@@ -72,7 +72,7 @@ def masses(scores: Scores) -> dict[str, Any]:
 @pytest.mark.parametrize("ending", ["jsonl", "csv", "parquet"])
 def test_what_is_saved_again_is_what_was_saved(tmp_path: Path, ending: str) -> None:
     records = guard_records(12)
-    first = labelmass.score(records, guard_task(), guard_model(), budget=Budget(nodes=3))
+    first = labelmass.score(records, guard_task(), guard_model(), budget=Budget(max_nodes=3))
     assert np.any(first.estimates.missed) and not np.isnan(first.verdict).all()  # type: ignore[arg-type]
     before = first
     for number in range(3):
@@ -121,7 +121,7 @@ def test_what_is_drawn_is_never_certified(tmp_path: Path, mood: Task, ending: st
 
 def test_what_missed_the_tolerance_is_counted_from_a_file_too(tmp_path: Path) -> None:
     task, records = Task.from_toml(TASK), annotated(20)
-    scores = labelmass.score(records, task, level_model(), budget=Budget(nodes=1))
+    scores = labelmass.score(records, task, level_model(), budget=Budget(max_nodes=1))
     targets = targets_of(task, [Record.from_dict(one, 1) for one in records], "majority")
     wanted = labelmass.evaluate(scores, targets, ["brier"], draws=0).methods["any-place"].missed
     assert wanted > 0

@@ -110,9 +110,9 @@ def test_budgets_stop_and_say_why(mood: Task) -> None:
         return result.tree.stopped
 
     assert stopped(tolerance=0.01) == "tolerance"
-    assert stopped(tolerance=0.0, depth=2) == "depth"
-    assert stopped(tolerance=0.0, nodes=3) == "nodes"
-    assert stopped(tolerance=0.0, seconds=1e-9) == "seconds"
+    assert stopped(tolerance=0.0, max_depth=2) == "depth"
+    assert stopped(tolerance=0.0, max_nodes=3) == "nodes"
+    assert stopped(tolerance=0.0, max_seconds=1e-9) == "seconds"
 
 
 def test_an_engine_that_shows_only_its_top_tokens_says_so(mood: Task) -> None:

@@ -88,20 +88,20 @@ def test_where_the_tolerance_is_met_nothing_is_said(mood: Task, method: str) -> 
 @pytest.mark.parametrize(
     ("method", "budget", "reason"),
     [
-        ("any-place", {"nodes": 4}, "nodes"),
-        ("any-place", {"depth": 3}, "depth"),
-        ("any-place", {"seconds": 1e-9}, "seconds"),
-        ("any-place", {"relative": 0.001, "nodes": 6}, "nodes"),
-        ("any-place-pruned", {"nodes": 4}, "nodes"),
-        ("first-step", {"nodes": 2}, "nodes"),
-        ("first-step", {"depth": 1}, "depth"),
-        ("compare-to-none", {"nodes": 2}, "nodes"),
-        ("max-over-generations", {"nodes": 30}, "nodes"),
-        ("max-over-generations", {"depth": 5}, "depth"),
-        ("hard", {"depth": 3}, "depth"),
-        ("token", {"nodes": 3}, "nodes"),
-        ("fixed-place", {"seconds": 1e-9}, "seconds"),
-        ("unary", {"seconds": 1e-9}, "seconds"),
+        ("any-place", {"max_nodes": 4}, "nodes"),
+        ("any-place", {"max_depth": 3}, "depth"),
+        ("any-place", {"max_seconds": 1e-9}, "seconds"),
+        ("any-place", {"relative": 0.001, "max_nodes": 6}, "nodes"),
+        ("any-place-pruned", {"max_nodes": 4}, "nodes"),
+        ("first-step", {"max_nodes": 2}, "nodes"),
+        ("first-step", {"max_depth": 1}, "depth"),
+        ("compare-to-none", {"max_nodes": 2}, "nodes"),
+        ("max-over-generations", {"max_nodes": 30}, "nodes"),
+        ("max-over-generations", {"max_depth": 5}, "depth"),
+        ("hard", {"max_depth": 3}, "depth"),
+        ("token", {"max_nodes": 3}, "nodes"),
+        ("fixed-place", {"max_seconds": 1e-9}, "seconds"),
+        ("unary", {"max_seconds": 1e-9}, "seconds"),
         ("binary", {"seconds": 1e-9}, "seconds"),
         ("sampling", {"depth": 3}, "depth"),
         ("hazard", {"depth": 3}, "depth"),
@@ -139,7 +139,7 @@ def test_a_fresh_run_never_blames_its_trees(
         model,
         methods=methods,
         normalise=normalise,
-        budget=Budget(nodes=nodes, tolerance=0.1),
+        budget=Budget(max_nodes=nodes, tolerance=0.1),
     )
     assert isinstance(result, Result)
     assert {found.reason for found in result.missed.values()} <= {"nodes", "engine"}
@@ -171,7 +171,7 @@ def test_a_prompt_that_does_not_show_the_format_is_no_quiet_success() -> None:
 
     model = ScriptedLanguageModel(script, ["joy", "fear", "rage", "none", ", ", "\n\n"])
     with pytest.warns(LabelMassWarning):
-        found = missed(task, model, "any-place", "masked", nodes=30)
+        found = missed(task, model, "any-place", "masked", max_nodes=30)
     assert found["reason"] == "nodes" and found["width"] > 0.3
 
 
@@ -344,7 +344,7 @@ def test_records_are_counted_once_however_many_of_their_methods_fell_short() -> 
 
 def test_greedy_numbers_of_an_answer_that_was_cut_are_not_exact(mood: Task) -> None:
     (result,) = labelmass.score(
-        ["x"], mood, talker(), methods=["hard", "token", "fixed-place"], budget=Budget(depth=3)
+        ["x"], mood, talker(), methods=["hard", "token", "fixed-place"], budget=Budget(max_depth=3)
     )
     hard, token, placed = (result.methods[name] for name in ("hard", "token", "fixed-place"))
     assert hard["joy"].low == hard["joy"].p > 0.9  # it stays written

@@ -48,8 +48,8 @@ class Budget:
     tolerance: widest high - low over the labels and `none`, in the chosen normalisation, and over
         the shares at the label steps that are wanted; 0 explores until something else ends it.
     relative: if given, also each label's width over its probability (at least `RARE`).
-    nodes: most rows read for the tree and the steps. depth: longest answer in tokens. seconds: None
-        for no limit.
+    max_nodes: rows read for the tree and the steps. max_depth: tokens of an answer. max_seconds:
+        None for no limit.
     Raises LabelMassError naming the field and what it may be.
     """
 
@@ -61,9 +61,11 @@ class Budget:
     relative: float | None = setting(
         None, "Largest width of an interval relative to its probability.", within=POSITIVE
     )
-    nodes: int = setting(2048, "Largest number of rows read per record.", within=COUNT)
-    depth: int = setting(256, "Largest number of tokens of an answer.", within=COUNT)
-    seconds: float | None = setting(None, "Largest number of seconds per record.", within=POSITIVE)
+    max_nodes: int = setting(2048, "Largest number of rows read per record.", within=COUNT)
+    max_depth: int = setting(256, "Largest number of tokens of an answer.", within=COUNT)
+    max_seconds: float | None = setting(
+        None, "Largest number of seconds per record.", within=POSITIVE
+    )
 
     def __post_init__(self) -> None:
         check_settings(self)
@@ -172,7 +174,7 @@ class Search:
     ) -> None:
         self.budget, self.requirements = budget or Budget(), requirements or Requirements()
         self.builder = TreeBuilder(
-            grammar, labels, normalisation, depth=self.budget.depth, top=self.requirements.top
+            grammar, labels, normalisation, depth=self.budget.max_depth, top=self.requirements.top
         )
         self.tree = self.builder.tree
         tree, wanted = self.tree, self.requirements
@@ -239,7 +241,7 @@ class Search:
             for step in self._steps:
                 wanted.update(self._without_row(step.best(wanted)))
             wanted.update(self._without_row(self._best(wanted)))
-        room = max(budget.nodes - self._asked, 0)
+        room = max(budget.max_nodes - self._asked, 0)
         self._cut = self._cut or len(wanted) > room
         if len(wanted) > room or (self._cut and self._is_open()):
             tree.stopped = "nodes"
@@ -286,7 +288,7 @@ class Search:
             self._drawn += len(wanted)
             if self._out_of_time():
                 wanted = self._sampler.terminate_all("seconds")
-            elif self._drawn > SAMPLING_FACTOR * self.budget.nodes:
+            elif self._drawn > SAMPLING_FACTOR * self.budget.max_nodes:
                 wanted = self._sampler.terminate_all("nodes")
             if wanted:
                 return sorted(wanted)
@@ -429,7 +431,7 @@ class Search:
         return bool(np.all(high - low <= self.budget.limits((low + high) / 2)))
 
     def _out_of_time(self) -> bool:
-        limit = self.budget.seconds
+        limit = self.budget.max_seconds
         if limit is None or self._clock() - self._began < limit:
             return False
         self.tree.stopped = "seconds"

@@ -108,7 +108,7 @@ def _reject_idle_options(training: Settings, dev: str | None) -> None:
         (
             dev is None and not training.dev_share,
             "--dev-share 0 validates on nothing",
-            ("patience", "method", "tolerance", "nodes"),
+            ("patience", "method", "tolerance", "max_nodes"),
         ),
     )
     context = click.get_current_context()

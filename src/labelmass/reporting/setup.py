@@ -69,6 +69,6 @@ def _model(one: Model) -> list[str]:
         signature.engine,
         signature.dtype,
         number(signature.tolerance),
-        str(signature.nodes),
+        str(signature.max_nodes),
         signature.version,
     ]

@@ -59,9 +59,9 @@ def signature_of_texts(task: Task, fitted: Sequence[str]) -> Signature:
         normalisation=Normalisation.RAW,
         tolerance=0.0,
         relative=None,
-        nodes=0,
-        depth=0,
-        seconds=None,
+        max_nodes=0,
+        max_depth=0,
+        max_seconds=None,
         version=version("labelmass"),
         fitted=tuple(fitted),
     )

@@ -142,7 +142,10 @@ def tighter(budget: Budget) -> Budget:
     """The budget of the next exploration of a record that straddles."""
     relative = None if budget.relative is None else budget.relative / FINER
     return replace(
-        budget, tolerance=budget.tolerance / FINER, relative=relative, nodes=budget.nodes * LARGER
+        budget,
+        tolerance=budget.tolerance / FINER,
+        relative=relative,
+        max_nodes=budget.max_nodes * LARGER,
     )
 
 

@@ -34,7 +34,7 @@ Keyed = tuple[int, Record]
 _LOG = logging.getLogger("labelmass")
 
 
-WORD = Budget(nodes=64, depth=16)
+WORD = Budget(max_nodes=64, max_depth=16)
 """Limits of a question that is answered with one of a few words; its tolerance is the run's."""
 
 
@@ -142,7 +142,7 @@ class Explorer:
             WORD,
             tolerance=budget.tolerance,
             relative=_finest(budget, single=self.task.format.single),
-            seconds=budget.seconds,
+            max_seconds=budget.max_seconds,
         )
 
     def explore(
@@ -248,7 +248,7 @@ class Explorer:
                     Search(
                         start.grammar,
                         asked.boundary.task.label_names,
-                        replace(asked.budget, depth=min(asked.budget.depth, depth)),
+                        replace(asked.budget, max_depth=min(asked.budget.max_depth, depth)),
                         asked.requirements,
                         asked.normalisation,
                         entropy=entropy,

@@ -22,8 +22,8 @@ class Forecast:
         cls, requirements: Requirements, variants: int, questions: int, budget: Budget
     ) -> Forecast:
         """What so many trees with these needs take, and so many questions besides."""
-        drawn = SAMPLING_FACTOR * budget.nodes if requirements.draws else 0
-        rows = variants * (budget.nodes + drawn) + questions * WORD.nodes
+        drawn = SAMPLING_FACTOR * budget.max_nodes if requirements.draws else 0
+        rows = variants * (budget.max_nodes + drawn) + questions * WORD.max_nodes
         return cls(variants + questions, rows)
 
     def __str__(self) -> str:

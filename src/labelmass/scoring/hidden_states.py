@@ -46,7 +46,7 @@ class StateReader:
             if min(answer, default=0) < 0:
                 raise RecordError(
                     "its greedy answer is not known token by token; score it again with more "
-                    "--nodes"
+                    "--max-nodes"
                 )
             pairs.append((start.ids, answer))
             places.append(result)

@@ -197,8 +197,8 @@ class Shortfall:
 
 
 _CURES = {
-    "nodes": "nodes: a larger --nodes or --tolerance would do",
-    "depth": "depth: answers are longer than --depth, or than the model's context",
+    "nodes": "nodes: a larger --max-nodes or --tolerance would do",
+    "depth": "depth: answers are longer than --max-depth, or than the model's context",
     "engine": "engine: it returns too few tokens of each row to say more",
     NOT_GROWN: (
         f"{NOT_GROWN}: these trees are of a run with other methods or another normalisation; "

@@ -39,8 +39,9 @@ SAME = ("kind", "task", "base", "settings", "data")
 def _current(head: dict[str, Any]) -> dict[str, Any]:
     """What an earlier version wrote, by the keys of today."""
     settings = dict(head["settings"] or {})
-    if "rate" in settings:
-        settings["learning_rate"] = settings.pop("rate")
+    for old, new in (("rate", "learning_rate"), ("nodes", "max_nodes")):
+        if old in settings:
+            settings[new] = settings.pop(old)
     with suppress(LabelMassError):
         head["task"] = Task.from_dict(head["task"]).to_dict()
     return head | {"settings": settings}

@@ -33,7 +33,7 @@ class Settings:
     autocast: multiply in bfloat16, the weights kept as they are.
     dev_share: of the records, set aside for validation where there are no records for that.
     patience: epochs without improvement until training ends; the best epoch is kept.
-    method, tolerance, nodes: how validation scores its records.
+    method, tolerance, max_nodes: how validation scores its records.
     seed: of first weights, order of the records, and what is drawn.
     """
 
@@ -78,8 +78,11 @@ class Settings:
         "--validation-tolerance",
         within=POSITIVE,
     )
-    nodes: int = setting(
-        512, "Largest number of rows per record in validation.", "--validation-nodes", within=COUNT
+    max_nodes: int = setting(
+        512,
+        "Largest number of rows per record in validation.",
+        "--validation-max-nodes",
+        within=COUNT,
     )
     seed: int = 0
 

@@ -35,7 +35,7 @@ class Validation:
         self._plan = Plan(
             task,
             [settings.method],
-            budget=Budget(tolerance=settings.tolerance, nodes=settings.nodes),
+            budget=Budget(tolerance=settings.tolerance, max_nodes=settings.max_nodes),
         )
 
     def measure(
