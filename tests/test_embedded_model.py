@@ -90,7 +90,7 @@ def log_masses(tree: AnswerTree) -> dict[tuple[int, ...], float]:
 
 @pytest.mark.long
 def test_trees_agree_with_one_full_pass_per_prefix(smol: LanguageModel) -> None:
-    needs, nodes = Needs(tries=1), 40 if LONG else 16
+    needs, nodes = Needs(tries=1), 40 if LONG else 12
     slow = explore(SlowReference(smol), TEXTS, 1, needs, nodes)  # type: ignore[arg-type]
     for batch in (1, 3):
         for one, other in zip(explore(smol, TEXTS, batch, needs, nodes), slow, strict=True):
@@ -112,10 +112,12 @@ def test_cost_is_what_was_computed(smol: LanguageModel) -> None:
         assert one.cost.tree_tokens == one.tree.expanded - 1
 
 
+@pytest.mark.long
 def test_questions_about_labels_agree_with_one_full_pass_per_prefix(smol: LanguageModel) -> None:
     task = Task.load("hate-offensive").with_options(k=2)
     methods = ["unary", "binary", "hazard"]
-    options = {"budget": Budget(tolerance=0.05, nodes=8), "samples": 4, "keep_trees": True}
+    budget = Budget(tolerance=0.05, nodes=8 if LONG else 4)
+    options = {"budget": budget, "samples": 4, "keep_trees": True}
     quick, slow = (
         labelmass.score(TEXTS[:1], task, model, methods=methods, **options)[0]
         for model in (smol, SlowReference(smol))  # type: ignore[arg-type]
