@@ -21,8 +21,6 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 CONSTRAINTS = ("-c", str(ROOT / "constraints.txt"))
 
-IN_SDIST = ("README.md", "LICENSE", "CHANGELOG.md", "pyproject.toml", "tests/conftest.py")
-
 USE = """
 import sys, warnings
 warnings.simplefilter("error")
@@ -113,24 +111,32 @@ def build(work: Path) -> Path:
     run(builder / "python", "-m", "build", "-q", "--outdir", work / "dist", ROOT, cwd=work)
     (sdist,) = (work / "dist").glob("*.tar.gz")
     (wheel,) = (work / "dist").glob("*.whl")
-    with tarfile.open(sdist) as archive:
-        names = {name.partition("/")[2] for name in archive.getnames()}
-    if absent := set(IN_SDIST) - names:
-        sys.exit(f"{sdist.name} lacks {', '.join(sorted(absent))}")
-    check_contents(wheel)
+    if tracked := tracked_files():
+        check_contents(sdist, wheel, tracked)
     print(f"built {sdist.name} and {wheel.name}")
     return wheel
 
 
-def check_contents(wheel: Path) -> None:
-    """Every file of the package that git knows is in the wheel, and nothing else."""
-    names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
-    if not shutil.which("git") or not (ROOT / ".git").exists():
-        return
-    listed = run("git", "ls-files", "src/labelmass", cwd=ROOT).splitlines()
-    expected = {name.removeprefix("src/") for name in listed if (ROOT / name).exists()}
-    if names != expected:
-        sys.exit(f"the wheel lacks or adds: {', '.join(sorted(names ^ expected))}")
+def tracked_files() -> set[str]:
+    """Files that git knows and that exist; none in a copy without git."""
+    if not shutil.which("git"):
+        return set()
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    return {name for name in listed.stdout.split("\0") if name and (ROOT / name).exists()}
+
+
+def check_contents(sdist: Path, wheel: Path, tracked: set[str]) -> None:
+    """The sdist holds every file, and the wheel every file of the package and nothing else."""
+    with tarfile.open(sdist) as archive:
+        packed = {name.partition("/")[2] for name in archive.getnames()}
+    if absent := tracked - packed:
+        sys.exit(f"{sdist.name} lacks {', '.join(sorted(absent))}")
+    packed = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    package = {name.removeprefix("src/") for name in tracked if name.startswith("src/")}
+    if packed != package:
+        sys.exit(f"{wheel.name} lacks or adds: {', '.join(sorted(packed ^ package))}")
 
 
 def main() -> None:
