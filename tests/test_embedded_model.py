@@ -112,12 +112,10 @@ def test_cost_is_what_was_computed(smol: LanguageModel) -> None:
         assert one.cost.tree_tokens == one.tree.expanded - 1
 
 
-@pytest.mark.long
 def test_questions_about_labels_agree_with_one_full_pass_per_prefix(smol: LanguageModel) -> None:
     task = Task.load("hate-offensive").with_options(k=2)
     methods = ["unary", "binary", "hazard"]
-    budget = Budget(tolerance=0.05, nodes=8 if LONG else 4)
-    options = {"budget": budget, "samples": 4, "keep_trees": True}
+    options = {"budget": Budget(tolerance=0.05, nodes=8), "samples": 4, "keep_trees": True}
     quick, slow = (
         labelmass.score(TEXTS[:1], task, model, methods=methods, **options)[0]
         for model in (smol, SlowReference(smol))  # type: ignore[arg-type]
