@@ -8,7 +8,7 @@ JOBS ?= 2
 PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 PARALLEL = $(PYTEST) -n $(JOBS) --dist worksteal --durations=15 --durations-min=5
 
-.PHONY: demo test check lint types docs test-browser check-long check-data bench clean
+.PHONY: demo test check lint types docs test-browser check-long check-data check-wheel changelog bench clean
 
 demo: .venv/ready
 	$(BIN)/labelmass score examples/texts.jsonl --task emotions --table
@@ -22,6 +22,8 @@ check: lint types
 lint: .venv/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/codespell
+	$(BIN)/validate-pyproject pyproject.toml
 
 types: .venv/ready
 	$(BIN)/pyright
@@ -39,6 +41,13 @@ check-data: .venv/ready
 
 check-long: .venv/ready
 	LABELMASS_LONG=1 $(PARALLEL) -m long
+
+# The sdist and the wheel, built and tried in an empty environment.
+check-wheel:
+	$(PYTHON) .ci/check_wheel.py
+
+changelog: .venv/ready
+	$(BIN)/towncrier build --draft
 
 bench: .venv/ready
 	$(BIN)/python -m benchmarks.speed

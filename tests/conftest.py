@@ -87,6 +87,14 @@ def _checks_elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _fixed_version() -> Iterator[None]:
+    """Runs are signed with one version, so that snapshots do not change with each commit."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("labelmass.scores.signature.version", lambda name: "0.1.0")
+        yield
+
+
 @pytest.fixture
 def memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder for what checks of models find."""

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import labelmass
+from helpers.property_tests import LONG
 from labelmass._types import Normalisation
 from labelmass.answers.prompt_boundary import PromptBoundary
 from labelmass.answers.search import Budget, Requirements
@@ -67,10 +68,10 @@ class SlowReference:
 
 
 def explore(
-    model: LanguageModel, texts: list[str], batch: int, requirements: Requirements
+    model: LanguageModel, texts: list[str], batch: int, requirements: Requirements, nodes: int = 40
 ) -> list[ExploredRecord]:
     task = Task.load("goemotions-7")
-    budget = Budget(tolerance=0.05, max_nodes=40)
+    budget = Budget(tolerance=0.05, max_nodes=nodes)
     explorer = Explorer(model, task, budget=budget, requirements=requirements, batch_size=batch)
     records = [Record(i, text=text) for i, text in enumerate(texts)]
     found = {key: outcome for key, _, outcome in explorer.explore(enumerate(records))}
@@ -89,10 +90,10 @@ def log_masses(tree: AnswerTree) -> dict[tuple[int, ...], float]:
 
 @pytest.mark.long
 def test_trees_agree_with_one_full_pass_per_prefix(smol: LanguageModel) -> None:
-    requirements = Requirements(label_tries=1)
-    slow = explore(SlowReference(smol), TEXTS, 1, requirements)  # type: ignore[arg-type]
+    requirements, nodes = Requirements(label_tries=1), 40 if LONG else 12
+    slow = explore(SlowReference(smol), TEXTS, 1, requirements, nodes)  # type: ignore[arg-type]
     for batch in (1, 3):
-        for one, other in zip(explore(smol, TEXTS, batch, requirements), slow, strict=True):
+        for one, other in zip(explore(smol, TEXTS, batch, requirements, nodes), slow, strict=True):
             ours, theirs = log_masses(one.tree), log_masses(other.tree)
             common = ours.keys() & theirs.keys()
             assert len(common) >= 0.9 * len(theirs)

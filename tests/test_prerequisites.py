@@ -52,21 +52,32 @@ def pytest_at(tmp_path: Path, *args: str, **environment: str) -> subprocess.Comp
 
 
 def test_a_newcomer_reads_one_line(tmp_path: Path) -> None:
-    found = pytest_at(tmp_path, "tests/reporting/test_browser.py")
-    assert found.returncode == 5, found.stdout  # nothing to run
-    assert "left out: 7 tests for want of Chromium on PATH (install it" in found.stdout
-    assert "skipped" not in found.stdout
+    result = pytest_at(tmp_path, "tests/reporting/test_browser.py")
+    assert result.returncode == 5, result.stdout  # nothing to run
+    assert "left out: 7 tests for want of Chromium on PATH (install it" in result.stdout
+    assert "skipped" not in result.stdout
 
 
-def test_ci_fails(tmp_path: Path) -> None:
-    missing = pytest_at(tmp_path, "tests/reporting/test_browser.py", "-x", CI="true")
-    assert missing.returncode == 1 and "no Chromium on PATH" in missing.stdout
+def test_the_line_is_there_with_several_processes(tmp_path: Path) -> None:
+    result = pytest_at(tmp_path, "-n", "1", "tests/reporting/test_browser.py")
+    assert result.returncode == 5, result.stdout
+    assert result.stdout.count("left out: 7 tests for want of Chromium on PATH") == 1
+
+
+def test_in_ci_a_test_without_its_prerequisite_fails(tmp_path: Path) -> None:
+    result = pytest_at(
+        tmp_path, "tests/reporting/test_browser.py", "-x", "-k", "long_names", CI="true"
+    )
+    assert result.returncode == 1 and "no Chromium on PATH" in result.stdout
+
+
+@pytest.mark.parametrize(("ci", "status"), [("true", 1), ("", 0)])
+def test_in_ci_a_skipped_test_fails(tmp_path: Path, ci: str, status: int) -> None:
     test = tmp_path / "test_skips.py"
     test.write_text("import pytest\n\ndef test_one():\n    pytest.skip('why not')\n")
-    for ci, code in (("true", 1), ("", 0)):
-        # The hooks of this suite over a test from elsewhere.
-        skipped = pytest_at(
-            tmp_path, "-p", "conftest", f"--rootdir={tmp_path}", "-c", os.devnull, str(test), CI=ci,
-            PYTHONPATH=os.pathsep.join([str(ROOT / "tests"), os.environ.get("PYTHONPATH", "")]),
-        )  # fmt: skip
-        assert skipped.returncode == code, skipped.stdout + skipped.stderr
+    # The hooks of this suite over a test from elsewhere.
+    result = pytest_at(
+        tmp_path, "-p", "conftest", f"--rootdir={tmp_path}", "-c", os.devnull, str(test), CI=ci,
+        PYTHONPATH=os.pathsep.join([str(ROOT / "tests"), os.environ.get("PYTHONPATH", "")]),
+    )  # fmt: skip
+    assert result.returncode == status, result.stdout + result.stderr

