@@ -38,13 +38,17 @@ class Signature:
     tolerance, and what a run fell short of its results say; `points` is the `point` of each method
     alone (`of_method`).
 
-    format: its name, and by which rules answers in it are read (`AnswerFormat.reading`).
-    off_format: "not-written" or "unknown", see `Marginals`. samples: how many answers or paths were
-    drawn, 0 if none. label_permutations: label orders averaged over. contextual_calibration,
-    target_rate: on what it was estimated, and what a text without content then gets. calibrator:
-    the digest of what `calibrated:` scores went through. point: the rule behind `p`; points: that
-    of the methods that have another. fitted: method@digest of the classifiers read beside.
-    max_text_tokens: how many tokens of a text its prompt shows; None for all.
+    Attributes:
+        format: Its name, and by which rules answers in it are read (`AnswerFormat.reading`).
+        off_format: "not-written" or "unknown", see `Marginals`.
+        samples: How many answers or paths were drawn, 0 if none.
+        label_permutations: Label orders averaged over. contextual_calibration,.
+        target_rate: On what it was estimated, and what a text without content then gets.
+        calibrator: The digest of what `calibrated:` scores went through.
+        point: The rule behind `p`.
+        points: That of the methods that have another.
+        fitted: Method@digest of the classifiers read beside.
+        max_text_tokens: How many tokens of a text its prompt shows; None for all.
     """
 
     model: str = _compared("never")

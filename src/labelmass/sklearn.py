@@ -46,21 +46,23 @@ def _load(name: str | None) -> LanguageModel:
 class LabelMassClassifier(ClassifierMixin, BaseEstimator):
     """P(label) of texts by a generative language model, with scikit-learn's methods.
 
-    task: a `Task`, a preset's name or a task file. model: what `labelmass.load` gives or takes; its
-        weights are not fitted. Clones share it, and what it scored once it does not score again.
-    method, normalise, tolerance: as `labelmass.score` takes them.
-    calibrator: None, a name in `CALIBRATORS`, or "auto"; fitted per label.
-    threshold: a number for all labels, or a goal ("f1", "precision>=0.9"), for which each label's
-        threshold is fitted, after calibration. It promises nothing about new texts. A label whose
-        goal no threshold reaches is given to every text where the goal is recall, else never, with
-        a warning that names it.
-
     X: texts, or records as mappings or `Record`, or a table with a column `text`. y: (n, k)
     indicators or annotator shares, columns in the order of the task's labels, NaN where not known;
     or the labels of each text, by name.
 
     Fitted: classes_, the (k,) labels; decision_thresholds_, (k,), infinity for never; calibrator_,
     a `Calibrator` or None; task_ and model_.
+
+    Args:
+        task: A `Task`, a preset's name or a task file.
+        model: What `labelmass.load` gives or takes; its weights are not fitted. Clones share it,
+            and what it scored once it does not score again.
+        method, normalise, tolerance: As `labelmass.score` takes them.
+        calibrator: None, a name in `CALIBRATORS`, or "auto"; fitted per label.
+        threshold: A number for all labels, or a goal ("f1", "precision>=0.9"), for which each
+            label's threshold is fitted, after calibration. It promises nothing about new texts. A
+            label whose goal no threshold reaches is given to every text where the goal is recall,
+            else never, with a warning that names it.
     """
 
     def __init__(
@@ -85,7 +87,8 @@ class LabelMassClassifier(ClassifierMixin, BaseEstimator):
     def fit(self, X: Iterable[Any], y: Any = None) -> Self:
         """Fit the calibrator and the thresholds; without them, only check what was asked for.
 
-        LabelMassError for what cannot be scored or fitted.
+        Raises:
+            LabelMassError: For what cannot be scored or fitted.
         """
         self.task_ = Task.of(self.task)
         model = self.model
@@ -138,7 +141,8 @@ class LabelMassClassifier(ClassifierMixin, BaseEstimator):
     def predict(self, X: Iterable[Any]) -> NDArray[np.int64]:
         """(n, k) indicators: 1 where P(label) is at or above the label's threshold.
 
-        RecordError for a text of which a probability is not known: it is neither 0 nor 1.
+        Raises:
+            RecordError: For a text of which a probability is not known: it is neither 0 nor 1.
         """
         p = self.predict_proba(X)
         unknown = np.argwhere(np.isnan(p))

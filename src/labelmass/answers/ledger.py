@@ -14,8 +14,9 @@ from labelmass._types import Floats, Normalisation
 class Ledger:
     """Masses in one normalisation.
 
-    labels: how many. Outputs are the labels, then `none`, the gate and `unreadable`, as bits of a
-    set. verdict: whether the format has one, so that what follows a risk verdict is never lost.
+    labels: how many. Outputs are the labels, then the empty answer, the verdict prefix and
+    `unreadable`, as bits of a set. verdict: whether the format has one, so that what follows a risk
+    verdict is never lost.
     found: (k + 3,) mass on which each output was written.
     """
 
@@ -23,7 +24,7 @@ class Ledger:
         self.normalisation = normalisation
         self.empty, self.verdict_prefix = labels, labels + 1
         self._verdict = verdict
-        self._decides = (1 << labels + 2) - 1  # labels, `none` and the gate
+        self._decides = (1 << labels + 2) - 1  # labels, the empty answer and the verdict prefix
         self._open: dict[int, float] = {}  # undecided outputs -> mass
         self.found = np.zeros(labels + 3)
         self._ended = 0.0

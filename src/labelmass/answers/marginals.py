@@ -21,7 +21,8 @@ from labelmass.answers.tree import AnswerTree, Status
 class Bounds:
     """low <= exact <= high, and the number to quote; None where there is nothing to divide by.
 
-    quoted: whether there is a number to quote; the interval may stand alone.
+    Attributes:
+        quoted: Whether there is a number to quote; the interval may stand alone.
     """
 
     low: float | None
@@ -61,9 +62,10 @@ NOTHING = Bounds(None, None)
 class Marginals:
     """A tree under one normalisation.
 
-    off_format_unknown: count mass on which a label was not written as open for it where the answer
-        left the format (raw only) or cannot be read on behind a risk verdict, instead of as 'not
-        written'.
+    Attributes:
+        off_format_unknown: Count mass on which a label was not written as open for it where the
+            answer left the format (raw only) or cannot be read on behind a risk verdict, instead of
+            as 'not written'.
     """
 
     tree: AnswerTree
@@ -306,8 +308,10 @@ class Marginals:
     ) -> Bounds:
         """P(a complete answer, read to its end, whose written labels satisfy `hit`).
 
-        hit: (m, k) written labels -> (m,). can: written and still possible labels of open nodes
-        -> whether an answer below may satisfy `hit`.
+        Args:
+            hit: (m, k) written labels -> (m,).
+            can: Written and still possible labels of open nodes -> whether an answer below may
+                satisfy `hit`.
         """
         k = len(self.tree.labels)
         result = float(self.mass[self._ended] @ hit(self.written[self._ended, :k]))

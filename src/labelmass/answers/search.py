@@ -45,12 +45,17 @@ RARE = 1e-3
 class Budget:
     """When to stop: whichever comes first.
 
-    tolerance: widest high - low over the labels and `none`, in the chosen normalisation, and over
-        the shares at the label steps that are wanted; 0 explores until something else ends it.
-    relative: if given, also each label's width over its probability (at least `RARE`).
-    max_nodes: rows read for the tree and the steps. max_depth: tokens of an answer. max_seconds:
-        None for no limit.
-    Raises LabelMassError naming the field and what it may be.
+    Attributes:
+        tolerance: Widest high - low over the labels and `none`, in the chosen normalisation, and
+            over the shares at the label steps that are wanted; 0 explores until something else ends
+            it.
+        relative: If given, also each label's width over its probability (at least `RARE`).
+        max_nodes: Rows read for the tree and the steps.
+        max_depth: Tokens of an answer.
+        max_seconds: None for no limit.
+
+    Raises:
+        LabelMassError: Naming the field and what it may be.
     """
 
     tolerance: float = setting(
@@ -82,20 +87,22 @@ class Budget:
 class Requirements:
     """What must be in the tree for the readings that are wanted.
 
-    tree: grow until the label probabilities are within the tolerance.
-    label_tries: expand the label trie of the first n steps of the greedy path; None for every step.
-    shares: explore the first n of these steps until the share of every label, and of the empty
-        answer, is within the tolerance; None for every step.
-    contrast: explore the first step until each label against the empty answer alone is.
-    stem_shares: explore what follows the text that all labels begin with until the shares of the
-        labels there are, or `MAX_PREFIX_ROWS` rows are read: the rules that read them claim no
-        interval.
-    min_mass: expand every node at least this heavy.
-    top: how many of the likeliest ids of each row to keep.
-    sketch: grow the tree to some such number of rows where `tree` does not ask for more.
-    samples: how many answers to draw from the prompt.
-    completions: how many paths to draw from what the grown tree leaves open.
-    hazards: read what the next label may be at every step of those answers; of paths always.
+    Attributes:
+        tree: Grow until the label probabilities are within the tolerance.
+        label_tries: Expand the label trie of the first n steps of the greedy path; None for every
+            step.
+        shares: Explore the first n of these steps until the share of every label, and of the empty
+            answer, is within the tolerance; None for every step.
+        contrast: Explore the first step until each label against the empty answer alone is.
+        prefix_shares: Explore what follows the text that all labels begin with until the shares of
+            the labels there are, or `MAX_PREFIX_ROWS` rows are read: the rules that read them claim
+            no interval.
+        min_mass: Expand every node at least this heavy.
+        top: How many of the likeliest ids of each row to keep.
+        sketch: Grow the tree to some such number of rows where `tree` does not ask for more.
+        samples: How many answers to draw from the prompt.
+        completions: How many paths to draw from what the grown tree leaves open.
+        hazards: Read what the next label may be at every step of those answers; of paths always.
     """
 
     tree: bool = True

@@ -74,10 +74,12 @@ class SampledPath:
 class SampledPaths:
     """Paths drawn through a tree.
 
-    normalisation: raw, or masked. share: mass that one path stands for.
-    found: (k,) mass on which each label was written already where the paths set off or before.
-    read: nodes whose rows were read for what comes next at a step, wherever the paths went.
-    cut: why paths were cut ("nodes", "depth", "seconds" or "engine"), "" if none was.
+    Attributes:
+        normalisation: Raw, or masked.
+        share: Mass that one path stands for.
+        found: (k,) mass on which each label was written already where the paths set off or before.
+        read: Nodes whose rows were read for what comes next at a step, wherever the paths went.
+        cut: Why paths were cut ("nodes", "depth", "seconds" or "engine"), "" if none was.
     """
 
     normalisation: str
@@ -108,43 +110,48 @@ class SampledPaths:
 class AnswerTree:
     """Nodes in the order they were found; node 0 is the prompt.
 
-    labels: the k label names. Bit i of a bit set stands for label i, bit k for `none`, bit k + 1
-        for the gate (the risk verdict), bit k + 2 for `unreadable`: the answer left the format
-        behind that verdict.
-    parent, token: where a node hangs and the id that leads to it (-1 for the root). A frontier node
-        with token LUMP stands for the tokens not looked at one by one that write the same; an ended
-        node for every token that ends the answer with the same labels, `token` the likeliest.
-    logp: natural log of P(token | parent), from the model, full vocabulary.
-    outputs: what the token settled as written, in order.
-    written, reachable: bit sets; written so far, and what the format may still write from here.
-    status: `Status`.
-    off, tail: for an expanded node, the probability (given the node) of the tokens that leave the
-        format, and of admissible tokens the engine did not return. What leaves behind a risk
-        verdict is no part of `off` but a child, an ended node with the token LEFT.
-    after: for an expanded node, how much of `off` leaves after the text of a label, where there is
-        any.
-    top: for an expanded node, the likeliest (id, logp, child) of the whole row; child is -1 where
-        the token is off-format.
-    stray_ends: by expanded node where the answer could end, the name of the likeliest token of its
-        row, if that is a control token but none of those that end an answer.
-    greedy: nodes of the greedy path from the root; greedy_end: how it ended; greedy_exit: the
-        token that left the format, if it did. Behind a risk verdict a node stands for it.
-    steps: nodes of the greedy path where a label may start, in order; the first is the root.
-    completed: (output, node) of each label, and the gate, that the greedy path writes, in order:
-        the node whose token holds the last byte of its text.
-    scale: for an expanded node, `lm.base.Row.scale` of its row, where the engine says it.
-    common_prefix: the node that every label's usual spelling leads to before they part.
-    spellings: how each label is written.
-    label_tries: at how many steps the label tries were expanded, None for all.
-    shares: at how many steps the shares of the labels were narrowed, None for all. contrast:
-        whether the labels against the empty answer were, at the first. prefix_shares: whether the
-        labels' shares after the stem were. step_stopped: why one of these fell short of the
-        tolerance, "" if none did.
-    upcoming: bit sets, for nodes that follow such a step with nothing written in between: what may
-        be written next. Elsewhere `ahead` holds that and more.
-    min_mass: every node at least this heavy was expanded, None if that was not asked for.
-    texts: bytes of every token id that stands in the tree.
-    samples: paths drawn from the prompt; completions: paths drawn from what the search left open.
+    Attributes:
+        labels: The k label names. Bit i of a bit set stands for label i, bit k for the empty
+            answer, bit k + 1 for the verdict prefix, bit k + 2 for `unreadable`: the answer left
+            the format behind that verdict.
+        parent, token: Where a node hangs and the id that leads to it (-1 for the root). A frontier
+            node with token AGGREGATE stands for the tokens not looked at one by one that write the
+            same; an ended node for every token that ends the answer with the same labels, `token`
+            the likeliest.
+        logp: Natural log of P(token | parent), from the model, full vocabulary.
+        outputs: What the token settled as written, in order.
+        written, reachable: Bit sets; written so far, and what the format may still write from here.
+        status: `Status`.
+        off, tail: For an expanded node, the probability (given the node) of the tokens that leave
+            the format, and of admissible tokens the engine did not return. What leaves behind a
+            risk verdict is no part of `off` but a child, an ended node with the token EXITED.
+        after: For an expanded node, how much of `off` leaves after the text of a label, where there
+            is any.
+        top: For an expanded node, the likeliest (id, logp, child) of the whole row; child is -1
+            where the token is off-format.
+        stray_ends: By expanded node where the answer could end, the name of the likeliest token of
+            its row, if that is a control token but none of those that end an answer.
+        greedy: Nodes of the greedy path from the root.
+        greedy_end: How it ended.
+        greedy_exit: The token that left the format, if it did. Behind a risk verdict a node stands
+            for it.
+        steps: Nodes of the greedy path where a label may start, in order; the first is the root.
+        completed: (output, node) of each label, and the verdict prefix, that the greedy path
+            writes, in order: the node whose token holds the last byte of its text.
+        scale: For an expanded node, `NextTokenLogprobs.scale` of its row, where the engine says it.
+        common_prefix: The node that every label's usual spelling leads to before they part.
+        spellings: How each label is written.
+        label_tries: At how many steps the label tries were expanded, None for all.
+        shares: At how many steps the shares of the labels were narrowed, None for all.
+        contrast: Whether the labels against the empty answer were, at the first.
+        prefix_shares: Whether the labels' shares after the common prefix were.
+        step_stopped: Why one of these fell short of the tolerance, "" if none did.
+        upcoming: Bit sets, for nodes that follow such a step with nothing written in between: what
+            may be written next. Elsewhere `reachable` holds that and more.
+        min_mass: Every node at least this heavy was expanded, None if that was not asked for.
+        texts: Bytes of every token id that stands in the tree.
+        samples: Paths drawn from the prompt.
+        completions: Paths drawn from what the search left open.
     """
 
     labels: tuple[str, ...]
@@ -192,7 +199,7 @@ class AnswerTree:
 
     @property
     def verdict_prefix(self) -> int:
-        """The output number of the gate."""
+        """The output number of the verdict prefix."""
         return len(self.labels) + 1
 
     @property
@@ -241,7 +248,7 @@ class AnswerTree:
         return total
 
     def is_barred(self, node: int) -> bool:
-        """Whether masking bars a node: it left the format behind a risk verdict (LEFT).
+        """Whether masking bars a node: it left the format behind a risk verdict (EXITED).
 
         Not where the verdict is settled by that alone, as of `harm` beside `harmless`: barred, the
         answer would become the other verdict.

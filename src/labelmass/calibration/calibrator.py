@@ -31,11 +31,12 @@ CALIBRATED = "calibrated:"
 class Calibrator:
     """Curves for labels, with what they were fitted on.
 
-    curves: one a label, or a single one shared by all.
-    records, ids: how many records were fitted on, and the `fingerprint` of their ids.
-    hold_out: which records were kept for judging; None if none were.
-    selection: the table by which the method was chosen; None if it was asked for by name.
-    signature: what kind of scores it is for (`Signature.to_dict`); None if not known.
+    Attributes:
+        curves: One a label, or a single one shared by all.
+        records, ids: How many records were fitted on, and the `fingerprint` of their ids.
+        hold_out: Which records were kept for judging; None if none were.
+        selection: The table by which the method was chosen; None if it was asked for by name.
+        signature: What kind of scores it is for (`Signature.to_dict`); None if not known.
     """
 
     labels: tuple[str, ...]
@@ -83,8 +84,11 @@ class Calibrator:
     ) -> tuple[Floats, ...]:
         """(n, k) arrays of scores, end by end: pass `p`, or `low, p, high` in this order.
 
-        Curves do not fall, so what was ordered stays so; NaN stays NaN. FitError for other labels,
-        and for scores of another signature unless `force`; the message names the fields.
+        Curves do not fall, so what was ordered stays so; NaN stays NaN.
+
+        Raises:
+            FitError: For other labels, and for scores of another signature unless `force`; the
+                message names the fields.
         """
         check_labels("this calibrator", self.labels, labels)
         check("this calibrator", self.signature, signature, force)

@@ -36,11 +36,14 @@ class Outcome(IntEnum):
 class Decisions:
     """What a policy does with (n, k) scores.
 
-    ids: of the records; their positions where the scores had none. outcomes: (n, k) of `Outcome`.
-    straddles: (n, k) whether the interval left two outcomes open: exploring the record further may
-    settle it, except for those that are `unreadable`: (n, k) whether two outcomes are open only
-    because some mass cannot be read. no_verdict: (n,) whether too little of the record gives a
-    verdict. degrees: (n, k) what that comes to, in `ACTIONS`.
+    Attributes:
+        ids: Of the records; their positions where the scores had none.
+        outcomes: (n, k) of `Outcome`.
+        straddles: (n, k) whether the interval left two outcomes open: exploring the record further
+            may settle it, except for those that are `unreadable`: (n, k) whether two outcomes are
+            open only because some mass cannot be read.
+        no_verdict: (n,) whether too little of the record gives a verdict.
+        degrees: (n, k) what that comes to, in `ACTIONS`.
     """
 
     labels: tuple[str, ...]
@@ -92,9 +95,11 @@ class Decisions:
     def save(self, path: str | Path) -> None:
         """Write a row a record, as `to_rows` gives them; its ending is .jsonl or .csv.
 
-        A CSV has the columns `id`, `action`, and one of actions for each label, called
-        `label:NAME` if a label is itself called `id` or `action`.
-        LabelMassError for another ending, and where no file can be written.
+        A CSV has the columns `id`, `action`, and one of actions for each label, called `label:NAME`
+        if a label is itself called `id` or `action`.
+
+        Raises:
+            LabelMassError: For another ending, and where no file can be written.
         """
         check_ending(path)
         if Path(path).suffix.lower() == ".jsonl":
@@ -139,13 +144,16 @@ def apply_policy(
     Without bounds, or where they are NaN, p stands for them; where p is NaN the label goes to
     review.
 
-    ids: of the records; None for their positions.
-    ceiling: (n, k) upper ends if what cannot be read counts as open, see `ceiling`. verdict: (n,)
-    the least mass on which any verdict is given, None if the format has none. Where that is below
-    the policy's `min_verdict`, or not known, what would be let pass goes to review.
+    Args:
+        ids: Of the records; None for their positions.
+        ceiling: (n, k) upper ends if what cannot be read counts as open, see `ceiling`.
+        verdict: (n,) the least mass on which any verdict is given, None if the format has none.
+            Where that is below the policy's `min_verdict`, or not known, what would be let pass
+            goes to review.
 
-    FitError for other shapes, for scores outside [0, 1], and unless `force` for scores of another
-    signature or through another calibrator (its `digest`) than the policy's.
+    Raises:
+        FitError: For other shapes, for scores outside [0, 1], and unless `force` for scores of
+            another signature or through another calibrator (its `digest`) than the policy's.
     """
     k = len(policy.labels)
     if p.ndim != 2 or p.shape[1] != k:

@@ -41,9 +41,12 @@ MASSES = {
 class Reference:
     """What is remembered of the scores a policy was made on.
 
-    records: how many; scores: by label, at most `POINTS` order statistics of them, ascending;
-    rates: by label, the share that was given it. masses: of those of `MASSES` that were passed, the
-    mean and the standard deviation. unscored: share of records without a score, None if not known.
+    Attributes:
+        records: How many.
+        scores: By label, at most `POINTS` order statistics of them, ascending.
+        rates: By label, the share that was given it.
+        masses: Of those of `MASSES` that were passed, the mean and the standard deviation.
+        unscored: Share of records without a score, None if not known.
     """
 
     records: int
@@ -106,9 +109,12 @@ class Reference:
 class LabelDrift:
     """One label, then and now.
 
-    rate: share given it; rate_p: p-value of equal rates. distance: of Kolmogorov and Smirnov
-    between the scores, with its p-value. stability: the population stability index over `BINS`
-    bins, and what chance alone exceeds once in a thousand labels.
+    Attributes:
+        rate: Share given it.
+        rate_p: P-value of equal rates.
+        distance: Of Kolmogorov and Smirnov between the scores, with its p-value.
+        stability: The population stability index over `BINS` bins, and what chance alone exceeds
+            once in a thousand labels.
     """
 
     label: str
@@ -125,9 +131,12 @@ class LabelDrift:
 class Drift:
     """A batch against a reference.
 
-    masses: of those of `MASSES` that are known of both: mean then, mean now, p-value of equal
-    means. unscored: share of records without a score then and now, p-value of equal shares; None if
-    not known. differences: by field of the signature, then and now.
+    Attributes:
+        masses: Of those of `MASSES` that are known of both: mean then, mean now, p-value of equal
+            means.
+        unscored: Share of records without a score then and now, p-value of equal shares; None if
+            not known.
+        differences: By field of the signature, then and now.
     """
 
     records: int
@@ -182,8 +191,10 @@ def measure_drift(
 ) -> Drift:
     """A batch of (n, k) scores against a reference made with the same thresholds.
 
-    masses: (n,) by name, of `MASSES`. fitted, signature: what the reference's scores and these are
-    (`Signature.to_dict`). A record of which any score is NaN counts as one without a score.
+    Args:
+        masses: (n,) by name, of `MASSES`.
+        fitted, signature: What the reference's scores and these are (`Signature.to_dict`). A record
+            of which any score is NaN counts as one without a score.
     """
     then = tuple(reference.scores)
     check_labels("this reference", then, labels)

@@ -35,10 +35,15 @@ STRADDLES = {
 class Policy:
     """Rules by label, in the labels' order, and what they rest on.
 
-    straddle: a key of `STRADDLES`. records, ids: the labelled records the thresholds were found on,
-    and the `fingerprint` of their ids. signature: of their scores. calibrator: the `digest` of the
-    calibrator the scores went through, None if none. reference: for `drift`. min_verdict: a record
-    of which less mass than this gives any verdict goes to review, where the format has one.
+    Attributes:
+        straddle: A key of `STRADDLES`.
+        records, ids: The labelled records the thresholds were found on, and the `fingerprint` of
+            their ids.
+        signature: Of their scores.
+        calibrator: The `digest` of the calibrator the scores went through, None if none.
+        reference: For `drift`.
+        min_verdict: A record of which less mass than this gives any verdict goes to review, where
+            the format has one.
     """
 
     rules: Mapping[str, Rule]

@@ -22,11 +22,13 @@ from labelmass.task.questions import ANSWER, Name, Question
 class LabelScores(Mapping[str, Bounds]):
     """P(label) by name, with bounds: low <= p <= high.
 
-    p, low, high: (k,) float64; NaN where there is nothing to divide by. p is the midpoint of the
-        interval unless the estimator names another rule.
-    interval: "certified", "sampled", "unknown" where a file does not say which of them its bounds
-        are, or "none" where low and high are not known (NaN).
-    empty: what the method gives the empty answer, beside the labels; None if it gives it nothing.
+    Attributes:
+        p, low, high: (k,) float64; NaN where there is nothing to divide by. p is the midpoint of
+            the interval unless the estimator names another rule.
+        interval: "certified", "sampled", "unknown" where a file does not say which of them its
+            bounds are, or "none" where low and high are not known (NaN).
+        empty: What the method gives the empty answer, beside the labels; None if it gives it
+            nothing.
     """
 
     labels: tuple[str, ...]
@@ -114,13 +116,15 @@ def no_questions(task: Task) -> list[Question]:
 class Estimator:
     """A method: `read` turns a record's trees, grown for a task, into label scores.
 
-    source: paper and section. cost: in words, what it takes beyond the prompt.
-    requirements: what the tree of answers to the task must hold.
-    unsupported_reason: why a task cannot give it, or None if it can.
-    questions: what else is asked of every record.
-    normalisations: those it can be read in.
-    point: the rule behind `p`: "mid", the midpoint of the interval, or "found", what follows from
-        the found part alone.
+    Attributes:
+        source: Paper and section.
+        cost: In words, what it takes beyond the prompt.
+        requirements: What the tree of answers to the task must hold.
+        unsupported_reason: Why a task cannot give it, or None if it can.
+        questions: What else is asked of every record.
+        normalisations: Those it can be read in.
+        point: The rule behind `p`: "mid", the midpoint of the interval, or "found", what follows
+            from the found part alone.
     """
 
     name: str

@@ -47,8 +47,8 @@ def fixed_place(
 ) -> LabelScores:
     """A label's place on the greedy path as a joint probability.
 
-    factors: "completing" multiplies the tokens that complete the gate and the labels up to and
-    including this one (P2); "all" is the mass of the path through the label's boundary, one
+    factors: "completing" multiplies the tokens that complete the verdict prefix and the labels up
+    to and including this one (P2); "all" is the mass of the path through the label's boundary, one
     minimal prefix, so never above P(label).
     """
     p = np.zeros(len(tree.labels))

@@ -25,13 +25,17 @@ KIND = ArtifactKind("evaluation", unmarked=True)
 class Score:
     """One metric of one method.
 
-    value: None where the metric is not defined.
-    low, high: bootstrap interval; None without draws.
-    best, worst: value at the bounds of p that fit the targets most and least; None where the
-        method has no bounds or the metric is not monotone in them.
-    items, cells: what was counted. partial: items of which some cell is unknown.
-    draws: of the bootstrap. ties: share of tied scores, for rankings.
-    labels: value by label, where there is one. skipped: labels it is not defined for.
+    Attributes:
+        value: None where the metric is not defined.
+        low, high: Bootstrap interval; None without draws.
+        best, worst: Value at the bounds of p that fit the targets most and least; None where the
+            method has no bounds or the metric is not monotone in them.
+        items, cells: What was counted.
+        partial: Items of which some cell is unknown.
+        draws: Of the bootstrap.
+        ties: Share of tied scores, for rankings.
+        labels: Value by label, where there is one.
+        skipped: Labels it is not defined for.
     """
 
     value: float | None
@@ -62,8 +66,9 @@ class Score:
 class Difference:
     """Method less baseline, on the records both have.
 
-    low, high: bootstrap interval on the same draws.
-    p: of a sign-flip test; None where the metric is no mean over items.
+    Attributes:
+        low, high: Bootstrap interval on the same draws.
+        p: Of a sign-flip test; None where the metric is no mean over items.
     """
 
     value: float | None
@@ -85,9 +90,11 @@ class Difference:
 class MethodScores:
     """A row of the evaluation.
 
-    items: records judged. failed: records without a probability, left out of every score.
-    missed: of those judged, records whose numbers fell short of the tolerance of their run.
-    interval: what the method's bounds are; "none" if it has none.
+    Attributes:
+        items: Records judged.
+        failed: Records without a probability, left out of every score.
+        missed: Of those judged, records whose numbers fell short of the tolerance of their run.
+        interval: What the method's bounds are; "none" if it has none.
     """
 
     name: str
@@ -123,7 +130,8 @@ class MethodScores:
 class Evaluation:
     """All methods side by side, baselines among them.
 
-    rules: every choice that the numbers depend on, in words, by name.
+    Attributes:
+        rules: Every choice that the numbers depend on, in words, by name.
     """
 
     methods: Mapping[str, MethodScores]

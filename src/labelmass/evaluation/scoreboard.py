@@ -40,16 +40,19 @@ def evaluate(
 ) -> Evaluation:
     """Every metric of every method, on the records of `targets`.
 
-    A record that a method has no probability for is left out for this method and counted as
-    failed. `constant` and `base-rate` are added, so that no method may be called so.
+    A record that a method has no probability for is left out for this method and counted as failed.
+    `constant` and `base-rate` are added, so that no method may be called so.
 
-    scores: by method, or of several methods; of each row the first method counts.
-    metrics: names in METRICS; all that fit the task if None.
-    threshold: how sets are made, for all or by method (P >= 0.5 where a method is not named).
-    baseline: the method that every other is compared with, record by record.
-    single: exactly one label of a record is right; sets then hold the likeliest label.
-    draws: of the bootstrap, over groups where targets has them; 0 for no intervals.
-    Raises LabelMassError naming the method, the label or the record.
+    Args:
+        scores: By method, or of several methods; of each row the first method counts.
+        metrics: Names in METRICS; all that fit the task if None.
+        threshold: How sets are made, for all or by method (P >= 0.5 where a method is not named).
+        baseline: The method that every other is compared with, record by record.
+        single: Exactly one label of a record is right; sets then hold the likeliest label.
+        draws: Of the bootstrap, over groups where targets has them; 0 for no intervals.
+
+    Raises:
+        LabelMassError: Naming the method, the label or the record.
     """
     expect("targets", targets, Targets)
     expect("scores", scores, (Scores, Mapping), "Scores, or Scores by name")

@@ -24,13 +24,14 @@ PROMPT = 0
 class NodeQuery:
     """One node whose row is wanted.
 
-    record: handle returned by `LanguageModel.open`.
-    node: the caller's name for the node, unique within the record; PROMPT (0) is the prompt.
-    parent: the node it extends; itself for PROMPT. The parent was asked before, or stands earlier
-        in the same call.
-    token: the id that leads from parent to node; -1 for PROMPT.
-    ids: (n,) int64, the token ids whose log-probabilities are wanted.
-    top: how many of the likeliest ids of the whole row to return, at least 1.
+    Attributes:
+        record: Handle returned by `LanguageModel.open`.
+        node: The caller's name for the node, unique within the record; PROMPT (0) is the prompt.
+        parent: The node it extends; itself for PROMPT. The parent was asked before, or stands
+            earlier in the same call.
+        token: The id that leads from parent to node; -1 for PROMPT.
+        ids: (n,) int64, the token ids whose log-probabilities are wanted.
+        top: How many of the likeliest ids of the whole row to return, at least 1.
     """
 
     record: int
@@ -45,14 +46,15 @@ class NodeQuery:
 class NextTokenLogprobs:
     """The next-token distribution at one node, as far as it was asked for.
 
-    logprobs: (n,) float64 in nats, aligned with `NodeQuery.ids`; NaN where the engine could not
-        tell, -inf where the probability is zero. Temperature 1, softmax over the full vocabulary in
-        float32 or better.
-    top: the likeliest (id, logprob) of the whole row, falling.
-    residual: probability of every id not given in `logprobs`, never below 0.
-    complete: whether all asked ids came. If not, `rest` may hold asked ids too.
-    scale: natural log of the sum of exponentials of the model's raw scores, so that a raw score is
-        its log-probability plus this; None where the engine does not say.
+    Attributes:
+        logprobs: (n,) float64 in nats, aligned with `NodeQuery.ids`; NaN where the engine could not
+            tell, -inf where the probability is zero. Temperature 1, softmax over the full
+            vocabulary in float32 or better.
+        top: The likeliest (id, logprob) of the whole row, falling.
+        residual: Probability of every id not given in `logprobs`, never below 0.
+        complete: Whether all asked ids came. If not, `rest` may hold asked ids too.
+        scale: Natural log of the sum of exponentials of the model's raw scores, so that a raw score
+            is its log-probability plus this; None where the engine does not say.
     """
 
     logprobs: NDArray[np.float64]
@@ -66,9 +68,10 @@ class NextTokenLogprobs:
 class Usage:
     """What was really computed, counted by the engine.
 
-    prompt_tokens: prompt positions put through the model (a shared prefix counts once).
-    tree_tokens: answer positions put through the model.
-    forward_passes: calls of the model.
+    Attributes:
+        prompt_tokens: Prompt positions put through the model (a shared prefix counts once).
+        tree_tokens: Answer positions put through the model.
+        forward_passes: Calls of the model.
     """
 
     prompt_tokens: int = 0
@@ -153,7 +156,8 @@ class LanguageModel(Protocol):
     def open(self, prompts: Sequence[Sequence[int]], shared: int = 0) -> list[int]:
         """Register prompts and return one handle each; nothing need be computed yet.
 
-        shared: how many leading ids all prompts of this run have in common (worth keeping).
+        Args:
+            shared: How many leading ids all prompts of this run have in common (worth keeping).
         """
         ...
 

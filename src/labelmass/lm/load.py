@@ -44,9 +44,11 @@ def load(
 
     A folder may be what `labelmass train` wrote: an adapter is merged into its base.
 
-    device, dtype, revision: as for `TransformersModel.load`.
+    Args:
+        device, dtype, revision: As for `TransformersModel.load`.
 
-    Raises ModelError with what to do about it.
+    Raises:
+        ModelError: With what to do about it.
     """
     name = embedded.NAME if model is None else str(model)
     note = adapted.read_note(name)

@@ -71,13 +71,14 @@ class ScriptedTokenizer:
 class ScriptedLanguageModel:
     """A model given by a table or a function.
 
-    script: either a table from the text written so far to the probability of each next token
-        (`"<end>"` ends the answer), or a function of (prompt text, tokens written so far) that
-        returns such probabilities. Probabilities at a node may sum to less than one; what is
-        missing is a token outside every format.
-    tokens: the tokens, where the script is a function; a table's own tokens are found in it.
-    top_only: return only the `top_only` likeliest tokens of each row, as many servers do.
-    scale: `Row.scale` of every row, if the model is to have raw scores.
+    Args:
+        script: Either a table from the text written so far to the probability of each next token
+            (`"<end>"` ends the answer), or a function of (prompt text, tokens written so far) that
+            returns such probabilities. Probabilities at a node may sum to less than one; what is
+            missing is a token outside every format.
+        tokens: The tokens, where the script is a function; a table's own tokens are found in it.
+        top_only: Return only the `top_only` likeliest tokens of each row, as many servers do.
+        scale: `Row.scale` of every row, if the model is to have raw scores.
     """
 
     dtype = "float64"

@@ -28,10 +28,13 @@ def report(
 ) -> list[Path]:
     """Write a page that a person opens, and what was written: one file that needs no network.
 
-    runs: folders that `labelmass.compare` wrote. method: whose figures are drawn; None for the
-    first. policy: the thresholds that can be moved on the page; None for the comparison's.
-    calibrator: what the policy's scores go through. force: whatever kind of scores these are.
-    figures: a folder for each figure as SVG and PNG, and its numbers as JSON.
+    Args:
+        runs: Folders that `labelmass.compare` wrote.
+        method: Whose figures are drawn; None for the first.
+        policy: The thresholds that can be moved on the page; None for the comparison's.
+        calibrator: What the policy's scores go through.
+        force: Whatever kind of scores these are.
+        figures: A folder for each figure as SVG and PNG, and its numbers as JSON.
     """
     if calibrator is not None and policy is None:
         raise LabelMassError("a calibrator is what a policy's scores go through: name a policy")

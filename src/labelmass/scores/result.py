@@ -47,9 +47,12 @@ STEPWISE = {
 class Cost:
     """What one record took.
 
-    prompt_tokens: prompt positions really computed (a shared beginning is on the record that
-        caused it). tree_tokens: answer positions. forward_passes: calls of the model, each counted
-        on one of the records it served. seconds: the record's share of the time.
+    Attributes:
+        prompt_tokens: Prompt positions really computed (a shared beginning is on the record that
+            caused it).
+        tree_tokens: Answer positions.
+        forward_passes: Calls of the model, each counted on one of the records it served.
+        seconds: The record's share of the time.
     """
 
     prompt_tokens: int = 0
@@ -89,7 +92,8 @@ class Missed:
 class Masses:
     """What a file says of a record, where there is no tree; NaN where not known.
 
-    verdict: the least mass on which any verdict is given.
+    Attributes:
+        verdict: The least mass on which any verdict is given.
     """
 
     off_format: float = np.nan
@@ -110,18 +114,22 @@ class Masses:
 class Result:
     """One record's scores. Indexed by label: `result["joy"].p`, `.low`, `.high`.
 
-    id: the record's. methods: LabelScores by method; `labels` are those of the first.
-    cost: what it took. signature: what kind of number this is.
-    summary: what the tree of answers says of itself; None where the scores are of classifiers that
-        read texts alone, or of a file.
-    trees: what they were read off, by question; empty unless they were asked for.
-    moved: by cause ("label_permutations": spread over them; "contextual_calibration": its shift),
-        by method, by label: how far p moved.
-    missed: by method, where its numbers fell short of the tolerance, and why.
-    decisions: what a policy does with the record, a row of `Decisions.to_rows`, and how many times
-        it was explored for that; empty without a policy.
-    input: the record's fields as they were given, except for its id. cuts: which of its texts were
-        too long to be shown whole. known_masses: what is known without a summary.
+    Attributes:
+        id: The record's.
+        methods: LabelScores by method; `labels` are those of the first.
+        cost: What it took.
+        signature: What kind of number this is.
+        summary: What the tree of answers says of itself; None where the scores are of classifiers
+            that read texts alone, or of a file.
+        trees: What they were read off, by question; empty unless they were asked for.
+        moved: By cause ("label_permutations": spread over them; "contextual_calibration": its
+            shift), by method, by label: how far p moved.
+        missed: By method, where its numbers fell short of the tolerance, and why.
+        decisions: What a policy does with the record, a row of `Decisions.to_rows`, and how many
+            times it was explored for that; empty without a policy.
+        input: The record's fields as they were given, except for its id.
+        cuts: Which of its texts were too long to be shown whole.
+        known_masses: What is known without a summary.
     """
 
     id: str | int
@@ -321,7 +329,8 @@ class Result:
     def _lost_after_label(self, summary: AnswerSummary, explained: float) -> list[str]:
         """Labels that are written and then lost, where the empty answer is not even as likely.
 
-        explained: mass that has a warning of its own.
+        Args:
+            explained: Mass that has a warning of its own.
         """
         after, empty = summary.off_format_after_label - explained, summary.raw_empty_answer
         if empty is None or after <= max(empty.low or 0.0, self.tolerance):
@@ -400,8 +409,10 @@ class Result:
 class Failure:
     """A record without scores, and why. Indexed by label, it says that nothing is known.
 
-    decisions: the action a policy takes, `{"action": "review"}`; empty without a policy.
-    input: the record's fields as they were given, except for its id, as far as they could be read.
+    Attributes:
+        decisions: The action a policy takes, `{"action": "review"}`; empty without a policy.
+        input: The record's fields as they were given, except for its id, as far as they could be
+            read.
     """
 
     id: str | int

@@ -37,12 +37,13 @@ _SLACK = 1e-6
 class Estimates:
     """One method's probabilities, a row a record.
 
-    p: (n, k); a row with NaN is a record the method failed on.
-    low, high: (n, k) bounds, NaN where not known; or None.
-    interval: "certified", "sampled", "unknown" or "none", as `LabelScores` says it.
-    reasons: by record, why its numbers fell short of the tolerance of their run, "" where they did
-        not; None where that is not known.
-    note: what a reader of a table must know of the method.
+    Attributes:
+        p: (n, k); a row with NaN is a record the method failed on.
+        low, high: (n, k) bounds, NaN where not known; or None.
+        interval: "certified", "sampled", "unknown" or "none", as `LabelScores` says it.
+        reasons: By record, why its numbers fell short of the tolerance of their run, "" where they
+            did not; None where that is not known.
+        note: What a reader of a table must know of the method.
     """
 
     p: Floats
@@ -76,19 +77,24 @@ class Scores(Sequence[Outcome]):
 
     `scores[i]` is the result of a record, or its failure: `scores[0]["joy"].p`.
 
-    ids: of the records. labels: their names, in the order of the columns.
-    methods: by name, what each method gives.
-    signature: of the run that made them; None where it is not known.
-    failures: of the records without scores.
-    off_format: (n,) mass that left the format. unreadable: (n,) mass behind a risk verdict that
-        cannot be read. verdict: (n,) the least mass on which any verdict is given. NaN, or None for
-        all, where not known.
-    costs: by name, (n,) what each record took: passes, tokens, seconds; NaN where not known.
-    calibrator: what the first method's scores went through, where that is at hand.
-    results: by record, what else was found where they were scored here; None for a record that was
-        not. Their scores are those of `methods`.
-    Raises LabelMassError naming the record if a p is no probability, or outside its bounds, and for
-    other shapes.
+    Attributes:
+        ids: Of the records.
+        labels: Their names, in the order of the columns.
+        methods: By name, what each method gives.
+        signature: Of the run that made them; None where it is not known.
+        failures: Of the records without scores.
+        off_format: (n,) mass that left the format.
+        unreadable: (n,) mass behind a risk verdict that cannot be read.
+        verdict: (n,) the least mass on which any verdict is given. NaN, or None for all, where not
+            known.
+        costs: By name, (n,) what each record took: passes, tokens, seconds; NaN where not known.
+        calibrator: What the first method's scores went through, where that is at hand.
+        results: By record, what else was found where they were scored here; None for a record that
+            was not. Their scores are those of `methods`.
+
+    Raises:
+        LabelMassError: Naming the record if a p is no probability, or outside its bounds, and for
+            other shapes.
     """
 
     ids: tuple[str | int, ...]
@@ -163,8 +169,11 @@ class Scores(Sequence[Outcome]):
     ) -> Scores:
         """Of one method, in arrays of (n, k), or what numpy makes one of.
 
-        interval: what the bounds are, see `Estimates`; by default "unknown" if there are any.
-        LabelMassError if two records have one id.
+        Args:
+            interval: What the bounds are, see `Estimates`; by default "unknown" if there are any.
+
+        Raises:
+            LabelMassError: If two records have one id.
         """
         for name in ids:
             expect("id", name, (str, int), "a text or a whole number")
@@ -231,9 +240,13 @@ class Scores(Sequence[Outcome]):
     ) -> Scores:
         """From a JSONL, CSV, TSV or Parquet file, ours or another system's.
 
-        labels: the columns, None for all that the file has. ids: of the records that are scored; a
-            table may hold a number as text, or a text as a number.
-        Raises LabelMassError naming the record and the label where a score is missing or no number.
+        Args:
+            labels: The columns, None for all that the file has.
+            ids: Of the records that are scored; a table may hold a number as text, or a text as a
+                number.
+
+        Raises:
+            LabelMassError: Naming the record and the label where a score is missing or no number.
         """
         from labelmass.scores.read import read_scores
 
@@ -249,7 +262,8 @@ class Scores(Sequence[Outcome]):
     ) -> Scores:
         """From a table of pandas, polars or Arrow, or its rows; columns as those of a file.
 
-        labels, ids: see `load`.
+        Args:
+            labels, ids: See `load`.
         """
         from labelmass.scores.read import read_frame
 
@@ -291,8 +305,11 @@ class Scores(Sequence[Outcome]):
     def select(self, method: str | None = None, likely: Sequence[str] = ()) -> Scores:
         """Of one method alone; the scores that calibrated ones were made of stay behind it.
 
-        method: None for the first of `likely` that is there, else the first there is. MethodError
-        for one that is not there.
+        Args:
+            method: None for the first of `likely` that is there, else the first there is.
+
+        Raises:
+            MethodError: For one that is not there.
         """
         name = method or next((one for one in likely if one in self.methods), self.method)
         if name not in self.methods:
@@ -330,8 +347,11 @@ class Scores(Sequence[Outcome]):
     def at(self, ids: Ids, labels: Sequence[str] | None = None) -> Scores:
         """These records and labels in this order; a record that is not there is NaN.
 
-        Names are compared in NFC. Raises LabelMassError if the labels differ by more than their
-        order, or two records have one id.
+        Names are compared in NFC.
+
+        Raises:
+            LabelMassError: If the labels differ by more than their order, or two records have one
+                id.
         """
         columns = range(len(self.labels)) if labels is None else self._columns(labels)
         place = {name: at for at, name in enumerate(self.ids)}
@@ -370,7 +390,8 @@ class Scores(Sequence[Outcome]):
     def align(self, targets: Targets) -> tuple[Scores, Targets]:
         """Both on the records that have a score and a target, in the order of the targets.
 
-        LabelMassError if there is none.
+        Raises:
+            LabelMassError: If there is none.
         """
         both = self.at(targets.ids, targets.labels)
         rows = np.flatnonzero(np.isfinite(both.p + targets.shares).any(axis=1)).tolist()
@@ -390,7 +411,9 @@ class Scores(Sequence[Outcome]):
 
         Scores that went through this calibrator already stay as they are. A table says that scores
         are calibrated but not by what: then the raw ones beside them are.
-        FitError if it is for other scores, unless `force`; LabelMassError if none are raw.
+
+        Raises:
+            FitError: If it is for other scores, unless `force`; LabelMassError if none are raw.
         """
         expect("calibrator", calibrator, Calibrator, error=FitError)
         if self.calibrated_by == calibrator.digest:
@@ -442,7 +465,8 @@ class Scores(Sequence[Outcome]):
     def ceiling(self) -> Floats | None:
         """(n, k) upper ends if what cannot be read counts as open; None if all could be read.
 
-        LabelMassError for calibrated scores whose calibrator, or raw scores, are not known.
+        Raises:
+            LabelMassError: For calibrated scores whose calibrator, or raw scores, are not known.
         """
         unreadable, verdict = self.method_masses
         if unreadable is None or verdict is None:

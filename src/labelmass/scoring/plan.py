@@ -37,25 +37,31 @@ Outcome = Result | Failure
 class Plan:
     """One way of scoring, checked before any work is done.
 
-    methods: names of estimators; the first is the headline. tolerance, relative, nodes, depth,
-    seconds: the budget of each record, see `Budget`. normalisation: raw, on-format or masked.
-    off_format: "not-written", or "unknown" to count what left the format as open.
-    every_method: grow trees that every method can read later, except for those that draw or ask
-        more.
-    samples: how many answers, or paths, the methods that draw some draw for each record.
-    label_permutations: average every method over this many orders of the labels in the prompt, its
-        own first.
-    contextual_calibration: "content-free" to take away what every label gets for texts without
-        content, so that such a text gets `target_rate`; or "batch" to take away what it gets over
-        all records, once all are there (`settle`).
-    rules: uncertainty rules with their thresholds, read beside the methods.
-    classifiers: trained on labelled records, read beside the methods.
-    calibrator: applied last, to the method it was fitted on, whose calibrated scores come first.
-    max_text_tokens: how many tokens of each text a prompt shows, its beginning; None for all.
-    policy: decides, and has records explored further that straddle a threshold, unless the
-        contextual calibration is the batch's, which is known too late. force: whatever kind of
-        scores the calibrator was fitted on, and the policy made on.
-    Raises MethodError for a method that is unknown or that the task's format cannot give.
+    Args:
+        task: What is asked.
+        methods: Names of estimators; the first is the headline.
+        budget: Of each record, see `Budget`.
+        normalisation: Raw, on-format or masked.
+        off_format: "not-written", or "unknown" to count what left the format as open.
+        every_method: Grow trees that every method can read later, except for those that draw or ask
+            more.
+        samples: How many answers, or paths, the methods that draw some draw for each record.
+        label_permutations: Average every method over this many orders of the labels in the prompt,
+            its own first.
+        contextual_calibration: "content-free" to take away what every label gets for texts without
+            content, so that such a text gets `target_rate`; or "batch" to take away what it gets
+            over all records, once all are there (`settle`).
+        rules: Uncertainty rules with their thresholds, read beside the methods.
+        classifiers: Trained on labelled records, read beside the methods.
+        calibrator: Applied last, to the method it was fitted on, whose calibrated scores come
+            first.
+        max_text_tokens: How many tokens of each text a prompt shows, its beginning; None for all.
+        policy: Decides, and has records explored further that straddle a threshold, unless the
+            contextual calibration is the batch's, which is known too late.
+        force: Whatever kind of scores the calibrator was fitted on, and the policy made on.
+
+    Raises:
+        MethodError: For a method that is unknown or that the task's format cannot give.
     """
 
     def __init__(
@@ -162,7 +168,8 @@ class Plan:
     def signature(self, model: LanguageModel) -> Signature:
         """What the scores of this plan on this model will be.
 
-        FitError if the calibrator, or the policy, is for other scores.
+        Raises:
+            FitError: If the calibrator, or the policy, is for other scores.
         """
         raw = signature_of(
             model,
@@ -254,7 +261,8 @@ class Plan:
     def settle(self, results: Callable[[], Iterable[Outcome]]) -> Iterator[Outcome]:
         """The results of all records, without what they have in common under calibration by batch.
 
-        results: gives them anew each time it is called; they are read twice then.
+        Args:
+            results: Gives them anew each time it is called; they are read twice then.
         """
         if self.contextual_calibration != "batch":
             yield from map(self.close, results())
@@ -269,7 +277,8 @@ class Plan:
     ) -> Iterator[Outcome]:
         """The results of saved trees, in the order of their input; failures come as failures.
 
-        model: that of the trees, where a probe is among the classifiers.
+        Args:
+            model: That of the trees, where a probe is among the classifiers.
         """
         signature, applied_classifiers = (
             self.saved_signature(saved.signature),

@@ -48,9 +48,10 @@ def score(
     A session, `labelmass.Scorer`, that lasts for one call; its arguments, errors and warnings are
     explained there.
 
-    texts: strings, records, or mappings as a JSONL line holds them; or a table of pandas, polars or
-    Arrow. One string, or one mapping, is one record.
-    A text that cannot be scored becomes a `Failure` in its place.
+    Args:
+        texts: Strings, records, or mappings as a JSONL line holds them; or a table of pandas,
+            polars or Arrow. One string, or one mapping, is one record. A text that cannot be scored
+            becomes a `Failure` in its place.
     """
     return Scorer(
         task,
@@ -174,8 +175,9 @@ def load_scores(
 ) -> Scores:
     """One method's scores from a score file, or from a folder of saved trees, which are read raw.
 
-    method: None for the first of `likely` that is there, else the first there is. ids: of the
-    records that count, see `Scores.load`.
+    Args:
+        method: None for the first of `likely` that is there, else the first there is.
+        ids: Of the records that count, see `Scores.load`.
     """
     if not Path(source).is_dir():
         try:

@@ -55,13 +55,22 @@ class Scorer:
         for result in scorer.stream(text for text in archive):
             print(result)
 
-    task: a `Task`, a preset's name or a task file. model: what `labelmass.load` gives or takes;
-    None for the embedded model. tolerance: of the budget, where none is given. batch_size: prompts
-    in flight at once. keep_trees: whether results keep the trees that they were read off; without,
-    a result takes some kilobytes. The other options are those of `Plan`.
-    Not for several threads at once. Raises LabelMassError before any work is done: TaskError,
-    ModelError, MethodError or FitError for what these name. Warns (`LabelMassWarning`) of a task
-    whose prompt shows the model neither labels nor form of answer, and of a guard's own template.
+    Args:
+        task: A `Task`, a preset's name or a task file.
+        model: What `labelmass.load` gives or takes; None for the embedded model.
+        tolerance: Of the budget, where none is given.
+        batch_size: Prompts in flight at once.
+        keep_trees: Whether results keep the trees that they were read off; without, a result takes
+            some kilobytes.
+
+    The other arguments are those of `Plan`. A scorer is not for several threads at once.
+
+    Warns:
+        LabelMassWarning: If the prompt shows the model neither labels nor form of answer, or the
+            chat template is a guard's own.
+
+    Raises:
+        TaskError, ModelError, MethodError, FitError: Before any work is done.
     """
 
     def __init__(
@@ -152,9 +161,10 @@ class Scorer:
     def score(self, texts: Text | Iterable[Text] | Frame) -> Scores:
         """P(label) for every text, in their order.
 
-        texts: strings, records, or mappings as a JSONL line holds them; or a table of pandas,
-            polars or Arrow. One string, or one mapping, is one record.
-        A text that cannot be scored becomes a `Failure` in its place.
+        Args:
+            texts: Strings, records, or mappings as a JSONL line holds them; or a table of pandas,
+                polars or Arrow. One string, or one mapping, is one record. A text that cannot be
+                scored becomes a `Failure` in its place.
         """
         items = list(each_record(texts))
         check_ids(items)
@@ -165,8 +175,11 @@ class Scorer:
     def stream(self, texts: Text | Iterable[Text]) -> Iterator[Outcome]:
         """Results as they finish, in an order that the searches give; each has its record's id.
 
-        texts: as `score` takes them; an iterator is read as it is needed, see `each_record`.
-        LabelMassError with the contextual calibration "batch", which is known only at the end.
+        Args:
+            texts: As `score` takes them; an iterator is read as it is needed, see `each_record`.
+
+        Raises:
+            LabelMassError: With the contextual calibration "batch", which is known only at the end.
         """
         if self.plan.contextual_calibration == "batch":
             raise LabelMassError(
@@ -188,12 +201,18 @@ class Scorer:
     ) -> Summary:
         """Score the records of a file to a file; a stopped run goes on where it was.
 
-        source: JSONL, CSV, TSV, Parquet or text; "-" for standard input. out: its ending says how
-        it is written, see `Scores.save`. trees: a folder for the trees of every record. fields:
-        what the file calls text and id. overwrite: begin anew where `out` is of another run.
-        keep_input: write the fields of the input beside the scores. watch: sees the results as they
-        come. say: is told what was resumed.
-        LabelMassError if `out` is the unfinished output of another run.
+        Args:
+            source: JSONL, CSV, TSV, Parquet or text; "-" for standard input.
+            out: Its ending says how it is written, see `Scores.save`.
+            trees: A folder for the trees of every record.
+            fields: What the file calls text and id.
+            overwrite: Begin anew where `out` is of another run.
+            keep_input: Write the fields of the input beside the scores.
+            watch: Sees the results as they come.
+            say: Is told what was resumed.
+
+        Raises:
+            LabelMassError: If `out` is the unfinished output of another run.
         """
         return score_to_file(
             self,
@@ -214,8 +233,9 @@ class Scorer:
     ) -> Iterator[tuple[int, Outcome]]:
         """(key, result) as records finish; bad records come out as failures.
 
-        store: keeps every record's trees, those of its first exploration where it has several; the
-            results of records whose trees it keeps already are read off these.
+        Args:
+            store: Keeps every record's trees, those of its first exploration where it has several;
+                the results of records whose trees it keeps already are read off these.
         """
 
         def explore(some: Iterable[Item], budget: Budget) -> Iterator[tuple[int, Outcome]]:

@@ -61,8 +61,10 @@ ABOUT = {
 class Classifier:
     """Heads on features of a source.
 
-    task, task_hash: what the labels were of. fitted_on: digests of the records; it refuses them.
-    provenance: how it was fitted, for readers (input, targets, folds).
+    Attributes:
+        task, task_hash: What the labels were of.
+        fitted_on: Digests of the records; it refuses them.
+        provenance: How it was fitted, for readers (input, targets, folds).
     """
 
     source: Source

@@ -29,11 +29,12 @@ GOLD = {
 class Targets:
     """Human labels of n records over k labels.
 
-    shares: (n, k) H, share of annotators who chose the label; NaN unknown.
-    gold: (n, k) Y, 0 or 1; NaN unknown.
-    raters: (n,) number of annotators, 0 where not known.
-    groups: (n,) names of what belongs together (a conversation), or None.
-    gold_rule: how gold was made, in words.
+    Attributes:
+        shares: (n, k) H, share of annotators who chose the label; NaN unknown.
+        gold: (n, k) Y, 0 or 1; NaN unknown.
+        raters: (n,) number of annotators, 0 where not known.
+        groups: (n,) names of what belongs together (a conversation), or None.
+        gold_rule: How gold was made, in words.
     """
 
     ids: tuple[str | int, ...]
@@ -58,15 +59,18 @@ class Targets:
     ) -> Targets:
         """Targets from records that hold `annotators`, `distribution` or `labels`.
 
-        Shares come from the annotators; else from the distribution, where a label that is not
-        named has 0; else from the labels, as 0 and 1. `unknown` names labels nobody judged.
+        Shares come from the annotators; else from the distribution, where a label that is not named
+        has 0; else from the labels, as 0 and 1. `unknown` names labels nobody judged.
 
-        gold: one of GOLD. "given" takes the majority where a record has no `labels`.
-        empty: a name in data for the empty set.
-        pool: names in data -> label of the task, or None for none of them. A label is unknown if
-            a name that counts for it is.
-        group: the field that names what belongs together; a record without it stands alone.
-        Raises LabelMassError, RecordError naming the record and the label.
+        Args:
+            gold: One of GOLD. "given" takes the majority where a record has no `labels`.
+            empty: A name in data for the empty set.
+            pool: Names in data -> label of the task, or None for none of them. A label is unknown
+                if a name that counts for it is.
+            group: The field that names what belongs together; a record without it stands alone.
+
+        Raises:
+            LabelMassError, RecordError: Naming the record and the label.
         """
         if gold not in GOLD:
             raise LabelMassError(f"gold is {gold!r}: one of {', '.join(GOLD)}")

@@ -28,26 +28,27 @@ _TEXTS = ("opening", "empty", "verdict_prefix", "verdict_separator", "item", "cl
 class AnswerFormat:
     """The parts of an answer format; all texts are written as UTF-8, in NFC.
 
-    opening: text before the first item.
-    empty: text of the empty list; None if every answer holds a label.
-    verdict_prefix, verdict_separator: the word of a risk verdict, which must be written before any
-        label, and what parts it from them. It counts as soon as its last byte is written, whatever
-        follows.
-    item: how a label is written; `{label}` stands for its spelling.
-    separators: the first is written, all are read.
-    closing: text that completes the answer; None if it is complete only at an end id or a stop.
-    stops: texts that end the answer where there is no closing text.
-    blanks: ASCII characters tolerated at the joints (before and after opening, around separators,
-        before the end); "" reads nothing but what is written.
-    ignore_case: read labels, the verdict prefix and the empty answer in either case.
-    repeats: "accept" a label written twice (it adds nothing), or call the answer "off-format".
-    single: exactly one label, no separators.
-    escape_json: labels are escaped as in a JSON string (mandatory escapes only).
-    tolerate: "usual" also reads what models commonly write instead: blanks and line breaks at the
-        joints, either case, a full stop at the end; JSON compact, spread out, in a code block, with
-        escapes or single quotation marks; lists on lines, with bullets or in quotation marks; codes
-        behind a risk verdict parted by blanks, line breaks, `,` and `;`. "strict" reads what the
-        other parts say and nothing else.
+    Attributes:
+        opening: Text before the first item.
+        empty: Text of the empty list; None if every answer holds a label.
+        verdict_prefix, verdict_separator: The word of a risk verdict, which must be written before
+            any label, and what parts it from them. It counts as soon as its last byte is written,
+            whatever follows.
+        item: How a label is written; `{label}` stands for its spelling.
+        separators: The first is written, all are read.
+        closing: Text that completes the answer; None if it is complete only at an end id or a stop.
+        stops: Texts that end the answer where there is no closing text.
+        blanks: ASCII characters tolerated at the joints (before and after opening, around
+            separators, before the end); "" reads nothing but what is written.
+        ignore_case: Read labels, the verdict prefix and the empty answer in either case.
+        repeats: "accept" a label written twice (it adds nothing), or call the answer "off-format".
+        single: Exactly one label, no separators.
+        escape_json: Labels are escaped as in a JSON string (mandatory escapes only).
+        tolerate: "usual" also reads what models commonly write instead: blanks and line breaks at
+            the joints, either case, a full stop at the end; JSON compact, spread out, in a code
+            block, with escapes or single quotation marks; lists on lines, with bullets or in
+            quotation marks; codes behind a risk verdict parted by blanks, line breaks, `,` and `;`.
+            "strict" reads what the other parts say and nothing else.
     """
 
     name: str

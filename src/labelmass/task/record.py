@@ -66,8 +66,10 @@ class Fields:
 class Cut:
     """How far a text that is too long stands in the prompt: its beginning.
 
-    key: of the record: "text", "messages[2].content". characters: how many are shown.
-    tokens, whole: of what is shown, and of the whole text.
+    Attributes:
+        key: Of the record: "text", "messages[2].content".
+        characters: How many are shown.
+        tokens, whole: Of what is shown, and of the whole text.
     """
 
     key: str
@@ -83,11 +85,14 @@ class Cut:
 class Record:
     """One thing to label: a text, or a conversation, or a prompt and the response to it.
 
-    id: how results call it.
-    extra: fields of the input that are none of ours, in plain JSON values.
-    given: messages as the input has them, where they hold more than role and content.
-    cuts: which of its texts are not shown whole in a prompt; see `shown`.
-    Raises RecordError unless exactly one of the three forms is given, and not empty.
+    Attributes:
+        id: How results call it.
+        extra: Fields of the input that are none of ours, in plain JSON values.
+        given: Messages as the input has them, where they hold more than role and content.
+        cuts: Which of its texts are not shown whole in a prompt; see `shown`.
+
+    Raises:
+        RecordError: Unless exactly one of the three forms is given, and not empty.
     """
 
     id: str | int
@@ -128,7 +133,8 @@ class Record:
 
         Values may be those of NumPy, pandas or Arrow; a null is a field that is not there.
 
-        Raises RecordError naming the field.
+        Raises:
+            RecordError: Naming the field.
         """
         if not isinstance(obj, Mapping):
             raise RecordError(f"the record is {kind(plain(obj))}, not an object with {_FORMS}")

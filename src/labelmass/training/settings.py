@@ -19,22 +19,25 @@ Schedule = Literal["cosine", "constant"]
 class Settings:
     """Raises LabelMassError naming the setting and what it may be.
 
-    full: train every weight, rather than an adapter.
-    rank, alpha, dropout: of the LoRA adapter, on every linear layer but the output's.
-    answers: "annotators" for one annotator's answer an epoch, each once before any comes twice;
-        "gold" for the labels given, or else the majority's.
-    order: of the labels in an answer, "fixed" as the task has them, or "shuffled" every epoch.
-    balance: "inverse-frequency" makes up for rare labels, see `balance`.
-    epochs: the most. batch_size: records a step.
-    learning_rate: the highest learning rate; by default 1e-3 for an adapter, 5e-5 for all weights.
-        It rises over the first `warm_up` share of the steps, then falls to 0 along a cosine, or
-        stays.
-    weight_decay: of AdamW. clip: largest norm of a gradient.
-    autocast: multiply in bfloat16, the weights kept as they are.
-    dev_share: of the records, set aside for validation where there are no records for that.
-    patience: epochs without improvement until training ends; the best epoch is kept.
-    method, tolerance, max_nodes: how validation scores its records.
-    seed: of first weights, order of the records, and what is drawn.
+    Attributes:
+        full: Train every weight, rather than an adapter.
+        rank, alpha, dropout: Of the LoRA adapter, on every linear layer but the output's.
+        answers: "annotators" for one annotator's answer an epoch, each once before any comes twice;
+            "gold" for the labels given, or else the majority's.
+        order: Of the labels in an answer, "fixed" as the task has them, or "shuffled" every epoch.
+        balance: "inverse-frequency" makes up for rare labels, see `balance`.
+        epochs: The most.
+        batch_size: Records a step.
+        learning_rate: The highest learning rate; by default 1e-3 for an adapter, 5e-5 for all
+            weights. It rises over the first `warm_up` share of the steps, then falls to 0 along a
+            cosine, or stays.
+        weight_decay: Of AdamW.
+        clip: Largest norm of a gradient.
+        autocast: Multiply in bfloat16, the weights kept as they are.
+        dev_share: Of the records, set aside for validation where there are no records for that.
+        patience: Epochs without improvement until training ends; the best epoch is kept.
+        method, tolerance, max_nodes: How validation scores its records.
+        seed: Of first weights, order of the records, and what is drawn.
     """
 
     full: bool = setting(False, "Train every weight instead of an adapter.")

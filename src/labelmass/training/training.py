@@ -31,10 +31,12 @@ Watch = Callable[[Progress, int, str], None]
 class TrainingResult:
     """What a training left.
 
-    finished: whether the model is in the folder; otherwise the same call goes on.
-    metric, best: of the validation, and the number of the epoch that was kept.
-    tokens, answer_tokens: put through the model, and learnt among them. seconds: of training;
-    validation_seconds: of validation.
+    Attributes:
+        finished: Whether the model is in the folder; otherwise the same call goes on.
+        metric, best: Of the validation, and the number of the epoch that was kept.
+        tokens, answer_tokens: Put through the model, and learnt among them.
+        seconds: Of training.
+        validation_seconds: Of validation.
     """
 
     folder: Path
@@ -96,18 +98,23 @@ def train(
 ) -> TrainingResult:
     """Teach a model to write the answers of a task; `labelmass.load(out)` is the model.
 
-    data: a file, or records, with `annotators`, `labels` or `distribution`. dev: records to
-    validate on; by default a share of the data. fields: what files call text and id.
-    task: a `Task`, a preset's name or a task file.
-    model, device, dtype, revision: as `labelmass.load` takes them, but that all weights are trained
-    in float32 by default. demonstrations: how many the prompts show, in training and in the task
-    that is saved.
-    out: a folder. A training that was stopped there, with the same arguments, goes on as if it had
-    not been; one that is finished is left as it is.
-    save_every: steps from one checkpoint to the next. stop: asked between steps. watch: gets, after
-    each, where it stands, the most steps there will be, and what it is doing; first, what of.
+    Args:
+        data: A file, or records, with `annotators`, `labels` or `distribution`.
+        dev: Records to validate on; by default a share of the data.
+        fields: What files call text and id.
+        task: A `Task`, a preset's name or a task file.
+        model, device, dtype, revision: As `labelmass.load` takes them, but that all weights are
+            trained in float32 by default.
+        demonstrations: How many the prompts show, in training and in the task that is saved.
+        out: A folder. A training that was stopped there, with the same arguments, goes on as if it
+            had not been; one that is finished is left as it is.
+        save_every: Steps from one checkpoint to the next.
+        stop: Asked between steps.
+        watch: Gets, after each, where it stands, the most steps there will be, and what it is
+            doing; first, what of.
 
-    Raises TaskError, ModelError, or LabelMassError where nothing can be learnt.
+    Raises:
+        TaskError, ModelError, LabelMassError: If nothing can be learnt.
     """
     from labelmass.lm.load import load
     from labelmass.records import count_records

@@ -79,10 +79,13 @@ def analyse(
 ) -> list[RunAnalysis]:
     """An analysis of each folder of saved trees, in the order given, then by name.
 
-    field: of the records, with gold labels. model: reads the answers of its own runs again, for
-    their attention; LabelMassError if it made none of them.
-    Runs are named after their folders, as far up as tells them apart. Raises LabelMassError where a
-    folder holds no trees, or not what is read here.
+    Args:
+        field: Of the records, with gold labels.
+        model: Reads the answers of its own runs again, for their attention; LabelMassError if it
+            made none of them. Runs are named after their folders, as far up as tells them apart.
+
+    Raises:
+        LabelMassError: If a folder holds no trees, or not what is read here.
     """
     folders = [runs] if isinstance(runs, str | Path) else runs
     if not folders:

@@ -67,10 +67,13 @@ def calibrate(
 ) -> Calibration:
     """Fit on the records that have scores and targets, except for those held out.
 
-    method, shared, hold_out: see `labelmass.calibration.fit`; groups are those of the targets. A
-        share to hold out is drawn with `seed`.
-    soft: on annotator shares where there are any, else on gold.
-    FitError for scores that are calibrated, and where there are fewer groups than `FOLDS`.
+    Args:
+        method, shared, hold_out: See `labelmass.calibration.fit`; groups are those of the targets.
+            A share to hold out is drawn with `seed`.
+        soft: On annotator shares where there are any, else on gold.
+
+    Raises:
+        FitError: For scores that are calibrated, and where there are fewer groups than `FOLDS`.
     """
     expect("scores", scored, Scores, error=FitError)
     expect("targets", targets, Targets, error=FitError)

@@ -43,9 +43,13 @@ Models = Iterable[LanguageModel | str | Path | None]
 class Comparison:
     """Methods side by side.
 
-    evaluation: every metric of every method. run: the trees they were read off. short: what failed,
-    or missed the tolerance, over all models. source: what was scored. normalisation: of the scores.
-    gold: what made gold sets.
+    Attributes:
+        evaluation: Every metric of every method.
+        run: The trees they were read off.
+        short: What failed, or missed the tolerance, over all models.
+        source: What was scored.
+        normalisation: Of the scores.
+        gold: What made gold sets.
     """
 
     evaluation: Evaluation
@@ -99,19 +103,25 @@ def compare(
 ) -> Comparison:
     """Score the records of a file by all methods, and judge them by their labels or annotators.
 
-    source: records with `labels`, `annotators` or `distribution`; or a run, which is judged again,
-        without a model. task: None for a run, which knows its own.
-    out: the run's folder: every model's trees are kept in it, and a stopped run goes on; the tables
-        are written there, too.
-    models: one, or several, asked one after the other; of a run, those that wrote what probes read.
-    methods: None for every method that reads the one tree, without further prompts or draws.
-    calibration_method: also each method calibrated, every record by a fit that has not seen it.
-    classifiers: trained on labelled records, judged on the same.
-    gold: what makes a gold set, see `Targets`. threshold: a label is set from this P.
-    limit: LabelMassError if more prompts than this would be asked in all.
-    forecast: is told what each record will take, before any work is done.
-    tolerance: of the budget, where none is given.
-    The others are those of `Plan` and `evaluate`.
+    Args:
+        source: Records with `labels`, `annotators` or `distribution`; or a run, which is judged
+            again, without a model.
+        task: None for a run, which knows its own.
+        out: The run's folder: every model's trees are kept in it, and a stopped run goes on; the
+            tables are written there, too.
+        models: One, or several, asked one after the other; of a run, those that wrote what probes
+            read.
+        methods: None for every method that reads the one tree, without further prompts or draws.
+        calibration_method: Also each method calibrated, every record by a fit that has not seen it.
+        classifiers: Trained on labelled records, judged on the same.
+        gold: What makes a gold set, see `Targets`.
+        threshold: A label is set from this P.
+        forecast: Is told what each record will take, before any work is done.
+        tolerance: Of the budget, where none is given. The others are those of `Plan` and
+            `evaluate`.
+
+    Raises:
+        LabelMassError: If more prompts than this would be asked in all.
     """
     expect("source", source, (str, Path), "a file of records, or a run")
     asked_of = models if isinstance(models, Iterable) and not isinstance(models, str) else (models,)

@@ -15,7 +15,9 @@ def decide(
 ) -> Decisions:
     """What a policy does with the scores it is for, see `labelmass.decisions.decide`.
 
-    calibrator: what they go through first. force: whatever kind of scores these are.
+    Args:
+        calibrator: What they go through first.
+        force: Whatever kind of scores these are.
     """
     return scores_for(scores, policy, calibrator=calibrator, force=force).decide(
         policy, force=force
@@ -27,7 +29,8 @@ def drift(
 ) -> Drift:
     """How the scores differ from those that a policy was made on; its `warnings` have numbers.
 
-    FitError if the policy remembers no scores.
+    Raises:
+        FitError: If the policy remembers no scores.
     """
     expect("policy", policy, Policy, error=FitError)
     if policy.reference is None:

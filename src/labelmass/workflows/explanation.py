@@ -26,8 +26,11 @@ def explain(
 ) -> ExploredRecord:
     """The tree of answers to a text, grown so that every method can be read off it.
 
-    tolerance: of the budget, where none is given.
-    RecordError if the text cannot be explored.
+    Args:
+        tolerance: Of the budget, where none is given.
+
+    Raises:
+        RecordError: If the text cannot be explored.
     """
     task = Task.of(task)
     budget = budget or Budget(tolerance=tolerance)
@@ -50,7 +53,8 @@ def explain(
 def saved_explanation(trees: str | Path, name: str | None = None) -> ExploredRecord:
     """The tree of a record from a folder of saved trees; the first one if no id is named.
 
-    RecordError for a record without a tree, LabelMassError where there is no such record.
+    Raises:
+        RecordError: For a record without a tree, LabelMassError where there is no such record.
     """
     for kept in SavedTrees(trees):
         if isinstance(kept, Failure):

@@ -45,9 +45,12 @@ STUDY_KIND = ArtifactKind("probe study", unmarked=True)
 class Fitted:
     """A classifier, what it was fitted on, and the records that were left out.
 
-    signature: of its scores. study: of a probe, what a hidden state knows; None where the records
-    are too few, and for other classifiers. note: why there is no study. unlabelled: how many of the
-    model's own answers hold no label, None where it was not asked.
+    Attributes:
+        signature: Of its scores.
+        study: Of a probe, what a hidden state knows; None where the records are too few, and for
+            other classifiers.
+        note: Why there is no study.
+        unlabelled: How many of the model's own answers hold no label, None where it was not asked.
     """
 
     classifier: Classifier
@@ -100,10 +103,14 @@ def fit_encoder(
 ) -> Fitted:
     """Fit a logistic regression a label on the texts of a file, and their human labels.
 
-    source: records with `labels`, `annotators` or `distribution`; bad ones are left out.
-    features: "tfidf", "minilm", or the folder of a transformers encoder. soft: on annotator shares
-    where there are any, else on gold. group: the field of what is never divided between folds.
-    FitError where nothing is left to fit on.
+    Args:
+        source: Records with `labels`, `annotators` or `distribution`; bad ones are left out.
+        features: "tfidf", "minilm", or the folder of a transformers encoder.
+        soft: On annotator shares where there are any, else on gold.
+        group: The field of what is never divided between folds.
+
+    Raises:
+        FitError: If nothing is left to fit on.
     """
     asked = Task.of(task)
     items = (item for _, item in read_records(source, fields=fields))
@@ -135,10 +142,15 @@ def fit_probe(
 ) -> Fitted:
     """Fit a logistic regression a label on the model's hidden states where it answers.
 
-    source: records with human labels, or a folder of saved trees of such records, whose task
-    and model these are. out: states are kept in this folder, and a stopped run goes on. steps,
-    layer: see `HiddenStateFeatures.of`. hold_out: share of the records that the study is judged on.
-    LabelMassError for a model that did not write the trees.
+    Args:
+        source: Records with human labels, or a folder of saved trees of such records, whose task
+            and model these are.
+        out: States are kept in this folder, and a stopped run goes on.
+        steps, layer: See `HiddenStateFeatures.of`.
+        hold_out: Share of the records that the study is judged on.
+
+    Raises:
+        LabelMassError: For a model that did not write the trees.
     """
     saved = SavedTrees(source) if is_saved(source) else None
     if saved is None and task is None:
@@ -210,8 +222,13 @@ def _labelled(
 def fit_rule(trees: str | Path, rule: str, *, gold: str = "labels", most: int = 2) -> Selection:
     """Fit the threshold of an uncertainty rule on saved trees of records with true labels.
 
-    rule: "probability", "entropy" or "logtoku". gold: the field of the true labels. most: how many
-    labels a sure record gets. RecordError for a record without true labels.
+    Args:
+        rule: "probability", "entropy" or "logtoku".
+        gold: The field of the true labels.
+        most: How many labels a sure record gets.
+
+    Raises:
+        RecordError: For a record without true labels.
     """
     saved = SavedTrees(trees)
     grown: dict[str, AnswerTree] = {}

@@ -42,10 +42,13 @@ GUARANTEE_METHODS = ("none", "ltt", "crc")
 class ThresholdObjective:
     """What is asked of the thresholds.
 
-    goal: None where a band for review sets both ends. guarantee: "none", "ltt" (with confidence) or
-    "crc" (in expectation). shared: one threshold for all labels. budget, risk: see `bands`.
-    unmet: of `UNMET`, what becomes of a label that nothing can be promised of, or whose goal no
-    threshold reaches; None for what keeps the goal all the same, see `Rule.of`.
+    Attributes:
+        goal: None where a band for review sets both ends.
+        guarantee: "none", "ltt" (with confidence) or "crc" (in expectation).
+        shared: One threshold for all labels.
+        budget, risk: See `bands`.
+        unmet: Of `UNMET`, what becomes of a label that nothing can be promised of, or whose goal no
+            threshold reaches; None for what keeps the goal all the same, see `Rule.of`.
     """
 
     goal: Goal | None = setting(
@@ -121,8 +124,11 @@ class ThresholdObjective:
 class Achieved:
     """What a rule does on the records it was made on.
 
-    cells: records with a known target; positives: the sum of their targets. given: how many get the
-    label, `right` the sum of their targets. review: share of records of which it is in review.
+    Attributes:
+        cells: Records with a known target.
+        positives: The sum of their targets.
+        given: How many get the label, `right` the sum of their targets.
+        review: Share of records of which it is in review.
     """
 
     label: str
@@ -145,8 +151,10 @@ class Achieved:
 class Tuning:
     """A policy, what it does label by label, and what a reader must know of how it was made.
 
-    review: share of the records that go to review. unmet: the labels that nothing is promised of
-    though a promise was asked for, or whose goal no threshold reaches.
+    Attributes:
+        review: Share of the records that go to review.
+        unmet: The labels that nothing is promised of though a promise was asked for, or whose goal
+            no threshold reaches.
     """
 
     policy: Policy
@@ -168,10 +176,12 @@ def tune(
 ) -> Tuning:
     """The policy that keeps a promise on records like these.
 
-    objective: what is promised; a goal alone, such as "f1", for thresholds without a guarantee.
-    soft: on annotator shares, not gold. order: other records with scores, for the order in which
-    thresholds are tested. calibrator: what the scores go through, unless they did already; the
-    records it was fitted on are left out, as far as it held some of these out.
+    Args:
+        objective: What is promised; a goal alone, such as "f1", for thresholds without a guarantee.
+        soft: On annotator shares, not gold.
+        order: Other records with scores, for the order in which thresholds are tested.
+        calibrator: What the scores go through, unless they did already; the records it was fitted
+            on are left out, as far as it held some of these out.
     """
     expect("scores", scores, Scores, error=FitError)
     expect("targets", targets, Targets, error=FitError)
