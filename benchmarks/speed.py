@@ -53,7 +53,7 @@ class Bench:
     def __init__(self, records: Path, quick: bool) -> None:
         self.task = Task.load("llama-guard-3")
         self.model = labelmass.load(device="cpu", dtype="float32")
-        self.joint = PromptBoundary(self.task, self.model.tokenizer)
+        self.boundary = PromptBoundary(self.task, self.model.tokenizer)
         lines = records.read_text().splitlines()
         self.records = [Record.from_dict(json.loads(line), i) for i, line in enumerate(lines)]
         while len(self.records) < 64:
@@ -62,7 +62,7 @@ class Bench:
         self.quick = quick
 
     def prompts(self, count: int, start: int = 0) -> list[list[int]]:
-        return [list(self.joint.start(r).ids) for r in self.records[start : start + count]]
+        return [list(self.boundary.start(r).ids) for r in self.records[start : start + count]]
 
     def explore(
         self, count: int, batch: int, tolerance: float, start: int = 0, **requirements: Any
@@ -88,7 +88,7 @@ class Bench:
                 self.model.close(handle)
 
     def shared(self) -> int:
-        return self.joint.shared([self.joint.start(self.records[0])])
+        return self.boundary.shared([self.boundary.start(self.records[0])])
 
     # -- what is measured -----------------------------------------------------------------------
 
@@ -137,7 +137,7 @@ class Bench:
 
     def one_slot(self) -> dict[str, Any]:
         prompt = self.prompts(1)[0]
-        spell = self.joint.start(self.records[0]).grammar
+        spell = self.boundary.start(self.records[0]).grammar
         paths = spell.spell(b"", spell.start)
 
         @torch.inference_mode()
@@ -177,7 +177,7 @@ class Bench:
         for first in range(0, len(prompts), 16):
             some = prompts[first : first + 16]
             handles = self.model.open(some, shared)
-            grammar = self.joint.start(self.records[0]).grammar
+            grammar = self.boundary.start(self.records[0]).grammar
             requirements = Requirements(tree=False, label_tries=1)
             searches = [Search(grammar, self.task.label_names, None, requirements) for _ in some]
             queries = [search.queries() for search in searches]

@@ -57,7 +57,9 @@ class LabelMassClassifier(ClassifierMixin, BaseEstimator):
         task: A `Task`, a preset's name or a task file.
         model: What `labelmass.load` gives or takes; its weights are not fitted. Clones share it,
             and what it scored once it does not score again.
-        method, normalise, tolerance: As `labelmass.score` takes them.
+        method: As `labelmass.score` takes them.
+        normalise: As `labelmass.score` takes them.
+        tolerance: As `labelmass.score` takes them.
         calibrator: None, a name in `CALIBRATORS`, or "auto"; fitted per label.
         threshold: A number for all labels, or a goal ("f1", "precision>=0.9"), for which each
             label's threshold is fitted, after calibration. It promises nothing about new texts. A

@@ -20,8 +20,8 @@ def test_score_writes_each_record_once_and_in_order() -> None:
     found = records("out.jsonl")
     assert [record["id"] for record in found] == [text["id"] for text in TEXTS]
     expected = {
-        "id", "labels", "none", "gate", "off_format", "unexplored", "sets", "counts", "greedy",
-        "stopped", "interval", "cost", "signature",
+        "id", "labels", "empty_answer", "verdict_prefix", "off_format", "unexplored", "sets",
+        "counts", "greedy", "stopped", "interval", "cost", "signature",
     }  # fmt: skip
     assert expected <= set(found[0])
     assert set(found[0]["labels"]["joy"]) == {"p", "low", "high"}

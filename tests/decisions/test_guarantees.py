@@ -253,7 +253,7 @@ def test_confidence_is_kept(how: str) -> None:
         p = draw.random((2, 250, 3))
         chance = np.stack([c(p[..., i]) for i, c in enumerate(CHANCES)], axis=-1)
         y = (draw.random(p.shape) < chance) * 1.0
-        options: dict[str, Any] = {"family": "bonferroni"} if how == "bonferroni" else {}
+        options: dict[str, Any] = {"fwer": "bonferroni"} if how == "bonferroni" else {}
         if how == "sequence":
             options["order"] = sequence(p[1], y[1], PRECISION, size=20)
         found = certify("abc", p[0], p[0], y[0], PRECISION, **options)
@@ -313,7 +313,7 @@ def test_records_without_any_label_and_unknown_cells() -> None:
     ("goal", "options", "said"),
     [
         ("f1", {}, "cannot be promised"),
-        ("precision>=0.8", {"family": "none"}, "no family-wise control is called 'none'"),
+        ("precision>=0.8", {"fwer": "none"}, "no family-wise control is called 'none'"),
         ("precision>=0.8", {"confidence": 95}, "confidence lies between"),
         ("recall>=0.8", {}, "label 'x': recall with confidence needs targets of 0 and 1"),
     ],

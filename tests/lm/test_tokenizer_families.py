@@ -195,7 +195,7 @@ def test_scores_are_those_of_brute_force(name: str, asked: str) -> None:
     chosen = random.Random(f"{name}{asked}").choice(TEXTS)
     for _, record, explored in explorer.explore(enumerate(records)):
         assert isinstance(explored, ExploredRecord)
-        prompt = explorer.joint.start(record).ids
+        prompt = explorer.boundary.start(record).ids
         check_rows(model.network, prompt, explored.tree, len(words.texts))
         if record.text != chosen:
             continue

@@ -29,7 +29,7 @@ LABELS = ["a", "ab", "c"]
 def test_the_model_writes_both_as_often_as_its_answers_hold_both(
     normalisation: Normalisation, seed: int
 ) -> None:
-    fmt = comma_list(separators=(", ",), stops=("\n",), none=None).strict()
+    fmt = comma_list(separators=(", ",), stops=("\n",), empty=None).strict()
     model = ScriptedLanguageModel(random_script(seed, TOKENS, depth=6), TOKENS)
     exact = enumerate_answers(model, fmt, LABELS, masked=normalisation is Normalisation.MASKED)
     tree = build_tree(

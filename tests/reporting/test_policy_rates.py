@@ -207,7 +207,7 @@ def test_a_guards_verdicts_count_as_in_decide(normalise: str, tmp_path: Path) ->
     )  # fmt: skip
     made_run = gather(made)
     ((one,),) = (found.values() for found in explorers([made_run]))
-    found = one.scored.apply_policy(one.policy)
+    found = one.scored.decide(one.policy)
     assert one.rates.actions == found.counts
     assert found.unreadable.any() and found.no_verdict.any()
     exact = labelmass.score(

@@ -26,7 +26,18 @@ from labelmass.task import Task
 
 WORDS = st.sampled_from(
     [
-        *("joy", ".low", ".high", "joy.low", "label:", "input:", "empty", "none", "gate", "id"),
+        *(
+            "joy",
+            ".low",
+            ".high",
+            "joy.low",
+            "label:",
+            "input:",
+            "empty",
+            "empty_answer",
+            "verdict_prefix",
+            "id",
+        ),
         *("error", ":", "calibrated:", "off_format", "action", "[", '["label", "", "joy", "p"]'),
         *(",", ";", '"', "\r", "\n", "\t", "é", "e\u0301", " "),
     ]
@@ -60,7 +71,10 @@ def test_every_column_has_a_title_of_its_own(kind: Any, name: str, method: str) 
             Column("label", "target:Women"),
             [f"label:target:Women{s}" for s in ("", ".low", ".high")],
         ),
-        (Column("field", "gate"), ["gate", "gate.low", "gate.high"]),
+        (
+            Column("field", "verdict_prefix"),
+            ["verdict_prefix", "verdict_prefix.low", "verdict_prefix.high"],
+        ),
         (Column("field", "empty", "token"), [f"token:empty{s}" for s in ("", ".low", ".high")]),
         (
             Column("label", "empty", "token"),
@@ -106,7 +120,7 @@ def runs(draw: st.DrawFn) -> tuple[list[str], list[str], list[dict[str, Any]]]:
         if methods:
             row["methods"] = {method: scores(draw, labels) for method in methods}
             row["empty_by_method"] = {methods[0]: {"p": 0.5, "low": 0.25, "high": 0.75}}
-        row["none"] = row["verdict"] = {"p": 0.5, "low": 0.25, "high": 0.75}
+        row["empty_answer"] = row["verdict"] = {"p": 0.5, "low": 0.25, "high": 0.75}
         row["input"] = {field: draw(st.none() | st.text() | st.booleans()) for field in fields}
         rows.append(row)
     return labels, methods, rows

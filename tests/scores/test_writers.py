@@ -52,7 +52,14 @@ def test_jsonl_is_the_records_as_they_are(journal: Journal, tmp_path: Path) -> N
 
 COLUMNS = [
     *("id", "error", "joy", "joy.low", "joy.high", "label:id", "label:id.low", "label:id.high"),
-    *("token:joy", "token:joy.low", "token:joy.high", "none", "none.low", "none.high"),
+    *(
+        "token:joy",
+        "token:joy.low",
+        "token:joy.high",
+        "empty_answer",
+        "empty_answer.low",
+        "empty_answer.high",
+    ),
     *("off_format", "unexplored", "greedy", "stopped"),
 ]
 

@@ -88,12 +88,12 @@ SPOILS: dict[str, tuple[Spoil, str]] = {
     **{f"raises{n}": (raising(error), "") for n, error in enumerate(ERRORS)},
     "nan": (lambda a, r: replace(r, logprobs=r.logprobs * np.nan), "not numbers"),
     "inf": (lambda a, r: replace(r, logprobs=np.full_like(r.logprobs, np.inf)), "not numbers"),
-    "rest": (lambda a, r: replace(r, rest=float("nan")), "not numbers"),
+    "rest": (lambda a, r: replace(r, residual=float("nan")), "not numbers"),
     "top": (lambda a, r: replace(r, top=((0, float("nan")),)), "not numbers"),
     "short": (lambda a, r: replace(r, logprobs=r.logprobs[1:]), "log-probabilities for"),
     "above": (lambda a, r: replace(r, logprobs=-r.logprobs), "above 0|not numbers"),
-    "negative": (lambda a, r: replace(r, rest=-0.5), "sum to"),
-    "little": (lambda a, r: replace(r, rest=r.rest / 2 + 2.0), "sum to"),
+    "negative": (lambda a, r: replace(r, residual=-0.5), "sum to"),
+    "little": (lambda a, r: replace(r, residual=r.residual / 2 + 2.0), "sum to"),
 }
 
 
@@ -275,7 +275,7 @@ def test_every_distribution_is_let_through(
     row = NextTokenLogprobs(logprobs, top, max(1 - given_away, 0.0), complete)
     ask = NodeQuery(0, 0, 0, -1, np.arange(len(probs)))
     assert flaw(row, ask) is None
-    assert flaw(replace(row, rest=row.rest + 0.02 + hidden), ask) is not None
+    assert flaw(replace(row, residual=row.residual + 0.02 + hidden), ask) is not None
     assert flaw(replace(row, logprobs=np.full(len(probs), np.nan), complete=True), ask) is not None
 
 

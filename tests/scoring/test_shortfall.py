@@ -102,10 +102,10 @@ def test_where_the_tolerance_is_met_nothing_is_said(mood: Task, method: str) -> 
         ("token", {"max_nodes": 3}, "nodes"),
         ("fixed-place", {"max_seconds": 1e-9}, "seconds"),
         ("unary", {"max_seconds": 1e-9}, "seconds"),
-        ("binary", {"seconds": 1e-9}, "seconds"),
-        ("sampling", {"depth": 3}, "depth"),
-        ("hazard", {"depth": 3}, "depth"),
-        ("any-place-completed", {"depth": 3}, "depth"),
+        ("binary", {"max_seconds": 1e-9}, "seconds"),
+        ("sampling", {"max_depth": 3}, "depth"),
+        ("hazard", {"max_depth": 3}, "depth"),
+        ("any-place-completed", {"max_depth": 3}, "depth"),
     ],
 )
 def test_what_a_budget_ended_is_named(
@@ -289,7 +289,7 @@ def test_what_no_method_narrowed_is_an_interval_without_a_number(mood: Task) -> 
     )
     record = result.to_dict()
     assert record["missed"] == {} and record["empty"]["p"] is not None
-    for bounds in (*record["sets"], *record["counts"], record["none"]):
+    for bounds in (*record["sets"], *record["counts"], record["empty_answer"]):
         assert (bounds["p"] is None) == (bounds["high"] - bounds["low"] > 0.01 + 1e-9)
     assert any(bounds["p"] is None for bounds in record["counts"])
     assert result.pair("joy", "fear").p is None
@@ -307,7 +307,7 @@ def test_shares_sum_to_one_with_the_empty_answer(mood: Task) -> None:
     total = sum(score["p"] for score in record["labels"].values()) + record["empty"]["p"]
     assert total == pytest.approx(1)
     assert set(record["empty_by_method"]) == {"first-step", "any-place"}
-    assert record["empty_by_method"]["any-place"] == record["none"]
+    assert record["empty_by_method"]["any-place"] == record["empty_answer"]
     assert record["signature"]["points"] == {"first-step": "found"}
 
 

@@ -90,7 +90,7 @@ def _rows(result: Result, *, on_format: bool, few: bool, most: int) -> list[Row]
     rows: list[Row] = []
     for at, name in enumerate(names):
         output = result.tree.empty if name is None else result.tree.labels.index(name)
-        row: Row = [_id(result, at), Cell("empty answer", style="italic") if name is None else name]
+        row: Row = [_id(result, at), Cell("empty", style="italic") if name is None else name]
         for method, scores in result.methods.items():
             bounds = scores.empty if name is None else scores[name]
             row.append(_cell(bounds, few, method in result.missed))

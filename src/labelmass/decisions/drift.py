@@ -193,8 +193,9 @@ def measure_drift(
 
     Args:
         masses: (n,) by name, of `MASSES`.
-        fitted, signature: What the reference's scores and these are (`Signature.to_dict`). A record
-            of which any score is NaN counts as one without a score.
+        fitted: What the reference's scores and these are (`Signature.to_dict`). A record of which
+            any score is NaN counts as one without a score.
+        signature: See `fitted`.
     """
     then = tuple(reference.scores)
     check_labels("this reference", then, labels)

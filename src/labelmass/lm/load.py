@@ -45,7 +45,9 @@ def load(
     A folder may be what `labelmass train` wrote: an adapter is merged into its base.
 
     Args:
-        device, dtype, revision: As for `TransformersModel.load`.
+        device: As for `TransformersModel.load`.
+        dtype: As for `TransformersModel.load`.
+        revision: As for `TransformersModel.load`.
 
     Raises:
         ModelError: With what to do about it.

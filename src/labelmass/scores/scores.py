@@ -263,7 +263,8 @@ class Scores(Sequence[Outcome]):
         """From a table of pandas, polars or Arrow, or its rows; columns as those of a file.
 
         Args:
-            labels, ids: See `load`.
+            labels: See `load`.
+            ids: See `load`.
         """
         from labelmass.scores.read import read_frame
 

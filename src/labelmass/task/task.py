@@ -271,7 +271,8 @@ class Task(TaskPart):
             seed: Of all that is drawn, the demonstrations' own included.
             demonstrations: A JSONL file of records with `labels`, in place of the task's own; those
                 that are shown to every record become the task's.
-            multi_share, choice: See `Demonstrations`.
+            multi_share: See `Demonstrations`.
+            choice: See `Demonstrations`.
         """
         keys = self.to_dict()
         shown: dict[str, Any] = keys["demonstrations"]

@@ -11,18 +11,20 @@ from labelmass.lm.sources import quiet
 from labelmass.training.settings import Settings
 
 
+def check_rank(network: Any, settings: Settings) -> None:
+    """LabelMassError for a rank above the width of the network, which none of its weights has."""
+    width = max(min(weight.shape) for weight in network.parameters() if weight.ndim == 2)
+    if not settings.full and settings.rank > width:
+        raise LabelMassError(
+            f"rank is {settings.rank}: an integer of at most {width}, the width of this model"
+        )
+
+
 def attach(network: Any, settings: Settings) -> Any:
     """The peft model around `network`, whose linear layers now have an adapter each.
 
     Only the adapters are trainable. Their first weights are drawn from torch's generator.
-    ModelError where the model is not one for adapters; LabelMassError for a rank above its width,
-    which no matrix of its weights has.
     """
-    width = max(min(weight.shape) for weight in network.parameters() if weight.ndim == 2)
-    if settings.rank > width:
-        raise LabelMassError(
-            f"rank is {settings.rank}: an integer of at most {width}, the width of this model"
-        )
     try:
         import peft
     except ImportError as error:

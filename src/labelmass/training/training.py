@@ -103,8 +103,11 @@ def train(
         dev: Records to validate on; by default a share of the data.
         fields: What files call text and id.
         task: A `Task`, a preset's name or a task file.
-        model, device, dtype, revision: As `labelmass.load` takes them, but that all weights are
-            trained in float32 by default.
+        model: As `labelmass.load` takes them, but that all weights are trained in float32 by
+            default.
+        device: See `model`.
+        dtype: See `model`.
+        revision: See `model`.
         demonstrations: How many the prompts show, in training and in the task that is saved.
         out: A folder. A training that was stopped there, with the same arguments, goes on as if it
             had not been; one that is finished is left as it is.
@@ -139,12 +142,13 @@ def train(
         )
     import torch
 
-    from labelmass.training import saved
+    from labelmass.training import adapter, saved
     from labelmass.training.dataset import Dataset
     from labelmass.training.examples import Examples
     from labelmass.training.loop import Loop
     from labelmass.training.validation import Validation
 
+    adapter.check_rank(base.network, settings)
     examples = Examples(task, base.tokenizer, settings, base.context)
     dataset = Dataset.make(data, dev, task, examples, settings, fields)
     validation = Validation(task, dataset.dev, settings) if dataset.dev else None

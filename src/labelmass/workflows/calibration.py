@@ -68,8 +68,10 @@ def calibrate(
     """Fit on the records that have scores and targets, except for those held out.
 
     Args:
-        method, shared, hold_out: See `labelmass.calibration.fit`; groups are those of the targets.
-            A share to hold out is drawn with `seed`.
+        method: See `labelmass.calibration.fit`; groups are those of the targets. A share to hold
+            out is drawn with `seed`.
+        shared: See `method`.
+        hold_out: See `method`.
         soft: On annotator shares where there are any, else on gold.
 
     Raises:

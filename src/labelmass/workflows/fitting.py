@@ -146,7 +146,8 @@ def fit_probe(
         source: Records with human labels, or a folder of saved trees of such records, whose task
             and model these are.
         out: States are kept in this folder, and a stopped run goes on.
-        steps, layer: See `HiddenStateFeatures.of`.
+        steps: See `HiddenStateFeatures.of`.
+        layer: See `HiddenStateFeatures.of`.
         hold_out: Share of the records that the study is judged on.
 
     Raises:
