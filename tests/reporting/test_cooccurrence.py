@@ -86,11 +86,11 @@ def test_people_chose_both_as_often_as_their_sets_hold_both(
             ]
             assert found.records[i, j] == len(shares)
             if shares:
-                assert found.annotated[i, j] == pytest.approx(np.mean(shares))
+                assert found.annotators[i, j] == pytest.approx(np.mean(shares))
                 assert found.model[i, j] == 0.25
             else:
-                assert np.isnan(found.annotated[i, j]) and np.isnan(found.model[i, j])
-    off = [found.annotated[i, j] for i in range(3) for j in range(3) if i != j]
+                assert np.isnan(found.annotators[i, j]) and np.isnan(found.model[i, j])
+    off = [found.annotators[i, j] for i in range(3) for j in range(3) if i != j]
     assert found.most == pytest.approx(np.nanmax([0.25 * bool(np.isfinite(off).any()), *off, 0]))
 
 
