@@ -195,7 +195,7 @@ def _warn_of_unmet(found: Sequence[Threshold], goal: Goal) -> None:
     """A warning that names the labels whose goal no threshold reaches."""
     unmet = [one.label for one in found if not one.met]
     if unmet:
-        done = "given to every text" if goal.kept_by_all else "never given"
+        done = "given to every text" if goal.holds_everywhere else "never given"
         warnings.warn(
             f"no threshold reaches {goal} on these texts for {', '.join(unmet)}: {done}",
             LabelMassWarning,

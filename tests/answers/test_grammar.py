@@ -84,7 +84,7 @@ def test_moves_are_exactly_the_tokens_whose_bytes_can_be_read(
         assert {o: sorted(ids) for o, ids in transitions.leaving.items()} == leaving(
             grammar, tokenizer, state, set(slow)
         )
-        asked = transitions.asked.tolist()
+        asked = transitions.queried_ids.tolist()
         assert len(set(asked)) == len(asked) and set(asked) >= set(slow)
         assert list(zip(transitions.next_state, transitions.outputs, strict=True)) == [
             slow[int(i)] for i in transitions.ids

@@ -112,7 +112,7 @@ def test_scores_that_lost_their_verdict_are_refused() -> None:
     p = np.linspace(0, 1, 5)[:, None]
     masses = {"unreadable": np.zeros(5), "verdict": np.ones(5)}
     policy = Policy({"S1": Rule("flag", 0.5)}, reference=Reference.of(("S1",), p, (0.5,), masses))
-    assert Policy.from_dict(policy.to_dict()).needs_verdict
+    assert Policy.from_dict(policy.to_dict()).requires_verdict
     with pytest.raises(FitError, match="that say how much of each record gives a verdict, and"):
         apply_policy(policy, p)
     assert apply_policy(policy, p, verdict=np.ones(5)).counts["flag"] == 3

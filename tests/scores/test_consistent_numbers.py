@@ -105,7 +105,7 @@ def test_a_guard_fails_closed_after_a_file_as_before(tmp_path: Path) -> None:
         == labelmass.drift(through, policy).masses.keys()
     )
     again = labelmass.tune(read, targets, "recall>=0.8").policy
-    assert again.needs_verdict == policy.needs_verdict
+    assert again.requires_verdict == policy.requires_verdict
 
 
 @pytest.mark.parametrize("ending", ["jsonl", "csv", "parquet"])

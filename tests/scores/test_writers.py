@@ -71,7 +71,11 @@ def test_csv_is_flat(journal: Journal, tmp_path: Path) -> None:
     assert list(rows[0]) == COLUMNS
     first, second, third = rows
     assert (first["id"], first["joy"], first["joy.low"], first["error"]) == ("a", "0.5", "0.4", "")
-    assert (first["label:id"], first["token:joy"], first["empty_answer.high"]) == ("0.25", "0.75", "0.6")
+    assert (first["label:id"], first["token:joy"], first["empty_answer.high"]) == (
+        "0.25",
+        "0.75",
+        "0.6",
+    )
     assert first["greedy"] == GOOD["greedy"]
     assert (second["id"], second["error"], second["joy"]) == ("b", "text is empty", "")
     assert (third["id"], third["joy"]) == ("7", "")

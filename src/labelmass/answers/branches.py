@@ -41,14 +41,14 @@ class Branch:
     below: tuple[Branch, ...]
 
 
-def branches(marginals: Marginals, least: float = MIN_MASS) -> Branch:
+def branches(marginals: Marginals, min_mass: float = MIN_MASS) -> Branch:
     """The branches from the prompt, which is the root and has no text."""
-    return _TreeDrawing(marginals, least).branch(ROOT, b"")
+    return _TreeDrawing(marginals, min_mass).branch(ROOT, b"")
 
 
 class _TreeDrawing:
-    def __init__(self, marginals: Marginals, least: float) -> None:
-        self._tree, self._least = marginals.tree, least
+    def __init__(self, marginals: Marginals, min_mass: float) -> None:
+        self._tree, self._min_mass = marginals.tree, min_mass
         self._mass, self._children = marginals.mass, marginals.tree.children()
         self._greedy = set(marginals.tree.greedy)
         self._masked = marginals.normalisation is Normalisation.MASKED
@@ -71,8 +71,8 @@ class _TreeDrawing:
             tree.status[node] == Status.ENDED,
             tree.status[node] == Status.FRONTIER,
             _text(tree, tree.greedy_exit).decode(errors="replace") if left else None,
-            off if off >= self._least else 0.0,
-            unreadable if unreadable >= self._least else 0.0,
+            off if off >= self._min_mass else 0.0,
+            unreadable if unreadable >= self._min_mass else 0.0,
             float(mass[light].sum()),
             len(light),
             tuple(below),
@@ -80,7 +80,7 @@ class _TreeDrawing:
 
     def _heavy(self, node: int) -> Iterator[int]:
         for child in self._children.get(node, ()):
-            worth = self._mass[child] >= self._least or child in self._greedy
+            worth = self._mass[child] >= self._min_mass or child in self._greedy
             if worth and self._tree.token[child] not in (AGGREGATE, EXITED):
                 yield child
 
@@ -89,7 +89,7 @@ class _TreeDrawing:
         text = _text(self._tree, self._tree.token[node])
         while not self._tree.outputs[node]:
             heavy = list(self._heavy(node))
-            if len(heavy) != 1 or self._mass[node] - self._mass[heavy[0]] >= self._least:
+            if len(heavy) != 1 or self._mass[node] - self._mass[heavy[0]] >= self._min_mass:
                 break
             node = heavy[0]
             text += _text(self._tree, self._tree.token[node])

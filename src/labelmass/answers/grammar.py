@@ -83,7 +83,7 @@ class Transitions:
     lost: NDArray[np.int64]
 
     @property
-    def asked(self) -> NDArray[np.int64]:
+    def queried_ids(self) -> NDArray[np.int64]:
         """The ids whose probabilities are wanted: those admissible, those leaving, those lost."""
         if not self.leaving and not len(self.lost):
             return self.ids

@@ -339,14 +339,14 @@ class Marginals:
         empty = self.tree.empty  # it may be written before the answer's last byte
         return self._open_reachable[:, empty] | self._open_written[:, empty]
 
-    def sets(self, most: int = 8) -> list[tuple[frozenset[int], Bounds]]:
+    def sets(self, limit: int = 8) -> list[tuple[frozenset[int], Bounds]]:
         """The likeliest label sets found, likeliest first."""
         results: dict[frozenset[int], float] = {}
         k = len(self.tree.labels)
         for node in self._ended.tolist():
             members = frozenset(np.flatnonzero(self.written[node, :k]).tolist())
             results[members] = results.get(members, 0.0) + float(self.mass[node])
-        ranked = sorted(results, key=lambda s: (-results[s], sorted(s)))[:most]
+        ranked = sorted(results, key=lambda s: (-results[s], sorted(s)))[:limit]
         return [(members, self.label_set(members)) for members in ranked]
 
     def count(self, number: int) -> Bounds:

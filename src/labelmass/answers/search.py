@@ -232,7 +232,9 @@ class Search:
             self._waiting = self._draw()
         tree, transitions = self.tree, self.builder.transitions
         return [
-            NodeAsk(n, tree.parent[n], tree.token[n], transitions(n).asked, self.requirements.top)
+            NodeAsk(
+                n, tree.parent[n], tree.token[n], transitions(n).queried_ids, self.requirements.top
+            )
             for n in self._waiting
         ]
 

@@ -138,9 +138,9 @@ class TreeBuilder:
         """Book the row of a node: its children, and what leaves the format."""
         tree, transitions, mass = self.tree, self.transitions(node), self.mass[node]
         came = ~np.isnan(row.logprobs)
-        asked = np.where(came, np.exp(row.logprobs), 0.0)
+        given = np.where(came, np.exp(row.logprobs), 0.0)
         ends = np.cumsum([len(transitions.ids), *map(len, transitions.leaving.values())])
-        probs, *parts = np.split(asked, ends)
+        probs, *parts = np.split(given, ends)
         after = float(parts.pop().sum())
         left = dict(zip(transitions.leaving, (float(part.sum()) for part in parts), strict=True))
         complete = bool(came[: ends[-1]].all()) and (row.complete or not came.all())

@@ -61,7 +61,7 @@ class Calibrator:
             f"{label}: {curve.positives:g} of {curve.records} positive, "
             + (f"borrows {curve.borrowed:g} records' weight" if curve.borrowed else "few, as it is")
             for label, curve in zip(self.labels, self.curves, strict=True)
-            if curve.few
+            if curve.sparse
         )
 
     @property

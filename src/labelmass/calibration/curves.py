@@ -31,7 +31,7 @@ class Curve:
     borrowed: float = 0.0
 
     @property
-    def few(self) -> bool:
+    def sparse(self) -> bool:
         """Whether it has fewer than `FEW` positives or negatives of its own."""
         return min(self.positives, self.records - self.positives) < MIN_POSITIVES
 

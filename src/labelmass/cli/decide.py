@@ -33,7 +33,7 @@ class DecisionOptions:
 
 @as_command("decide")
 @click.argument("scores", type=click.Path(exists=True))
-def command(scores: str, by: CalibratorOptions, deciding: DecisionOptions) -> None:
+def command(scores: str, by: CalibratorOptions, options: DecisionOptions) -> None:
     """What a policy that `labelmass tune` wrote does with the records in SCORES.
 
     Each record gets an action for each label, and the strictest of them. A label whose interval
@@ -46,13 +46,13 @@ def command(scores: str, by: CalibratorOptions, deciding: DecisionOptions) -> No
       labelmass decide scores.jsonl --policy policy.toml --out decisions.jsonl
       labelmass decide scores.jsonl --policy policy.toml --calibrator cal.json
     """
-    policy = Policy.load(deciding.policy)
+    policy = Policy.load(options.policy)
     scored = read_for_policy(scores, policy, by)
     result = scored.decide(policy, force=by.force)
     _show(result)
-    if deciding.out is not None:
-        result.save(deciding.out)
-        say(f"{len(result.ids)} records -> {deciding.out}")
+    if options.out is not None:
+        result.save(options.out)
+        say(f"{len(result.ids)} records -> {options.out}")
 
 
 def _show(found: Decisions) -> None:

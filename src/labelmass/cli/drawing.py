@@ -24,15 +24,17 @@ BAR = 24
 """Width of a full bar, in characters."""
 
 
-def drawing(explored: ExploredRecord, normalisation: Normalisation, least: float) -> RenderableType:
+def drawing(
+    explored: ExploredRecord, normalisation: Normalisation, min_mass: float
+) -> RenderableType:
     """The tree, each label step, and the probabilities that come of them."""
     tree = explored.tree
     marginals = Marginals(tree, normalisation)
     root = Tree(Text("prompt", "bold"))
-    _grow(root, branches(marginals, least), least)
+    _grow(root, branches(marginals, min_mass), min_mass)
     parts: list[RenderableType] = [
         _record(explored.record),
-        Rule(f"answers heavier than {least:g} ({normalisation})", style="dim"),
+        Rule(f"answers heavier than {min_mass:g} ({normalisation})", style="dim"),
         root,
         Text(
             "* greedy path; each mass is P(the answer begins so). "
@@ -60,15 +62,15 @@ def _record(record: Record) -> Text:
     return Text(f"{record.id}: {said}", "bold", overflow="ellipsis", no_wrap=True)
 
 
-def _grow(drawn: Tree, branch: Branch, least: float) -> None:
+def _grow(drawn: Tree, branch: Branch, min_mass: float) -> None:
     """Draw what follows a branch."""
     for one in branch.below:
-        _grow(drawn.add(_line(one)), one, least)
+        _grow(drawn.add(_line(one)), one, min_mass)
     if branch.off:
         drawn.add(Text(f"{branch.off:.3f}  leaves the format", "yellow"))
     if branch.unreadable:
         drawn.add(Text(f"{branch.unreadable:.3f}  cannot be read on", "yellow"))
-    if branch.omitted >= least:
+    if branch.omitted >= min_mass:
         drawn.add(Text(f"{branch.omitted:.3f}  {branch.lighter} lighter ways", "dim"))
 
 

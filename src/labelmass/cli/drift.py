@@ -29,7 +29,7 @@ class DriftOptions:
 
 @as_command("drift")
 @click.argument("scores", type=click.Path(exists=True))
-def command(scores: str, by: CalibratorOptions, comparing: DriftOptions) -> None:
+def command(scores: str, by: CalibratorOptions, options: DriftOptions) -> None:
     """Warn, with numbers, where the scores in SCORES differ from those a policy was made on.
 
     It compares the share given each label, the distribution of its scores, off-format mass, what of
@@ -41,7 +41,7 @@ def command(scores: str, by: CalibratorOptions, comparing: DriftOptions) -> None
     Example:
       labelmass drift today.jsonl --policy policy.toml --strict
     """
-    path = comparing.policy
+    path = options.policy
     policy = Policy.load(path)
     if policy.reference is None:
         raise FitError(f"{path} remembers no scores to compare with: make it with `labelmass tune`")
@@ -52,7 +52,7 @@ def command(scores: str, by: CalibratorOptions, comparing: DriftOptions) -> None
         click.echo(f"warning: {warning}")
     if not result.warnings:
         click.echo("no change beyond chance")
-    elif comparing.strict:
+    elif options.strict:
         sys.exit(Exit.FELL_SHORT)
 
 

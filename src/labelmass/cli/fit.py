@@ -256,6 +256,6 @@ def rule(trees: str, rule: Rule) -> None:
       labelmass score test.jsonl --task llama-guard-3 --rule logtoku.json
     """
     warn_of_changes(trees)
-    fitted = fit_rule(trees, rule.uncertainty, gold=rule.gold_field, most=rule.max_labels)
+    fitted = fit_rule(trees, rule.uncertainty, gold=rule.gold_field, max_labels=rule.max_labels)
     fitted.save(rule.out)
     say(f"{fitted.name}, fitted on {len(fitted.fitted_on)} records -> {rule.out}")

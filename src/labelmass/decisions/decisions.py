@@ -191,12 +191,12 @@ def apply_policy(
 def _check_verdict(policy: Policy, verdict: Floats | None) -> None:
     """FitError for scores that say what the policy's did not, or do not say what those did."""
     says = "how much of each record gives a verdict"
-    if verdict is None and policy.needs_verdict:
+    if verdict is None and policy.requires_verdict:
         raise FitError(
             f"this policy is for scores that say {says}, and these do not: give `verdict` and what "
             "is `unreadable`, or force it"
         )
-    if verdict is not None and policy.needs_verdict is False:
+    if verdict is not None and policy.requires_verdict is False:
         raise FitError(
             f"this policy is for scores that do not say {says}, and these do: make one on scores "
             "of this kind, or force it"

@@ -80,7 +80,7 @@ class Policy:
         return tuple(rule.threshold for rule in self.rules.values())
 
     @property
-    def needs_verdict(self) -> bool | None:
+    def requires_verdict(self) -> bool | None:
         """Whether the scores it was made on say how much of a record gives a verdict.
 
         None where it remembers no scores.

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from labelmass._ranges import NOT_NEGATIVE
 from labelmass._types import Floats
-from labelmass.decisions.unmet import KEPT_BY_ALL
+from labelmass.decisions.unmet import HELD_EVERYWHERE
 from labelmass.errors import FitError
 
 MAJORITY = 0.5
@@ -180,9 +180,9 @@ class Goal:
         return f"{self.kind}{sign}{numbers}"
 
     @property
-    def kept_by_all(self) -> bool:
+    def holds_everywhere(self) -> bool:
         """Whether giving the label to every record reaches the goal, whatever the records are."""
-        return self.kind in KEPT_BY_ALL
+        return self.kind in HELD_EVERYWHERE
 
     def best(self, sweep: Sweep) -> int | None:
         """The index of the best cut; None where none reaches the goal."""
@@ -276,7 +276,7 @@ def _sweeps(
 
 def _threshold(label: str, sweep: Sweep, goal: Goal) -> Threshold:
     best = goal.best(sweep)
-    everything = best is None and goal.kept_by_all
+    everything = best is None and goal.holds_everywhere
     at = len(sweep.thresholds) - 1 if everything else best or 0
     value = 0.0 if everything else float(sweep.thresholds[at])
     flagged = sweep.right[at] + sweep.wrong[at]

@@ -20,7 +20,7 @@ NOTES = {
 }
 """What a rule says that fell back to an extreme."""
 
-KEPT_BY_ALL = ("recall", "miss-rate", "record-miss-rate")
+HELD_EVERYWHERE = ("recall", "miss-rate", "record-miss-rate")
 """Goals and risks that giving, or reviewing, the label on every record keeps."""
 
 
@@ -30,7 +30,7 @@ def fallback(kind: str, unmet: str | None = None) -> str:
     kind: of a `Goal` or a `Guarantee`. FitError for what is not among `UNMET`.
     """
     if unmet is None:
-        return "review" if kind in KEPT_BY_ALL else "never"
+        return "review" if kind in HELD_EVERYWHERE else "never"
     if unmet not in UNMET:
         raise FitError(f"a goal that is not met falls back to {', '.join(UNMET)}, not {unmet!r}")
     return unmet

@@ -66,7 +66,7 @@ class Bootstrap:
         done = 0
         for weights in self.weights():
             for key, statistic in statistics.items():
-                most = statistic.most_draws
+                most = statistic.max_draws
                 some = weights if most is None else weights[: max(most - done, 0)]
                 if len(some):
                     results[key].append(statistic.resample(some))

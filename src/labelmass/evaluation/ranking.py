@@ -125,7 +125,7 @@ def macro(kind: Kind) -> Callable[[Sample], Statistic]:
             curves=tuple(curves),
             by_label=by_label,
             ties=float(tied[both].mean()) if curves else None,
-            most_draws=RANK_DRAWS,
+            max_draws=RANK_DRAWS,
         )
 
     return measure
@@ -146,7 +146,7 @@ def micro(kind: Kind, *, one_class: bool) -> Callable[[Sample], Statistic]:
             kind=kind,
             curves=curve,
             ties=share_tied(p[known]) if ranked else None,
-            most_draws=MICRO_DRAWS,
+            max_draws=MICRO_DRAWS,
         )
 
     return measure

@@ -32,7 +32,7 @@ class Statistic(ABC):
     by_label: Floats | None = None
     items: Floats | None = None
     ties: float | None = None
-    most_draws: int | None = None
+    max_draws: int | None = None
     upward_biased: bool = False
 
     @abstractmethod

@@ -12,7 +12,7 @@ from labelmass.evaluation import HEADLINE
 from labelmass.evaluation.tables import best
 from labelmass.present.tables import Table, number
 from labelmass.reporting.report_data import BASELINES, Model, ReportData
-from labelmass.scores.result import MUCH_OFF_FORMAT
+from labelmass.scores.result import OFF_FORMAT_WARNING
 
 SMALL = 100
 """With fewer records, little is sure."""
@@ -53,14 +53,14 @@ def _of_scores(run: ReportData) -> Iterator[str]:
 
 def _of_model(model: Model) -> Iterator[str]:
     trees = model.trees
-    if trees.off_format > MUCH_OFF_FORMAT:
+    if trees.off_format > OFF_FORMAT_WARNING:
         yield (
             f"{trees.off_format:.0%} of the mass leaves the answer format, so raw probabilities "
             "are small; demonstrations help most, and --normalise on-format conditions on answers "
             "that "
             "parse."
         )
-    if trees.unreadable > MUCH_OFF_FORMAT:
+    if trees.unreadable > OFF_FORMAT_WARNING:
         yield (
             f"{trees.unreadable:.0%} of the mass is a risk verdict whose rest cannot be read, so "
             "its labels get little; --off-format unknown counts that as open."

@@ -23,7 +23,7 @@ from labelmass.task import Record
 from labelmass.task.questions import ANSWER, Name
 from labelmass.task.record import Cut
 
-MUCH_OFF_FORMAT = 0.5
+OFF_FORMAT_WARNING = 0.5
 """Off-format mass above which a result says so."""
 
 MIN_STRAY_MASS = 0.05
@@ -298,7 +298,7 @@ class Result:
     def _warnings_of(self, summary: AnswerSummary) -> list[str]:
         results: list[str] = []
         raw = self.normalisation is Normalisation.RAW
-        if summary.unreadable > MUCH_OFF_FORMAT:
+        if summary.unreadable > OFF_FORMAT_WARNING:
             results.append(
                 f"{summary.unreadable:.0%} of the mass is a risk verdict whose rest cannot be "
                 "read, so its labels get little: --off-format unknown counts that as open"
@@ -312,13 +312,13 @@ class Result:
                 "generation_config.json"
             )
         given = 1.0 if summary.verdict is None else summary.verdict.high or 0.0
-        if given < MUCH_OFF_FORMAT:
+        if given < OFF_FORMAT_WARNING:
             results.append(
                 f"at most {given:.0%} of the mass gives a verdict: on-format and masked "
                 "probabilities are of that part alone, and do not say that the text is safe; "
                 "`labelmass explain` shows what is written instead"
             )
-        elif raw and summary.off_format - mass > MUCH_OFF_FORMAT:
+        elif raw and summary.off_format - mass > OFF_FORMAT_WARNING:
             results.append(
                 f"{summary.off_format:.0%} of the mass leaves the format, so raw probabilities are "
                 "small: --normalise on-format conditions on an answer that parses, --normalise "

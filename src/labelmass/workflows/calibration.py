@@ -15,7 +15,7 @@ from labelmass.targets import Targets
 METRICS = ("nll-cell", "ece")
 FOLDS = 5
 
-MAX_SHOWN_CANDIDATES = 3
+MAX_CANDIDATES = 3
 """Candidates of a choice that are shown."""
 
 
@@ -36,7 +36,7 @@ class Calibration:
         how = "one curve for all labels" if calibrator.shared else "a curve a label"
         lines = [f"{calibrator.method}, {how}, fitted on {calibrator.records} records"]
         if calibrator.selection is not None:
-            best = calibrator.selection.candidates[:MAX_SHOWN_CANDIDATES]
+            best = calibrator.selection.candidates[:MAX_CANDIDATES]
             tried = [f"{c.method}{' shared' * c.shared} {c.nll:.4f}" for c in best]
             lines.append(f"best by cross-validated NLL a record: {', '.join(tried)}")
         for metric, name in zip(METRICS, ("NLL a cell", "ECE"), strict=True):

@@ -220,13 +220,15 @@ def _labelled(
     return (one.record if isinstance(one, ExploredRecord) else one for one in results), trees
 
 
-def fit_rule(trees: str | Path, rule: str, *, gold: str = "labels", most: int = 2) -> Selection:
+def fit_rule(
+    trees: str | Path, rule: str, *, gold: str = "labels", max_labels: int = 2
+) -> Selection:
     """Fit the threshold of an uncertainty rule on saved trees of records with true labels.
 
     Args:
         rule: "probability", "entropy" or "logtoku".
         gold: The field of the true labels.
-        most: How many labels a sure record gets.
+        max_labels: How many labels a sure record gets.
 
     Raises:
         RecordError: For a record without true labels.
@@ -243,4 +245,4 @@ def fit_rule(trees: str | Path, rule: str, *, gold: str = "labels", most: int = 
             raise RecordError(f"record {record.id!r} has no list {gold!r} of true labels")
         grown[record.digest] = kept.tree
         truth[record.digest] = saved.task.resolve(labels)
-    return Selection.fit(rule, grown, truth, most=most)
+    return Selection.fit(rule, grown, truth, most=max_labels)
