@@ -36,7 +36,7 @@ MARKS: list[Mark] = [
     Line("line", [(0, 0), (0.5, 0.7), (1, 1)], 2, "dashed"),
     Dots("dots", [(0.1, 0.3), (0.9, 0.4)], 1, "s", hollow=[True, False]),
     Spans("spans", [(0.5, 0.1, 0.9)], 3),
-    Notes([(0.5, 0.5, "n = 3")], beside=True),
+    Notes([(0.5, 0.5, "n = 3")], to_the_right=True),
 ]
 PANEL = Panel("a panel", "two dots", Axis("across"), Axis("up"), MARKS)
 HEAT = Heat("a map", "two labels", ["joy", "fear"], [[0.3, 0.1], [0.1, None]], 0.1)

@@ -182,7 +182,7 @@ def order_accuracy(runs: Runs) -> Figure:
             marks += [
                 Line("", points, colour),
                 Dots(label, points, colour, MARKERS[colour]),
-                Notes([(*points[-1], f"n = {shares[-1].of}")], colour, beside=True),
+                Notes([(*points[-1], f"n = {shares[-1].of}")], colour, to_the_right=True),
             ]
         panels[name] = Panel(
             name,
@@ -219,7 +219,7 @@ def sweep(runs: Runs) -> Figure:
         marks += [
             Dots(model, [(x, y) for x, y, _ in own], index, MARKERS[index % len(MARKERS)]),
             Line("", means, index, width=1),
-            Notes([(x, y, f"n = {n}") for x, y, n in own], index, beside=True),
+            Notes([(x, y, f"n = {n}") for x, y, n in own], index, to_the_right=True),
         ]
     return _single(
         "demo_sweep",

@@ -97,7 +97,7 @@ def _show(found: Calibration) -> None:
     calibrator, rows = found.calibrator, found.evaluation.methods
     raw, after = rows["raw"].scores, rows["calibrated"].scores
 
-    def judged(label: str | None) -> list[str]:
+    def loss_cells(label: str | None) -> list[str]:
         cells: list[str] = []
         for metric in ("nll-cell", "ece"):
             for row in (raw, after):
@@ -112,8 +112,8 @@ def _show(found: Calibration) -> None:
         if curve.borrowed and not calibrator.shared:
             about = f"few: borrows {curve.borrowed:g}"
         positives = "" if calibrator.shared else f"{curve.positives:.1f} of {curve.records}"
-        lines.append([label, positives, *judged(label), about])
-    lines.append(["all", "", *judged(None)])
+        lines.append([label, positives, *loss_cells(label), about])
+    lines.append(["all", "", *loss_cells(None)])
     heads = ["positives", "NLL raw", "calibrated", "ECE raw", "calibrated"]
     Console().print(Table("", ["label", *heads, Head("fitted on", prose=True)], lines))
     for line in (*found.summary, *calibrator.notes):

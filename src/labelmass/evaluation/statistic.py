@@ -24,7 +24,7 @@ class Statistic(ABC):
     by_label: (k,) its value for each label; NaN for a label it is not defined for.
     items: (n,) the values whose mean it is, NaN for items that do not count; None if it is none.
     ties: share of scores that equal another of the same ranking; None where nothing is ranked.
-    most_draws: a bootstrap takes no more draws than this.
+    max_draws: a bootstrap takes no more draws than this.
     swollen: noise alone makes it larger, in every draw once more than in the sample.
     """
 

@@ -209,7 +209,7 @@ def _mark(axes: Axes, mark: Mark) -> None:
     colour = _colour(mark.colour)
     if isinstance(mark, Notes):
         place: dict[str, Any] = {"ha": "left", "va": "bottom", "xytext": (4, 2)}
-        if not mark.beside:
+        if not mark.to_the_right:
             place = {"ha": "center", "va": "bottom", "xytext": (0, 0)}
         for x, y, text in mark.notes:
             axes.annotate(

@@ -58,12 +58,12 @@ class Spans:
 class Notes:
     """notes: (x, y, text), in the colour of the marks they belong to.
 
-    beside: Right of the point, instead of above it and centred.
+    to_the_right: Right of the point, instead of above it and centred.
     """
 
     notes: Sequence[tuple[float, float, str]]
     colour: int = SOFT
-    beside: bool = False
+    to_the_right: bool = False
 
 
 Mark = Line | Dots | Bars | Spans | Notes

@@ -18,7 +18,7 @@ Bools = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """So many of so many."""
+    """A share: part of whole."""
 
     part: int
     whole: int

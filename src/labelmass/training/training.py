@@ -213,7 +213,7 @@ def _head(
 
 
 def _trainable(base: TransformersModel, settings: Settings) -> tuple[Any, Any]:
-    """The network with what is to be trained in it, and the peft model around it, if any."""
+    """The network, its trainable weights marked, and the peft model around it, if any."""
     if settings.full:
         base.network.requires_grad_(True)
         return base.network, None
