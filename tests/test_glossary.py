@@ -16,11 +16,43 @@ ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "labelmass"
 
 FORMER_NAMES = frozenset(
-    """
-    beside apart together remarks joint loose readings growth grow stuck lump stem ahead onward
-    gate landing land recentre calibrating deciding gathered diagnosed stated attended imported
-    judged judging choosing promise says pools people announce swollen watched
-    """.split()
+    [
+        "beside",
+        "apart",
+        "together",
+        "remarks",
+        "joint",
+        "loose",
+        "readings",
+        "growth",
+        "grow",
+        "stuck",
+        "lump",
+        "stem",
+        "ahead",
+        "onward",
+        "gate",
+        "landing",
+        "land",
+        "recentre",
+        "calibrating",
+        "deciding",
+        "gathered",
+        "diagnosed",
+        "stated",
+        "attended",
+        "imported",
+        "judged",
+        "judging",
+        "choosing",
+        "promise",
+        "says",
+        "pools",
+        "people",
+        "announce",
+        "swollen",
+        "watched",
+    ]
 )
 """Parts of identifiers that say what a thing is not, by the snake_case parts of a name."""
 
