@@ -16,44 +16,14 @@ ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "labelmass"
 
 FORMER_NAMES = frozenset(
-    [
-        "beside",
-        "apart",
-        "together",
-        "remarks",
-        "joint",
-        "loose",
-        "readings",
-        "growth",
-        "grow",
-        "stuck",
-        "lump",
-        "stem",
-        "ahead",
-        "onward",
-        "gate",
-        "landing",
-        "land",
-        "recentre",
-        "calibrating",
-        "deciding",
-        "gathered",
-        "diagnosed",
-        "stated",
-        "attended",
-        "imported",
-        "judged",
-        "judging",
-        "choosing",
-        "promise",
-        "says",
-        "pools",
-        "people",
-        "announce",
-        "swollen",
-        "watched",
-    ]
-)
+    {
+        "beside", "apart", "together", "remarks", "joint", "loose", "readings", "growth", "grow",
+        "stuck", "lump", "stem", "ahead", "onward", "gate", "landing", "land", "recentre",
+        "calibrating", "deciding", "gathered", "diagnosed", "stated", "attended", "imported",
+        "judged", "judging", "choosing", "promise", "says", "pools", "people", "announce",
+        "swollen", "watched",
+    }
+)  # fmt: skip
 """Parts of identifiers that say what a thing is not, by the snake_case parts of a name."""
 
 FORMER_PHRASES = (
