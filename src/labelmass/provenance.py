@@ -91,7 +91,7 @@ class Signature:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Signature:
-        """The signature that `to_dict` wrote; LabelMassError for anything else."""
+        """Inverse of `to_dict`; raises LabelMassError on other data."""
         data = current_keys(data)
         try:
             if unknown := set(data) - {field.name for field in fields(cls)}:

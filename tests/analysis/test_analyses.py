@@ -306,7 +306,9 @@ def test_figures_show_the_numbers_of_the_diagnosis(tmp_path) -> None:
     for panel, run in zip(drawn["order_accuracy"].panels, runs.values(), strict=True):
         every = run.order_accuracy.all
         assert panel.marks[0].points == [(j, share.value) for j, share in every.items()]
-        notes = [note for mark in panel.marks if hasattr(mark, "beside") for note in mark.notes]
+        notes = [
+            note for mark in panel.marks if hasattr(mark, "to_the_right") for note in mark.notes
+        ]
         sizes = [shares[-1].of for shares in run.order_accuracy.paired.values()]
         assert [text for _, _, text in notes] == [f"n = {size}" for size in sizes]
     dots = [mark for mark in drawn["demo_sweep"].panels[0].marks if hasattr(mark, "hollow")]

@@ -91,9 +91,9 @@ def test_a_sure_record_may_get_more_than_two() -> None:
     sure, unsure = {"1": 0.9, "2": 0.06, "10": 0.04}, {"1": 0.4, "2": 0.3, "10": 0.3}
     trees = {"1": tree_of(sure), "2": tree_of(unsure)}
     gold = {"1": ["S1", "S2", "S10"], "2": ["S1"]}
-    rule = Selection.fit("entropy", trees, gold, max_labels=3)
+    rule = Selection.fit("entropy", trees, gold, most=3)
     assert rule.threshold == pytest.approx(RULES["entropy"](raw_scores(trees["1"])))
     assert sum(b.p > 0.5 for b in rule.read(tree_of(sure), "9").values()) == 3
     assert sum(b.p > 0.5 for b in rule.read(tree_of(unsure), "9").values()) == 1
     with pytest.raises(MethodError, match="at least 2"):
-        Selection.fit("entropy", trees, gold, max_labels=1)
+        Selection.fit("entropy", trees, gold, most=1)

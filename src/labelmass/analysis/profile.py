@@ -23,8 +23,8 @@ class Profile:
     """p_1 of the labels from the largest down, without `none` and not made to sum to 1.
 
     ranks: a spread for each rank, over all records but `unread`, whose first step has no
-    distribution. low_top: records whose top is below LEAST. no_label: records for which no label
-    is written. kept: ranks over the others, as published.
+    distribution. low_top: records whose top is below MIN_TOP_SHARE. no_label: records for which no
+    label is written. kept: ranks over the others, as published.
     """
 
     ranks: tuple[Spread, ...]

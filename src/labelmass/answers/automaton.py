@@ -1,10 +1,10 @@
 """The byte automaton of an answer format: reads bytes, tells which labels have been written.
 
-It is the format's transducer (`task/transducer.py`), determinised lazily by the subset construction
-with delayed outputs: an output comes out when every reading of the bytes agrees on it, so a label
-that is the beginning of another, or holds a separator, is credited only once nothing else is
-possible. Where readings of one text disagree, one that has kept to the format wins over one that
-has taken loose arcs; where all have, those that take more lose. What two then still read
+It is the format's transducer (`answers/transducer.py`), determinised lazily by the subset
+construction with delayed outputs: an output comes out when every reading of the bytes agrees on it,
+so a label that is the beginning of another, or holds a separator, is credited only once nothing
+else is possible. Where readings of one text disagree, one that has kept to the format wins over one
+that has taken loose arcs; where all have, those that take more lose. What two then still read
 differently is no answer.
 
 Where a format has a verdict, an answer that goes on otherwise than the format says behind a risk
@@ -342,13 +342,13 @@ class ByteAutomaton:
         for position, (own, others) in at.items():
             if len(own) > 1 and not unseparated:
                 self._ambiguous(own)
-            marginals = list(own or others)
-            if len(marginals) == 1:
-                kept.add((position, marginals[0], not own))
+            parses = list(own or others)
+            if len(parses) == 1:
+                kept.add((position, parses[0], not own))
         return frozenset(kept)
 
-    def _ambiguous(self, marginals: set[Outputs]) -> None:
-        names = " or ".join(sorted(repr([self.name(o) for o in r]) for r in marginals))
+    def _ambiguous(self, parses: set[Outputs]) -> None:
+        names = " or ".join(sorted(repr([self.name(o) for o in r]) for r in parses))
         raise TaskError(
             f"labels cannot be told apart under the {self.format.name} format: one text reads as "
             f"{names}; rename a label, give it a code, or choose another separator"
@@ -361,7 +361,7 @@ class ByteAutomaton:
         return (
             (self.format.empty or "the empty answer")
             if output == self.empty
-            else (self.format.verdict_prefix or "gate")
+            else (self.format.verdict_prefix or "the verdict prefix")
         )
 
     def _locate(self, text: bytes, written: Outputs, begin: int) -> list[Span]:

@@ -14,8 +14,8 @@ class Frontier:
     """The tokens after some expanded nodes, one of each node's at a time in line.
 
     Order: largest mass first, ties by token id, then by parent.
-    wants: whether a node, or the lump a token stands in, is worth a row; what once was not is not
-        asked about again. scale: by parent, from the probability of its tokens to their mass.
+    wants: whether a node, or the aggregate a token stands in, is worth a row; what once was not is
+        not asked about again. scale: by parent, from the probability of its tokens to their mass.
     """
 
     def __init__(

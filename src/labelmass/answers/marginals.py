@@ -1,4 +1,4 @@
-"""Readings of an answer tree: P(label), P(set), P(number of labels), pairs, all with bounds.
+"""Label marginals: P(label), P(set), P(number of labels) and pairs, with bounds, from a tree.
 
 Each is a sum of masses in float64: what was found, and what is still open.
 Formulas: docs/formulas.md#bounds, #normalisations and #sets-counts-and-pairs.
@@ -252,7 +252,7 @@ class Marginals:
         return float(self.mass[self._ended] @ no_risk + self._found[self.tree.verdict_prefix])
 
     def label(self, output: int) -> Bounds:
-        """P(label is written); `tree.none`, `verdict_prefix` and `unreadable` are outputs too."""
+        """P(label is written); `tree.empty`, `verdict_prefix` and `unreadable` are outputs too."""
         low, high = self.intervals
         return _bounds(low[output], high[output])
 

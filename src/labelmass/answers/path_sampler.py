@@ -107,7 +107,7 @@ class Sampler:
             self._steps[node] = None
 
     def _set_off_in(self, node: int, count: int) -> None:
-        """Set off from a frontier node, from one of the tokens of a lump, or in a tail."""
+        """Set off from a frontier node, from one of the tokens of an aggregate, or in a tail."""
         builder, tree = self._builder, self._builder.tree
         if not count:
             return
@@ -192,7 +192,7 @@ class Sampler:
         return [n for n in dict.fromkeys(wanted) if not builder.too_deep(n)]
 
     def _heaviest(self, parent: int, aggregate: int, mass: float) -> list[int]:
-        """The likeliest token of a lump as a node of its own, if it is likely enough."""
+        """The likeliest token of an aggregate as a node of its own, if it is likely enough."""
         probs = self._builder.siblings[parent].within(aggregate)
         index = int(np.argmax(probs))
         return [self._builder.node_of(parent, index)] if probs[index] * mass >= MIN_WEIGHT else []

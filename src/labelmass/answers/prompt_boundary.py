@@ -1,4 +1,4 @@
-"""The joint between prompt and answer, verified by tokenising.
+"""The boundary between prompt and answer, verified by tokenising.
 
 An answer's first bytes may fuse with the end of the prompt into one token. The prompt is then cut
 back to the last token that every answer leaves alone, and the bytes cut off are left for the model
@@ -44,7 +44,7 @@ class PreparedPrompt:
 
 
 class PromptBoundary:
-    """Joins the prompts of a task, or of a question, and its answers under one tokenizer.
+    """Cuts each prompt to the last token that no answer changes; builds the grammar of the rest.
 
     vocabulary: the tokenizer's, where there is one at hand.
 

@@ -1,8 +1,8 @@
 """Best-first growth of an answer tree under a budget. A planner: it does no IO.
 
     search = Search(grammar, labels)
-    while asks := search.asks():
-        search.tell(rows for those asks)
+    while queries := search.queries():
+        search.tell(rows for those queries)
     search.tree
 
 The order of expansion depends on the record alone: largest mass first, ties by token id. Nodes
@@ -85,7 +85,7 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Requirements:
-    """What must be in the tree for the readings that are wanted.
+    """What a tree must contain for the requested methods.
 
     Attributes:
         tree: Grow until the label probabilities are within the tolerance.
@@ -224,7 +224,7 @@ class Search:
     def queries(self) -> list[NodeAsk]:
         """The next rows wanted, parents before children; empty when the search has stopped."""
         if self._waiting:
-            raise RuntimeError("tell() the rows of the last asks() first")
+            raise RuntimeError("tell() the rows of the last queries() first")
         if not self._grown:
             self._waiting = self._plan()
             self._grown = not self._waiting
@@ -307,7 +307,7 @@ class Search:
         return dict.fromkeys(n for n in nodes if self.tree.status[n] == Status.FRONTIER)
 
     def tell(self, rows: Sequence[NextTokenLogprobs]) -> None:
-        """The rows of the last `asks`, in the same order."""
+        """The rows of the last `queries`, in the same order."""
         if len(rows) != len(self._waiting):
             raise RuntimeError(f"{len(self._waiting)} rows were asked for, {len(rows)} came")
         for node, row in zip(self._waiting, rows, strict=True):

@@ -6,7 +6,7 @@ separator, closing or stop text that follows it, or on the end of the answer: a 
 its boundary. A risk verdict's output stands on the last byte of its word.
 
 Arcs of what models commonly write, and the format does not, are `loose`: where one text can be read
-in two ways, the way without them is the one (`task/automaton.py`).
+in two ways, the way without them is the one (`answers/automaton.py`).
 """
 
 from __future__ import annotations

@@ -101,7 +101,7 @@ class SampledPaths:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> SampledPaths:
-        """The draws that `to_dict` wrote; LabelMassError for anything else."""
+        """Inverse of `to_dict`; raises LabelMassError on other data."""
         rows = shaped(list[tuple[int, int, Termination, int]], data.get("paths", ()))
         return shaped(cls, {**data, "paths": [SampledPath(*row) for row in rows]})
 

@@ -1,6 +1,8 @@
-"""Growth of an answer tree, row by row: nodes, lumps of what is not looked at, masses, the account.
+"""Builds an answer tree row by row, and keeps its ledger of masses.
 
-What to expand is the search's affair (`answers/search.py`); here it is done and booked.
+Which node is read next is decided by `answers/search.py`; this module records what a row says: the
+children that were read one by one, aggregates of those that decide the same, and what leaves the
+format.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from labelmass.lm.base import NextTokenLogprobs
 class Siblings:
     """The admissible tokens after a node that are not nodes yet, likeliest first.
 
-    Together they stand in the tree as lumps, one for each way of deciding outputs.
+    Together they stand in the tree as aggregates, one for each way of deciding outputs.
     """
 
     transitions: Transitions
@@ -36,11 +38,11 @@ class Siblings:
     class_of: NDArray[np.int64]  # by index of moves
 
     def aggregate_of(self, index: int) -> int:
-        """The lump a move stands in."""
+        """The aggregate a move stands in."""
         return int(self.aggregates[self.class_of[index]])
 
     def within(self, aggregate: int) -> NDArray[np.float64]:
-        """By index of moves, the probabilities of those in a lump; 0 for the others."""
+        """By index of moves, the probabilities of those in an aggregate; 0 for the others."""
         return np.where(self.aggregates[self.class_of] == aggregate, self.probs, 0.0)
 
 
@@ -114,7 +116,7 @@ class TreeBuilder:
         return node
 
     def _place(self, node: int, logp: float, mass: float) -> None:
-        """Give a node, or a lump of them, its probability, and book its mass."""
+        """Give a node, or an aggregate of them, its probability, and book its mass."""
         tree, ledger = self.tree, self.ledger
         tree.logp[node], self.mass[node] = logp, mass
         before = tree.written[tree.parent[node]] if node else 0
@@ -227,7 +229,7 @@ class TreeBuilder:
         return aggregates
 
     def _own(self, child: int, index: int, siblings: Siblings) -> None:
-        """Take a token out of its lump: it has a node of its own. No mass is booked anew."""
+        """Take a token out of its aggregate: it has a node of its own. No mass is booked anew."""
         tree, aggregate = self.tree, siblings.aggregate_of(index)
         tree.logp[child] = math.log(float(siblings.probs[index]))
         siblings.probs[index] = 0.0
@@ -235,7 +237,7 @@ class TreeBuilder:
         tree.logp[aggregate] = math.log(left) if left > 0 else -math.inf
 
     def node_of(self, parent: int, index: int) -> int:
-        """The child of an expanded node along one of its moves, made if it is still in a lump."""
+        """The child of an expanded node along a transition, taken out of its aggregate if need be."""
         siblings = self.siblings[parent]
         transitions = siblings.transitions
         if transitions.next_state[index] == DONE:
@@ -260,8 +262,8 @@ class TreeBuilder:
     def note_upcoming(self, node: int) -> None:
         """Note what may be written next at the children of an expanded node.
 
-        Their lumps are parted, so that what one stands for may all write the same next. No mass is
-        booked anew.
+        Their aggregates are parted, so that what one stands for may all write the same next. No
+        mass is booked anew.
         """
         tree, siblings, upcoming = self.tree, self.siblings[node], self.grammar.upcoming
         parts = upcoming.parts(self._states[node], siblings.transitions)
@@ -342,7 +344,7 @@ class TreeBuilder:
         probs = siblings.probs.copy()
         for child in self.children[node]:
             token = self.tree.token[child]
-            if self._child.get((node, token)) == child:  # neither a lump nor an end
+            if self._child.get((node, token)) == child:  # neither an aggregate nor an end
                 index = int(np.searchsorted(siblings.transitions.ids, token))
                 probs[index] = math.exp(self.tree.logp[child])
         return probs

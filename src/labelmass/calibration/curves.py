@@ -32,7 +32,7 @@ class Curve:
 
     @property
     def sparse(self) -> bool:
-        """Whether it has fewer than `FEW` positives or negatives of its own."""
+        """Whether it has fewer than `MIN_POSITIVES` positives or negatives of its own."""
         return min(self.positives, self.records - self.positives) < MIN_POSITIVES
 
     def to_dict(self) -> dict[str, Any]:
@@ -47,9 +47,9 @@ class Curve:
 def fit_curves(method: Method, p: Floats, target: Floats, shared: bool) -> tuple[Curve, ...]:
     """A curve per label, or one if shared, from (n, k) scores and targets; NaN cells are left out.
 
-    A label with fewer than `FEW` positives or negatives is fitted on its own cells and, at a total
-    weight of `FEW` records, all known cells of the other labels: the fewer its own, the nearer the
-    shared curve. FitError if no cell is known.
+    A label with fewer than `MIN_POSITIVES` positives or negatives is fitted on its own cells and,
+    at a total weight of `MIN_POSITIVES` records, all known cells of the other labels: the fewer its
+    own, the nearer the shared curve. FitError if no cell is known.
     """
     known = ~(np.isnan(p) | np.isnan(target))
     if not known.any():

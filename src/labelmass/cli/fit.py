@@ -91,7 +91,7 @@ def encoder(
     records: Fields,
     output: FitOutput,
 ) -> None:
-    """Fit a logistic regression a label on the texts of TRAIN, and their human labels.
+    """Fit one logistic regression per label on the texts of TRAIN, and their human labels.
 
     TRAIN holds records with `labels`, `annotators` or `distribution`. The strength C of every label
     is cross-validated; the table sets its log-loss (NLL) on folds it has not seen beside that of
@@ -154,7 +154,7 @@ def probe(
     run: BatchOptions,
     output: FitOutput,
 ) -> None:
-    """Fit a logistic regression a label on the model's hidden states where it answers.
+    """Fit one logistic regression per label on the model's hidden states where it answers.
 
     TRAIN holds records with `labels`, `annotators` or `distribution`, or is a folder that
     --keep-trees wrote of such records; bad records are left out and listed in DIR/skipped.jsonl.

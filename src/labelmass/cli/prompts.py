@@ -48,7 +48,7 @@ def prompts_of(
     items: Iterable[Item], task: Task, model: LanguageModel, max_text_tokens: int | None
 ) -> Iterator[Prompt]:
     """The prompt of each record."""
-    joint = PromptBoundary(task, model.tokenizer)
+    boundary = PromptBoundary(task, model.tokenizer)
     for _, record in items:
         if isinstance(record, BadRecord):
             yield Prompt(record.id, error=record.error)
@@ -56,8 +56,8 @@ def prompts_of(
         try:
             if max_text_tokens is not None:
                 record = cut_texts(record, model.tokenizer, max_text_tokens)
-            start = joint.start(record)
-            yield Prompt(record.id, joint.text(record, start), tuple(start.ids))
+            start = boundary.start(record)
+            yield Prompt(record.id, boundary.text(record, start), tuple(start.ids))
         except RecordError as error:
             yield Prompt(record.id, error=str(error))
 

@@ -97,7 +97,7 @@ class Reference:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Reference:
-        """What `to_dict` wrote; FitError for anything else."""
+        """Inverse of `to_dict`; raises FitError on other data."""
         masses = {name: data[name] for name in MASSES if name in data}
         try:
             return shaped(cls, {**data, "masses": masses})

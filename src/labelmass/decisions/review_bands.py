@@ -53,7 +53,8 @@ def band(
     reviewed. risk: largest share of errors among the cells that are not. top: a threshold that
     stays the band's upper end, infinity for never; None to choose one.
 
-    The band fits these cells; for a promise see `conformal` and `guarantees`. FitError unless one
+    The band fits these cells; for a guarantee see `learn_then_test` and
+    `conformal_risk_control`. FitError unless one
     of budget and risk is given, from 0 to 1, and where no band below `top` meets the risk.
     """
     limit = budget if risk is None else risk

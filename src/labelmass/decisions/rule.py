@@ -147,7 +147,7 @@ class Rule:
 
     @classmethod
     def from_earlier(cls, data: Mapping[str, Any]) -> Rule:
-        """From a file of `EARLIER`, where a label that nothing was promised of was never given.
+        """From a file of an earlier version, which never gave a label without a guarantee.
 
         To promise recall, that was wrong: it goes to review on every record.
         """

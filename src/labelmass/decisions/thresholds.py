@@ -2,8 +2,9 @@
 
 A label is given where p >= threshold. Targets are shares or 0 and 1; counts are soft, so with
 shares precision is the mean share among what is flagged. What is found here fits these records:
-a promise about new ones is the business of `guarantees` and `conformal`. A goal that no cut reaches
-falls back to what keeps it: to recall that is giving the label to every record, to others never.
+guarantees on new records are in `learn_then_test` and `conformal_risk_control`. A goal that no cut
+reaches falls back to what keeps it: to recall that is giving the label to every record, to others
+never.
 """
 
 from __future__ import annotations

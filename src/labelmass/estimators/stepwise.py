@@ -1,4 +1,4 @@
-"""Readings of label steps: `first-step`, `compare-to-none`, `max-over-generations` (P1).
+"""Estimators from label steps: `first-step`, `compare-to-none`, `max-over-generations` (P1).
 
 All are ratios of what was found, `answers/steps.py`: p is the share of what was found, and the
 interval holds whatever the rest could still make of it.

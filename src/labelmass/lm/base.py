@@ -50,9 +50,9 @@ class NextTokenLogprobs:
         logprobs: (n,) float64 in nats, aligned with `NodeQuery.ids`; NaN where the engine could not
             tell, -inf where the probability is zero. Temperature 1, softmax over the full
             vocabulary in float32 or better.
-        top: The likeliest (id, logprob) of the whole row, falling.
+        top: The likeliest (id, logprob) of the whole row, in descending order.
         residual: Probability of every id not given in `logprobs`, never below 0.
-        complete: Whether all asked ids came. If not, `rest` may hold asked ids too.
+        complete: Whether all queried ids came. If not, `residual` includes those that did not.
         scale: Natural log of the sum of exponentials of the model's raw scores, so that a raw score
             is its log-probability plus this; None where the engine does not say.
     """
@@ -162,7 +162,7 @@ class LanguageModel(Protocol):
         ...
 
     def rows(self, queries: Sequence[NodeQuery]) -> list[NextTokenLogprobs]:
-        """One row per ask, in order, in as few passes as the engine can."""
+        """One row per query, in order, in as few passes as the engine can."""
         ...
 
     def close(self, record: int) -> Usage:

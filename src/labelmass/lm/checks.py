@@ -21,7 +21,7 @@ NOT_NUMBERS = (
 def check_count(
     rows: Sequence[NextTokenLogprobs], queries: Sequence[NodeQuery], engine: str
 ) -> None:
-    """ModelError unless there is one row per ask."""
+    """ModelError unless there is one row per query."""
     if len(rows) != len(queries):
         raise ModelError(f"the engine {engine} returned {len(rows)} rows for {len(queries)} asks")
 

@@ -53,7 +53,7 @@ class FullForward:
         return record.usage
 
     def rows(self, queries: Sequence[tuple[Record, NodeQuery]]) -> list[NextTokenLogprobs]:
-        """One row per ask; a parent was asked before, or stands earlier among the asks."""
+        """One row per query; a parent was asked before, or stands earlier among the asks."""
         sequences: list[list[int]] = []
         for record, query in queries:
             if query.node != PROMPT:

@@ -43,6 +43,6 @@ def wraps_in_guard(tokenizer: Tokenizer) -> bool:
     if not found:
         return False
     before, behind = (_TAG.sub(" ", side).lower() for side in (before, behind))
-    queries = len(re.findall(r"[^\W\d_]+", behind)) >= WORDS_BEHIND
+    asks_after_turn = len(re.findall(r"[^\W\d_]+", behind)) >= WORDS_BEHIND
     risks = {*_RISK.findall(before), *_RISK.findall(behind)}
-    return len(risks) > 1 and (queries or _TASK.search(before) is not None)
+    return len(risks) > 1 and (asks_after_turn or _TASK.search(before) is not None)

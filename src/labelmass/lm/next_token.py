@@ -17,9 +17,9 @@ from labelmass.lm.checks import NOT_NUMBERS
 def read_next_tokens(
     logits: Any, queries: Sequence[NodeQuery], vocabulary: int
 ) -> list[NextTokenLogprobs]:
-    """One row per ask from the model's own logits at its node.
+    """One row per query from the model's own logits at its node.
 
-    logits: (n, v) of any float type, one row per ask; overwritten.
+    logits: (n, v) of any float type, one row per query; overwritten.
     vocabulary: ids the tokenizer knows; logits past them have probability zero.
     ModelError where a row of logits holds NaN or infinity, and so no distribution.
     """

@@ -45,12 +45,12 @@ class ScriptedTokenizer:
         self._width = max((len(text) for text in texts), default=1)
 
     def encode(self, text: str) -> list[int]:
-        residual, ids = text.encode(), list[int]()
-        while residual:
-            for width in range(min(self._width, len(residual)), 0, -1):
-                if (index := self._longest.get(residual[:width])) is not None:
+        remaining, ids = text.encode(), list[int]()
+        while remaining:
+            for width in range(min(self._width, len(remaining)), 0, -1):
+                if (index := self._longest.get(remaining[:width])) is not None:
                     ids.append(index)
-                    residual = residual[width:]
+                    remaining = remaining[width:]
                     break
         return ids
 
@@ -78,7 +78,7 @@ class ScriptedLanguageModel:
             missing is a token outside every format.
         tokens: The tokens, where the script is a function; a table's own tokens are found in it.
         top_only: Return only the `top_only` likeliest tokens of each row, as many servers do.
-        scale: `Row.scale` of every row, if the model is to have raw scores.
+        scale: `NextTokenLogprobs.scale` of every row, if the model is to have raw scores.
     """
 
     dtype = "float64"

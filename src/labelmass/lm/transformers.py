@@ -141,7 +141,7 @@ class TransformersModel:
         return handles
 
     def rows(self, queries: Sequence[NodeQuery]) -> list[NextTokenLogprobs]:
-        """One row per ask, in order."""
+        """One row per query, in order."""
         if not queries:
             return []
         strategy: Any = self._strategy

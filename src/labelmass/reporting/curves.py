@@ -164,7 +164,7 @@ def precision_recall(label: str, p: Floats, gold: Floats, chosen: Bools) -> Prec
 
 
 def _thin(places: NDArray[np.int64]) -> NDArray[np.int64]:
-    """At most MOST of them, the first and the last among these."""
+    """At most MAX_POINTS of them, the first and the last among these."""
     if len(places) <= MAX_POINTS:
         return places
     return places[np.linspace(0, len(places) - 1, MAX_POINTS).round().astype(np.int64)]

@@ -488,7 +488,7 @@ class Scores(Sequence[Outcome]):
         return top
 
     def decide(self, policy: Policy, *, force: bool = False) -> Decisions:
-        """What a policy does with these scores, see `labelmass.decisions.decide`."""
+        """What a policy does with these scores, see `labelmass.decisions.apply_policy`."""
         return apply_policy(
             policy,
             self.p,

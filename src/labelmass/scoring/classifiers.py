@@ -26,7 +26,7 @@ BATCH = 8
 
 @dataclass(frozen=True)
 class AppliedClassifier:
-    """A classifier, the labels as the task has them, and (n, k) P(label) of explored records.
+    """A classifier bound to a task: maps explored records to (n, k) P(label).
 
     plain: predicts for the simplest text, see `isolation.blame`.
     """

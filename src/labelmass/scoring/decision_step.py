@@ -101,9 +101,10 @@ def explore_until_clear(
     """(key, result) as records are decided, those that straddle last.
 
     A search cannot be gone on with, so a record is explored anew, under a tighter budget, until
-    nothing straddles, the budget buys no more rows, or it was explored `MOST` times more. Its cost
-    is that of all its explorations; what straddles even then is as the policy says. What straddles
-    only because some mass cannot be read is not explored further: that finds no more to read.
+    nothing straddles, the budget buys no more rows, or it was explored `MAX_EXPLORATIONS` times
+    more. Its cost is that of all its explorations; what straddles even then is as the policy says.
+    What straddles only because some mass cannot be read is not explored further: that finds no more
+        to read.
     """
     records: dict[int, Record] = {}
 

@@ -1,4 +1,4 @@
-"""What is trained on labelled records: features of a record, and a logistic regression a label."""
+"""Classifiers fitted on labelled records: features, and one logistic regression per label."""
 
 from __future__ import annotations
 

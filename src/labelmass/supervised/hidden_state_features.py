@@ -77,5 +77,5 @@ class HiddenStateFeatures:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> HiddenStateFeatures:
-        """What `to_dict` wrote; LabelMassError for anything else."""
+        """Inverse of `to_dict`; raises LabelMassError on other data."""
         return shaped(cls, data)

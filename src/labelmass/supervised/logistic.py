@@ -24,7 +24,10 @@ MAX_ITERATIONS = 2000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LinearFit:
-    """Log-odds of a label: weights (d,) . x + intercept. converged: within `MOST` iterations."""
+    """Log-odds of a label: weights (d,) . x + intercept.
+
+    converged: within `MAX_ITERATIONS` iterations.
+    """
 
     weights: Floats
     intercept: float

@@ -61,7 +61,7 @@ class SentenceEmbeddings:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> SentenceEmbeddings:
-        """What `to_dict` wrote; LabelMassError for anything else."""
+        """Inverse of `to_dict`; raises LabelMassError on other data."""
         return shaped(cls, data)
 
 

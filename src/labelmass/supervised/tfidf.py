@@ -82,7 +82,7 @@ class TfidfFeatures:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> TfidfFeatures:
-        """What `to_dict` wrote; FitError for anything else."""
+        """Inverse of `to_dict`; raises FitError on other data."""
         terms, idf = dict[str, tuple[str, ...]](), dict[str, Floats]()
         for kind in SETTINGS:
             stored = shaped(dict[str, _Stored], {kind: data[kind]} if kind in data else {})

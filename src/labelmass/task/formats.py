@@ -7,7 +7,7 @@ Every format is the same machine given by its parts (docs/formulas.md, answers a
 `verdict_prefix` is the word of a risk verdict, such as `unsafe`.
 
 `AnswerFormat` holds the parts; the named constructors below are the formats people use. Reading
-is done by the format's byte automaton (`task/automaton.py`), so that the parser, the token
+is done by the format's byte automaton (`answers/automaton.py`), so that the parser, the token
 grammar and the tree can never disagree.
 """
 
@@ -121,11 +121,10 @@ class AnswerFormat:
             return self.opening + self.empty + (self.closing or "")
         if self.single and len(spellings) > 1:
             raise TaskError(f"this format writes exactly one label, not {len(spellings)}")
-        verdict_prefix = (
-            "" if self.verdict_prefix is None else self.verdict_prefix + self.verdict_separator
-        )
+        prefix = self.verdict_prefix
+        verdict = "" if prefix is None else prefix + self.verdict_separator
         body = (self.separators[0] if self.separators else "").join(map(self.spell, spellings))
-        return self.opening + verdict_prefix + body + (self.closing or "")
+        return self.opening + verdict + body + (self.closing or "")
 
     def strict(self) -> AnswerFormat:
         """The same format reading only what it writes: first separator, exact case, no blanks."""

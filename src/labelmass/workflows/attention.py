@@ -22,11 +22,11 @@ def attention_weights(saved: SavedTrees, model: LanguageModel) -> Iterator[Atten
     read: Any = getattr(model, "attention", None)
     if read is None:
         raise ModelError(f"{model.name} does not give attention weights")
-    joint = PromptBoundary(saved.task, model.tokenizer)
+    boundary = PromptBoundary(saved.task, model.tokenizer)
     for kept in saved:
         if isinstance(kept, Failure):
             continue
-        start = joint.start(kept.record)
+        start = boundary.start(kept.record)
         firsts = first_tokens(kept.tree, start.grammar.automaton, start.grammar.given)
         if len(firsts) > 1:
             answer = kept.tree.greedy_tokens

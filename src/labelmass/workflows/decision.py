@@ -13,7 +13,7 @@ from labelmass.scores.signature import methods_for
 def decide(
     scores: Scores, policy: Policy, *, calibrator: Calibrator | None = None, force: bool = False
 ) -> Decisions:
-    """What a policy does with the scores it is for, see `labelmass.decisions.decide`.
+    """What a policy does with the scores it is for, see `labelmass.decisions.apply_policy`.
 
     Args:
         calibrator: What they go through first.

@@ -101,7 +101,7 @@ def fit_encoder(
     fields: Fields | None = None,
     seed: int = 0,
 ) -> Fitted:
-    """Fit a logistic regression a label on the texts of a file, and their human labels.
+    """Fit one logistic regression per label on the texts of a file, and their human labels.
 
     Args:
         source: Records with `labels`, `annotators` or `distribution`; bad ones are left out.
@@ -140,7 +140,7 @@ def fit_probe(
     watch: Watch = unwatched,
     say: Callable[[str], None] = silent,
 ) -> Fitted:
-    """Fit a logistic regression a label on the model's hidden states where it answers.
+    """Fit one logistic regression per label on the model's hidden states where it answers.
 
     Args:
         source: Records with human labels, or a folder of saved trees of such records, whose task

@@ -71,7 +71,7 @@ class LabelledRecords:
 
 @dataclass(frozen=True, eq=False)
 class TrainingSet:
-    """What a classifier is fitted on.
+    """Features and human labels of the records a classifier is fitted on.
 
     x: (n, d) features of the records. targets: of the records, in their order.
     soft: on annotator shares where there are any, else on gold. refit: see `fit_heads`.
