@@ -112,7 +112,7 @@ def arrays() -> dict[str, Any]:
         "goal": goal,
         "p_other": scores.p,
         "gold_other": targets.gold,
-        "promises": certify(scores.labels, low, high, targets.gold, goal),
+        "guarantees": certify(scores.labels, low, high, targets.gold, goal),
         "signature": None,
         "texts": texts,
         "y": targets.gold,

@@ -237,7 +237,7 @@ class TreeBuilder:
         tree.logp[aggregate] = math.log(left) if left > 0 else -math.inf
 
     def node_of(self, parent: int, index: int) -> int:
-        """The child of an expanded node along a transition, taken out of its aggregate if need be."""
+        """The child of an expanded node along a transition, out of its aggregate if need be."""
         siblings = self.siblings[parent]
         transitions = siblings.transitions
         if transitions.next_state[index] == DONE:

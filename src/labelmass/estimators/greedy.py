@@ -1,4 +1,4 @@
-"""Estimators from the greedy answer alone: `hard`, `token`, `fixed-place` (docs/formulas.md; P1, P2).
+"""Estimators from the greedy answer: `hard`, `token`, `fixed-place` (docs/formulas.md; P1, P2).
 
 They are exact where that answer was followed to its end. Where a budget cut it, the rest may still
 write any label, and the intervals say so.

@@ -1,4 +1,4 @@
-"""Estimators from drawn answers: counting, the compensator, their combination, and a completed tree.
+"""Estimators from drawn answers: counting, compensator, their combination, a completed tree.
 
 Formulas: docs/formulas.md#sampling and the sections after it.
 Each is unbiased for P(label is written); all but counting use the label
