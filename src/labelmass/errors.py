@@ -1,4 +1,4 @@
-"""What can go wrong, as one small tree.
+"""Errors and warnings, as one small tree.
 
 LabelMassError
  +- TaskError      the task file, its labels or its answer format

@@ -1,4 +1,4 @@
-"""Where a number comes from: its signature, the records it was fitted on, and those held out."""
+"""Provenance of a number: its signature, the records it was fitted on, and those held out."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _compared(how: Compared, default: Any = MISSING, *, factory: Any = MISSING) 
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """What a score is, in fields that each say how two are compared; `str()` gives it in one line.
+    """Identity of a score: fields that each say how two are compared; `str()` gives one line.
 
     A model's name is never compared, for its fingerprint is; a budget changes no number but by the
     tolerance, and what a run fell short of its results say; `points` is the `point` of each method
@@ -254,7 +254,7 @@ def folds(keys: Ids, count: int, seed: int = 0) -> NDArray[np.int64]:
 
 @dataclass(frozen=True, slots=True)
 class HoldOut:
-    """Which records are kept for judging: a share of them, told by the record's key alone.
+    """A held-out share of the records, determined by each record's key alone.
 
     So whoever has the artefact can tell for any record, also later ones, on which side it lies.
     """

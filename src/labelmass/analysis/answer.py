@@ -1,4 +1,4 @@
-"""What the analyses read of one tree: the answer the model would write, and its label steps.
+"""Input of the analyses, read from one tree: the greedy answer and its label steps.
 
 Steps, p_r and Z_r are those of docs/formulas.md#label-steps; the order of labels is the
 parser's.
@@ -104,7 +104,7 @@ class Answer:
 
     @property
     def complete(self) -> bool:
-        """Whether it is a whole on-format answer."""
+        """True if it is a whole on-format answer."""
         return self.ending is Ending.COMPLETE
 
     @property

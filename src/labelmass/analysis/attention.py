@@ -1,4 +1,4 @@
-"""Where a model looks when it writes a later label: its prompt, its answer, its earlier labels.
+"""Attention of a later label to the prompt, the answer and the earlier labels.
 
 Formulas: docs/formulas.md#attention.
 The row that writes a label is the one that predicts its first token.

@@ -1,4 +1,4 @@
-"""How many labels answers hold, how often they repeat one, and how they end.
+"""Counts of labels in answers, of repeats, and of endings.
 
 Formulas: docs/formulas.md#share-with-several-labels.
 """

@@ -1,4 +1,4 @@
-"""What becomes of the runner-up of a step. Formulas: docs/formulas.md#runner-up.
+"""Runner-up of a step, and the labels written after it. Formulas: docs/formulas.md#runner-up.
 
 The runner-up e2 is the likeliest label, or `none`, beside the one written: the second-ranked, where
 the one written is the top-ranked.
@@ -26,7 +26,7 @@ class Trajectories:
 
 @dataclass(frozen=True, slots=True)
 class RankConsistency:
-    """Whether the runner-up of an intermediate step is written next.
+    """True if the runner-up of an intermediate step is written next.
 
     steps: intermediate steps. hits: of those counted. Left out: `none`, whose runner-up is `none`;
     `unknown`, whose next label is not known, as the answer left the format or was cut; `repeats`,

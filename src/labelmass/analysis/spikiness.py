@@ -1,4 +1,4 @@
-"""How peaked the label distributions of the steps are. Formulas: docs/formulas.md#spikiness."""
+"""Spikiness of the label distributions at each step. Formulas: docs/formulas.md#spikiness."""
 
 from __future__ import annotations
 

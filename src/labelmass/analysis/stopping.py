@@ -1,4 +1,4 @@
-"""Whether a step's label distribution, or the boundary after its label, tells that it is the last.
+"""Stopping: the last step against its label distribution and the boundary after its label.
 
 Formulas: docs/formulas.md#stopping.
 """

@@ -402,7 +402,7 @@ class ByteAutomaton:
 
 
 def _least(threads: Threads) -> bool:
-    """Whether every one of these readings has taken loose arcs."""
+    """True if every one of these readings has taken loose arcs."""
     return all(unseparated for _, _, unseparated in threads)
 
 

@@ -301,7 +301,7 @@ class TokenGrammar:
         )
 
     def _has_label(self, state: int, written: Outputs) -> bool:
-        """Whether a label stands complete, settled or not."""
+        """True if a label stands complete, settled or not."""
         if written and min(written) < self.automaton.size:
             return True
         return self.automaton.holds_label(state)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from labelmass.answers.tree import AnswerTree, SampledPaths
 
 _SLACK = 0.01
-"""How far the probabilities of a row may go beyond 1: as far as `lm.checks` lets them."""
+"""Tolerance for row sums above 1, that of `lm.checks`."""
 
 
 def check_tree(tree: AnswerTree) -> None:

@@ -35,7 +35,7 @@ class Ledger:
         return (reachable & ~written) | (written & 1 << self.empty)
 
     def matters(self, undecided: int) -> bool:
-        """Whether expanding such a path can narrow an interval."""
+        """True if expanding such a path can narrow an interval."""
         any_counts = self.normalisation is Normalisation.ON_FORMAT and not self._verdict
         return any_counts or bool(undecided & self._decides)
 

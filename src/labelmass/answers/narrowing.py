@@ -59,7 +59,7 @@ class StepSearch:
                 todo += [child for child in builder.children[at] if self.holds(child)]
 
     def holds(self, node: int) -> bool:
-        """Whether a node lies below the step, and its parent was read."""
+        """True if a node lies below the step, and its parent was read."""
         tree = self._builder.tree
         return tree.parent[node] in self._mass and not tree.writes_label(node)
 
@@ -100,7 +100,7 @@ class StepSearch:
 
     @property
     def narrow(self) -> bool:
-        """Whether no interval is wider than its limit."""
+        """True if no interval is wider than its limit."""
         return not self._relevant or not self._find_wide()[0]
 
     def _find_wide(self) -> tuple[int, float]:

@@ -32,7 +32,7 @@ from labelmass.answers.tree_builder import TreeBuilder
 from labelmass.lm.base import NextTokenLogprobs
 
 SAMPLING_FACTOR = 4
-"""What is drawn may take this many times the rows that the tree may."""
+"""Budget of sampled paths, as a multiple of the rows of the tree."""
 
 MAX_PREFIX_ROWS = 64
 """Rows that are read at most for the shares after the text that all labels begin with."""
@@ -119,7 +119,7 @@ class Requirements:
 
     @property
     def draws(self) -> int:
-        """How many answers or paths are drawn."""
+        """Number of answers or paths that are drawn."""
         return max(self.samples, self.completions)
 
     def drawing(self, count: int | None) -> Requirements:
@@ -265,7 +265,7 @@ class Search:
         return chosen
 
     def _is_open(self) -> bool:
-        """Whether nothing is left to choose, but mass is: what was cut is not chosen again."""
+        """True if nothing is left to choose, but mass is: what was cut is not chosen again."""
         return self.tree.stopped in ("", "exhausted") and self.builder.ledger.live > 0
 
     def _fell_short(self) -> str:

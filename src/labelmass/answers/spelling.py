@@ -1,4 +1,4 @@
-"""How a tokenizer writes the labels of a task: in which form, and whether at all.
+"""Forms in which a tokenizer writes the labels of a task, if it can.
 
 Many tokenizers normalise what they read, so a model has only seen its labels as the normaliser
 writes them, and writes them so. And a tokenizer without a token for every byte cannot write every
@@ -121,12 +121,12 @@ def _check_word(
 
 
 def _is_kept(text: str, vocabulary: Vocabulary) -> bool:
-    """Whether the tokenizer's own tokens write the text just as it stands."""
+    """True if the tokenizer's own tokens write the text just as it stands."""
     return as_written(text, vocabulary) == text
 
 
 def _can_write(output: int, grammar: TokenGrammar) -> bool:
-    """Whether some tokens write an output: a search through every state of the grammar."""
+    """True if some tokens write an output: a search through every state of the grammar."""
     seen, todo = {grammar.start}, [grammar.start]
     while todo:
         transitions = grammar.transitions(todo.pop())

@@ -33,7 +33,7 @@ class Interval(NamedTuple):
 
 @dataclass(slots=True)
 class NextOutput:
-    """What comes next after a node: a label, or the empty answer.
+    """Distribution over the next label, or the empty answer, after a node.
 
     mass: (k + 1,) probability, given the node, found that each label, or the empty answer (last),
         is written next.
@@ -133,7 +133,7 @@ def label_steps(tree: AnswerTree, most: int | None = None) -> list[Step]:
 
 
 def is_idle(tree: AnswerTree, node: int) -> bool:
-    """Whether a label could start at a node of the greedy path, and the answer ended instead.
+    """True if a label could start at a node of the greedy path, and the answer ended instead.
 
     Behind blanks or a line break, say: no label is generated there. Never so of the first step.
     """
@@ -174,7 +174,7 @@ class NextLabel:
         self._below: dict[int, set[int]] = {}
 
     def after(self, node: int) -> NextOutput:
-        """What comes next after a node."""
+        """Distribution over the next label after a node."""
         if node not in self._known:
             self._known[node], self._below[node] = self._read(node)
         return self._known[node]
@@ -234,7 +234,7 @@ def _next_label(tree: AnswerTree, start: int) -> int | None:
 
 
 def more_steps(tree: AnswerTree) -> bool:
-    """Whether a budget cut the greedy path where further labels could have followed."""
+    """True if a budget cut the greedy path where further labels could have followed."""
     last = tree.greedy[-1]
     return tree.greedy_end == Ending.CUT and bool(tree.reachable[last] & ((1 << tree.empty) - 1))
 

@@ -1,4 +1,4 @@
-"""Where a greedy answer writes its labels, in tokens."""
+"""Token positions of the labels in a greedy answer."""
 
 from __future__ import annotations
 

@@ -26,10 +26,10 @@ CODE_MARKS = ",;"
 
 BULLETS = ("-", "*", "\u2022")
 QUOTES = ('"', "'", "`", "**")
-"""What models put before, and around, the items of a plain list."""
+"""Marks that models put before and around the items of a plain list."""
 
 Arc = tuple[int, int | None, bool]
-"""Where an arc leads, what it writes, and whether it is loose."""
+"""Target of an arc, its output, and whether it is loose."""
 
 
 @dataclass(slots=True)

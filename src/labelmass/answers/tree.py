@@ -36,7 +36,7 @@ and write the same before they do. Masking bars them."""
 
 
 class Status(IntEnum):
-    """What became of a node."""
+    """State of a node."""
 
     FRONTIER = 0  # admissible, its row not read
     EXPANDED = 1  # its row was read, its children are nodes
@@ -44,7 +44,7 @@ class Status(IntEnum):
 
 
 class Ending(StrEnum):
-    """How the greedy path ended."""
+    """End of the greedy path."""
 
     COMPLETE = "complete"  # an on-format answer
     OFF_FORMAT = "off-format"  # the likeliest token left the format
@@ -53,7 +53,7 @@ class Ending(StrEnum):
 
 
 class Termination(StrEnum):
-    """How a drawn path ended."""
+    """End of a sampled path."""
 
     ENDED = "ended"  # a complete answer, or one that cannot be read on behind a risk verdict
     OFF_FORMAT = "off-format"  # it left the format
@@ -209,7 +209,7 @@ class AnswerTree:
 
     @property
     def expanded(self) -> int:
-        """How many rows were read."""
+        """Number of rows read."""
         return len(self.off)
 
     def log_mass(self, normalisation: Normalisation = Normalisation.RAW) -> NDArray[np.float64]:
@@ -248,7 +248,7 @@ class AnswerTree:
         return total
 
     def is_barred(self, node: int) -> bool:
-        """Whether masking bars a node: it left the format behind a risk verdict (EXITED).
+        """True if masking bars a node: it left the format behind a risk verdict (EXITED).
 
         Not where the verdict is settled by that alone, as of `harm` beside `harmless`: barred, the
         answer would become the other verdict.
@@ -273,11 +273,11 @@ class AnswerTree:
         )
 
     def writes_label(self, node: int) -> bool:
-        """Whether the node's token settles a label, or `none`, as written."""
+        """True if the node's token settles a label, or `none`, as written."""
         return any(out <= self.empty for out in self.outputs[node])
 
     def is_step(self, node: int) -> bool:
-        """Whether a label has just been written here and another may follow."""
+        """True if a label has just been written here and another may follow."""
         more = self.reachable[node] & ((1 << self.empty) - 1)
         return bool(more) and any(out < self.empty for out in self.outputs[node])
 

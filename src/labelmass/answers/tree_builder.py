@@ -201,11 +201,11 @@ class TreeBuilder:
         self._keep_top(node, row)
 
     def is_behind_verdict(self, node: int) -> bool:
-        """Whether what leaves the format at a node leaves it behind a risk verdict."""
+        """True if what leaves the format at a node leaves it behind a risk verdict."""
         return self.grammar.leave(self._states[node]) is not None
 
     def _behind_label(self, node: int) -> bool:
-        """Whether the text of a label stands complete at a node, settled or not."""
+        """True if the text of a label stands complete at a node, settled or not."""
         labels = (1 << self.tree.empty) - 1
         settled = bool(self.tree.written[node] & labels)
         return settled or self.grammar.automaton.holds_label(self._states[node])
@@ -320,7 +320,7 @@ class TreeBuilder:
         self.tree.top[node] = tuple(kept)
 
     def _may_end_by(self, token: int, node: int) -> bool:
-        """Whether a token that leaves the format writes nothing, where the answer could end."""
+        """True if a token that leaves the format writes nothing, where the answer could end."""
         if self.grammar.vocabulary.bytes_of[token] is not None:
             return False
         return self.grammar.automaton.end(self._states[node]) is not None
@@ -350,7 +350,7 @@ class TreeBuilder:
         return probs
 
     def too_deep(self, node: int) -> bool:
-        """Whether the node lies where nothing is expanded."""
+        """True if the node lies where nothing is expanded."""
         return self.depth[node] >= self.deepest
 
     def child(self, parent: int, token: int) -> int | None:

@@ -1,4 +1,4 @@
-"""Which label, or the empty answer, an answer may write next from a state of its format."""
+"""Labels, and the empty answer, that an answer may write next from a state of its format."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every calibrator is: one label's parameters, fitted on cells and applied to scores."""
+"""Calibration methods: parameters of one label, fitted on cells and applied to scores."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ class Curve:
 
     @property
     def sparse(self) -> bool:
-        """Whether it has fewer than `MIN_POSITIVES` positives or negatives of its own."""
+        """True if it has fewer than `MIN_POSITIVES` positives or negatives of its own."""
         return min(self.positives, self.records - self.positives) < MIN_POSITIVES
 
     def to_dict(self) -> dict[str, Any]:

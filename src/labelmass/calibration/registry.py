@@ -24,7 +24,7 @@ CALIBRATORS: dict[str, Method] = {
 }
 
 CALIBRATION_METHODS = (*CALIBRATORS, "auto")
-"""What may be asked for: one of them, or the one that is best on folds."""
+"""Names to choose from: one of them, or the one that is best on folds."""
 
 
 def find_calibrator(name: str) -> Method:

@@ -34,7 +34,7 @@ class DecisionOptions:
 @as_command("decide")
 @click.argument("scores", type=click.Path(exists=True))
 def command(scores: str, by: CalibratorOptions, options: DecisionOptions) -> None:
-    """What a policy that `labelmass tune` wrote does with the records in SCORES.
+    """Apply a policy from `labelmass tune` to the records in SCORES.
 
     Each record gets an action for each label, and the strictest of them. A label whose interval
     lies on both sides of a threshold goes to review: `labelmass score --policy` explores such

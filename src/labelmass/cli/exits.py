@@ -6,7 +6,7 @@ from enum import IntEnum
 
 
 class Exit(IntEnum):
-    """What a command tells the shell; `docs/commands.md` holds the same table."""
+    """Exit statuses; `docs/commands.md` has the same table."""
 
     DONE = 0
     FAILED = 1

@@ -36,7 +36,7 @@ class TaskOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class PromptOptions(TaskOptions):
-    """How the task is put; None for what the task says itself."""
+    """Options of the prompt; None keeps what the task says."""
 
     demonstrations: int | None = setting(
         None,
@@ -290,7 +290,7 @@ class GoldTargetsOptions(TargetsOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationOptions:
-    """How scores are judged."""
+    """Options of an evaluation."""
 
     section: ClassVar[str] = "Judgement"
 

@@ -22,7 +22,7 @@ from labelmass.task.record import Fields
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What a record is asked with, or why it cannot be asked."""
+    """Prompt of a record, or the reason why it has none."""
 
     id: str | int
     text: str = ""

@@ -97,7 +97,7 @@ class Output:
 
     @property
     def as_table(self) -> bool:
-        """Whether results are shown to a person, not written as JSON."""
+        """True if results are shown to a person, not written as JSON."""
         return self.out is None and (sys.stdout.isatty() if self.table is None else self.table)
 
 
@@ -162,7 +162,7 @@ class _Scoring:
         return self._reread(self.source)
 
     def _texts_alone(self) -> bool:
-        """Whether only classifiers of texts are asked for."""
+        """True if only classifiers of texts are asked for."""
         method_options = self.method_options
         of_trees = (
             *(

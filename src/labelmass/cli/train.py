@@ -126,7 +126,7 @@ def _reject_idle_options(training: Settings, dev: str | None) -> None:
 
 @contextmanager
 def _stopping(minutes: float | None) -> Generator[Callable[[], bool]]:
-    """Whether it is time to stop: asked to by a signal, or so many minutes are over.
+    """Yield a function that returns True after a signal, or when the minutes are over.
 
     The step under way is finished first. A second Ctrl-C does not wait for it.
     """

@@ -1,4 +1,4 @@
-"""Which records belong together: the same group, or nearly the same text."""
+"""Clusters of records: the same group, or nearly the same text."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ ENDINGS = (".jsonl", ".csv")
 
 
 class Outcome(IntEnum):
-    """What a label's score comes to."""
+    """Outcome of a label's score."""
 
     BELOW = 0
     REVIEW = 1
@@ -34,7 +34,7 @@ class Outcome(IntEnum):
 
 @dataclass(frozen=True)
 class Decisions:
-    """What a policy does with (n, k) scores.
+    """Decisions of a policy for (n, k) scores.
 
     Attributes:
         ids: Of the records; their positions where the scores had none.
@@ -89,7 +89,7 @@ class Decisions:
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many records get each action."""
+        """Number of records for each action."""
         return {action: self.actions.count(action) for action in ACTIONS}
 
     def save(self, path: str | Path) -> None:
@@ -204,7 +204,7 @@ def _check_verdict(policy: Policy, verdict: Floats | None) -> None:
 
 
 _SLACK = 1e-6
-"""What rounding may put outside of [0, 1]; it is cut off."""
+"""Rounding error outside of [0, 1] that is clipped."""
 
 
 def _within(policy: Policy, score: Floats) -> Floats:

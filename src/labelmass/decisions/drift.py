@@ -39,7 +39,7 @@ MASSES = {
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """What is remembered of the scores a policy was made on.
+    """Summary of the scores a policy was made on.
 
     Attributes:
         records: How many.
@@ -147,7 +147,7 @@ class Drift:
 
     @cached_property
     def warnings(self) -> tuple[str, ...]:
-        """What should be looked into, with its numbers; empty if nothing."""
+        """Differences beyond chance, with their numbers; empty if there are none."""
         chance = CHANCE / len(self.labels)
         results = [
             f"{name} is {now!r}, was {then!r}: thresholds and guarantees are for other scores"

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 FWER_METHODS = ("holm", "bonferroni")
-"""Whether a label that has gone through its sequence passes its share of the error on, or not."""
+"""Methods of family-wise control: with and without passing on unused error."""
 
 
 def reject(

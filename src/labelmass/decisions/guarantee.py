@@ -1,4 +1,4 @@
-"""What is promised about a threshold, on which records, and what it would have taken."""
+"""Guarantee of a threshold, its records, and the number of records it would need."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Guarantee:
 
     @property
     def met(self) -> bool:
-        """Whether there is a promise."""
+        """True if there is a promise."""
         return self.threshold is not None
 
     @property

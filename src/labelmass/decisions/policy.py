@@ -28,7 +28,7 @@ STRADDLES = {
     "high": "is decided by its upper bound, without guarantee: on the safe side for misses",
     "low": "is decided by its lower bound, without guarantee: on the safe side for false alarms",
 }
-"""What becomes of a label whose interval leaves two outcomes open."""
+"""Outcome of a label whose interval leaves two outcomes open."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class Policy:
 
     @property
     def requires_verdict(self) -> bool | None:
-        """Whether the scores it was made on say how much of a record gives a verdict.
+        """True if the scores it was made on say how much of a record gives a verdict.
 
         None where it remembers no scores.
         """

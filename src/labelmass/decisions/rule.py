@@ -80,7 +80,7 @@ class Rule:
 
     @property
     def everywhere(self) -> bool:
-        """Whether the action, or the review, is for every record, whatever its score."""
+        """True if the action, or the review, is for every record, whatever its score."""
         return self.threshold == 0 or (self.threshold is None and self.review_from == 0)
 
     @property
@@ -178,7 +178,7 @@ def _joined(note: str, said: str) -> str:
 
 
 def _still(note: str, threshold: float | None, review: float | None) -> bool:
-    """Whether a rule still does what its note says it fell back to; a band may have come below."""
+    """True if a rule still does what its note says it fell back to; a band may have come below."""
     for way, (cut, start) in _EXTREMES.items():
         if note.endswith(NOTES[way]):
             return threshold == cut and start in (None, review)

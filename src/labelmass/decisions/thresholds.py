@@ -33,7 +33,7 @@ def majority(target: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class Sweep:
-    """What every cut of one column gives.
+    """Counts at every threshold of one label.
 
     thresholds: (m + 1,) descending: infinity (never), then the distinct scores.
     right, wrong: (m + 1,) targets, and what is missing from 1 to them, summed over what is flagged.
@@ -182,7 +182,7 @@ class Goal:
 
     @property
     def holds_everywhere(self) -> bool:
-        """Whether giving the label to every record reaches the goal, whatever the records are."""
+        """True if giving the label to every record reaches the goal, whatever the records are."""
         return self.kind in HELD_EVERYWHERE
 
     def best(self, sweep: Sweep) -> int | None:

@@ -1,4 +1,4 @@
-"""What becomes of a label whose goal is not reached, or of which nothing can be promised.
+"""Fallback for a label whose goal is not reached or that has no guarantee.
 
 To be given a label, or to be reviewed for it, is not to be missed; a label that is never given is
 never given wrongly. So some goals are kept by one extreme without any test, and broken by the
@@ -18,7 +18,7 @@ NOTES = {
     "always": "so it is given to every record",
     "never": "so it is never given",
 }
-"""What a rule says that fell back to an extreme."""
+"""Notes of rules that fell back to an extreme."""
 
 HELD_EVERYWHERE = ("recall", "miss-rate", "record-miss-rate")
 """Goals and risks that giving, or reviewing, the label on every record keeps."""

@@ -1,4 +1,4 @@
-"""What an estimator is: a name, what it needs in the tree, and a pure function of the tree."""
+"""Estimators: a name, requirements on the tree, and a pure function of the tree."""
 
 from __future__ import annotations
 

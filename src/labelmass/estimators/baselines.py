@@ -1,4 +1,4 @@
-"""What any method must beat: a number that does not look at the record.
+"""Baselines that do not look at the record.
 
 `constant` and `base-rate`, which evaluations add, are found on labelled records, not here.
 """

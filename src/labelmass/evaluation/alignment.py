@@ -1,4 +1,4 @@
-"""How close probabilities are to the shares of annotators. Formulas: docs/formulas.md#evaluation.
+"""Alignment of probabilities with the shares of annotators. Formulas: docs/formulas.md#evaluation.
 
 Cells with an unknown share are left out of every sum; a mean divides by what remains.
 """

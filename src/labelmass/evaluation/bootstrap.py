@@ -1,4 +1,4 @@
-"""How far a number would move with other records: bootstrap and sign-flip test.
+"""Uncertainty over records: bootstrap and sign-flip test.
 
 Items are drawn, never cells; items of one group are drawn together.
 Formulas: docs/formulas.md#bootstrap.

@@ -1,4 +1,4 @@
-"""Whether probabilities mean what they say. Formulas: docs/formulas.md#evaluation.
+"""Calibration errors. Formulas: docs/formulas.md#evaluation.
 
 Bins are made once, on the whole sample; a bootstrap draws items into these bins. Noise alone makes
 an error in every bin, in a draw more than in the sample and in the sample more than in truth, so

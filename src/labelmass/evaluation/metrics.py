@@ -160,7 +160,7 @@ HEADLINE = (
     "auc",
     "ece",
 )
-"""What a table shows, as far as it was computed."""
+"""Metrics that a table shows, if they were computed."""
 
 
 def find_metrics(names: Iterable[str] | None, *, single: bool) -> list[Metric]:

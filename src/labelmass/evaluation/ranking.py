@@ -1,4 +1,4 @@
-"""How well probabilities rank gold labels above others: ROC-AUC and average precision.
+"""Ranking of gold labels above others: ROC-AUC and average precision.
 
 Formulas: docs/formulas.md#evaluation.
 A column whose known cells are all of one class has no ranking: it is skipped

@@ -1,4 +1,4 @@
-"""What an evaluation holds: every method's scores, and how they are written down."""
+"""Results of an evaluation: scores of every method, and their formats."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class Difference:
 
     @property
     def sure(self) -> bool:
-        """Whether the interval excludes 0."""
+        """True if the interval excludes 0."""
         return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
 
     def to_dict(self) -> dict[str, Any]:

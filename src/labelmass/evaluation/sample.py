@@ -1,4 +1,4 @@
-"""What a metric sees: one method's probabilities against human labels."""
+"""Input of a metric: one method's probabilities against human labels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How close label sets are to the gold sets. Formulas: docs/formulas.md#evaluation.
+"""Agreement of label sets with gold sets. Formulas: docs/formulas.md#evaluation.
 
 Unknown cells are left out; a row with some of them counts by its known cells.
 """

@@ -11,7 +11,7 @@ from typing import Any
 from labelmass.present.tables import Cell, Head, Table, number
 
 Evaluations = Mapping[str, Any]
-"""What `Evaluation.to_dict` gives."""
+"""Evaluations as `Evaluation.to_dict` gives them."""
 COLUMNS: tuple[str, ...] = (
     "method",
     "metric",

@@ -18,7 +18,7 @@ from typing import BinaryIO, NamedTuple
 from labelmass.errors import LabelMassError, RecordError
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
-"""What may stand between cells, in words; the first that fits is taken."""
+"""Separators between cells, with their names; the first that fits is taken."""
 
 _QUOTE = '"'
 _CURE = 'enclose such a cell in quotation marks, and write those inside it twice ("")'

@@ -1,4 +1,4 @@
-"""What a configuration says about how a model may be read."""
+"""Architecture of a model, as far as it limits how trees are read."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CONTEXTS = (
     "max_target_positions",
     "model_max_length",
 )
-"""What configurations call their longest sequence."""
+"""Configuration keys of the longest sequence."""
 
 RECURRENT = frozenset({"mamba", "mamba2", "falcon_mamba", "rwkv", "xlstm"})
 """Model types without a longest sequence."""
@@ -31,7 +31,7 @@ RECURRENT = frozenset({"mamba", "mamba2", "falcon_mamba", "rwkv", "xlstm"})
 
 @dataclass(frozen=True, slots=True)
 class Windows:
-    """How far back a token looks.
+    """Attention windows.
 
     size: tokens a sliding layer sees, the token itself among them; None if no layer slides.
     types: the types of all layers, as the model names its masks; none if it has one for all.

@@ -66,7 +66,7 @@ class NextTokenLogprobs:
 
 @dataclass(slots=True)
 class Usage:
-    """What was really computed, counted by the engine.
+    """Cost as counted by the engine.
 
     Attributes:
         prompt_tokens: Prompt positions put through the model (a shared prefix counts once).
@@ -127,7 +127,7 @@ class Tokenizer(Protocol):
 
 
 class LanguageModel(Protocol):
-    """Where probabilities come from."""
+    """A model that gives next-token log-probabilities."""
 
     @property
     def name(self) -> str: ...

@@ -29,7 +29,7 @@ MARK = "_labelmass_part"
 """A key, and its value, of every part that a template is given: who shows it shows the list."""
 
 SAID = "Indeed it is."
-"""What the assistant says in a sample."""
+"""Text of the assistant's turn in a sample."""
 
 WAY_OUT = "set chat = false in the task to ask in plain text"
 

@@ -1,4 +1,4 @@
-"""What earlier checks of models found, in the cache folder: one small JSON file for each."""
+"""Results of earlier model checks, one small JSON file each, in the cache folder."""
 
 from __future__ import annotations
 

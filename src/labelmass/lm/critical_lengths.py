@@ -20,7 +20,7 @@ OTHERS = re.compile(
     r"pattern|max_window_layers|chunk_size_(feed_forward|lm_head)|num_chunks|vocab|theta"
     r"|num_conv|number_of_conv|conv_dim|no_repeat|audio"
 )
-"""What `NAMES` matches by accident: numbers of layers, widths and switches."""
+"""Keys that `NAMES` matches by accident: numbers of layers, widths and switches."""
 
 OTHER_SENSES = re.compile(r"vision|image|audio|speech|video|codec|quantization")
 """Parts of a configuration through which no text goes."""

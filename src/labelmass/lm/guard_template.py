@@ -14,7 +14,7 @@ from labelmass.lm.base import Tokenizer
 from labelmass.task.prompt import Part, Prompt, Turn
 
 PROBE = "labelmass probe"
-"""What the user says."""
+"""Text of the user's turn."""
 
 WORDS_BEHIND = 5
 """Words behind the user's turn from which a template asks something of its own."""
@@ -25,11 +25,11 @@ _TASK = re.compile(
     r"\b(?:check|classif|detect|assess|judge|identify|determine|decide) ?"
     r"[^.\n]{0,80}(?:unsafe|harmful|violat|safety)"
 )
-"""What instructions of guards say that stand before the user's turn."""
+"""Words of guard instructions that stand before the user's turn."""
 
 
 def wraps_in_guard(tokenizer: Tokenizer) -> bool:
-    """Whether the model's chat template asks for a judgement of what the user says.
+    """True if the model's chat template asks for a judgement of what the user says.
 
     False where there is no template, or it does not take a single user turn.
     """

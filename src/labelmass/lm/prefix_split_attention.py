@@ -26,7 +26,7 @@ NAME = "labelmass_split"
 """Of `attend`, in the AttentionInterface."""
 
 KERNEL = "_scaled_dot_product_flash_attention_for_cpu"
-"""What torch itself calls on a CPU; unlike the public function it returns the log-sum-exp too."""
+"""Kernel that torch calls on a CPU; unlike the public function it also returns log-sum-exp."""
 
 ALTERED = ("softcap", "s_aux", "sliding_window", "position_bias")
 """Arguments of attention that is not plain."""
@@ -62,7 +62,7 @@ class Plan:
 
 
 def fits(forward: Forward, windows: Windows) -> bool:
-    """Whether it is worth a try; whether it is right shows in its numbers."""
+    """True if it is worth a try; whether it is right shows in its numbers."""
     return (
         forward.device.type == "cpu"
         and windows.size is None

@@ -48,7 +48,7 @@ Strategy = TreeAttention | LimitedTrees | FullForward
 
 @dataclass(frozen=True, slots=True)
 class ReadingMode:
-    """How a model is read.
+    """Way in which trees are read from a model.
 
     attention: How trees are read: 'split' or 'masked'; None for one full pass per node instead.
     limit: Tokens up to which sequences are read by tree; None for no limit.
@@ -63,7 +63,7 @@ class ReadingMode:
 
     @property
     def by_tree(self) -> bool:
-        """Whether every sequence is read by tree."""
+        """True if every sequence is read by tree."""
         return self.attention is not None and self.limit is None
 
     def note(self, model_type: str) -> str | None:
@@ -111,7 +111,7 @@ class StrategyFactory:
             }
 
     def can_read(self, mode: ReadingMode) -> bool:
-        """Whether there is a strategy for a mode."""
+        """True if there is a strategy for a mode."""
         return mode.attention is None or mode.attention in self._attentions
 
     def strategy(self, mode: ReadingMode) -> Strategy:

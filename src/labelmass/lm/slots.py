@@ -1,4 +1,4 @@
-"""Which places of a key/value buffer are taken."""
+"""Pool of the slots of a key/value buffer."""
 
 from __future__ import annotations
 

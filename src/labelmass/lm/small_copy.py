@@ -39,12 +39,12 @@ _LAYERS = (
 )
 _LAYER_TYPES = ("layer_types", "layers_block_type", "attention_layers", "attn_layers")
 _FIRST = ("first_k_dense_replace", "num_dense_layers", "moe_layer_start_index")
-"""How many layers at the beginning are of a kind of their own."""
+"""Configuration keys of the number of special first layers."""
 _LAST = ("num_kv_shared_layers",)
-"""How many layers at the end are."""
+"""Configuration keys of the number of special last layers."""
 _DROPPED = ("quantization_config", "dtype", "torch_dtype")
 _OWN = "per_layer_config"
-"""What some layers have otherwise than the rest, by the number of the layer."""
+"""Configuration keys of settings by layer number."""
 
 _SIZES = {
     name: size
@@ -254,7 +254,7 @@ def _keep_layers(config: dict[str, Any], copies: int) -> None:
 
 
 def _are_places(values: Sequence[Any], count: int) -> bool:
-    """Whether a list names layers by their place rather than saying something of each."""
+    """True if a list names layers by their place rather than saying something of each."""
     if not all(type(value) is int for value in values):
         return False
     return list(values) == sorted(set(values)) and values[-1] < count

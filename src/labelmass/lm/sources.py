@@ -1,4 +1,4 @@
-"""Where a model's files are, and loading them."""
+"""Location of a model's files, and loading them."""
 
 from __future__ import annotations
 

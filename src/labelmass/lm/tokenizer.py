@@ -17,7 +17,7 @@ from labelmass.lm.token_bytes import BLANK, token_bytes
 from labelmass.task.prompt import Part, Prompt, Turn
 
 TAG = re.compile(r"<[^<>\s]+>|\[[^\[\]\s]+\]|<\|.+\|>")
-"""What an added token looks like that a chat template may use as structure."""
+"""Pattern of added tokens that a chat template may use as structure."""
 
 ANCHORS = ("\x02", "\n", "\t", "~", "|", "=", "0", "z")
 """One of them is put before text so that a blank is added to it and not to the text."""

@@ -1,4 +1,4 @@
-"""What records without an id are called: by the number of their line, and never as another is.
+"""Names of records without an id: their line numbers, unless another record has that id.
 
 Results, targets and decisions are joined by id, so two records of one name would be mixed. Where a
 record has the number 7 for its id, the one on line 7 that has none is called "line 7".

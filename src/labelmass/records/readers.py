@@ -262,7 +262,7 @@ def _of_columns(table: Any, message: str) -> LabelMassError:
 
 
 _TABLES = {".csv": None, ".tsv": "\t"}
-"""What separates the cells; None for what the header tells."""
+"""Separator of cells; None to take it from the header."""
 
 _READERS: dict[str, Callable[[Path, Fields, bool], Rows]] = {
     ".jsonl": _read_jsonl,

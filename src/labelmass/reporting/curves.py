@@ -60,7 +60,7 @@ def reliability(p: Floats, h: Floats) -> Reliability:
 
 @dataclass(frozen=True, slots=True)
 class RiskCoverage:
-    """What is lost on the records one is surest of.
+    """Risk-coverage curve.
 
     confidence: least confidence that is kept; coverage: share of the records kept; risk: their mean
     loss. Records of equal confidence are kept together. ideal: (coverage, risk) if confidence

@@ -1,4 +1,4 @@
-"""What the threshold explorer needs: a policy to begin with, and the scores it is tried on."""
+"""Data of the threshold explorer: an initial policy and the scores it is tried on."""
 
 from __future__ import annotations
 

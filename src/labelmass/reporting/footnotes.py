@@ -1,4 +1,4 @@
-"""What a reader must know before believing the numbers, and what they cost."""
+"""Warnings, failures and cost of a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a policy does with labelled records, in counts."""
+"""Counts of a policy's decisions on labelled records."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a report says, gathered from a folder of `labelmass compare` without a model."""
+"""Data of a report, read from a folder of `labelmass compare` without a model."""
 
 from __future__ import annotations
 
@@ -187,7 +187,7 @@ class _Metric:
 
 @dataclass(frozen=True, slots=True)
 class _Comparison:
-    """What of a comparison is read back."""
+    """Part of a comparison that is read back."""
 
     task_hash: str
     normalisation: Normalisation

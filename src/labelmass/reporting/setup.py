@@ -1,4 +1,4 @@
-"""What was asked of which model."""
+"""Setup of a run: task, prompts and models."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which threshold? A policy as a table, which a script makes movable."""
+"""Threshold section: a policy as a table, which a script makes movable."""
 
 from __future__ import annotations
 

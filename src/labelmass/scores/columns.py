@@ -39,16 +39,16 @@ VALUES: dict[str, type] = {
     "interval": str,
     "action": str,
 }
-"""What a result record says of the record itself in one value."""
+"""Single values of a result record."""
 
 BOUNDS = ("empty_answer", "verdict_prefix", "verdict", "empty")
-"""What it says in a probability with bounds."""
+"""Probabilities with bounds of a result record."""
 
 FORMER_BOUNDS = ("none", "gate")
-"""What tables of earlier versions call the first two."""
+"""Names of the first two in tables of earlier versions."""
 
 METHOD_BOUNDS = ("empty",)
-"""What each method says beside its labels, too."""
+"""Bounds that each method has beside its labels."""
 
 _METHOD = re.compile(rf"((?:{re.escape(CALIBRATED)})*[^:]+):(.*)", re.DOTALL)
 

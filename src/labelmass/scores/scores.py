@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 Ids = Sequence[str | int]
 
 _SLACK = 1e-6
-"""What rounding may put outside of [0, 1]; it is cut off."""
+"""Rounding error outside of [0, 1] that is clipped."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -139,7 +139,7 @@ def method_for(
 
 
 def reads_answer(method: str) -> bool:
-    """Whether a method reads the answer to the task, and so what of it is a verdict.
+    """True if a method reads the answer to the task, and so what of it is a verdict.
 
     Methods that ask other questions do not, nor do classifiers.
     """

@@ -1,4 +1,4 @@
-"""What a tree of answers says of itself, in numbers that outlive it."""
+"""Summary of an answer tree: numbers that are kept when the tree is not."""
 
 from __future__ import annotations
 

@@ -100,7 +100,7 @@ def _result(record: Any, where: str) -> dict[str, Any]:
 
 
 _OBJECTS = ("labels", "methods", "cost", "verdict", "signature", "missed")
-"""What is an object in a result record, where it is there."""
+"""Keys of a result record that hold objects."""
 
 
 def _mapping(value: Any, name: str) -> Mapping[str, Any]:

@@ -155,7 +155,7 @@ def _straddles(result: Result) -> bool:
 
 
 def _rows(result: Result | Failure) -> int:
-    """How many rows its trees hold."""
+    """Number of rows in its trees."""
     if isinstance(result, Failure):
         return 0
     return 0 if result.summary is None else result.summary.rows

@@ -1,4 +1,4 @@
-"""What a plan will cost: exact where that is fixed, a cap where a search adapts."""
+"""Forecast of a plan's cost: exact where it is fixed, a cap where a search adapts."""
 
 from __future__ import annotations
 

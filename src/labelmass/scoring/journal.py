@@ -43,7 +43,7 @@ SYNC_SECONDS = 2.0
 """At most this much work is lost when the machine itself fails; a killed run loses none."""
 
 Renew = Callable[[dict[str, Any], Record], dict[str, Any]]
-"""What becomes of a kept record whose id or other fields have changed."""
+"""Function that updates a kept record whose id or other fields have changed."""
 
 _MARK = b'{"labelmass_journal":'
 _UNKNOWN = Stamp("", "")

@@ -157,7 +157,7 @@ class Plan:
 
     @property
     def forecast(self) -> Forecast:
-        """What each record will take."""
+        """Forecast of the cost per record."""
         return Forecast.of(
             self.requirements,
             self.label_permutations,
@@ -166,7 +166,7 @@ class Plan:
         )
 
     def signature(self, model: LanguageModel) -> Signature:
-        """What the scores of this plan on this model will be.
+        """Signature of the scores of this plan on this model.
 
         Raises:
             FitError: If the calibrator, or the policy, is for other scores.
@@ -188,7 +188,7 @@ class Plan:
         return self._sign(raw)
 
     def saved_signature(self, saved: Signature) -> Signature:
-        """What the scores of this plan will be on saved trees that have this signature."""
+        """Signature of the scores of this plan on saved trees with this signature."""
         raw = replace(
             saved,
             methods=self._names,
@@ -247,7 +247,7 @@ class Plan:
         return self.finish(without_bias(result, bias, target_rate=self.target_rate, single=single))
 
     def finish(self, result: Result) -> Result:
-        """What is done last: calibration, and decisions."""
+        """Apply calibration and decisions to a result."""
         if self.calibration is not None:
             result = self.calibration.apply(result)
         return result if self.decision is None else self.decision.apply(result)

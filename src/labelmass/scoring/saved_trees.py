@@ -163,7 +163,7 @@ class SavedTrees:
 
 
 def is_saved(folder: str | Path) -> bool:
-    """Whether a folder holds saved trees."""
+    """True if a folder holds saved trees."""
     return (Path(folder) / RUN).is_file()
 
 

@@ -20,7 +20,7 @@ from labelmass.scores.result import ROUNDING, Missed
 from labelmass.task.questions import ANSWER, Name
 
 LIMITS = ("nodes", "depth", "seconds", "engine")
-"""What ends a search short of its tolerance: a budget, or an engine that does not say more."""
+"""Reasons for a search to end short of its tolerance: a limit, or an engine."""
 
 NOT_GROWN = "not-grown"
 """The trees are of a run that did not ask for this: other methods, or another normalisation."""
@@ -96,7 +96,7 @@ def cut_by(tree: AnswerTree) -> str:
 
 
 def _unread(tree: AnswerTree, estimator: Estimator) -> bool:
-    """Whether a limit kept a node from being read that the method wants read."""
+    """True if a limit kept a node from being read that the method wants read."""
     floor = estimator.requirements.min_mass
     if tree.stopped not in LIMITS or floor is None:
         return False

@@ -24,7 +24,7 @@ def task_warnings(task: Task, trained_for: str | None = None) -> tuple[str, ...]
 
 
 def template_warnings(task: Task, model: LanguageModel) -> tuple[str, ...]:
-    """Whether the model's chat template would take the task's prompt for a message to be judged."""
+    """True if the model's chat template would take the task's prompt for a message to be judged."""
     if not task.chat or not wraps_in_guard(model.tokenizer):
         return ()
     return (

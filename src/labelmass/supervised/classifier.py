@@ -39,7 +39,7 @@ SOURCES: dict[str, type[Source]] = {
 }
 
 CLASSIFIERS = frozenset(source.method for source in SOURCES.values())
-"""What their scores are called."""
+"""Names of their scores."""
 
 ABOUT = {
     HiddenStateFeatures.method: (

@@ -1,4 +1,4 @@
-"""What is asked: label sets, answer formats, records, prompts and presets."""
+"""Tasks: label sets, answer formats, records, prompts and presets."""
 
 from labelmass.task.formats import AnswerFormat, make_format
 from labelmass.task.labels import Label

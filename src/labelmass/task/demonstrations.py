@@ -37,7 +37,7 @@ class Demonstration(TaskPart):
         )
 
     def shows(self, record: Record) -> bool:
-        """Whether this is that very record, whose labels it would give away."""
+        """True if this is that very record, whose labels it would give away."""
         return (self.text, self.messages, self.prompt, self.response) == (
             record.text,
             record.messages,
@@ -131,7 +131,7 @@ class Demonstrations(TaskPart):
 
     @property
     def varies(self) -> bool:
-        """Whether records are shown different examples."""
+        """True if records are shown different examples."""
         return self.per_record or self.choice == "similar"
 
     def _likeness(self, record: Record) -> list[float]:

@@ -234,7 +234,7 @@ def _check_boundaries(labels: Sequence[Label], form: AnswerFormat) -> None:
 
 
 def _reads_as_list(text: str, items: Sequence[str], separators: Sequence[str]) -> bool:
-    """Whether `text` is item, separator, item, ...: two items or more."""
+    """True if `text` is item, separator, item, ...: two items or more."""
     starts = [0]  # where an item may begin; grows while it is read
     for start in starts:
         for item in items:

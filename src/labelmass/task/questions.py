@@ -19,7 +19,7 @@ from labelmass.task.record import Record, fill, join
 from labelmass.task.task import Task
 
 Name = tuple[str, ...]
-"""What a question is called: its family, then the labels it is about."""
+"""Name of a question: its family, then the labels it is about."""
 
 ANSWER: Name = ("answer",)
 """The task's own question: which labels?"""
@@ -30,7 +30,7 @@ NONE = ""
 BREAKS = tuple(sorted(set(string.punctuation + string.whitespace) - set("-'_"))) + tuple(
     "\u2014\u2013\u2026\u201d\u00bb\u3002\u3001\uff0c\uff01\uff1f"
 )
-"""What cannot be part of a word, so that it ends an answer `no`; `note` and `no-one` go on."""
+"""Characters that end a word, so that they end an answer `no`; `note` and `no-one` go on."""
 
 LETTERS = "a", "b"
 """The answers of a question about two labels, in the order they are shown."""
@@ -163,4 +163,4 @@ def permuted(task: Task, count: int) -> list[Task]:
 
 
 Askable = Task | Question
-"""What can be asked of a record."""
+"""A task, or a question about a record."""

@@ -58,7 +58,7 @@ def plain_row(row: Mapping[Any, Any]) -> dict[str, Any]:
 
 
 def is_missing(value: Any) -> bool:
-    """Whether a value says that there is none: None, NaN, and what pandas has for it."""
+    """True if a value says that there is none: None, NaN, and what pandas has for it."""
     if isinstance(value, float | np.floating):
         return bool(np.isnan(value))
     if isinstance(value, Decimal):

@@ -39,7 +39,7 @@ MARK_NAMES = {
     ";": ("semicolon", "semikolon", "strichpunkt", "point-virgule", "punto y coma"),
     "\n": ("line", "zeile", "ligne", "línea", "linha", "riga", "wiersz", "строк", "行"),
 }
-"""What instructions call the marks that part labels, besides their Unicode names."""
+"""Words of instructions for the marks between labels, besides their Unicode names."""
 
 
 def prompt_warnings(task: Task) -> tuple[str, ...]:
@@ -103,7 +103,7 @@ def _answers(task: Task) -> list[tuple[str, ...]]:
 
 
 def _stands(word: str, text: str) -> bool:
-    """Whether the text writes the word; `S1` does not stand in `S10`, nor `a` in `raise`."""
+    """True if the text writes the word; `S1` does not stand in `S10`, nor `a` in `raise`."""
     word = caseless(word)
     edge = "[0-9a-z]" if len(word) <= SHORT else "[0-9]"
     before = rf"(?<!{edge})" if re.match(edge, word[0]) else ""
@@ -112,7 +112,7 @@ def _stands(word: str, text: str) -> bool:
 
 
 def _shows_form(task: Task, text: str) -> bool:
-    """Whether the text holds a mark of the format: its opening, a word of its own, a separator."""
+    """True if the text holds a mark of the format: its opening, a word of its own, a separator."""
     form = task.format
     if opening := form.opening.strip():
         brackets = set(opening) & set("{[(<")
@@ -130,7 +130,7 @@ def _shows_form(task: Task, text: str) -> bool:
 
 
 def _parts(separator: str, items: Iterable[str], text: str) -> bool:
-    """Whether the text names the separator, or shows it between two items."""
+    """True if the text names the separator, or shows it between two items."""
     mark = caseless(separator).strip(" \t") or separator
     if any(name in text for name in _names(mark)):
         return True

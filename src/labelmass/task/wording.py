@@ -1,4 +1,4 @@
-"""How a task words its other questions: is one label reasonable, which of two is better."""
+"""Wording of a task's other questions: is one label reasonable, which of two is better."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is trained on and what is validated on, and what is left out of both, and why."""
+"""Training and validation records, and those left out of both, with the reason."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ from labelmass.training.dataset import Dataset
 from labelmass.training.progress import Progress
 
 SAME = ("kind", "task", "base", "settings", "data")
-"""What must agree for a training to go on."""
+"""Keys that must agree for a training to resume."""
 
 
 def _current(head: dict[str, Any]) -> dict[str, Any]:

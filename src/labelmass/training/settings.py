@@ -1,4 +1,4 @@
-"""How a model is trained: one frozen set of choices, every one of which changes the weights."""
+"""Training settings: a frozen dataclass, every field of which changes the weights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How models write several labels: analyses of saved trees, a folder at a time."""
+"""Analyses of how models write several labels, one folder of saved trees at a time."""
 
 from __future__ import annotations
 

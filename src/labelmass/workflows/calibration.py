@@ -31,7 +31,7 @@ class Calibration:
 
     @property
     def summary(self) -> tuple[str, ...]:
-        """What was fitted, whether it helps, and beside which score without any model."""
+        """Summary of the fit, its effect, and the baseline without a model."""
         calibrator, methods = self.calibrator, self.evaluation.methods
         how = "one curve for all labels" if calibrator.shared else "a curve a label"
         lines = [f"{calibrator.method}, {how}, fitted on {calibrator.records} records"]

@@ -1,4 +1,4 @@
-"""What a policy does with scores, and whether they are still those it was made on."""
+"""Decisions by a policy, and drift of the scores it was made on."""
 
 from __future__ import annotations
 

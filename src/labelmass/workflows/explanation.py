@@ -1,4 +1,4 @@
-"""Why a label got its probability: the tree of answers to one text."""
+"""Explanation of a label's probability: the tree of answers to one text."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ class Run:
     def scores_by(
         self, classifiers: Sequence[Classifier], models: Mapping[str, LanguageModel]
     ) -> dict[str, Scores]:
-        """What classifiers say of the same records; probes of what their model wrote.
+        """Scores of classifiers on the same records; probes read what their model wrote.
 
         models: by fingerprint. FitError for a probe of none of them.
         """

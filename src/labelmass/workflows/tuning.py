@@ -40,7 +40,7 @@ GUARANTEE_METHODS = ("none", "ltt", "crc")
 
 @dataclass(frozen=True, slots=True)
 class ThresholdObjective:
-    """What is asked of the thresholds.
+    """Objective of thresholds: a goal, a guarantee, or bands for review.
 
     Attributes:
         goal: None where a band for review sets both ends.
@@ -111,7 +111,7 @@ class ThresholdObjective:
 
     @property
     def reviews(self) -> bool:
-        """Whether there is a band."""
+        """True if there is a band."""
         return self.budget is not None or self.risk is not None
 
     def target(self, targets: Targets, soft: bool) -> Floats:
@@ -122,7 +122,7 @@ class ThresholdObjective:
 
 @dataclass(frozen=True, slots=True)
 class Achieved:
-    """What a rule does on the records it was made on.
+    """Counts of a rule on the records it was made on.
 
     Attributes:
         cells: Records with a known target.

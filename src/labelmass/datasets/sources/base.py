@@ -1,4 +1,4 @@
-"""What a source is: files as the user has them, and a pure function from them to records."""
+"""Dataset sources: files as users have them, and a pure function from them to records."""
 
 from __future__ import annotations
 

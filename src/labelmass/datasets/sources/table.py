@@ -12,7 +12,7 @@ from labelmass.datasets.sources.base import SourceFile
 from labelmass.errors import LabelMassError, RecordError
 
 VOTES = {"0": False, "0.0": False, "false": False, "1": True, "1.0": True, "true": True}
-"""What says no and yes in a cell, in small letters."""
+"""Cells that mean no and yes, in lower case."""
 
 _INDEX = re.compile(r"(Unnamed: \d+(_level_\d+)?|__index_level_\d+__)?")
 
@@ -46,7 +46,7 @@ class Row:
             raise self.error(f"{column} is {cell!r}, not a number") from None
 
     def vote(self, column: str, none: Sequence[str] = ()) -> bool | None:
-        """Whether the cell holds 1 (not 0), 1.0 or True; None if it is empty or one of `none`."""
+        """True if the cell holds 1 (not 0), 1.0 or True; None if it is empty or one of `none`."""
         cell = self[column].strip()
         if not cell or cell in none:
             return None
@@ -109,7 +109,7 @@ def read_rows(file: SourceFile, width: int, separator: str) -> Iterator[Row]:
 
 
 def is_index(column: str) -> bool:
-    """Whether a column is one that pandas writes for its rows, and nobody named."""
+    """True if a column is one that pandas writes for its rows, and nobody named."""
     return _INDEX.fullmatch(column) is not None
 
 
