@@ -180,18 +180,10 @@ class Bench:
             grammar = self.boundary.start(self.records[0]).grammar
             requirements = Requirements(tree=False, label_tries=1)
             searches = [Search(grammar, self.task.label_names, None, requirements) for _ in some]
-            queries = [search.queries() for search in searches]
-            rows = iter(
-                self.model.rows(
-                    [
-                        NodeQuery(h, a.node, a.parent, a.token, a.ids, a.top)
-                        for h, some_asks in zip(handles, queries, strict=True)
-                        for a in some_asks
-                    ]
-                )
-            )
-            for search, some_asks in zip(searches, queries, strict=True):
-                search.tell([next(rows) for _ in some_asks])
+            asked = [one.queries(handle) for one, handle in zip(searches, handles, strict=True)]
+            rows = iter(self.model.rows([query for queries in asked for query in queries]))
+            for search, queries in zip(searches, asked, strict=True):
+                search.tell([next(rows) for _ in queries])
             for handle in handles:
                 self.model.close(handle)
 

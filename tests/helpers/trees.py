@@ -9,7 +9,6 @@ from labelmass.answers.automaton import ByteAutomaton
 from labelmass.answers.grammar import TokenGrammar, Vocabulary
 from labelmass.answers.search import Budget, Requirements, Search
 from labelmass.answers.tree import AnswerTree
-from labelmass.lm.base import NodeQuery
 from labelmass.lm.scripted import ScriptedLanguageModel
 from labelmass.task.formats import AnswerFormat
 
@@ -30,11 +29,7 @@ def build_tree(
     grammar = TokenGrammar(automaton, Vocabulary(model.tokenizer))
     search = Search(grammar, labels, budget, requirements, normalisation, entropy=entropy)
     (record,) = model.open([[]])
-    while queries := search.queries():
-        search.tell(
-            model.rows(
-                [NodeQuery(record, a.node, a.parent, a.token, a.ids, a.top) for a in queries]
-            )
-        )
+    while queries := search.queries(record):
+        search.tell(model.rows(queries))
     model.close(record)
     return search.tree

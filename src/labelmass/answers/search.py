@@ -29,7 +29,7 @@ from labelmass.answers.path_sampler import Sampler
 from labelmass.answers.steps import is_idle
 from labelmass.answers.tree import EXITED, ROOT, Ending, Status
 from labelmass.answers.tree_builder import TreeBuilder
-from labelmass.lm.base import NextTokenLogprobs
+from labelmass.lm.base import NextTokenLogprobs, NodeQuery
 
 SAMPLING_FACTOR = 4
 """Budget of sampled paths, as a multiple of the rows of the tree."""
@@ -151,17 +151,6 @@ def _most(one: int | None, other: int | None) -> int | None:
     return None if one is None or other is None else max(one, other)
 
 
-@dataclass(frozen=True, slots=True)
-class NodeAsk:
-    """A row the search wants: the record's own part of `lm.base.NodeQuery`."""
-
-    node: int
-    parent: int
-    token: int
-    ids: NDArray[np.int64]
-    top: int
-
-
 class Search:
     """Grows one record's tree.
 
@@ -221,8 +210,11 @@ class Search:
 
     # -- the two calls of a driver --------------------------------------------------------------
 
-    def queries(self) -> list[NodeAsk]:
-        """The next rows wanted, parents before children; empty when the search has stopped."""
+    def queries(self, record: int = 0) -> list[NodeQuery]:
+        """The next rows wanted, parents before children; empty when the search has stopped.
+
+        record: the model's handle of the record.
+        """
         if self._waiting:
             raise RuntimeError("tell() the rows of the last queries() first")
         if not self._grown:
@@ -232,8 +224,13 @@ class Search:
             self._waiting = self._draw()
         tree, transitions = self.tree, self.builder.transitions
         return [
-            NodeAsk(
-                n, tree.parent[n], tree.token[n], transitions(n).queried_ids, self.requirements.top
+            NodeQuery(
+                record,
+                n,
+                tree.parent[n],
+                tree.token[n],
+                transitions(n).queried_ids,
+                self.requirements.top,
             )
             for n in self._waiting
         ]

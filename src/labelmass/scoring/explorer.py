@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from labelmass._ranges import COUNT
 from labelmass._types import Normalisation
 from labelmass.answers.prompt_boundary import PreparedPrompt, PromptBoundary
-from labelmass.answers.search import Budget, NodeAsk, Requirements, Search
+from labelmass.answers.search import Budget, Requirements, Search
 from labelmass.answers.tree import AnswerTree
 from labelmass.errors import ModelError, RecordError
 from labelmass.lm.base import LanguageModel, NodeQuery, Usage, common_length
@@ -69,7 +69,7 @@ class _Branch:
 
     search: Search
     handle: int | None
-    queries: list[NodeAsk] = field(default_factory=list)
+    queries: list[NodeQuery] = field(default_factory=list)
 
 
 @dataclass(slots=True, eq=False)
@@ -294,7 +294,7 @@ class Explorer:
         began = time.perf_counter()
         for branch in active.branches.values():
             if branch.handle is not None and not branch.queries:
-                branch.queries = branch.search.queries()
+                branch.queries = branch.search.queries(branch.handle)
                 if not branch.queries:
                     self._close(active, branch)
         active.seconds += time.perf_counter() - began
@@ -317,11 +317,11 @@ class Explorer:
         """
         began = time.perf_counter()
         queries = [
-            NodeQuery(branch.handle, n.node, n.parent, n.token, n.ids, n.top)
+            query
             for one in active
             for branch in one.branches.values()
             if branch.handle is not None
-            for n in branch.queries
+            for query in branch.queries
         ]
         try:
             rows = self.model.rows(queries)
