@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from labelmass._text import canonical
 from labelmass._types import Normalisation
 from labelmass.errors import FitError, LabelMassError
-from labelmass.files import shaped
+from labelmass.files import current_keys, shaped
 
 Ids = Sequence[str | int]
 
@@ -92,7 +92,7 @@ class Signature:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Signature:
         """Inverse of `to_dict`; raises LabelMassError on other data."""
-        data = current_keys(data)
+        data = current_keys(data, FORMER_FIELDS)
         try:
             if unknown := set(data) - {field.name for field in fields(cls)}:
                 raise LabelMassError(f"{min(unknown)} is unknown: a later labelmass may have it")
@@ -105,7 +105,7 @@ class Signature:
         """The signature in a file of scores, of an older version too; None where it has none."""
         if not data or "methods" not in data:
             return None
-        data, named = current_keys(data), {field_.name for field_ in fields(cls)}
+        data, named = current_keys(data, FORMER_FIELDS), {field_.name for field_ in fields(cls)}
         blank: dict[str, Any] = {
             field_.name: ""
             for field_ in fields(cls)
@@ -147,7 +147,7 @@ class Signature:
         return "|".join(f"{key}:{value}" for key, value in shown.items())
 
 
-_FORMER = {
+FORMER_FIELDS = {
     "orders": "label_permutations",
     "prior": "contextual_calibration",
     "rate": "target_rate",
@@ -155,12 +155,7 @@ _FORMER = {
     "depth": "max_depth",
     "seconds": "max_seconds",
 }
-"""Fields of a signature as files of earlier versions call them."""
-
-
-def current_keys(data: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a signature, of an earlier version too, by their names of today."""
-    return {_FORMER.get(key, key): value for key, value in data.items()}
+"""Fields of a signature as earlier versions wrote them, and their names of today."""
 
 
 def fingerprint(ids: Ids) -> str:
@@ -182,7 +177,7 @@ def differences(
     if fitted is None or given is None:
         return {}
     results: dict[str, tuple[Any, Any]] = {}
-    fitted, given = current_keys(fitted), current_keys(given)
+    fitted, given = (current_keys(side, FORMER_FIELDS) for side in (fitted, given))
     for field_ in fields(Signature):
         how: Compared = field_.metadata["compared"]
         before, now = fitted.get(field_.name), given.get(field_.name)

@@ -19,7 +19,7 @@ from labelmass.estimators.contextual import CONTENT_FREE, average, calibrate_con
 from labelmass.lm.scripted import ScriptedLanguageModel
 from labelmass.scoring.plan import Plan
 from labelmass.scoring.saved_trees import TreeStore
-from labelmass.scoring.score import read_trees
+from labelmass.scoring.score import score_trees
 from labelmass.scoring.scorer import Scorer
 from labelmass.task import Record, Task
 from labelmass.task.questions import permuted
@@ -152,7 +152,7 @@ def test_the_batchs_own_prior_is_taken_away(model: ScriptedLanguageModel, tmp_pa
     store.close()
     again = [
         result.labels.p
-        for result in read_trees(tmp_path, ["any-place"], contextual_calibration="batch")
+        for result in score_trees(tmp_path, ["any-place"], contextual_calibration="batch")
     ]
     assert np.array_equal(again, scores.to_numpy("any-place"))
 
@@ -181,7 +181,7 @@ def test_saved_trees_keep_their_orders(model: ScriptedLanguageModel, tmp_path) -
     store = TreeStore(tmp_path, TASK, plan.signature(model))
     ((_, result),) = Scorer.of_plan(plan, model).run([(1, Record(1, text="x"))], store=store)
     store.close()
-    (again,) = read_trees(tmp_path, ["any-place"])
+    (again,) = score_trees(tmp_path, ["any-place"])
     assert np.array_equal(again.labels.p, result.labels.p)
 
 

@@ -20,7 +20,7 @@ from labelmass.estimators.breakdown import pairs
 from labelmass.lm.scripted import END, ScriptedLanguageModel
 from labelmass.scoring.plan import Plan
 from labelmass.scoring.saved_trees import TreeStore
-from labelmass.scoring.score import read_trees
+from labelmass.scoring.score import score_trees
 from labelmass.scoring.scorer import Scorer
 from labelmass.task import Record, Task
 from labelmass.task.questions import LETTERS, NONE, binary, unary
@@ -213,10 +213,10 @@ def test_saved_trees_hold_the_questions_that_were_asked(
     store = TreeStore(tmp_path, task, plan.signature(model))
     ((_, result),) = Scorer.of_plan(plan, model).run([(1, Record(1, text="x"))], store=store)
     store.close()
-    (again,) = read_trees(tmp_path, ["unary"])
+    (again,) = score_trees(tmp_path, ["unary"])
     assert np.array_equal(again.labels.p, result.labels.p)
     with pytest.raises(MethodError, match="--method binary"):
-        list(read_trees(tmp_path, ["binary"]))
+        list(score_trees(tmp_path, ["binary"]))
 
 
 def test_a_point_stands_without_an_interval() -> None:

@@ -38,7 +38,7 @@ from labelmass.scoring.journal import Journal
 from labelmass.scoring.journal_lines import read_stamps
 from labelmass.scoring.plan import Plan
 from labelmass.scoring.saved_trees import SavedTrees, TreeStore
-from labelmass.scoring.score import load_scores, read_trees
+from labelmass.scoring.score import load_scores, score_trees
 from labelmass.scoring.scorer import Scorer
 from labelmass.supervised import Classifier
 from labelmass.supervised.hidden_state_features import KIND as STATES
@@ -121,7 +121,7 @@ def use_calibrator(path: Path) -> None:
 
 
 def use_trees(folder: Path) -> None:
-    for outcome in read_trees(folder, ("any-place", "hard", "first-step")):
+    for outcome in score_trees(folder, ("any-place", "hard", "first-step")):
         outcome.to_dict()
     assert SavedTrees(folder).changes() is None or read_stamps(folder / "trees.journal")
 

@@ -25,7 +25,7 @@ from labelmass.scores.signature import of_method
 from labelmass.scoring.explorer import ExploredRecord
 from labelmass.scoring.journal_lines import read_head, record_of, write_line
 from labelmass.scoring.saved_trees import TREES, SavedTrees, TreeStore
-from labelmass.scoring.score import read_trees
+from labelmass.scoring.score import score_trees
 from labelmass.task import Record, Task
 from labelmass.task.questions import BREAKS, unary
 
@@ -77,7 +77,7 @@ def test_a_result_says_what_the_guard_answered(normalisation: Normalisation) -> 
 def test_unknown_counts_what_cannot_be_read_in_every_normalisation(tmp_path: Path) -> None:
     folder = kept(tmp_path)
     for normalise, share in (("raw", 1.0), ("on-format", 0.98)):
-        (result,) = read_trees(folder, normalise=normalise, off_format="unknown")
+        (result,) = score_trees(folder, normalise=normalise, off_format="unknown")
         assert isinstance(result, Result)
         off = 0.02 if normalise == "raw" else 0.0
         assert result["Hate"].low == pytest.approx(0.27 / share)

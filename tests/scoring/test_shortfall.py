@@ -24,7 +24,7 @@ from labelmass.scores import Result
 from labelmass.scoring.journal_lines import read_head, record_of, write_line
 from labelmass.scoring.plan import Plan
 from labelmass.scoring.saved_trees import TREES, TreeStore
-from labelmass.scoring.score import read_trees
+from labelmass.scoring.score import score_trees
 from labelmass.scoring.scorer import Scorer
 from labelmass.scoring.shortfall import Shortfall
 from labelmass.task import Record, Task
@@ -213,7 +213,7 @@ def test_saved_trees_give_the_same_numbers_later(mood: Task, tmp_path: Path) -> 
         n for n, e in ESTIMATORS.items() if not e.requirements.draws and n != "demonstration-rate"
     ]
     kept = keep(tmp_path, mood, mood_model(), methods=names, every_method=True)
-    for result, again in zip(kept, read_trees(tmp_path, names), strict=True):
+    for result, again in zip(kept, score_trees(tmp_path, names), strict=True):
         assert isinstance(again, Result)
         one, other = result.to_dict(), again.to_dict()
         assert one.pop("signature") == other.pop("signature")
@@ -222,7 +222,7 @@ def test_saved_trees_give_the_same_numbers_later(mood: Task, tmp_path: Path) -> 
 
 def test_trees_that_were_not_grown_for_a_method_say_so(mood: Task, tmp_path: Path) -> None:
     keep(tmp_path / "first", mood, mood_model(), methods=["first-step"])
-    for result in read_trees(tmp_path / "first", ["any-place", "first-step"]):
+    for result in score_trees(tmp_path / "first", ["any-place", "first-step"]):
         assert isinstance(result, Result)
         assert {name: one.reason for name, one in result.missed.items()} == {
             "any-place": "not-grown"
@@ -232,7 +232,7 @@ def test_trees_that_were_not_grown_for_a_method_say_so(mood: Task, tmp_path: Pat
         ["joy", "fear", "ful", "none", "\n\n"],
     )
     keep(tmp_path / "raw", mood, shy, budget=Budget(tolerance=0.1))
-    for result in read_trees(tmp_path / "raw", ["any-place"], normalise="on-format"):
+    for result in score_trees(tmp_path / "raw", ["any-place"], normalise="on-format"):
         assert isinstance(result, Result)
         wide = float((result.labels.high - result.labels.low).max())
         assert wide > 0.1 and result.missed["any-place"].to_dict() == {
@@ -262,7 +262,7 @@ def test_trees_of_an_earlier_version_are_read_with_honest_intervals(
         for key in ("shares", "contrast", "stem_shares", "step_stopped", "upcoming"):
             del tree[key]
     path.write_bytes(head + write_line(*stamp, json.dumps(row).encode()))
-    (result,) = read_trees(tmp_path / "tries", ["first-step", "max-over-generations"])
+    (result,) = score_trees(tmp_path / "tries", ["first-step", "max-over-generations"])
     assert isinstance(result, Result)
     first = result.labels
     assert result.missed["first-step"].reason == "not-grown"

@@ -17,7 +17,7 @@ from labelmass.lm.base import LanguageModel
 from labelmass.scoring.cutting import cut_texts
 from labelmass.scoring.plan import Plan
 from labelmass.scoring.saved_trees import SavedTrees, TreeStore
-from labelmass.scoring.score import read_trees
+from labelmass.scoring.score import score_trees
 from labelmass.scoring.scorer import Scorer
 from labelmass.task import Record, Task
 
@@ -127,7 +127,7 @@ def test_saved_trees_remember_what_was_shown(mood: Task, tmp_path: Path) -> None
     start = PromptBoundary(mood, model.tokenizer).start(record)
     shown = replace(items[0][1], text=LONG[:9])
     assert start.ids == PromptBoundary(mood, model.tokenizer).start(shown).ids
-    (read,) = read_trees(tmp_path / "trees")
+    (read,) = score_trees(tmp_path / "trees")
     assert read.to_dict() == scored.to_dict()
 
 

@@ -307,6 +307,19 @@ def test_a_pooled_name_stands_for_one_label() -> None:
         )
 
 
+def test_former_keys_are_read_and_are_not_taken_beside_those_of_today() -> None:
+    former = {"kind": "guard", "gate": "bad", "gate_separator": ": ", "none": "fine"}
+    today = {"kind": "guard", "verdict_prefix": "bad", "verdict_separator": ": ", "empty": "fine"}
+    old = task(labels=[{"name": "joy", "pools": ["love"]}, "fear", "anger"], format=former)
+    new = task(labels=[{"name": "joy", "aliases": ["love"]}, "fear", "anger"], format=today)
+    assert old.to_dict() == new.to_dict()
+    assert old.hash == new.hash
+    with pytest.raises(TaskError, match=r"format\.none is unknown"):
+        task(format={"kind": "comma", "none": "no", "empty": "none"})
+    with pytest.raises(TaskError, match=r"labels\[0\]\.pools is unknown"):
+        task(labels=[{"name": "joy", "pools": ["a"], "aliases": ["b"]}, "fear"])
+
+
 def test_demonstrations_take_every_form_of_record() -> None:
     talk = [{"role": "user", "content": "u"}, {"role": "assistant", "content": "a"}]
     shown = task(

@@ -164,6 +164,27 @@ def test_a_stopped_training_gives_the_same_weights(base: str, tmp_path: Path, fu
     assert again() == last  # finished is left as it is
 
 
+def test_a_training_that_an_earlier_version_began_goes_on(base: str, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    none = task(format={"kind": "comma", "empty": "nothing"})
+
+    def again() -> TrainingResult:
+        return train(annotated(), none, base, out=out, settings=SHORT, stop=lambda: True)
+
+    assert not again().finished
+    note = json.loads((out / "labelmass.json").read_text())
+    former = json.loads(json.dumps(note))
+    settings, form = former["settings"], former["task"]["format"]
+    settings["rate"], settings["nodes"] = settings.pop("learning_rate"), settings.pop("max_nodes")
+    form["none"] = form.pop("empty")
+    (out / "labelmass.json").write_text(json.dumps(former))
+    assert not again().finished
+    for damaged in ({"settings": 5}, {"task": [1]}, {"task": {"labels": 3}}):
+        (out / "labelmass.json").write_text(json.dumps(note | damaged))
+        with pytest.raises(LabelMassError, match="holds another training"):
+            again()
+
+
 def test_an_adapter_scores_as_its_merged_weights_and_as_itself(
     base: str, tuned: Path, tmp_path: Path
 ) -> None:

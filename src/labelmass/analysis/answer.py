@@ -48,8 +48,8 @@ class LabelStep:
     """A label step of the greedy answer.
 
     number: r, from 1. label: index of the label written here, None where none was.
-    p: (k + 1,) p_r of the labels and `none`, of what was found; None where the tree holds no label
-        to come. width: of the widest of their intervals.
+    p: (k + 1,) p_r of the labels and the empty answer, of what was found; None where the tree holds
+        no label to come. width: of the widest of their intervals.
     non_label_mass: 1 - Z, at the middle of its interval.
     stop: P(the answer ends | it reached the boundary after the label), None where no row decides
         that. stop_width: of its interval.
@@ -71,7 +71,7 @@ class LabelStep:
         return np.append(np.sort(self.p)[::-1], 0.0)
 
     def second(self, left_out: frozenset[int] = frozenset()) -> int | None:
-        """The likeliest label, or `none`, beside the one written here and those left out.
+        """The likeliest label, or the empty answer, beside the one written here and those left out.
 
         That is the second-ranked where the one written is the top. The first of equals; None where
         nothing else has a probability.
@@ -154,7 +154,7 @@ def read_answer(item: Item) -> Answer:
 
 def _label_steps(tree: AnswerTree, outputs: list[int], ending: Ending) -> list[LabelStep]:
     ways, boundary = NextLabel(tree), Boundary(tree)
-    count, begun = 0, dict[int, int]()  # labels and `none` written up to each greedy node
+    count, begun = 0, dict[int, int]()  # labels and the empty answer written up to each greedy node
     for node in tree.greedy:
         count += sum(out <= tree.empty for out in tree.outputs[node])
         begun[node] = count

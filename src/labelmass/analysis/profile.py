@@ -20,7 +20,7 @@ MIN_TOP_SHARE = 0.3
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """p_1 of the labels from the largest down, without `none` and not made to sum to 1.
+    """p_1 of the labels from the largest down, without the empty answer and not made to sum to 1.
 
     ranks: a spread for each rank, over all records but `unread`, whose first step has no
     distribution. low_top: records whose top is below MIN_TOP_SHARE. no_label: records for which no

@@ -1,7 +1,7 @@
 """Runner-up of a step, and the labels written after it. Formulas: docs/formulas.md#runner-up.
 
-The runner-up e2 is the likeliest label, or `none`, beside the one written: the second-ranked, where
-the one written is the top-ranked.
+The runner-up e2 is the likeliest label, or the empty answer, beside the one written: the
+second-ranked, where the one written is the top-ranked.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ class Trajectories:
 class RankConsistency:
     """True if the runner-up of an intermediate step is written next.
 
-    steps: intermediate steps. hits: of those counted. Left out: `none`, whose runner-up is `none`;
-    `unknown`, whose next label is not known, as the answer left the format or was cut; `repeats`,
-    whose next label was written already (only where written labels are left out); `unread`,
-    without a distribution or without any runner-up.
+    steps: intermediate steps. hits: of those counted. Left out: the empty answer, whose runner-up
+    is the empty answer; `unknown`, whose next label is not known, as the answer left the format or
+    was cut; `repeats`, whose next label was written already (only where written labels are left
+    out); `unread`, without a distribution or without any runner-up.
     not_top: counted steps where the label written is not the top-ranked.
     same, different: trajectories where the runner-up is, and is not, written next.
     """
@@ -52,9 +52,9 @@ class NeverPredicted:
     """Of steps whose runner-up is not written next: how often it is not written later either.
 
     steps: intermediate steps of complete answers, runner-up not written next. corrected: without
-    the steps whose runner-up is `none` or was `written` before. published: over all of them, a
-    runner-up anywhere in the answer being predicted, and `none` never. unfinished: intermediate
-    steps of answers that are not complete, in neither.
+    the steps whose runner-up is the empty answer or was `written` before. published: over all of
+    them, a runner-up anywhere in the answer being predicted, and the empty answer never.
+    unfinished: intermediate steps of answers that are not complete, in neither.
     """
 
     steps: int
@@ -69,9 +69,9 @@ class NeverPredicted:
 class SecondLabel:
     """Where the answer holds the runner-up of its first step.
 
-    answers: complete, with two labels or more. Left out: `none`, where the runner-up is `none`;
-    `absent`, where it is not written; `unread`, without a runner-up. positions: n by place among
-    the distinct labels, from 2.
+    answers: complete, with two labels or more. Left out: the empty answer, where the runner-up is
+    the empty answer; `absent`, where it is not written; `unread`, without a runner-up. positions: n
+    by place among the distinct labels, from 2.
     """
 
     answers: int

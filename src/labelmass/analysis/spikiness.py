@@ -46,7 +46,7 @@ class Spikiness:
 
 
 def spikiness(answers: Sequence[Answer]) -> Spikiness:
-    """Steps that wrote `none`, or that wrote nothing, are kinds of their own."""
+    """Steps that wrote the empty answer, or that wrote nothing, are kinds of their own."""
     label_steps = [label_step for answer in answers for label_step in answer.label_steps]
     numbers = sorted({label_step.number for label_step in label_steps})
     return Spikiness(

@@ -35,7 +35,7 @@ NO_VERDICT, PASSED, WRITTEN = 0, 1, 2
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Where a label, the verdict, or `none` stands in an answer, in bytes: [start, end)."""
+    """Bytes [start, end) of a label, the verdict, or the empty answer in an answer."""
 
     output: int
     start: int
@@ -191,7 +191,7 @@ class ByteAutomaton:
         return list(dict.fromkeys(s.output for s in spans if s.output < self.size))
 
     def spans(self, text: bytes, *, partial: bool = False) -> list[Span] | None:
-        """Where labels, verdict and `none` stand in an answer; None if it is off-format.
+        """Where labels, verdict and the empty answer stand in an answer; None if it is off-format.
 
         partial: give what is settled so far where the answer was cut, or left behind a verdict.
         """
@@ -355,7 +355,7 @@ class ByteAutomaton:
         )
 
     def name(self, output: int) -> str:
-        """The first spelling of a label, or the word for `none` or the verdict."""
+        """The first spelling of a label, or the word for the empty answer or the verdict."""
         if output < self.size:
             return self.spellings[output][0]
         return (

@@ -21,7 +21,8 @@ MAX_LABELS = 6
 class Branch:
     """A run of tokens without a fork worth drawing, and what may follow.
 
-    mass: P(the answer begins so). writes: labels, `none` or a verdict, that the last token settles.
+    mass: P(the answer begins so). writes: labels, the empty answer or a verdict, that the last
+    token settles.
     end: the answer is complete. open: its row was not read. exit: the text with which the greedy
     path leaves the format here. off: mass that leaves the format here; unreadable: the same behind
     a risk verdict. omitted, lighter: mass of, and number of, ways not drawn.
@@ -100,8 +101,8 @@ class _TreeDrawing:
 class StepShares:
     """A label step: what stands before it, what is written, and the likeliest to come next.
 
-    label_mass: probability that a label, or `none`, comes next. shares: (name, p, low, high) of
-        p_r.
+    label_mass: probability that a label, or the empty answer, comes next. shares: (name, p, low,
+        high) of p_r.
     """
 
     before: str

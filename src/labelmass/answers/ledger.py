@@ -31,7 +31,7 @@ class Ledger:
         self._ended_with = np.zeros(labels + 3)
 
     def undecided(self, written: int, reachable: int) -> int:
-        """What a path has not decided: it may be written yet; `none` is decided by its end."""
+        """Outputs that a path may write yet; the empty answer is decided by its end."""
         return (reachable & ~written) | (written & 1 << self.empty)
 
     def matters(self, undecided: int) -> bool:
@@ -69,7 +69,7 @@ class Ledger:
         return self._ended + max(sum(self._open.values()), 0.0)
 
     def intervals(self) -> tuple[Floats, Floats]:
-        """(k + 1,) low and high of the labels and of `none`."""
+        """(k + 1,) low and high of the labels and of the empty answer."""
         if self._verdict and self.normalisation is Normalisation.ON_FORMAT:
             return self._with_verdict()
         count = self.empty + 1

@@ -189,7 +189,7 @@ class Marginals:
 
     @cached_property
     def intervals(self) -> tuple[Floats, Floats]:
-        """(k + 3,) low and high of the labels, of `none`, the verdict of a risk, and `unreadable`.
+        """(k + 3,) low and high of the labels, the empty answer, the verdict prefix, `unreadable`.
 
         NaN where there is nothing to divide by.
         """

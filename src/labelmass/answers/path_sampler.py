@@ -36,12 +36,12 @@ class Sampler:
         self._builder, self._entropy, self._hazards = builder, list(entropy), hazards
         masked = builder.ledger.normalisation is Normalisation.MASKED
         self._normalisation = Normalisation.MASKED if masked else Normalisation.RAW
-        self._flying: dict[tuple[int, int], int] = {}  # (start, where it is) -> paths
+        self._active: dict[tuple[int, int], int] = {}  # (start, where it is) -> paths
         self._steps: dict[int, None] = {}
 
     def from_prompt(self, count: int) -> SampledPaths:
         """Set off `count` paths from the root. The draws fill as the tree grows."""
-        self._set_off(ROOT, count)
+        self._start(ROOT, count)
         empty = (0.0,) * len(self._builder.tree.labels)
         self.draws = SampledPaths(self._normalisation, 1 / count, empty)
         return self.draws
@@ -63,27 +63,27 @@ class Sampler:
                 np.minimum(np.searchsorted(edges, marks, side="right"), len(held) - 1)
             )
             for node, number in zip(held, numbers.tolist(), strict=False):
-                self._set_off_in(node, number)
+                self._start_in(node, number)
         return self.draws
 
     def wanted(self) -> list[int]:
-        """Nodes whose rows the paths wait for; empty when all have landed."""
+        """Nodes whose rows the paths wait for; empty when all have ended."""
         tree, waiting = self._builder.tree, dict[int, None]()
-        todo = sorted(self._flying)
+        todo = sorted(self._active)
         while todo:
             start, node = at = todo.pop()
-            count = self._flying.pop(at)
+            count = self._active.pop(at)
             if tree.status[node] == Status.ENDED:
                 self._terminate(start, node, Termination.ENDED, count)
             elif tree.status[node] == Status.EXPANDED:
                 for child, number in self._split(start, node, count):
                     todo.append((start, child))
-                    self._flying[start, child] = number
+                    self._active[start, child] = number
             elif self._builder.too_deep(node):
                 self._terminate(start, node, Termination.CUT, count, "depth")
             else:
                 waiting[node] = None
-                self._flying[at] = count
+                self._active[at] = count
         if self._hazards:
             for step in list(self._steps):
                 open_ways = self._ways_to_labels(step)
@@ -94,19 +94,19 @@ class Sampler:
 
     def terminate_all(self, why: str) -> list[int]:
         """Cut the paths that are still under way; wants nothing more."""
-        for (start, node), count in self._flying.items():
+        for (start, node), count in self._active.items():
             self._terminate(start, node, Termination.CUT, count, why)
-        self._flying.clear()
+        self._active.clear()
         return []
 
     # -- paths ----------------------------------------------------------------------------------
 
-    def _set_off(self, node: int, count: int) -> None:
+    def _start(self, node: int, count: int) -> None:
         if count:
-            self._flying[node, node] = count
+            self._active[node, node] = count
             self._steps[node] = None
 
-    def _set_off_in(self, node: int, count: int) -> None:
+    def _start_in(self, node: int, count: int) -> None:
         """Set off from a frontier node, from one of the tokens of an aggregate, or in a tail."""
         builder, tree = self._builder, self._builder.tree
         if not count:
@@ -114,14 +114,14 @@ class Sampler:
         if tree.status[node] == Status.EXPANDED:  # its tail: the engine does not say what is there
             self._terminate(node, node, Termination.CUT, count, "engine")
         elif tree.token[node] != AGGREGATE:
-            self._set_off(node, count)
+            self._start(node, count)
         else:
             parent = tree.parent[node]
             siblings = builder.siblings[parent]
             probs = siblings.within(node)
             drawn = self._random(node).multinomial(count, probs / probs.sum())
             for index in np.flatnonzero(drawn).tolist():
-                self._set_off(builder.node_of(parent, index), int(drawn[index]))
+                self._start(builder.node_of(parent, index), int(drawn[index]))
 
     def _split(self, start: int, node: int, count: int) -> Iterator[tuple[int, int]]:
         """Send paths on to the next node, each by the model's own distribution."""

@@ -46,9 +46,9 @@ class Budget:
     """When to stop: whichever comes first.
 
     Attributes:
-        tolerance: Widest high - low over the labels and `none`, in the chosen normalisation, and
-            over the shares at the label steps that are wanted; 0 explores until something else ends
-            it.
+        tolerance: Widest high - low over the labels and the empty answer, in the chosen
+            normalisation, and over the shares at the label steps that are wanted; 0 explores until
+            something else ends it.
         relative: If given, also each label's width over its probability (at least `RARE`).
         max_nodes: Rows read for the tree and the steps.
         max_depth: Tokens of an answer.

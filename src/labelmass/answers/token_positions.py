@@ -13,7 +13,7 @@ def first_tokens(
 ) -> tuple[int, ...]:
     """Place in the greedy answer of the token that holds the first byte of each written label.
 
-    given: bytes of the answer that the prompt holds. empty: also of `none`.
+    given: bytes of the answer that the prompt holds. empty: also of the empty answer.
     """
     whole = tree.greedy_end == Ending.COMPLETE
     texts = [tree.texts.get(token, b"") for token in tree.greedy_tokens]
@@ -40,8 +40,8 @@ def label_token_positions(
 ) -> tuple[int, ...]:
     """After how many tokens of the greedy answer each label's first token is predicted.
 
-    That of `none` where it is written instead; where neither is, the last place the answer got to
-    within the format. Never empty.
+    That of the empty answer where it is written instead; where neither is, the last place the
+    answer got to within the format. Never empty.
     """
     if result := first_tokens(tree, automaton, given, empty=True):
         return result

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from labelmass._types import Normalisation
 from labelmass.answers.integrity import check_tree
 from labelmass.errors import LabelMassError
-from labelmass.files import shaped
+from labelmass.files import current_keys, shaped
 
 ROOT = 0
 AGGREGATE = -2
@@ -194,7 +194,7 @@ class AnswerTree:
 
     @property
     def empty(self) -> int:
-        """The output number of `none`."""
+        """The output number of the empty answer."""
         return len(self.labels)
 
     @property
@@ -273,7 +273,7 @@ class AnswerTree:
         )
 
     def writes_label(self, node: int) -> bool:
-        """True if the node's token settles a label, or `none`, as written."""
+        """True if the node's token settles a label, or the empty answer, as written."""
         return any(out <= self.empty for out in self.outputs[node])
 
     def is_step(self, node: int) -> bool:
@@ -376,7 +376,7 @@ class AnswerTree:
                 "this tree of a guard's answers was grown by an earlier version, which lost what "
                 "it could not read behind a risk verdict: score the records again"
             )
-        fixed = {_FIELDS.get(key, key): value for key, value in data.items()}
+        fixed = current_keys(data, _FIELDS)
         try:
             if missing := [key for key in _NEEDED if key not in data]:
                 raise LabelMassError(f"{missing[0]} is missing")

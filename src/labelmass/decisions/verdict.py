@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from labelmass._types import Floats
-from labelmass.provenance import current_keys
+from labelmass.files import current_keys
+from labelmass.provenance import FORMER_FIELDS
 
 RAW = "raw"
 """The normalisation under which mass is what the model generates."""
@@ -28,7 +29,7 @@ def ceiling(
     signature: of the scores. Raw ones rise by the mass, others by its share of what has a verdict,
     and those of a contextual calibration to 1, as how far is not known.
     """
-    known = current_keys(signature or {})
+    known = current_keys(signature or {}, FORMER_FIELDS)
     mass, verdict = np.nan_to_num(unreadable, nan=1.0), np.nan_to_num(verdict)
     if known.get("normalisation") != RAW:
         whole = np.maximum(verdict, mass)  # a verdict was written before what cannot be read

@@ -6,7 +6,14 @@ LabelMassError, and so is one that holds a single value, JSON or TOML, and is ma
 """
 
 from labelmass.files.delimited import Row, Table, bad_byte, read_rows, read_table
-from labelmass.files.documents import parse_toml, read_json, read_text, read_toml, shaped
+from labelmass.files.documents import (
+    current_keys,
+    parse_toml,
+    read_json,
+    read_text,
+    read_toml,
+    shaped,
+)
 from labelmass.files.lines import parse_json, read_json_lines, read_lines
 from labelmass.files.opening import PACKED, ending, open_file, unpacked
 from labelmass.files.parquet import ParquetTable, import_pyarrow, open_parquet
@@ -17,6 +24,7 @@ __all__ = [
     "Row",
     "Table",
     "bad_byte",
+    "current_keys",
     "ending",
     "import_pyarrow",
     "open_file",

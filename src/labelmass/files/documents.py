@@ -65,6 +65,20 @@ def parse_toml(text: str) -> dict[str, Any]:
         raise RecordError(f"malformed TOML: {error}") from None
 
 
+def current_keys(data: Mapping[str, Any], former: Mapping[str, str]) -> dict[str, Any]:
+    """The data by the keys of today, where an earlier version wrote others.
+
+    A former key stays beside its new one, so that whoever checks the keys refuses it.
+
+    Args:
+        former: {former key: key of today}.
+    """
+    return {
+        former[key] if key in former and former[key] not in data else key: value
+        for key, value in data.items()
+    }
+
+
 def shaped(kind: type[T], data: object, *, infinite: bool = False) -> T:
     """Plain data as the type that it was written from.
 

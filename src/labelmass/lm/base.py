@@ -27,7 +27,7 @@ class NodeQuery:
     Attributes:
         record: Handle returned by `LanguageModel.open`.
         node: The caller's name for the node, unique within the record; PROMPT (0) is the prompt.
-        parent: The node it extends; itself for PROMPT. The parent was asked before, or stands
+        parent: The node it extends; itself for PROMPT. The parent was queried before, or stands
             earlier in the same call.
         token: The id that leads from parent to node; -1 for PROMPT.
         ids: (n,) int64, the token ids whose log-probabilities are wanted.
@@ -44,7 +44,7 @@ class NodeQuery:
 
 @dataclass(frozen=True, slots=True)
 class NextTokenLogprobs:
-    """The next-token distribution at one node, as far as it was asked for.
+    """The next-token distribution at one node, as far as it was queried.
 
     Attributes:
         logprobs: (n,) float64 in nats, aligned with `NodeQuery.ids`; NaN where the engine could not

@@ -22,7 +22,7 @@ Batches = Literal["mixed", "equal", "single"]
 
 @dataclass(slots=True)
 class Record:
-    """An open prompt and the path of tokens to each node that was asked."""
+    """An open prompt and the path of tokens to each node that was queried."""
 
     ids: list[int]
     paths: dict[int, tuple[int, ...]] = field(default_factory=lambda: {PROMPT: ()})
@@ -53,7 +53,7 @@ class FullForward:
         return record.usage
 
     def rows(self, queries: Sequence[tuple[Record, NodeQuery]]) -> list[NextTokenLogprobs]:
-        """One row per query; a parent was asked before, or stands earlier among the asks."""
+        """One row per query; a parent was queried before, or stands earlier in the list."""
         sequences: list[list[int]] = []
         for record, query in queries:
             if query.node != PROMPT:

@@ -44,7 +44,7 @@ class LimitedTrees:
         return usage
 
     def rows(self, queries: Sequence[tuple[Record, NodeQuery]]) -> list[NextTokenLogprobs]:
-        """One row per query; a parent was asked before, or stands earlier among the asks."""
+        """One row per query; a parent was queried before, or stands earlier in the list."""
         short: list[tuple[tree_attention.Record, NodeQuery]] = []
         long: list[tuple[full_forward.Record, NodeQuery]] = []
         by_tree: list[bool] = []

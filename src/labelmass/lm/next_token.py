@@ -1,4 +1,4 @@
-"""From a model's logits to the rows that were asked for."""
+"""From a model's logits to the rows that were queried."""
 
 from __future__ import annotations
 

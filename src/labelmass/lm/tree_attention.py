@@ -133,7 +133,7 @@ class TreeAttention:
         return record.usage
 
     def rows(self, queries: Sequence[tuple[Record, NodeQuery]]) -> list[NextTokenLogprobs]:
-        """One row per query; a parent was asked before, or stands earlier among the asks.
+        """One row per query; a parent was queried before, or stands earlier in the list.
 
         After a pass that failed, records opened before it hold slots that were never written,
         and asking them again is a ModelError.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from labelmass.answers.search import Budget
@@ -12,7 +12,7 @@ from labelmass.errors import LabelMassError, MethodError
 from labelmass.estimators import ESTIMATORS
 from labelmass.estimators.selection import Selection
 from labelmass.lm.base import LanguageModel
-from labelmass.scores import Failure, Outcome, Result, Scores
+from labelmass.scores import Outcome, Result, Scores
 from labelmass.scoring.plan import Plan
 from labelmass.scoring.saved_trees import SavedTrees
 from labelmass.scoring.scorer import Frame, Scorer, Text
@@ -76,49 +76,6 @@ def score(
     ).score(texts)
 
 
-def read_trees(
-    folder: str | Path,
-    methods: Sequence[str] = ("any-place",),
-    *,
-    normalise: str = "raw",
-    off_format: str = "not-written",
-    contextual_calibration: str | None = None,
-    target_rate: float = 0.5,
-    rules: Sequence[Selection] = (),
-    classifiers: Sequence[Classifier] = (),
-    model: LanguageModel | None = None,
-    calibrator: Calibrator | None = None,
-    policy: Policy | None = None,
-    force: bool = False,
-) -> Iterator[Outcome]:
-    """Results read off saved trees, without a model; records that had failed come as failures.
-
-    contextual_calibration: "batch", or none. model: that of the trees, where a probe is among the
-        classifiers. The others are those of `Plan`, but that nothing is explored further.
-    """
-    if contextual_calibration == "content-free":
-        raise LabelMassError(
-            "saved trees hold no texts without content: take the contextual calibration 'batch'"
-        )
-    saved = SavedTrees(folder)
-    plan = Plan(
-        saved.task,
-        methods,
-        normalisation=normalise,
-        off_format=off_format,
-        label_permutations=saved.signature.label_permutations,
-        contextual_calibration=contextual_calibration,
-        target_rate=target_rate,
-        rules=rules,
-        classifiers=classifiers,
-        calibrator=calibrator,
-        policy=policy,
-        force=force,
-    )
-    for result in plan.read_trees(saved, model):
-        yield result.without_trees() if isinstance(result, Result) else result
-
-
 def score_trees(
     folder: str | Path,
     methods: Sequence[str] = ("any-place",),
@@ -147,22 +104,30 @@ def score_trees(
         LabelMassError: If the folder holds no saved trees, or they are damaged.
         MethodError: If a method needs what these trees do not hold.
     """
+    if contextual_calibration == "content-free":
+        raise LabelMassError(
+            "saved trees hold no texts without content: take the contextual calibration 'batch'"
+        )
     saved = SavedTrees(folder)
-    results = read_trees(
-        folder,
+    plan = Plan(
+        saved.task,
         methods,
-        normalise=normalise,
+        normalisation=normalise,
         off_format=off_format,
+        label_permutations=saved.signature.label_permutations,
         contextual_calibration=contextual_calibration,
         target_rate=target_rate,
         rules=rules,
         classifiers=classifiers,
-        model=model,
         calibrator=calibrator,
         policy=policy,
         force=force,
     )
-    return Scores.from_results(tuple(results), saved.task.label_names)
+    results = tuple(
+        result.without_trees() if isinstance(result, Result) else result
+        for result in plan.read_trees(saved, model)
+    )
+    return Scores.from_results(results, saved.task.label_names)
 
 
 def load_scores(
@@ -185,14 +150,19 @@ def load_scores(
         except MethodError as error:
             raise MethodError(f"{source}: {error}") from None
     name = method or next((one for one in likely if one in ESTIMATORS), "any-place")
-    result = scores_of(list(read_trees(source, (name,))))
-    return result.at(result.ids, labels)
+    scores = check_scored(score_trees(source, (name,)))
+    return scores.at(scores.ids, labels)
 
 
 def scores_of(results: Sequence[Outcome]) -> Scores:
     """The scores of a run; LabelMassError where no record could be scored."""
     good = next((result for result in results if isinstance(result, Result)), None)
-    if good is None:
-        first = next((r.error for r in results if isinstance(r, Failure)), "there are none")
-        raise LabelMassError(f"no record could be scored: {first}")
-    return Scores.from_results(results, good.labels.labels)
+    return check_scored(Scores.from_results(results, good.labels.labels if good else ()))
+
+
+def check_scored(scores: Scores) -> Scores:
+    """The scores; LabelMassError where no record could be scored."""
+    if len(scores.failures) == len(scores):
+        why = scores.failures[0].error if scores.failures else "there are none"
+        raise LabelMassError(f"no record could be scored: {why}")
+    return scores

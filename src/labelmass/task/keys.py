@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from labelmass._text import nearest
 from labelmass.errors import TaskError
+from labelmass.files import current_keys
 from labelmass.task.formats import FORMATS, AnswerFormat, make_format
 
 _FORMAT_KEYS = tuple(field.name for field in fields(AnswerFormat) if field.name != "name")
@@ -80,10 +81,9 @@ def format_table(value: Any) -> dict[str, Any]:
     if not isinstance(value, Mapping) or "kind" not in value:
         raise TaskError(f"format.kind is missing: one of {', '.join(FORMATS)}")
     table: dict[str, Any] = {}
-    for key, option in cast("Mapping[str, Any]", value).items():
+    for key, option in current_keys(cast("Mapping[str, Any]", value), FORMER_KEYS).items():
         if isinstance(option, tuple):
             option = list(cast("tuple[Any, ...]", option))
-        key = FORMER_KEYS.get(key, key)
         table[key] = False if option is None and key in _ABSENT else option
     format_of(table)
     return table

@@ -10,8 +10,12 @@ from pydantic import BeforeValidator
 
 from labelmass._text import canonical, caseless, quoted
 from labelmass.errors import TaskError
+from labelmass.files import current_keys
 from labelmass.task.formats import AnswerFormat
 from labelmass.task.keys import TaskPart
+
+FORMER_LABEL_KEYS = {"pools": "aliases"}
+"""Keys of a label as earlier versions wrote them, and their names of today."""
 
 
 class Label(TaskPart):
@@ -35,10 +39,11 @@ class Label(TaskPart):
 def _as_table(value: Any) -> Any:
     if isinstance(value, str):
         return {"name": value}
-    if isinstance(value, dict) and "pools" in value:  # files of earlier versions
-        table = cast("dict[str, Any]", value)
-        return {"aliases" if key == "pools" else key: one for key, one in table.items()}
-    return value
+    return (
+        current_keys(cast("dict[str, Any]", value), FORMER_LABEL_KEYS)
+        if isinstance(value, dict)
+        else value
+    )
 
 
 LabelEntry = Annotated[Label, BeforeValidator(_as_table)]

@@ -29,6 +29,7 @@ from labelmass.task.keys import (
     with_keys,
 )
 from labelmass.task.labels import (
+    FORMER_LABEL_KEYS,
     LABEL_PERMUTATIONS,
     Label,
     LabelEntry,
@@ -248,7 +249,7 @@ class Task(TaskPart):
         keys = {key: value for key, value in self.to_dict().items() if key not in _DESCRIPTIVE}
         # by the keys of the first version, so that no hash changes with a word
         keys["format"] = with_keys(keys["format"], FORMER_KEYS)
-        keys["labels"] = [with_keys(label, {"pools": "aliases"}) for label in keys["labels"]]
+        keys["labels"] = [with_keys(label, FORMER_LABEL_KEYS) for label in keys["labels"]]
         text = json.dumps(keys, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 

@@ -39,8 +39,8 @@ class BinaryWording(TaskPart):
     instruction: as the task's own. question: stands below the record, with `{a}` and `{b}`.
     empty: what the empty answer is called as a choice. k: demonstrations, each of a label the
     record has against one it has not; drawn from the task's.
-    opponents: how many other labels each label meets, besides `none`; None for all. Fewer prompts,
-    and strengths that rest on fewer comparisons.
+    opponents: how many other labels each label meets, besides the empty answer; None for all. Fewer
+    prompts, and strengths that rest on fewer comparisons.
     """
 
     instruction: str = (

@@ -19,10 +19,10 @@ from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from textwrap import shorten
-from typing import Any
+from typing import Any, cast
 
 from labelmass.errors import LabelMassError
-from labelmass.files import read_json, shaped
+from labelmass.files import current_keys, read_json, shaped
 from labelmass.files.writing import write_json, write_records, write_text
 from labelmass.lm.adapted import NOTE, RECORDS, VERSION, trained_on
 from labelmass.present.drawing import save_figure
@@ -35,16 +35,19 @@ from labelmass.training.progress import Progress
 SAME = ("kind", "task", "base", "settings", "data")
 """Keys that must agree for a training to resume."""
 
+FORMER_SETTINGS = {"rate": "learning_rate", "nodes": "max_nodes"}
+"""Settings as earlier versions wrote them, and their names of today."""
+
 
 def _current(head: dict[str, Any]) -> dict[str, Any]:
     """What an earlier version wrote, by the keys of today."""
-    settings = dict(head["settings"] or {})
-    for old, new in (("rate", "learning_rate"), ("nodes", "max_nodes")):
-        if old in settings:
-            settings[new] = settings.pop(old)
-    with suppress(LabelMassError):
-        head["task"] = Task.from_dict(head["task"]).to_dict()
-    return head | {"settings": settings}
+    settings, task = head["settings"], head["task"]
+    if isinstance(settings, dict):
+        head["settings"] = current_keys(cast("dict[str, Any]", settings), FORMER_SETTINGS)
+    if isinstance(task, dict):
+        with suppress(LabelMassError):  # a damaged one differs, and is told so
+            head["task"] = Task.from_dict(cast("dict[str, Any]", task)).to_dict()
+    return head
 
 
 def begin(folder: Path, head: Mapping[str, Any], data: Dataset) -> dict[str, Any]:

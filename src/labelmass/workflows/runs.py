@@ -13,7 +13,7 @@ from labelmass.scores import Failure, Outcome, Scores
 from labelmass.scoring.classifiers import AppliedClassifier, check_classifiers
 from labelmass.scoring.explorer import ExploredRecord
 from labelmass.scoring.saved_trees import SavedTrees, find_saved
-from labelmass.scoring.score import read_trees, scores_of
+from labelmass.scoring.score import check_scored, score_trees
 from labelmass.scoring.shortfall import Shortfall
 from labelmass.supervised import Classifier, HiddenStateFeatures
 from labelmass.targets import Targets, targets_of
@@ -47,17 +47,17 @@ class Run:
     ) -> dict[str, Scores]:
         """By method, or by `model/method` where there are several models.
 
-        short: counts the records that fell short, by every model. options: as `read_trees` takes
+        short: counts the records that fell short, by every model. options: as `score_trees` takes
         them.
         """
         collected: dict[str, Scores] = {}
         for folder in self.folders:
             prefix = f"{folder.name}/" if len(self.folders) > 1 else ""
-            results = list(read_trees(folder, methods, **options))
+            scores = score_trees(folder, methods, **options)
             if short is not None:
-                for result in results:
+                for result in scores:
                     short.add(_brief(result))
-            collected |= {f"{prefix}{name}": one for name, one in scores_of(results).each.items()}
+            collected |= {f"{prefix}{name}": one for name, one in check_scored(scores).each.items()}
         return collected
 
     def scores_by(
