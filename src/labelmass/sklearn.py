@@ -19,7 +19,7 @@ from labelmass._types import Floats
 from labelmass.answers.search import Budget
 from labelmass.calibration import Calibrator
 from labelmass.calibration import fit as fit_calibrator
-from labelmass.decisions import Goal, Threshold, thresholds
+from labelmass.decisions import FittedThreshold, Goal, thresholds
 from labelmass.errors import FitError, LabelMassWarning, RecordError
 from labelmass.lm.base import LanguageModel
 from labelmass.lm.load import as_model
@@ -191,7 +191,7 @@ class LabelMassClassifier(ClassifierMixin, BaseEstimator):
         return tags
 
 
-def _warn_of_unmet(found: Sequence[Threshold], goal: Goal) -> None:
+def _warn_of_unmet(found: Sequence[FittedThreshold], goal: Goal) -> None:
     """A warning that names the labels whose goal no threshold reaches."""
     unmet = [one.label for one in found if not one.met]
     if unmet:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from helpers.property_tests import property_test
 from labelmass.calibration import fit
-from labelmass.decisions import Guarantee, Outcome, Policy, Reference, Rule, apply_policy
+from labelmass.decisions import Guarantee, LabelOutcome, Policy, Reference, Rule, apply_policy
 from labelmass.decisions.policy import STRADDLES
 from labelmass.decisions.rule import ACTIONS
 from labelmass.errors import FitError, LabelMassError
@@ -100,12 +100,12 @@ def test_a_promise_for_all_labels_goes_whole(edited: bool) -> None:
     assert moved.rules["b"].note == "another label's threshold was moved by hand: no guarantee"
 
 
-def outcome(rule: Rule, score: float) -> Outcome:
+def outcome(rule: Rule, score: float) -> LabelOutcome:
     if rule.threshold is not None and score >= rule.threshold:
-        return Outcome.ABOVE
+        return LabelOutcome.ABOVE
     if rule.review_from is not None and score >= rule.review_from:
-        return Outcome.REVIEW
-    return Outcome.BELOW
+        return LabelOutcome.REVIEW
+    return LabelOutcome.BELOW
 
 
 @pytest.mark.parametrize("name", ["decisions.jsonl", "decisions.csv"])
@@ -151,9 +151,11 @@ def test_every_cell_and_record_by_the_rules(seed: int, straddle: str) -> None:
         for j, (label, rule) in enumerate(policy.rules.items()):
             ends = [p[i, j] if np.isnan(end[i, j]) else end[i, j] for end in (low, p, high)]
             one, point, other = (outcome(rule, end) for end in ends)
-            right = {"review": Outcome.REVIEW, "point": point, "low": one, "high": other}[straddle]
+            right = {"review": LabelOutcome.REVIEW, "point": point, "low": one, "high": other}[
+                straddle
+            ]
             right = point if one == other else right
-            right = Outcome.REVIEW if np.isnan(p[i, j]) else right
+            right = LabelOutcome.REVIEW if np.isnan(p[i, j]) else right
             assert done.outcomes[i, j] == right
             assert (label in row["straddles"]) == (one != other and not np.isnan(p[i, j]))
             assert (label in row["given"], label in row["review"]) == (right == 2, right == 1)

@@ -17,7 +17,7 @@ from labelmass.decisions import (
     UNMET,
     Goal,
     Guarantee,
-    Outcome,
+    LabelOutcome,
     Policy,
     Reference,
     Rule,
@@ -50,7 +50,7 @@ def outcomes(rule: Rule) -> list[int]:
 @pytest.mark.parametrize("kind", ["recall", "miss-rate", "record-miss-rate"])
 def test_recall_that_is_not_promised_goes_to_review(kind: str) -> None:
     rule = Rule.of("block", without(kind))
-    assert outcomes(rule) == [Outcome.REVIEW] * 5
+    assert outcomes(rule) == [LabelOutcome.REVIEW] * 5
     assert rule.when == "review on every record" and not rule.certified
     assert "about 690 labelled records would do. So it goes to review on every record." in rule.why
 
@@ -58,16 +58,16 @@ def test_recall_that_is_not_promised_goes_to_review(kind: str) -> None:
 @pytest.mark.parametrize("kind", ["precision", "fpr"])
 def test_precision_that_is_not_promised_is_never_given(kind: str) -> None:
     rule = Rule.of("block", without(kind))
-    assert outcomes(rule) == [*[Outcome.BELOW] * 4, Outcome.REVIEW]
+    assert outcomes(rule) == [*[LabelOutcome.BELOW] * 4, LabelOutcome.REVIEW]
     assert rule.when == "block never"
 
 
 @pytest.mark.parametrize("kind", ["recall", "precision", "fpr", "miss-rate"])
 def test_who_asks_for_another_fallback_gets_it(kind: str) -> None:
     found = {way: Rule.of("block", without(kind), way, best=0.3) for way in UNMET}
-    assert outcomes(found["review"]) == [Outcome.REVIEW] * 5
-    assert outcomes(found["always"]) == [*[Outcome.ABOVE] * 4, Outcome.REVIEW]
-    assert outcomes(found["never"])[:4] == [Outcome.BELOW] * 4
+    assert outcomes(found["review"]) == [LabelOutcome.REVIEW] * 5
+    assert outcomes(found["always"]) == [*[LabelOutcome.ABOVE] * 4, LabelOutcome.REVIEW]
+    assert outcomes(found["never"])[:4] == [LabelOutcome.BELOW] * 4
     assert outcomes(found["best"])[:4] == [0, 0, 2, 2]
     assert found["best"].note == "0.3 is the best threshold on these records, without a promise"
     assert Rule.of("block", without(kind), "best") == Rule.of("block", without(kind))
@@ -100,7 +100,7 @@ def test_no_default_falls_open(seed: int, goal_text: str, how: str) -> None:
     done = apply_policy(policy, np.vstack([p, np.zeros((1, 2)), np.ones((1, 2))])).outcomes
     for at, one in enumerate(made):
         if not one.met:
-            wrong = Outcome.BELOW if goal.kind == "recall" else Outcome.ABOVE
+            wrong = LabelOutcome.BELOW if goal.kind == "recall" else LabelOutcome.ABOVE
             assert (done[:, at] != wrong).all()
 
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.property_tests import property_test
-from labelmass.decisions import Outcome, Policy, Reference, Rule, apply_policy, ceiling
+from labelmass.decisions import LabelOutcome, Policy, Reference, Rule, apply_policy, ceiling
 from labelmass.decisions.policy import STRADDLES
 from labelmass.errors import FitError
 
@@ -46,10 +46,10 @@ def test_what_is_not_known_is_open() -> None:
 
 def outcome(rule: Rule, score: float) -> int:
     if rule.threshold is not None and score >= rule.threshold:
-        return Outcome.ABOVE
+        return LabelOutcome.ABOVE
     if rule.review_from is not None and score >= rule.review_from:
-        return Outcome.REVIEW
-    return Outcome.BELOW
+        return LabelOutcome.REVIEW
+    return LabelOutcome.BELOW
 
 
 RULES = [
@@ -76,11 +76,11 @@ def test_every_cell_by_the_rules(seed: int, straddle: str, least: float) -> None
         unread = high[i, j] if np.isnan(top[i, j]) else top[i, j]
         ends = low[i, j], p[i, j], high[i, j], unread
         one, point, other, last = (outcome(RULES[j], end) for end in ends)
-        right = {"review": Outcome.REVIEW, "point": point, "low": one, "high": last}[straddle]
+        right = {"review": LabelOutcome.REVIEW, "point": point, "low": one, "high": last}[straddle]
         right = point if one == last else right
-        right = Outcome.REVIEW if np.isnan(p[i, j]) else right
+        right = LabelOutcome.REVIEW if np.isnan(p[i, j]) else right
         silent = not verdict[i] >= least
-        right = Outcome.REVIEW if silent and right == Outcome.BELOW else right
+        right = LabelOutcome.REVIEW if silent and right == LabelOutcome.BELOW else right
         assert done.outcomes[i, j] == right
         known = not np.isnan(p[i, j])
         assert done.straddles[i, j] == (known and one != last)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from labelmass.decisions.conformal_risk_control import control
-from labelmass.decisions.decisions import Decisions, Outcome, apply_policy
+from labelmass.decisions.decisions import Decisions, LabelOutcome, apply_policy
 from labelmass.decisions.drift import Drift, Reference, measure_drift
 from labelmass.decisions.guarantee import Guarantee
 from labelmass.decisions.learn_then_test import certify, sequence
 from labelmass.decisions.policy import Policy
 from labelmass.decisions.review_bands import Band, band, bands, review_load
 from labelmass.decisions.rule import Rule
-from labelmass.decisions.thresholds import Goal, Threshold, majority, nearest, thresholds
+from labelmass.decisions.thresholds import FittedThreshold, Goal, majority, nearest, thresholds
 from labelmass.decisions.unmet import UNMET, fallback
 from labelmass.decisions.verdict import ceiling
 
@@ -19,13 +19,13 @@ __all__ = [
     "Band",
     "Decisions",
     "Drift",
+    "FittedThreshold",
     "Goal",
     "Guarantee",
-    "Outcome",
+    "LabelOutcome",
     "Policy",
     "Reference",
     "Rule",
-    "Threshold",
     "apply_policy",
     "band",
     "bands",

@@ -59,25 +59,25 @@ def control(
     return tuple(out)
 
 
-Threshold = tuple[float | None, float, float]
+Extreme = tuple[float | None, float, float]
 """Threshold, sum of a at it, sum of b."""
 
 
-def _lowest_missed(score: Floats, weight: Floats, whole: float, level: float) -> Threshold:
+def _lowest_missed(score: Floats, weight: Floats, whole: float, level: float) -> Extreme:
     """The highest threshold among the scores for which what lies below it is light enough."""
     cuts, at = np.unique(score, return_inverse=True)
     below = np.append(0.0, np.cumsum(np.bincount(at, weight, len(cuts))))[:-1]
     return _furthest(cuts, below, whole, level)
 
 
-def _highest_flagged(score: Floats, weight: Floats, whole: float, level: float) -> Threshold:
+def _highest_flagged(score: Floats, weight: Floats, whole: float, level: float) -> Extreme:
     """The lowest threshold among the scores for which what lies at or above it is light enough."""
     cuts, at = np.unique(-score, return_inverse=True)
     above = np.cumsum(np.bincount(at, weight, len(cuts))).astype(np.float64)
     return _furthest(-cuts, above, whole, level)
 
 
-def _furthest(cuts: Floats, errors: Floats, whole: float, level: float) -> Threshold:
+def _furthest(cuts: Floats, errors: Floats, whole: float, level: float) -> Extreme:
     """The last of the cuts, errors ascending, that the rule allows; None, with the least errors."""
     fine = np.flatnonzero(errors + 1 <= level * (whole + 1))
     if len(fine):
@@ -85,7 +85,7 @@ def _furthest(cuts: Floats, errors: Floats, whole: float, level: float) -> Thres
     return None, float(errors[0]) if len(errors) else 0.0, whole
 
 
-def _guarantee(label: str, risk: str, level: float, records: int, found: Threshold) -> Guarantee:
+def _guarantee(label: str, risk: str, level: float, records: int, found: Extreme) -> Guarantee:
     threshold, errors, whole = found
     needed = None
     if threshold is None and errors < level * whole:

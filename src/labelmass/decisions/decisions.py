@@ -24,7 +24,7 @@ ENDINGS = (".jsonl", ".csv")
 """Of files of decisions."""
 
 
-class Outcome(IntEnum):
+class LabelOutcome(IntEnum):
     """Outcome of a label's score."""
 
     BELOW = 0
@@ -38,7 +38,7 @@ class Decisions:
 
     Attributes:
         ids: Of the records; their positions where the scores had none.
-        outcomes: (n, k) of `Outcome`.
+        outcomes: (n, k) of `LabelOutcome`.
         straddles: (n, k) whether the interval left two outcomes open: exploring the record further
             may settle it, except for those that are `unreadable`: (n, k) whether two outcomes are
             open only because some mass cannot be read.
@@ -66,8 +66,8 @@ class Decisions:
                 "id": name,
                 "action": action,
                 "labels": {x: ACTIONS[d] for x, d in zip(self.labels, degrees, strict=True)},
-                "given": self._names(outcomes == Outcome.ABOVE),
-                "review": self._names(outcomes == Outcome.REVIEW),
+                "given": self._names(outcomes == LabelOutcome.ABOVE),
+                "review": self._names(outcomes == LabelOutcome.REVIEW),
                 "straddles": self._names(straddles),
                 "unreadable": self._names(unreadable),
                 "no_verdict": bool(no_verdict),
@@ -174,13 +174,13 @@ def apply_policy(
     bottom, point, upper, top = (_outcomes(policy, end) for end in ends)
     known = ~np.isnan(p)
     straddles = (bottom != top) & known
-    open_to = {"review": np.full_like(point, Outcome.REVIEW), "point": point, "low": bottom}
+    open_to = {"review": np.full_like(point, LabelOutcome.REVIEW), "point": point, "low": bottom}
     outcomes = np.where(straddles, open_to.get(policy.straddle, top), point)
-    outcomes[~known] = Outcome.REVIEW
+    outcomes[~known] = LabelOutcome.REVIEW
     no_verdict = np.zeros(len(p), dtype=bool)
     if verdict is not None:
         no_verdict = ~(verdict >= policy.min_verdict) & known.any(axis=1)
-        outcomes[no_verdict[:, None] & (outcomes == Outcome.BELOW)] = Outcome.REVIEW
+        outcomes[no_verdict[:, None] & (outcomes == LabelOutcome.BELOW)] = LabelOutcome.REVIEW
     unreadable = straddles & (bottom == upper)
     degrees = _degrees(policy, outcomes)
     return Decisions(
@@ -236,14 +236,14 @@ def _outcomes(policy: Policy, score: Floats) -> NDArray[np.int8]:
         np.array([np.inf if end is None else end for end in ends])
         for ends in (policy.thresholds, [rule.review_from for rule in policy.rules.values()])
     )
-    out = np.full(score.shape, Outcome.BELOW, dtype=np.int8)
-    out[score >= reviews] = Outcome.REVIEW
-    out[score >= thresholds] = Outcome.ABOVE
+    out = np.full(score.shape, LabelOutcome.BELOW, dtype=np.int8)
+    out[score >= reviews] = LabelOutcome.REVIEW
+    out[score >= thresholds] = LabelOutcome.ABOVE
     return out
 
 
 def _degrees(policy: Policy, outcomes: NDArray[np.int8]) -> NDArray[np.int64]:
     given = np.array([ACTIONS.index(rule.action) for rule in policy.rules.values()])
-    degrees = np.where(outcomes == Outcome.ABOVE, given, 0)
-    degrees[outcomes == Outcome.REVIEW] = ACTIONS.index("review")
+    degrees = np.where(outcomes == LabelOutcome.ABOVE, given, 0)
+    degrees[outcomes == LabelOutcome.REVIEW] = ACTIONS.index("review")
     return degrees

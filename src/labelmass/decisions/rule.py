@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from labelmass.decisions.guarantee import Guarantee
-from labelmass.decisions.thresholds import Goal, Threshold
+from labelmass.decisions.thresholds import FittedThreshold, Goal
 from labelmass.decisions.unmet import NOTES, fallback
 from labelmass.errors import FitError, LabelMassError
 from labelmass.files import shaped
@@ -48,7 +48,7 @@ class Rule:
     def of(
         cls,
         action: str,
-        basis: Guarantee | Threshold,
+        basis: Guarantee | FittedThreshold,
         unmet: str | None = None,
         best: float | None = None,
     ) -> Rule:

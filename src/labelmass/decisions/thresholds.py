@@ -201,7 +201,7 @@ class Goal:
 
 
 @dataclass(frozen=True, slots=True)
-class Threshold:
+class FittedThreshold:
     """A cut and what it gives on the records it was found on.
 
     label: its name, "*" for all labels together. value: None means never, 0 on every record. met:
@@ -237,7 +237,7 @@ class Threshold:
 
 def thresholds(
     labels: Sequence[str], p: Floats, target: Floats, goal: Goal, *, shared: bool = False
-) -> tuple[Threshold, ...]:
+) -> tuple[FittedThreshold, ...]:
     """The best cut for each label of (n, k) scores and targets, or one over all cells.
 
     FitError naming the label of which no record has both a score and a known target.
@@ -275,13 +275,13 @@ def _sweeps(
     return results
 
 
-def _threshold(label: str, sweep: Sweep, goal: Goal) -> Threshold:
+def _threshold(label: str, sweep: Sweep, goal: Goal) -> FittedThreshold:
     best = goal.best(sweep)
     everything = best is None and goal.holds_everywhere
     at = len(sweep.thresholds) - 1 if everything else best or 0
     value = 0.0 if everything else float(sweep.thresholds[at])
     flagged = sweep.right[at] + sweep.wrong[at]
-    return Threshold(
+    return FittedThreshold(
         label,
         str(goal),
         value if at else None,

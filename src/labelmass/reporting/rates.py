@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labelmass._math import wilson
-from labelmass.decisions import Outcome, Policy, apply_policy
+from labelmass.decisions import LabelOutcome, Policy, apply_policy
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -87,7 +87,7 @@ def rates(
 ) -> Rates:
     """Of (n, k) scores with their bounds, and gold of 0, 1 or NaN; the others as in `decide`."""
     done = apply_policy(policy, p, low, high, ceiling=ceiling, verdict=verdict, force=True)
-    given, review = done.outcomes == Outcome.ABOVE, done.outcomes == Outcome.REVIEW
+    given, review = done.outcomes == LabelOutcome.ABOVE, done.outcomes == LabelOutcome.REVIEW
     every = np.ones(len(p), dtype=bool)
     return Rates(
         tuple(

@@ -15,13 +15,13 @@ from labelmass._types import Floats
 from labelmass.calibration import Calibrator
 from labelmass.decisions import (
     UNMET,
+    FittedThreshold,
     Goal,
     Guarantee,
-    Outcome,
+    LabelOutcome,
     Policy,
     Reference,
     Rule,
-    Threshold,
     bands,
     certify,
     control,
@@ -232,7 +232,7 @@ def tune(
         ),
     )
     done = scores.decide(policy, force=True)
-    given, review = done.outcomes == Outcome.ABOVE, done.outcomes == Outcome.REVIEW
+    given, review = done.outcomes == LabelOutcome.ABOVE, done.outcomes == LabelOutcome.REVIEW
     rows = tuple(
         _achieved(label, given[:, at], review[:, at], target[:, at])
         for at, label in enumerate(scores.labels)
@@ -288,7 +288,7 @@ def _rules(
     if goal is None:
         result = bands(labels, p, target, budget=objective.budget, risk=objective.risk)
         return {one.label: Rule(action, one.high, one.low) for one in result}, ()
-    made: Sequence[Guarantee | Threshold]
+    made: Sequence[Guarantee | FittedThreshold]
     if objective.guarantee == "none":
         made = thresholds(labels, p, target, goal, shared=objective.shared)
     else:
