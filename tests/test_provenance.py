@@ -67,3 +67,13 @@ def test_a_signature_reads_back_from_what_is_left_of_it(left_out: set[str]) -> N
     assert read is not None
     for name in rest:
         assert getattr(read, name) == getattr(SIGNATURE, name)
+
+
+@given(st.sets(st.sampled_from([name for name in FIELDS if getattr(SIGNATURE, name) is None])))
+def test_a_signature_with_some_of_what_belongs_together_is_shown(given: set[str]) -> None:
+    """A damaged file may name a contextual calibration and no target rate."""
+    texts = {"contextual_calibration": "batch", "calibrator": "digest"}
+    signature = replace(SIGNATURE, **{name: texts.get(name, 7) for name in given})
+    shown = str(signature)
+    assert ("contextual:batch" in shown) == ("contextual_calibration" in given)
+    assert ("@7" in shown) == ({"contextual_calibration", "target_rate"} <= given)

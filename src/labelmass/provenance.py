@@ -137,7 +137,8 @@ class Signature:
         if self.max_text_tokens is not None:
             shown["text"] = self.max_text_tokens
         if self.contextual_calibration is not None:
-            shown["contextual"] = f"{self.contextual_calibration}@{self.target_rate:g}"
+            rate = "" if self.target_rate is None else f"@{self.target_rate:g}"
+            shown["contextual"] = f"{self.contextual_calibration}{rate}"
         if self.calibrator is not None:
             shown["calibrator"] = self.calibrator
         if self.fitted:
