@@ -46,7 +46,7 @@ class Calibrator:
     ids: str
     hold_out: HoldOut | None = None
     selection: ModelSelection | None = field(default=None, repr=False)
-    signature: Mapping[str, Any] | None = field(default=None, repr=False)
+    signature: Mapping[str, object] | None = field(default=None, repr=False)
 
     @property
     def shared(self) -> bool:
@@ -79,7 +79,7 @@ class Calibrator:
         self,
         labels: Sequence[str],
         *scores: Floats,
-        signature: Mapping[str, Any] | None = None,
+        signature: Mapping[str, object] | None = None,
         force: bool = False,
     ) -> tuple[Floats, ...]:
         """(n, k) arrays of scores, end by end: pass `p`, or `low, p, high` in this order.
@@ -167,7 +167,7 @@ class _Stored:
     fitted_on: _FittedOn
     curves: Mapping[str, Curve]
     choice: ModelSelection | None
-    signature: Mapping[str, Any] | None
+    signature: Mapping[str, object] | None
 
     def checked_curves(self) -> Iterator[Curve]:
         """Its curves in the order of its labels; LabelMassError for one that is none."""

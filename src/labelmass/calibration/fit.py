@@ -30,7 +30,7 @@ def fit(
     shared: bool | None = None,
     groups: Ids | None = None,
     hold_out: HoldOut | None = None,
-    signature: Mapping[str, Any] | None = None,
+    signature: Mapping[str, object] | None = None,
     seed: int = 0,
 ) -> Calibrator:
     """A calibrator from (n, k) scores and targets: annotator shares, or gold as 0 and 1.

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import NotRequired
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import TypedDict  # pydantic reads no other before Python 3.12
 
 from labelmass._types import Floats
 from labelmass.decisions.policy import Policy
@@ -30,6 +31,40 @@ class LabelOutcome(IntEnum):
     BELOW = 0
     REVIEW = 1
     ABOVE = 2
+
+
+class Action(TypedDict):
+    """Action on one record.
+
+    Attributes:
+        action: One of `ACTIONS`.
+    """
+
+    action: str
+
+
+class DecisionRow(Action):
+    """Decision on one record, as files hold it; its action is the strictest of its labels'.
+
+    Attributes:
+        id: Of the record, where nothing else names it.
+        labels: By label, its action.
+        given: The labels that are given.
+        review: The labels that go to review.
+        straddles: The labels whose interval leaves two outcomes open.
+        unreadable: Those of them that no exploration can settle.
+        no_verdict: Whether too little of the record gives a verdict.
+        explorations: Number of times the record was explored for it.
+    """
+
+    id: NotRequired[str | int]
+    labels: dict[str, str]
+    given: list[str]
+    review: list[str]
+    straddles: list[str]
+    unreadable: list[str]
+    no_verdict: bool
+    explorations: NotRequired[int]
 
 
 @dataclass(frozen=True)
@@ -59,7 +94,7 @@ class Decisions:
         """(n,) the strictest of each record's labels."""
         return tuple(ACTIONS[degree] for degree in self.degrees.max(axis=1))
 
-    def to_rows(self) -> list[dict[str, Any]]:
+    def to_rows(self) -> list[DecisionRow]:
         """One object a record: its id and action, each label's; labels given, in review, open."""
         return [
             {
@@ -134,7 +169,7 @@ def apply_policy(
     ids: Sequence[str | int] | None = None,
     ceiling: Floats | None = None,
     verdict: Floats | None = None,
-    signature: Mapping[str, Any] | None = None,
+    signature: Mapping[str, object] | None = None,
     calibrator: str | None = None,
     force: bool = False,
 ) -> Decisions:
@@ -220,7 +255,7 @@ def _within(policy: Policy, score: Floats) -> Floats:
 
 
 def check_policy(
-    policy: Policy, signature: Mapping[str, Any] | None, calibrator: str | None, force: bool
+    policy: Policy, signature: Mapping[str, object] | None, calibrator: str | None, force: bool
 ) -> None:
     """FitError, unless `force`, for scores of another signature or through another calibrator."""
     check("this policy", policy.signature, signature, force)

@@ -143,7 +143,7 @@ class Drift:
     labels: tuple[LabelDrift, ...] = field(repr=False)
     masses: Mapping[str, tuple[float, float, float]]
     unscored: tuple[float, float, float] | None
-    differences: Mapping[str, tuple[Any, Any]]
+    differences: Mapping[str, tuple[object, object]]
 
     @cached_property
     def warnings(self) -> tuple[str, ...]:
@@ -187,7 +187,7 @@ def measure_drift(
     *,
     masses: Mapping[str, Floats] | None = None,
     fitted: Mapping[str, Any] | None = None,
-    signature: Mapping[str, Any] | None = None,
+    signature: Mapping[str, object] | None = None,
 ) -> Drift:
     """A batch of (n, k) scores against a reference made with the same thresholds.
 

@@ -50,7 +50,7 @@ class Policy:
     straddle: str = "review"
     records: int | None = None
     ids: str | None = None
-    signature: Mapping[str, Any] | None = field(default=None, repr=False)
+    signature: Mapping[str, object] | None = field(default=None, repr=False)
     calibrator: str | None = None
     reference: Reference | None = field(default=None, repr=False)
     min_verdict: float = MIN_VERDICT

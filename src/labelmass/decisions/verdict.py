@@ -7,7 +7,6 @@ known as the model generates; scores under another normalisation are rescaled by
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
@@ -20,7 +19,7 @@ RAW = "raw"
 
 
 def ceiling(
-    high: Floats, unreadable: Floats, verdict: Floats, signature: Mapping[str, Any] | None = None
+    high: Floats, unreadable: Floats, verdict: Floats, signature: Mapping[str, object] | None = None
 ) -> Floats:
     """(n, k) upper ends if all that cannot be read were the label; at most 1, never below `high`.
 

@@ -5,7 +5,7 @@ Formulas: docs/formulas.md#sets-counts-and-pairs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -54,7 +54,7 @@ def annotator_pairs(record: Record, task: Task, gold: Floats, known: NDArray[np.
 
     gold: (k,) 0 or 1. known: (k,) labels that were judged; pairs with another are NaN.
     """
-    votes = [_set(task, vote) for vote in record.extra.get("annotators") or ()]
+    votes = [_set(task, vote) for vote in record.annotators]
     rows = np.array(votes) if votes else gold[None, :]
     both = np.nan_to_num(rows).T @ np.nan_to_num(rows) / len(rows)
     both[~known, :] = np.nan
@@ -96,7 +96,7 @@ class Pairs:
         return Cooccurrence(self.labels, model, annotators, n)
 
 
-def _set(task: Task, vote: list[str]) -> Floats:
+def _set(task: Task, vote: Sequence[str]) -> Floats:
     names = task.resolve(vote)
     return np.array([label in names for label in task.label_names], dtype=np.float64)
 

@@ -14,6 +14,7 @@ from labelmass._text import canonical
 from labelmass._types import Normalisation
 from labelmass.answers.marginals import Bounds, Marginals
 from labelmass.answers.tree import AnswerTree, Ending
+from labelmass.decisions.decisions import Action, DecisionRow
 from labelmass.errors import LabelMassError
 from labelmass.estimators import ESTIMATORS, LabelScores
 from labelmass.provenance import Signature
@@ -125,8 +126,8 @@ class Result:
         moved: By cause ("label_permutations": spread over them; "contextual_calibration": its
             shift), by method, by label: how far p moved.
         missed: By method, where its numbers fell short of the tolerance, and why.
-        decisions: What a policy does with the record, a row of `Decisions.to_rows`, and how many
-            times it was explored for that; empty without a policy.
+        decisions: The policy's decision on the record, and how many times it was explored for
+            that; None without a policy.
         input: The record's fields as they were given, except for its id.
         cuts: Which of its texts were too long to be shown whole.
         known_masses: What is known without a summary.
@@ -142,8 +143,8 @@ class Result:
         default_factory=dict[str, Any], repr=False
     )
     missed: Mapping[str, Missed] = field(default_factory=dict[str, Missed], repr=False)
-    decisions: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
-    input: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
+    decisions: DecisionRow | None = field(default=None, repr=False)
+    input: Mapping[str, object] = field(default_factory=dict[str, object], repr=False)
     cuts: tuple[Cut, ...] = field(default=(), repr=False)
     known_masses: Masses = field(default=Masses(), repr=False)
 
@@ -369,7 +370,7 @@ class Result:
             record["signature"] = self.signature.to_dict()
         if self.moved:
             record["moved"] = {cause: dict(change) for cause, change in self.moved.items()}
-        if self.decisions:
+        if self.decisions is not None:
             record["decisions"] = dict(self.decisions)
         if self.cuts:
             record["cut"] = [asdict(cut) for cut in self.cuts]
@@ -410,15 +411,17 @@ class Failure:
     """A record without scores, and why. Indexed by label, it says that nothing is known.
 
     Attributes:
-        decisions: The action a policy takes, `{"action": "review"}`; empty without a policy.
+        decisions: The action a policy takes, `{"action": "review"}`; None without a policy.
         input: The record's fields as they were given, except for its id, as far as they could be
             read.
     """
 
     id: str | int
     error: str
-    decisions: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    input: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False, compare=False)
+    decisions: Action | None = None
+    input: Mapping[str, object] = field(
+        default_factory=dict[str, object], repr=False, compare=False
+    )
 
     @classmethod
     def of(cls, item: Record | BadRecord, error: str | None = None) -> Failure:
@@ -432,9 +435,10 @@ class Failure:
 
     def to_dict(self) -> dict[str, Any]:
         record: dict[str, Any] = {"id": self.id, "error": self.error}
-        for key, value in (("decisions", self.decisions), ("input", self.input)):
-            if value:
-                record[key] = dict(value)
+        if self.decisions is not None:
+            record["decisions"] = dict(self.decisions)
+        if self.input:
+            record["input"] = dict(self.input)
         return record
 
 

@@ -330,7 +330,7 @@ class Scores(Sequence[Outcome]):
         return {name: self.select(name) for name in self.methods}
 
     @property
-    def method_signature(self) -> dict[str, Any] | None:
+    def method_signature(self) -> dict[str, object] | None:
         """The signature of the first method alone: what something fitted on it is for."""
         if self.signature is None:
             return None
@@ -341,7 +341,8 @@ class Scores(Sequence[Outcome]):
         """The digest of what the first method's scores went through, as far as is known."""
         if self.calibrator is not None:
             return self.calibrator.digest
-        return (self.method_signature or {}).get("calibrator")
+        digest = (self.method_signature or {}).get("calibrator")
+        return digest if isinstance(digest, str) else None
 
     # -- other rows and columns -----------------------------------------------------------------
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any
 
 import numpy as np
 
 from labelmass._types import Floats
 from labelmass.answers.search import Budget
 from labelmass.decisions import Policy, apply_policy, ceiling
-from labelmass.decisions.decisions import check_policy
+from labelmass.decisions.decisions import DecisionRow, check_policy
 from labelmass.provenance import Signature, check_labels
 from labelmass.records import BadRecord
 from labelmass.scores import Cost, Failure, Result
@@ -72,8 +71,9 @@ class DecisionStep:
         (row,) = apply_policy(
             self.policy, *ends, ceiling=top, verdict=verdict, force=True
         ).to_rows()
-        row.pop("id")
-        return replace(result, decisions=row | {"explorations": 1})
+        del row["id"]
+        row["explorations"] = 1
+        return replace(result, decisions=row)
 
     def fail(self, failure: Failure) -> Failure:
         """The failure with what is decided: a record without scores goes to review."""
@@ -151,7 +151,8 @@ def tighter(budget: Budget) -> Budget:
 
 
 def _straddles(result: Result) -> bool:
-    return bool(set(result.decisions["straddles"]) - set(result.decisions["unreadable"]))
+    row = result.decisions
+    return row is not None and not set(row["straddles"]) <= set(row["unreadable"])
 
 
 def _rows(result: Result | Failure) -> int:
@@ -167,5 +168,8 @@ def _after(first: Result, result: Result | Failure) -> Result:
         return first
     names = [field.name for field in fields(Cost)]
     cost = Cost(*(getattr(first.cost, name) + getattr(result.cost, name) for name in names))
-    times: Mapping[str, Any] = {"explorations": first.decisions["explorations"] + 1}
-    return replace(result, cost=cost, decisions={**result.decisions, **times})
+    decisions = result.decisions
+    if decisions is not None and first.decisions is not None:
+        times = first.decisions.get("explorations", 0) + 1
+        decisions = DecisionRow({**decisions, "explorations": times})
+    return replace(result, cost=cost, decisions=decisions)

@@ -72,7 +72,7 @@ class Classifier:
     task: str
     task_hash: str
     fitted_on: frozenset[str]
-    provenance: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    provenance: Mapping[str, object] = field(default_factory=dict[str, object])
 
     @property
     def method(self) -> str:

@@ -100,8 +100,8 @@ class Record:
     messages: tuple[Message, ...] | None = None
     prompt: str | None = None
     response: str | None = None
-    extra: Mapping[str, Any] = field(default_factory=dict[str, Any], hash=False)
-    given: Sequence[Any] | None = field(default=None, hash=False, compare=False, repr=False)
+    extra: Mapping[str, object] = field(default_factory=dict[str, object], hash=False)
+    given: Sequence[object] | None = field(default=None, hash=False, compare=False, repr=False)
     cuts: tuple[Cut, ...] = field(default=(), hash=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -186,7 +186,12 @@ class Record:
         return replace(self, messages=messages, cuts=(), **single)
 
     @property
-    def input(self) -> dict[str, Any]:
+    def annotators(self) -> Sequence[Sequence[str]]:
+        """Labels of each annotator, unchecked; empty where there are none."""
+        return cast("Sequence[Sequence[str]]", self.extra.get("annotators") or ())
+
+    @property
+    def input(self) -> dict[str, object]:
         """Its fields as they were given, except for the id."""
         return {key: value for key, value in self.to_dict().items() if key != "id"}
 

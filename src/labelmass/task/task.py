@@ -80,7 +80,7 @@ class Task(TaskPart):
     description: str = ""
     labels: tuple[LabelEntry, ...]
     write: Literal["name", "code"] = "name"
-    format_table: dict[str, Any] = Field(alias="format")
+    format_table: dict[str, object] = Field(alias="format")
     instruction: str
     instruction_in: Literal["user", "system"] = "user"
     system: str | None = None

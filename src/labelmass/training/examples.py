@@ -86,7 +86,7 @@ class Examples:
         gold = tuple(n for n, y in zip(task.label_names, targets.gold[0], strict=True) if y)
         votes, shares = (gold,), ()
         if self.settings.answers == "annotators":
-            if annotators := record.extra.get("annotators"):
+            if annotators := record.annotators:
                 votes = tuple(self._ordered(vote) for vote in annotators)
             elif record.extra.get("distribution") is not None:
                 votes, shares = (), tuple(targets.shares[0].tolist())
