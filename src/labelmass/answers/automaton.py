@@ -30,7 +30,7 @@ Threads = frozenset[Thread]
 Marks = tuple[tuple[int, int, int], ...]  # (output, start, end) of each completed text
 
 NO_VERDICT, PASSED, WRITTEN = 0, 1, 2
-"""Of a state: whether the word of a risk verdict was read on the way, and is the only reading."""
+"""Stage of a risk verdict in a state: not read, read on the way, or written in every reading."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +136,7 @@ class ByteAutomaton:
         return (*(_common_prefix(passed) if passed else (self.verdict_prefix,)), self.unreadable)
 
     def ways(self, state: int) -> Mapping[int, tuple[int, Outputs]]:
-        """By byte, how an answer may go on: the next state, and the outputs that are settled."""
+        """Continuations of an answer by byte: the next state, and the outputs that are settled."""
         if state not in self._ways:
             steps = {byte: self.step(state, byte) for byte in self._bytes(state, (False, True))}
             self._ways[state] = {byte: to for byte, to in steps.items() if to is not None}
@@ -169,7 +169,7 @@ class ByteAutomaton:
         return frozenset(results - there.used)
 
     def holds_label(self, state: int) -> bool:
-        """Whether, in some reading, the text of a label stands complete and not yet settled."""
+        """True if, in some reading, the text of a label is complete and not yet settled."""
         if state not in self._held:
             outputs: set[int | None] = set()
             for at, pending, _ in self._states[state].threads:
@@ -191,7 +191,7 @@ class ByteAutomaton:
         return list(dict.fromkeys(s.output for s in spans if s.output < self.size))
 
     def spans(self, text: bytes, *, partial: bool = False) -> list[Span] | None:
-        """Where labels, verdict and the empty answer stand in an answer; None if it is off-format.
+        """Spans of labels, verdict and the empty answer in an answer; None if it is off-format.
 
         partial: give what is settled so far where the answer was cut, or left behind a verdict.
         """

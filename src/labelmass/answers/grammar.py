@@ -34,7 +34,7 @@ class Vocabulary:
         self._tokenizer = tokenizer
 
     def name(self, token: int) -> str:
-        """What a token is called, for people."""
+        """Display name of a token."""
         return self._tokenizer.token_name(token)
 
     def whole(self, prefix: bytes, low: int, high: int) -> int:
@@ -44,7 +44,7 @@ class Vocabulary:
         return low
 
     def longer(self, prefix: bytes, low: int, high: int) -> dict[int, tuple[int, int]]:
-        """By their next byte, the ranges of the tokens in [low, high) that go on after `prefix`."""
+        """Ranges, by next byte, of the tokens in [low, high) that continue after `prefix`."""
         key = low, high, len(prefix)
         if key not in self._longer:
             results: dict[int, tuple[int, int]] = {}
@@ -131,7 +131,7 @@ class TokenGrammar:
         return self._moves[state]
 
     def leave(self, state: int, token: int | None = None) -> Outputs | None:
-        """What is written where an answer leaves the format from a state behind a risk verdict.
+        """Outputs written when an answer leaves the format from a state behind a risk verdict.
 
         None in any other state. token: the one that leaves, which may write a label before it does;
         by default most others.

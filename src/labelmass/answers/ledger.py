@@ -61,7 +61,7 @@ class Ledger:
 
     @property
     def scale(self) -> float:
-        """What a tolerance is a share of: all mass, or that which may end on-format."""
+        """Mass that a tolerance is a share of: all mass, or the mass that may end on-format."""
         if self.normalisation is not Normalisation.ON_FORMAT:
             return 1.0
         if self._verdict:

@@ -15,11 +15,11 @@ from labelmass.answers.tree import Status
 from labelmass.answers.tree_builder import TreeBuilder
 
 ROUNDING = 1e-12
-"""By how much an interval may exceed its limit for no other reason than arithmetic."""
+"""Excess of an interval over its limit that is put down to arithmetic."""
 
 
 class StepSearch:
-    """What comes next after a node, kept up to date as the rows below it are read.
+    """Narrows the bounds on what comes next after a node, as the rows below it are read.
 
     Below it means: with no label, and no empty answer, written since.
     limits: from numbers to the widest intervals they may have. among: the outputs whose shares are
@@ -104,7 +104,7 @@ class StepSearch:
         return not self._relevant or not self._find_wide()[0]
 
     def _find_wide(self) -> tuple[int, float]:
-        """What may come next that would narrow an interval; open mass that does no harm."""
+        """Outputs whose probability would narrow a wide interval, and the open mass it can bear."""
         if self._among:
             shares = self._next.shares(self._among)
             limits, wide = self._wide(shares)
@@ -165,7 +165,7 @@ class StepSearch:
 
     @property
     def stopped(self) -> str:
-        """What ended the exploration short of the limits, except for rows and time: or ""."""
+        """Reason the exploration ended short of the limits, other than rows and time, or ""."""
         if self.narrow or not self._cut + self._untold:
             return ""
         return "depth" if self._cut > self._untold else "engine"

@@ -16,9 +16,10 @@ from labelmass.answers.tree import AGGREGATE, ROOT, SampledPath, SampledPaths, S
 from labelmass.answers.tree_builder import TreeBuilder
 
 MIN_WEIGHT = 2e-3
-"""Where hazards are wanted, ways to a next label this likely, given the step, are all read.
+"""Probability, given a step, from which a way to a next label is always read for compensators.
 
-As is the usual spelling of each label. So what is read depends on the step alone, not on the paths.
+The usual spelling of each label is read, too. The rows read thus depend on the step alone, not on
+the paths.
 """
 
 
@@ -153,7 +154,7 @@ class Sampler:
             self.draws.cut = self.draws.cut or why
 
     def _tails(self) -> dict[int, float]:
-        """By node, what of an expanded node's mass lies in tokens the engine did not return."""
+        """Mass, by expanded node, of the tokens that the engine did not return."""
         tree = self._builder.tree
         results = {node: tail for node, tail in tree.tail.items() if tail > 0}
         if results and self._normalisation is Normalisation.MASKED:

@@ -37,7 +37,7 @@ PROBES = ("x", " x", "\nx", "1", "(x", "é", '"x"')
 
 @dataclass(frozen=True, slots=True)
 class PreparedPrompt:
-    """Where a record's answer starts: the prompt's ids, and the grammar of what follows them."""
+    """A record's prompt, tokenised: its ids, and the grammar of the answer that follows them."""
 
     ids: tuple[int, ...]
     grammar: TokenGrammar
@@ -90,11 +90,11 @@ class PromptBoundary:
         return probes[0][: common_length(probes)]
 
     def shared(self, starts: Sequence[PreparedPrompt]) -> int:
-        """How many leading ids these prompts, and prompts of other texts, have in common."""
+        """Number of leading ids that these prompts share, also with prompts of other texts."""
         return common_length([self.beginning, *(start.ids for start in starts)])
 
     def _cut(self, prompt: Prompt, ids: list[int]) -> int:
-        """How many tokens at the end of the prompt some answer would change."""
+        """Number of tokens at the end of the prompt that some answer would change."""
         tail = tuple(ids[-TAIL:])
         if tail not in self._cuts:
             given = prompt.opening

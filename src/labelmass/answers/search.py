@@ -85,7 +85,7 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Requirements:
-    """What a tree must contain for the requested methods.
+    """Contents that the requested methods need in a tree.
 
     Attributes:
         tree: Grow until the label probabilities are within the tolerance.
@@ -98,10 +98,10 @@ class Requirements:
             the labels there are, or `MAX_PREFIX_ROWS` rows are read: the rules that read them claim
             no interval.
         min_mass: Expand every node at least this heavy.
-        top: How many of the likeliest ids of each row to keep.
+        top: Number of the likeliest ids of each row to keep.
         sketch: Grow the tree to some such number of rows where `tree` does not ask for more.
-        samples: How many answers to draw from the prompt.
-        completions: How many paths to draw from what the grown tree leaves open.
+        samples: Number of answers to draw from the prompt.
+        completions: Number of paths to draw from the mass that the grown tree leaves open.
         hazards: Read what the next label may be at every step of those answers; of paths always.
     """
 
@@ -266,7 +266,7 @@ class Search:
         return self.tree.stopped in ("", "exhausted") and self.builder.ledger.live > 0
 
     def _fell_short(self) -> str:
-        """Why the intervals of a label step are wider than wanted; "" if none are."""
+        """Reason the intervals of a label step are wider than requested; "" if none are."""
         if all(step.narrow for step in self._steps):
             return ""
         if self._cut:
@@ -346,7 +346,7 @@ class Search:
             self._steps = [step for step in self._steps if step.node not in idle]
 
     def _mark_completions(self) -> None:
-        """Which token of the greedy path holds the last byte of each label it writes."""
+        """Record the greedy path's node that holds the last byte of each label it writes."""
         tree, automaton = self.tree, self.builder.grammar.automaton
         whole = tree.greedy_end == Ending.COMPLETE
         given = self.builder.grammar.given

@@ -140,6 +140,6 @@ def _can_write(output: int, grammar: TokenGrammar) -> bool:
 
 
 def _lacking(text: str, vocabulary: Vocabulary) -> str:
-    """What a tokenizer lacks to write a text."""
+    """Message that names the characters for which a tokenizer has no token."""
     signs = dict.fromkeys(sign for sign in text if as_written(sign, vocabulary) is None)
     return f"the model's tokenizer has no token for {', '.join(map(repr, signs or [text]))}"

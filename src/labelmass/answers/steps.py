@@ -142,7 +142,7 @@ def is_idle(tree: AnswerTree, node: int) -> bool:
 
 
 class NextLabel:
-    """Which label, or the empty answer, comes next after a node of a tree.
+    """Distribution of the label, or the empty answer, that comes next after a node of a tree.
 
     normalisation: raw, or masked. every: where one token writes several labels, all of them come
     next; otherwise the first does. reads: whether a node below, of which its raw probability given
@@ -215,7 +215,7 @@ class NextLabel:
 
 
 def _upcoming(tree: AnswerTree, node: int) -> int:
-    """What may be written next after a node, or more than that where it was not noted."""
+    """Outputs that may be written next after a node, or a superset where they were not noted."""
     return tree.upcoming.get(node, tree.reachable[node]) & ((2 << tree.empty) - 1)
 
 

@@ -49,7 +49,7 @@ class Position:
     starts: bool = False
 
     def edges(self) -> Iterator[tuple[int, int | None]]:
-        """Where it leads to, and what is written on the way."""
+        """Targets of the outgoing edges, each with the output written on the way."""
         for arcs in self.arcs.values():
             for to, out, _ in arcs:
                 yield to, out
@@ -113,7 +113,7 @@ class Transducer:
         self._items(self._quoted(slot), spellings)
 
     def _fenced(self, at: int) -> int:
-        """Where the opening begins: at once, or behind the first line of a code block."""
+        """State in which the opening begins: at once, or after the first line of a code block."""
         if not (self._usual and self._json):
             return at
         inside = self._new()
@@ -157,7 +157,7 @@ class Transducer:
         self._skip(spaced, slot)
 
     def _quoted(self, start: int) -> int:
-        """Where the text of an item begins: at its start, or behind a mark of quotation."""
+        """State in which the text of an item begins: at its start, or after a quotation mark."""
         if not self._quotes:
             return start
         inside = self._new()
@@ -182,7 +182,7 @@ class Transducer:
                 self._after(after, label)
 
     def _after(self, at: int, output: int) -> None:
-        """What may follow the complete text of a label or of the empty answer."""
+        """Allow the continuations of the complete text of a label or of the empty answer."""
         self.positions[at].completes = output
         self._boundary(at, output)
         if self._quotes:

@@ -316,7 +316,7 @@ class AnswerTree:
 
     @property
     def greedy_text(self) -> str:
-        """What the model would write, up to the token that leaves the format if one does."""
+        """Text of the greedy answer, including the token that leaves the format if one does."""
         if not self.greedy:
             return ""
         text = self.text(self.greedy[-1])

@@ -42,7 +42,7 @@ class Siblings:
         return int(self.aggregates[self.class_of[index]])
 
     def within(self, aggregate: int) -> NDArray[np.float64]:
-        """By index of moves, the probabilities of those in an aggregate; 0 for the others."""
+        """Probabilities, by index of moves, of those in an aggregate; 0 for the others."""
         return np.where(self.aggregates[self.class_of] == aggregate, self.probs, 0.0)
 
 
@@ -133,7 +133,7 @@ class TreeBuilder:
             self.irreducible_mass += mass
 
     def undecided(self, node: int) -> int:
-        """What the answers below a node have not decided yet, as a set of outputs."""
+        """Set of outputs that the answers below a node have not decided yet."""
         return self.ledger.undecided(self.tree.written[node], self.tree.reachable[node])
 
     def expand(self, node: int, row: NextTokenLogprobs) -> None:
@@ -256,7 +256,7 @@ class TreeBuilder:
         return self._child[key]
 
     def upcoming(self, node: int) -> int:
-        """What may be written next from a node, as a set of outputs."""
+        """Set of outputs that may be written next from a node."""
         return self.grammar.upcoming.of(self._states[node])
 
     def note_upcoming(self, node: int) -> None:

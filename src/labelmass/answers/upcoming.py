@@ -28,7 +28,7 @@ class Parts:
 
 
 class Upcoming:
-    """What may be written next, as bit sets, from each state of an automaton."""
+    """Outputs that may be written next, as bit sets, from each state of an automaton."""
 
     def __init__(self, automaton: ByteAutomaton) -> None:
         self._automaton = automaton

@@ -50,7 +50,7 @@ def find_estimators(names: Iterable[str]) -> list[Estimator]:
 
 
 def requirements_of(estimators: Iterable[Estimator]) -> Requirements:
-    """What a tree must hold for all of them: explore once, read many."""
+    """Union of the estimators' requirements: explore once, read many."""
     total = Requirements(tree=False)
     for estimator in estimators:
         total = total | estimator.requirements

@@ -62,7 +62,7 @@ class LabelScores(Mapping[str, Bounds]):
 
     @property
     def width(self) -> float:
-        """Of the widest interval; 1 if none is known."""
+        """Width of the widest interval; 1 if none is known."""
         widths = (self.high - self.low)[~np.isnan(self.high - self.low)]
         return float(widths.max()) if len(widths) else 1.0
 

@@ -18,7 +18,7 @@ from labelmass.task import Task
 from labelmass.task.questions import NONE, Question, binary, unary
 
 GREEDY = Requirements(tree=False)
-"""Of the task's own answer, only what the model would write."""
+"""Requirement of the greedy answer alone, for the task's own question."""
 
 
 def unary_scores(trees: Trees, normalisation: Normalisation, task: Task) -> LabelScores:

@@ -55,7 +55,7 @@ class PathStatistics:
 def path_statistics(
     tree: AnswerTree, draws: SampledPaths, *, hazards: bool = True
 ) -> PathStatistics:
-    """What the paths of `draws` wrote, and their compensators if `hazards`.
+    """Labels that the paths of `draws` wrote, and their compensators if `hazards`.
 
     At a step, the probabilities are those of what was read wherever the paths went. A label that
     the path itself writes in another way is counted as it came, so that the mean stays unbiased.
@@ -91,7 +91,7 @@ def path_statistics(
 
 
 def _steps(tree: AnswerTree, start: int, end: int) -> list[tuple[int, int | None]]:
-    """Where a path may begin a label, and the node that then wrote one, if the path came so far.
+    """Nodes where a path may begin a label, each with the node that then wrote one, if any.
 
     Where it set off, and after each label it wrote if more may follow.
     """
@@ -166,7 +166,7 @@ def combine(paths: PathStatistics) -> tuple[Floats, Floats, Floats]:
 def any_place_completed(
     tree: AnswerTree, normalisation: Normalisation = Normalisation.RAW
 ) -> LabelScores:
-    """What the tree found, plus the mean compensator of paths drawn from what it left open.
+    """Marginals of the tree, plus the mean compensator of paths drawn from its open mass.
 
     The interval is statistical, and never outside the certified one.
     """

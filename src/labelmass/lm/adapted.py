@@ -18,7 +18,7 @@ from labelmass.lm import embedded
 
 NOTE, RECORDS = "labelmass.json", "records.json"
 VERSION = 1
-"""Of the note, its key `labelmass`; its `kind` is that of the weights."""
+"""Format version of the note, under its key `labelmass`; its `kind` is that of the weights."""
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
 
 
@@ -35,7 +35,7 @@ class _Base:
 
 @dataclass(frozen=True, slots=True)
 class _Note:
-    """What of the note is read back."""
+    """Part of the note that is read back."""
 
     labelmass: int
     kind: Literal["adapter", "full"]
@@ -46,14 +46,14 @@ class _Note:
 
 @dataclass(frozen=True, slots=True)
 class _Config:
-    """What of an adapter's configuration says how strongly it counts."""
+    """Settings of an adapter that determine its scale."""
 
     r: Any
     lora_alpha: Any
 
 
 def read_note(folder: str | Path) -> dict[str, Any] | None:
-    """What labelmass.json says, None where there is none, or for the name of the embedded model.
+    """Contents of labelmass.json; None if there is none, or for the name of the embedded model.
 
     Raises ModelError if it cannot be read or the training is not finished.
     """
@@ -80,7 +80,7 @@ def read_note(folder: str | Path) -> dict[str, Any] | None:
 
 
 def name_of(folder: str | Path, note: Mapping[str, Any]) -> str:
-    """What results call the model: its folder, and that it has seen answers."""
+    """Name of the model in results: its folder, and the base it was fine-tuned from."""
     return f"{Path(folder).expanduser().resolve().name} (fine-tuned {note['base']['name']})"
 
 

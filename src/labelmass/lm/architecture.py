@@ -81,7 +81,7 @@ def inspect(model: Any) -> Architecture:
 
 
 def _value(config: Any, name: str) -> Any:
-    """Of a field, None where it is not there or not the same in all layers."""
+    """Value of a field; None if it is absent or differs between layers."""
     try:
         return getattr(config, name, None)
     except (AttributeError, ValueError):

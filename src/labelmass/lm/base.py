@@ -107,7 +107,7 @@ class Tokenizer(Protocol):
         ...
 
     def token_name(self, index: int) -> str:
-        """What the vocabulary calls an id, for people: the text of a control token."""
+        """Display name of an id in the vocabulary: the text of a control token."""
         ...
 
     def encode(self, text: str) -> list[int]:

@@ -40,7 +40,7 @@ Apply = Callable[[list[Message]], str]
 def apply_template(
     tokenizer: Any, messages: list[Message], *, tokenize: bool = False, answered: bool = False
 ) -> Any:
-    """What a transformers tokenizer's template makes of messages, up to an answer without thinking.
+    """Apply a transformers tokenizer's template to messages, up to an answer without thinking.
 
     tokenize: its ids, in place of text. answered: the last message is the answer, as it ends.
     """
@@ -70,7 +70,7 @@ class ChatTemplate:
         return cls(lambda messages: apply_template(tokenizer, messages, **options))
 
     def render(self, turns: Sequence[Turn]) -> list[Part]:
-        """What the model reads, as parts.
+        """Rendered prompt, as parts.
 
         Content is given as text, or as a list of parts where the template wants that; system text
         goes to the first user turn where the template refuses it.
@@ -190,7 +190,7 @@ def samples(tokenizer: Any) -> list[list[Part]]:
 
 
 def closings(sample: Sequence[Part]) -> Iterator[str]:
-    """What a sample's template writes after the assistant's words, up to the next one's."""
+    """Texts that a sample's template writes after an assistant message, up to the next one."""
     for start, part in enumerate(sample, start=1):
         if not part.trusted and part.text == SAID:
             rest = takewhile(lambda after: after.trusted, sample[start:])

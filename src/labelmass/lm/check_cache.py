@@ -21,7 +21,7 @@ def folder() -> Path:
 
 
 def read(key: Mapping[str, Any]) -> dict[str, Any] | None:
-    """What was found for a key; None if nothing was, or the file is damaged."""
+    """Cached findings for a key; None if there are none, or the file is damaged."""
     try:
         kept = json.loads(_path(key).read_text(encoding="utf-8"))
         return dict(kept["found"]) if kept["key"] == key else None
@@ -46,7 +46,7 @@ def write(key: Mapping[str, Any], found: Mapping[str, Any]) -> None:
 
 @functools.cache
 def versions() -> dict[str, str]:
-    """Of all code that a model is read by; our own by what it says, too."""
+    """Versions of all code that reads a model; of our own also a digest of the content."""
     import torch
     import transformers
 

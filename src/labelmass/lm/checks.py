@@ -27,7 +27,7 @@ def check_count(
 
 
 def flaw(row: NextTokenLogprobs, query: NodeQuery) -> str | None:
-    """Why a row is no distribution, in words; None if it is one.
+    """Reason a row is no distribution, in words; None if it is one.
 
     NaN in `logprobs` is an id that the engine could not tell, if the row is not `complete`.
     """

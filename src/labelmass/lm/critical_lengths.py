@@ -69,7 +69,7 @@ def places(config: Any, within: bool = False) -> Iterator[tuple[Any, Any, int]]:
 
 
 def dynamic_factor(config: Mapping[str, Any]) -> float | None:
-    """How many times as long as its positions a sequence may be, of a dynamic rotary embedding.
+    """Ratio of the longest sequence to the positions, of a dynamic rotary embedding.
 
     None where there is none. Frequencies then change with every token beyond.
     """

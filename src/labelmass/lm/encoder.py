@@ -157,7 +157,7 @@ def _bundled() -> Path:
 
 
 def _places(model: Any) -> int:
-    """How many tokens have a position; those of RoBERTa and its kin begin after the padding's."""
+    """Number of tokens that have a position; in RoBERTa and its kin they follow the padding's."""
     for name, module in model.named_modules():
         if (
             name.endswith("position_embeddings")

@@ -107,6 +107,6 @@ class HiddenStateReader:
 
 
 def _beginning(prompts: Sequence[Sequence[int]]) -> list[int]:
-    """What all of them begin with, short of the whole of one."""
+    """Longest common prefix that is shorter than every prompt."""
     columns = zip(*(prompt[:-1] for prompt in prompts), strict=False)
     return [ids[0] for ids in takewhile(lambda ids: len(set(ids)) == 1, columns)]

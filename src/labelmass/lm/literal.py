@@ -18,7 +18,7 @@ PRIVATE = range(0x100000, 0x10FFFE)
 """Code points of private use, which normalisers and pre-tokenizers leave alone."""
 
 LETTERS = 8
-"""Of them in a name before the one that tells it from the others: 127 random bits."""
+"""Number of letters before the one that tells a name from the others: 127 random bits."""
 
 
 class LiteralBackend:
@@ -52,7 +52,7 @@ class LiteralBackend:
                 )
 
     def named(self, text: str) -> str:
-        """What stands for a control token in the text that `encode` takes."""
+        """Stand-in for a control token in the text that `encode` takes."""
         return self._names[text]
 
     def encode(self, text: str) -> list[int]:

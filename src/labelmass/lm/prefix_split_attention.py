@@ -23,7 +23,7 @@ from labelmass.lm.runs import Run
 from labelmass.lm.slot_cache import SlotCache
 
 NAME = "labelmass_split"
-"""Of `attend`, in the AttentionInterface."""
+"""Name of `attend` in the AttentionInterface."""
 
 KERNEL = "_scaled_dot_product_flash_attention_for_cpu"
 """Kernel that torch calls on a CPU; unlike the public function it also returns log-sum-exp."""

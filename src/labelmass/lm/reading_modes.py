@@ -67,7 +67,7 @@ class ReadingMode:
         return self.attention is not None and self.limit is None
 
     def note(self, model_type: str) -> str | None:
-        """What is slow and why, for the user; None if nothing is."""
+        """Note for the user on what is slow and why; None if nothing is."""
         if self.by_tree:
             return None
         slow = f"one full pass per node, which is slow: {self.reason}"
@@ -176,7 +176,7 @@ class ModeChecks:
         )
 
     def problem(self, mode: ReadingMode) -> str | None:
-        """Why rows of a mode are not those of full passes, in words; None if they are."""
+        """Difference between a mode's rows and full passes, in words; None if there is none."""
         return self._problem_of_copy(mode) or _problem(*self._on_weights, mode)
 
     def _problem_of_copy(self, mode: ReadingMode) -> str | None:
@@ -301,7 +301,7 @@ def _choose(factory: StrategyFactory, checks: ModeChecks) -> ReadingMode:
 
 
 def _key(factory: StrategyFactory) -> dict[str, Any]:
-    """What findings about a model depend on, whichever its weights."""
+    """Key of the findings about a model, independent of its weights."""
     config = factory.network.config
     return {
         "architecture": type(factory.network).__name__,
@@ -319,7 +319,7 @@ def _cached_mode(key: Mapping[str, Any]) -> ReadingMode | None:
 
 
 def config_text(config: Any) -> str:
-    """What a configuration says, except where it came from."""
+    """Canonical text of a configuration, without its origin."""
     values: dict[str, Any] = config.to_dict()
     for key in ("_name_or_path", "transformers_version", "dtype"):
         values.pop(key, None)

@@ -12,7 +12,7 @@ ORIGINAL = "original_inv_freq"
 
 
 class RotaryMemory:
-    """What the rotary embeddings of a model kept of longer passes."""
+    """State that a model's rotary embeddings keep of longer passes; `forget` resets it."""
 
     def __init__(self, model: Any) -> None:
         self._kept: list[tuple[Any, str]] = []

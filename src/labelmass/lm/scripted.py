@@ -170,7 +170,7 @@ class ScriptedLanguageModel:
 
 
 def _source(script: Script) -> str:
-    """What tells one script from another, the same in every process."""
+    """Text that identifies a script, the same in every process."""
     if not callable(script):
         return repr(sorted(script.items()))
     code = getattr(script, "__code__", None)

@@ -75,15 +75,15 @@ class SelfCheck:
 
     @property
     def batch_tokens(self) -> int:
-        """Of all sequences together, each padded to the longest."""
+        """Tokens of all sequences together, each padded to the longest."""
         lengths = [len(self._sequence(*name)) for name in self._batch]
         return max(lengths) * len(lengths)
 
     def problem_of_trees(self, strategy: Any) -> str | None:
-        """Why rows that a strategy reads by tree are not those of full passes; None if they are.
+        """Difference between rows read by tree and those of full passes; None if there is none.
 
         strategy: opened for nothing else, such as `TreeAttention`.
-        Raises ModelError where full passes cannot be had at all.
+        Raises ModelError where full passes fail.
         """
         return self._problem(self._checked, lambda: self._rows(strategy))
 

@@ -9,7 +9,7 @@ from transformers.cache_utils import Cache, CacheLayerMixin
 
 
 class Route:
-    """Where the keys and values of one pass go, and which of those kept it looks at."""
+    """Slots that one pass writes its keys and values to, and those it reads."""
 
     def __init__(self) -> None:
         self.capacity = 0

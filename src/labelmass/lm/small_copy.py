@@ -106,7 +106,7 @@ _SHARES = {
 
 
 def smaller(numbers: Sequence[int]) -> dict[int, int]:
-    """What the numbers of a configuration become in its copy; their order stays."""
+    """Values of a configuration's numbers in its small copy; their order stays."""
     large = sorted({number for number in numbers if number > 2 * SCALED_STEP})
     return {number: SCALED_STEP * (3 + place) for place, number in enumerate(large)}
 

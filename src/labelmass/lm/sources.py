@@ -21,7 +21,7 @@ HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What to give to `from_pretrained`.
+    """Source of a model, resolved for `from_pretrained`.
 
     requested: what the user wrote.
     name: what results call it.

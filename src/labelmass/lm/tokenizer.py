@@ -118,7 +118,7 @@ class HFTokenizer:
         return LiteralBackend(self._backend, self._control, self._unusable.values())
 
     def token_name(self, index: int) -> str:
-        """What the vocabulary calls an id, for people."""
+        """Display name of an id in the vocabulary."""
         return self._backend.id_to_token(index) or f"id {index}"
 
     def encode(self, text: str) -> list[int]:
@@ -309,7 +309,7 @@ class HFTokenizer:
         return list(self._control)[:64]
 
     def _chat_fault(self) -> str | None:
-        """Why no prompt can be put through the chat template, and the way out; None if it can."""
+        """Reason no prompt fits the chat template, and the way out; None if one does."""
         refused = ""
         for turns in (SPOKEN, SPOKEN[1:], SPOKEN[-1:]):
             try:
@@ -321,7 +321,7 @@ class HFTokenizer:
         return refused
 
     def _reading_fault(self, turns: Sequence[Turn], messages: list[Message]) -> str | None:
-        """How the ids of a conversation differ from the tokenizer's own; None if they do not."""
+        """Fault in the ids of a conversation, compared to the tokenizer's; None if they agree."""
         meant: list[int] = apply_template(self._tokenizer, messages, tokenize=True)
         for index, name in self._unusable.items():
             if index in meant:
@@ -349,7 +349,7 @@ def _any_of(texts: Iterable[str]) -> re.Pattern[str]:
 
 
 def _pattern(node: dict[str, Any]) -> str:
-    """What may follow in a tree of texts by character, the longest first; "" ends a text."""
+    """Regular expression for a tree of texts by character, the longest first; "" ends a text."""
     ways = [re.escape(char) + _pattern(below) for char, below in node.items() if char]
     if not ways:
         return ""

@@ -120,7 +120,7 @@ class TransformersModel:
 
     @property
     def usage(self) -> Usage:
-        """What all records cost, closed ones included."""
+        """Cost of all records, closed ones included."""
         accounts = [self._closed, *(record.usage for record in self._records.values())]
         return Usage(
             sum(u.prompt_tokens for u in accounts),
@@ -163,7 +163,7 @@ class TransformersModel:
         return usage
 
     def attention(self, prompt: Sequence[int], answer: Sequence[int]) -> NDArray[np.float64]:
-        """What the positions of an answer attend to, see `lm.attention`."""
+        """Attention of the positions of an answer, see `lm.attention`."""
         return attention(self._forward, prompt, answer, at_once=not self._mode.by_tree)
 
     def hidden(self, pairs: Sequence[Pair], layer: int = -1) -> list[NDArray[np.float32]]:

@@ -65,7 +65,7 @@ class Record:
 
     @property
     def branch(self) -> int:
-        """Where among `slots` its own begin."""
+        """Index in `slots` of the first slot of the record's own."""
         return len(self.trunk.ids) if self.trunk is not None else 0
 
 
@@ -197,7 +197,7 @@ class TreeAttention:
         return slots
 
     def _runs(self, queries: Sequence[tuple[Record, NodeQuery]]) -> list[Run]:
-        """What must go through the model, ancestors first."""
+        """Runs of tokens to put through the model, ancestors first."""
         runs: list[Run] = []
         fresh: set[int] = set()
         for record, query in queries:
