@@ -61,5 +61,5 @@ class Method:
 
 _GRID = np.linspace(0, 1, 33)
 _LARGEST = 1e100
-"""Of a parameter's size, so that no arithmetic with it overflows."""
+"""Largest size of a parameter, so that no arithmetic with it overflows."""
 _EPS = 1e-12

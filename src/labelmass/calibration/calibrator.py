@@ -54,7 +54,7 @@ class Calibrator:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a reader must know: labels that had few examples, and what was done."""
+        """Notes for readers: labels that had few examples, and how they were treated."""
         if self.shared:
             return ()
         return tuple(
@@ -121,7 +121,7 @@ class Calibrator:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Calibrator:
-        """What `to_dict` wrote; FitError, which names the key, for anything else."""
+        """Inverse of `to_dict`; raises FitError, naming the key, for other data."""
         try:
             KIND.version_of(data)
             stored = shaped(_Stored, data)
@@ -159,7 +159,7 @@ class _FittedOn:
 
 @dataclass(frozen=True, slots=True)
 class _Stored:
-    """What a calibrator's file holds."""
+    """Contents of a calibrator's file."""
 
     method: str
     labels: tuple[str, ...]

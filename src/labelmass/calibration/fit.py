@@ -75,7 +75,7 @@ class CrossFitted:
     seed: int
 
     def to_dict(self) -> dict[str, Any]:
-        """How it was done, for the report of whatever is judged on it."""
+        """Settings of the cross-fit, for the report of an evaluation that uses it."""
         return {
             "cross_fitted": len(self.calibrators),
             "seed": self.seed,

@@ -27,7 +27,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class ModelSelection:
-    """What was tried, best first; `seed` and `folds` say how the records were dealt."""
+    """Candidates, best first; `seed` and `folds` say how the records were divided."""
 
     candidates: tuple[Candidate, ...]
     folds: int

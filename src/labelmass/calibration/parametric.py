@@ -26,7 +26,7 @@ NAMES: dict[str, tuple[tuple[str, ...], bool]] = {
     "platt": (("slope",), True),
     "beta": (("a", "b"), True),
 }
-"""By method: the slopes, each 1 in the identity, and whether there is an intercept."""
+"""Slopes of each method, all 1 in the identity, and whether it has an intercept."""
 
 
 def _features(slopes: Sequence[str], intercept: bool, p: Floats) -> Floats:

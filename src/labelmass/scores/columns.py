@@ -55,7 +55,7 @@ _METHOD = re.compile(rf"((?:{re.escape(CALIBRATED)})*[^:]+):(.*)", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """What a column holds.
+    """Content of a column.
 
     kind: "label"; "field", what a result says of the record; or "input", a field of the input.
     method: "" for the first, or where there is none. side: "p", "low" or "high" of a probability,
@@ -69,7 +69,7 @@ class Column:
 
     @property
     def title(self) -> str:
-        """What the column is called; `read` makes the column of it again."""
+        """Title of the column; `read` parses it back."""
         sides = SIDES if self.side in SIDES else ("",)
         for form in self._forms():
             every = {side: form + SIDES.get(side, "") for side in sides}

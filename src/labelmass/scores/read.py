@@ -198,7 +198,7 @@ def _number(value: Any, where: str) -> float:
 
 
 def _interval(rows: Sequence[Row], method: str, first: str, low: np.ndarray) -> str:
-    """What kind of bounds a method's are: as the file says of the first, else by its name."""
+    """Kind of a method's bounds: as the file states for the first method, else by its name."""
     from labelmass.estimators import ESTIMATORS
 
     if np.isnan(low).all():
@@ -214,7 +214,7 @@ def _interval(rows: Sequence[Row], method: str, first: str, low: np.ndarray) -> 
 
 
 def _reasons(rows: Sequence[Row], method: str | None) -> tuple[str, ...] | None:
-    """Why each record's numbers fell short; None if no row says whether they did.
+    """Reason each record's numbers fell short; None if no row says whether they did.
 
     method: None where there is one, which a table does not name.
     """
@@ -226,7 +226,7 @@ def _reasons(rows: Sequence[Row], method: str | None) -> tuple[str, ...] | None:
 
 
 def _costs(rows: Sequence[Row]) -> dict[str, NDArray[np.float64]]:
-    """What each record took, of what we count."""
+    """Costs of each record, as far as `Cost` has fields for them."""
     names = [field_.name for field_ in fields(Cost)]
     costs = [row.get("cost") or {} for row in rows]
     known = [name for name in names if any(name in cost for cost in costs)]

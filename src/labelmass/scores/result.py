@@ -34,7 +34,7 @@ WIDE = 0.1
 """An interval this wide, made so by what was done to both its ends, is warned of."""
 
 ROUNDING = 1e-9
-"""By how much an interval may exceed the tolerance for no other reason than arithmetic."""
+"""Excess of an interval over the tolerance that is put down to arithmetic."""
 
 STEPWISE = {
     name
@@ -46,7 +46,7 @@ STEPWISE = {
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What one record took.
+    """Cost of one record.
 
     Attributes:
         prompt_tokens: Prompt positions really computed (a shared beginning is on the record that
@@ -63,7 +63,7 @@ class Cost:
 
     @classmethod
     def of(cls, took: Mapping[str, float]) -> Cost:
-        """Of what `to_dict` names, as far as it is known; other names are passed over."""
+        """Cost from the keys of `to_dict`, 0 where one is absent; other keys are ignored."""
         prompt, tree, passes = (
             round(took.get(name, 0)) for name in ("prompt_tokens", "tree_tokens", "forward_passes")
         )
@@ -80,7 +80,7 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Missed:
-    """Why a method's numbers fell short of the tolerance, and its widest interval."""
+    """Reason a method's numbers fell short of the tolerance, and its widest interval."""
 
     reason: str
     width: float
@@ -91,7 +91,7 @@ class Missed:
 
 @dataclass(frozen=True, slots=True)
 class Masses:
-    """What a file says of a record, where there is no tree; NaN where not known.
+    """Masses of a record read from a file, where there is no tree; NaN where not known.
 
     Attributes:
         verdict: The least mass on which any verdict is given.
@@ -173,7 +173,7 @@ class Result:
 
     @property
     def off_format_after_label(self) -> float:
-        """How much of `off_format` leaves after the text of a label; NaN where not known."""
+        """Part of `off_format` that leaves after the text of a label; NaN where not known."""
         return np.nan if self.summary is None else self.summary.off_format_after_label
 
     @property
@@ -240,12 +240,12 @@ class Result:
 
     @property
     def normalisation(self) -> Normalisation:
-        """Of the run; raw where it is not known."""
+        """Normalisation of the run; raw where it is not known."""
         return Normalisation.RAW if self.signature is None else self.signature.normalisation
 
     @property
     def tolerance(self) -> float:
-        """Of the run; 0 where it is not known."""
+        """Tolerance of the run; 0 where it is not known."""
         return 0.0 if self.signature is None else self.signature.tolerance
 
     # -- changes --------------------------------------------------------------------------------
@@ -271,7 +271,7 @@ class Result:
 
     @cached_property
     def warnings(self) -> tuple[str, ...]:
-        """What changes how these numbers should be read."""
+        """Warnings that change how these numbers should be read."""
         summary = self.summary
         results: list[str] = list(map(str, self.cuts))
         if summary is not None:
@@ -425,7 +425,7 @@ class Failure:
 
     @classmethod
     def of(cls, item: Record | BadRecord, error: str | None = None) -> Failure:
-        """Of a record, or of one that could not be read, which says itself why."""
+        """Failure of a record, or of one that could not be read and brings its own error."""
         if isinstance(item, BadRecord):
             return cls(item.id, error or item.error, input=item.input)
         return cls(item.id, error or "", input=item.input)

@@ -167,7 +167,7 @@ class Scores(Sequence[Outcome]):
         interval: str | None = None,
         note: str = "",
     ) -> Scores:
-        """Of one method, in arrays of (n, k), or what numpy makes one of.
+        """Scores of one method, from arrays of (n, k) or anything numpy makes one of.
 
         Args:
             interval: What the bounds are, see `Estimates`; by default "unknown" if there are any.
@@ -191,7 +191,7 @@ class Scores(Sequence[Outcome]):
     def from_results(
         cls, results: Sequence[Outcome], labels: Sequence[str], signature: Signature | None = None
     ) -> Scores:
-        """Of the results of a run, in their order; failures are NaN."""
+        """Scores from the results of a run, in their order; failures are NaN."""
         good = [result for result in results if isinstance(result, Result)]
         empty = np.full(len(labels), np.nan)
         methods: dict[str, Estimates] = {}
@@ -272,7 +272,7 @@ class Scores(Sequence[Outcome]):
 
     @property
     def cost(self) -> dict[str, float]:
-        """By name, the mean over the records of what they took."""
+        """Mean cost of a record, by name of the cost."""
         known = {key: values[~np.isnan(values)] for key, values in self.costs.items()}
         return {key: float(values.mean()) for key, values in known.items() if len(values)}
 
@@ -285,7 +285,7 @@ class Scores(Sequence[Outcome]):
 
     @property
     def estimates(self) -> Estimates:
-        """What the first method gives."""
+        """Estimates of the first method."""
         return self.methods[self.method]
 
     @property
@@ -304,7 +304,7 @@ class Scores(Sequence[Outcome]):
         return _end(self.estimates.high, self.p)
 
     def select(self, method: str | None = None, likely: Sequence[str] = ()) -> Scores:
-        """Of one method alone; the scores that calibrated ones were made of stay behind it.
+        """Scores of one method; where they are calibrated, those they were made of come second.
 
         Args:
             method: None for the first of `likely` that is there, else the first there is.
@@ -326,7 +326,7 @@ class Scores(Sequence[Outcome]):
 
     @property
     def each(self) -> dict[str, Scores]:
-        """By method, the scores of that method."""
+        """Scores of each method alone."""
         return {name: self.select(name) for name in self.methods}
 
     @property
@@ -450,7 +450,7 @@ class Scores(Sequence[Outcome]):
 
     @property
     def masses(self) -> dict[str, Floats]:
-        """What is known of the records' masses, of `MASSES`, for `drift`."""
+        """Known masses of the records, by name in `MASSES`, for `drift`."""
         unreadable, verdict = self.method_masses
         named = zip(MASSES, (self.off_format, unreadable, verdict), strict=True)
         known = ((name, mass[~np.isnan(mass)]) for name, mass in named if mass is not None)
@@ -489,7 +489,7 @@ class Scores(Sequence[Outcome]):
         return top
 
     def decide(self, policy: Policy, *, force: bool = False) -> Decisions:
-        """What a policy does with these scores, see `labelmass.decisions.apply_policy`."""
+        """Decisions of a policy on these scores, see `labelmass.decisions.apply_policy`."""
         return apply_policy(
             policy,
             self.p,
@@ -534,7 +534,7 @@ class Scores(Sequence[Outcome]):
         )
 
     def _scored(self, result: Result, row: int) -> Result:
-        """What was scored here, by the methods that are left, in their order."""
+        """The result with these scores: by the methods that are left, in their order."""
         if tuple(result.methods) == tuple(self.methods) and result.labels.labels == self.labels:
             return result
         methods = {

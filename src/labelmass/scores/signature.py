@@ -48,7 +48,7 @@ def signature_of(
 
 
 def signature_of_texts(task: Task, fitted: Sequence[str]) -> Signature:
-    """Of classifiers that read texts alone, without a language model."""
+    """Signature of classifiers that read texts alone, without a language model."""
     names = tuple(mark.partition("@")[0] for mark in fitted)
     return Signature(
         *("", "", "", "texts", "float64"),

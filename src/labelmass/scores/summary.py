@@ -15,7 +15,7 @@ from labelmass.task.questions import ANSWER, Name
 
 @dataclass(frozen=True, slots=True)
 class AnswerSummary:
-    """Of the tree of answers to the task.
+    """Summary of the tree of answers to the task.
 
     empty_answer, verdict_prefix: P(the empty answer) and P(a risk verdict) in the run's
         normalisation; None where the format has none. raw_empty_answer: the former as the model
@@ -51,7 +51,7 @@ class AnswerSummary:
         normalisation: Normalisation,
         off_format_unknown: bool = False,
     ) -> AnswerSummary:
-        """Of a record's trees, read in this normalisation."""
+        """Summary of a record's trees, read in this normalisation."""
         tree = trees[ANSWER]
         marginals, raw = Marginals(tree, normalisation, off_format_unknown), Marginals(tree)
         names = tree.labels

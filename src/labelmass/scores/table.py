@@ -88,7 +88,7 @@ def _scores(record: Mapping[str, Any]) -> Iterator[tuple[Column, Any]]:
 
 
 def _value(record: Mapping[str, Any], name: str) -> Any:
-    """What a record says of itself in one value; None where it does not say it."""
+    """A record's field as a single value; None where it is absent."""
     if name == "action":
         return _mapping(record.get("decisions")).get("action")
     if name == "missed":
@@ -102,7 +102,7 @@ def _titles(column: Column) -> tuple[str, ...]:
 
 
 def _kind(value: Any) -> type:
-    """What kind of column holds the value."""
+    """Python type of the column for a value."""
     if isinstance(value, bool):
         return bool
     if isinstance(value, int):
@@ -200,7 +200,7 @@ class _Columns:
         self.used = {"id"}
 
     def title(self, column: Column) -> str | None:
-        """Of the column that is written for this; of one that another system would write."""
+        """Title of a column: the one labelmass writes, else the one another system would write."""
         wanted = Column(column.kind, canonical(column.name), column.method, column.side)
         if (title := self._by_column.get(wanted)) is not None:
             return title
@@ -208,7 +208,7 @@ class _Columns:
         return self._by_title.get(canonical(f"{before}{column.name}{SIDES[column.side]}"))
 
     def labels(self) -> list[str]:
-        """Of the first method, where there are any, or else of the first named one."""
+        """Labels of the unnamed first method, if there is one, else of the first named method."""
         columns = [c for c in self._by_column if c.kind == "label" and c.side == "p"]
         if not columns:
             raise LabelMassError(f"{self._name} has no column of scores")
@@ -229,7 +229,7 @@ class _Columns:
         )
 
     def scores(self, labels: Sequence[str], method: str = "") -> dict[str, dict[str, str]]:
-        """By label, the titles of its sides; LabelMassError for one that has no probability."""
+        """Titles of each label's sides; LabelMassError for a label without a probability."""
         results: dict[str, dict[str, str]] = {}
         for label in labels:
             title = self.title(Column("label", label, method))
@@ -267,7 +267,7 @@ class _Columns:
 
 
 def _missed(cell: object) -> dict[str, Any]:
-    """By method, why its numbers fell short, as a record has it; reasons are single words."""
+    """Reasons by method that numbers fell short, as in a record; a reason is a single word."""
     parts = [] if cell is None else str(cell).split(MISSED)
     return {method: {"reason": why} for method, _, why in (part.rpartition(": ") for part in parts)}
 

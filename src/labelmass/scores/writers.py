@@ -55,7 +55,7 @@ def flat_table(
 
 
 def output_writer(out: str | Path) -> Writer:
-    """What writes files that end like `out`; raises LabelMassError if nothing does.
+    """Writer for the ending of `out`; raises LabelMassError if there is none.
 
     Ask before a run, so that a wrong ending, a missing folder or package is known before the work.
     """

@@ -34,7 +34,7 @@ class CalibrationStep:
 
     @property
     def name(self) -> str:
-        """What the calibrated scores are called."""
+        """Method name of the calibrated scores."""
         return CALIBRATED + self.method
 
     def sign(self, signature: Signature) -> Signature:

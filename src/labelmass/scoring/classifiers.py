@@ -75,7 +75,7 @@ class AppliedClassifier:
         return LabelScores.points(self.labels, outcome)
 
     def scores(self, found: Iterable[ExploredRecord]) -> Scores:
-        """Of many records; NaN, which counts as failed, for those it cannot read or has seen."""
+        """Scores of many records; NaN, a failure, for those it cannot read or has seen."""
         ids: list[str | int] = []
         rows: list[Floats] = []
         refused = 0

@@ -11,7 +11,7 @@ from labelmass.task.record import Cut, Record
 
 
 def cut_texts(record: Record, tokenizer: Tokenizer, tokens: int) -> Record:
-    """The record with every text of it, each message one, shown up to so many tokens.
+    """The record with each of its texts, a message being one, shown up to `tokens` tokens.
 
     Beginnings are kept. The record stays what it is: its digest, and what is written of its input,
     are those of the whole texts; `Record.cuts` says what is left out of the prompt.
@@ -37,7 +37,7 @@ def _cuts(record: Record, tokenizer: Tokenizer, tokens: int) -> Iterator[Cut]:
 
 
 def beginning(text: str, ids: list[int], tokenizer: Tokenizer, tokens: int) -> str:
-    """The longest beginning of a text that so many of its tokens write, and that is no more.
+    """Longest beginning of a text that is at most `tokens` tokens.
 
     ids: those of the text. A tokenizer may read a beginning otherwise than the whole, or change the
     text as it reads it: then what fits is searched for.

@@ -20,7 +20,7 @@ from labelmass.scoring.calibration_step import CalibrationStep
 from labelmass.task import Record
 
 FINER, LARGER = 4, 2
-"""By how much each further exploration divides the tolerance, and multiplies the nodes."""
+"""Factors of each further exploration: the tolerance is divided, the nodes are multiplied."""
 
 MAX_EXPLORATIONS = 4
 """Further explorations of a record: to 1/256 of the tolerance with 16 times the nodes."""

@@ -279,7 +279,7 @@ class Explorer:
         return room
 
     def _share(self, family: str, starts: Sequence[PreparedPrompt]) -> int:
-        """How many leading ids a record's prompts share with those of other records.
+        """Number of leading ids that a record's prompts share with those of other records.
 
         What others share does not change for a record whose prompts begin in another way.
         """

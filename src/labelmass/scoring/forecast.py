@@ -21,7 +21,7 @@ class Forecast:
     def of(
         cls, requirements: Requirements, variants: int, questions: int, budget: Budget
     ) -> Forecast:
-        """What so many trees with these needs take, and so many questions besides."""
+        """Forecast of `variants` trees with these requirements and of `questions` further ones."""
         drawn = SAMPLING_FACTOR * budget.max_nodes if requirements.draws else 0
         rows = variants * (budget.max_nodes + drawn) + questions * WORD.max_nodes
         return cls(variants + questions, rows)
@@ -31,7 +31,7 @@ class Forecast:
         return f"{self.prompts} prompt{plural} a record, at most {self.rows:,} rows"
 
     def check(self, records: int | None, limit: int | None) -> None:
-        """LabelMassError if so many records would ask more than `limit` prompts in all."""
+        """Raise LabelMassError if this many records need more than `limit` prompts in all."""
         if limit is None:
             return
         COUNT.check("limit", limit)

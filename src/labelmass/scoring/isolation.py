@@ -53,7 +53,7 @@ def blame(error: Exception, plain: Callable[[], object]) -> RecordError:
 def apply_in_batch(
     call: Callable[[Sequence[T]], Iterable[R]], items: Sequence[T], plain: Callable[[], object]
 ) -> list[R | RecordError]:
-    """What `call` returns for the items together, or for each by itself where that fails.
+    """Results of `call` for all items at once, or for each by itself where that fails.
 
     plain: see `blame`. An item that fails by itself has its error in its place.
     """

@@ -50,7 +50,7 @@ _UNKNOWN = Stamp("", "")
 
 
 def journal_path(out: str | Path) -> Path:
-    """Where the journal of a run that writes `out` lies: beside it, `.journal` added."""
+    """Path of the journal of a run that writes `out`: beside it, with `.journal` added."""
     return Path(f"{out}.journal")
 
 
@@ -145,7 +145,7 @@ class Journal:
                 yield key, item
 
     def expect(self, key: int, item: Record | BadRecord) -> None:
-        """What is appended under this key will be of this item."""
+        """Declare that the line to be appended under this key belongs to this item."""
         self.check_resumed()
         self._expected[key] = Stamp.of(item)
 

@@ -19,7 +19,7 @@ from labelmass.files import shaped
 from labelmass.scoring.resuming import Stamp
 
 VERSION = 2
-"""Of a journal; version 1 had neither checksums nor stamps."""
+"""Version of the journal format; version 1 had neither checksums nor stamps."""
 
 _CHECK = b'{"crc":"%08x",'
 _RECORD = b',"record":'
@@ -43,7 +43,7 @@ def read_journal(
 
 
 def read_stamps(path: str | Path) -> dict[int, Stamp]:
-    """What the finished lines of a journal are of, by key; none for a journal of version 1."""
+    """Stamps of a journal's finished lines, by key; none for a journal of version 1."""
     with Path(path).open("rb") as file:
         file.readline()
         heads = (read_head(line) for _, line in lines_of(file))
@@ -51,7 +51,7 @@ def read_stamps(path: str | Path) -> dict[int, Stamp]:
 
 
 def read_version(path: str | Path) -> int:
-    """Of a journal; LabelMassError for a file that is none."""
+    """Version of a journal; LabelMassError for a file that is none."""
     with Path(path).open("rb") as file:
         head = file.readline()
     if not head.endswith(b"\n"):

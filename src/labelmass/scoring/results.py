@@ -25,7 +25,7 @@ from labelmass.task import Task
 from labelmass.task.questions import ANSWER, Name
 
 Bias = Mapping[str, NDArray[np.float64]]
-"""By method, (k,) log-odds to take away."""
+"""Log-odds to subtract, (k,) by method."""
 
 
 def read_result(
@@ -81,7 +81,7 @@ def read_result(
 
 
 def mean_log_odds(results: Iterable[Result]) -> Bias:
-    """By method, (k,) mean log-odds of the labels over results; nulls are left out.
+    """Mean log-odds of the labels over results, (k,) by method; nulls are left out.
 
     What an uncertainty rule selects is no probability, and a classifier reads no prompt: they have
     none.

@@ -24,7 +24,7 @@ from labelmass.task.record import Fields, Record
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """What a kept line is of.
+    """Identity of the item that a stored line belongs to.
 
     id: the record's. digest: of its content, which its result depends on; "" where that is not
     known. fields: a digest of its id and its other fields. failed: whether the line is a failure.
@@ -50,7 +50,7 @@ def _digest(value: Any) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """How an input differs from the one that lines were kept of, in records.
+    """Numbers of records in which an input differs from the one of the stored lines.
 
     kept: with the content of a line. changed: with the id of a line, and another content. gone:
     lines of none of them. new: all the others. failed: with the content of a line that is a

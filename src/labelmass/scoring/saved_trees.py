@@ -89,7 +89,7 @@ class TreeStore:
             self._journal.append([(key, _line(outcome))])
 
     def read(self, key: int) -> ExploredRecord | Failure:
-        """What is kept of a record."""
+        """Stored trees, or failure, of a record."""
         return _retained(self._journal.read(key), key, self.folder)
 
     def __contains__(self, key: int) -> bool:
@@ -147,7 +147,7 @@ class SavedTrees:
         return path if path is not None and path.is_file() else None
 
     def changes(self) -> str | None:
-        """How that file differs from what the trees are of, in words; None where it does not.
+        """Differences between that file and the trees' input, in words; None if there are none.
 
         LabelMassError where it cannot be read any more.
         """
@@ -190,7 +190,7 @@ def _line(outcome: ExploredRecord | Failure) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class _Head:
-    """What RUN holds."""
+    """Contents of RUN."""
 
     signature: Mapping[str, Any]
     task: Mapping[str, Any]
@@ -200,7 +200,7 @@ class _Head:
 
 @dataclass(frozen=True, slots=True)
 class _OfRecord:
-    """What a line holds of a record that has trees."""
+    """A record's part of the line of a record that has trees."""
 
     record: Mapping[str, Any]
     cuts: tuple[Cut, ...] = ()
@@ -208,7 +208,7 @@ class _OfRecord:
 
 @dataclass(frozen=True, slots=True)
 class _OfTrees:
-    """What it holds of the trees themselves."""
+    """The trees' part of the same line."""
 
     trees: Sequence[tuple[tuple[str, ...], Mapping[str, Any]]]
     cost: Cost

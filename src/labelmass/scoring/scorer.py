@@ -291,7 +291,7 @@ class Scorer:
                     failed(key, Failure.of(item), item)
 
         def ready() -> Iterator[tuple[int, Outcome]]:
-            """What needs no exploration."""
+            """Outcomes that need no exploration."""
             while failures:
                 yield failures.popleft()
             while kept and store is not None:
@@ -319,7 +319,7 @@ class Scorer:
         return self.plan.without(result, self._content_free)
 
     def _content_free_bias(self) -> Bias:
-        """What every method gives the labels for texts without content."""
+        """Mean log-odds that each method gives the labels for content-free texts."""
         empty = [Record(number, text=text) for number, text in enumerate(CONTENT_FREE)]
         results: list[Result] = []
         for _, record, outcome in self._explorer.explore(enumerate(empty)):

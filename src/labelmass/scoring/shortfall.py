@@ -72,7 +72,7 @@ def _widest(scores: LabelScores) -> float:
 
 
 def _reason(estimator: Estimator, tree: AnswerTree) -> str:
-    """What may have kept this tree from what the method reads of it; "" if nothing did."""
+    """Reason this tree may lack part of what the method reads; "" if there is none."""
     requirements = estimator.requirements
     if requirements.tree:
         return tree.stopped if tree.stopped in LIMITS else ""
@@ -87,7 +87,7 @@ def _reason(estimator: Estimator, tree: AnswerTree) -> str:
 
 
 def cut_by(tree: AnswerTree) -> str:
-    """What kept the greedy path from its end; "" if nothing did."""
+    """Reason the greedy path did not reach its end; "" if it did."""
     if tree.greedy_end != Ending.CUT:
         return ""
     if tree.status[tree.greedy[-1]] == Status.EXPANDED:
@@ -113,7 +113,7 @@ def _unread(tree: AnswerTree, estimator: Estimator) -> bool:
 def _of_questions(
     estimator: Estimator, scores: LabelScores, trees: Trees, budget: Budget
 ) -> Missed | None:
-    """Of a method that asks further questions: they may fall short, or what is made of them."""
+    """Shortfall of a method that asks further questions, in their trees or in combining them."""
     family = estimator.name.partition("-")[0]
     asked = [tree for name, tree in trees.items() if _question_share(name) == family]
     short = [tree for tree in asked if tree.stopped in LIMITS]
@@ -131,7 +131,7 @@ def _drawn_paths(estimator: Estimator, tree: AnswerTree) -> SampledPaths | None:
 
 
 def _of_draws(draws: list[SampledPaths], budget: Budget) -> Missed | None:
-    """Of drawn answers: mass of those that were cut, which may have written any label."""
+    """Shortfall of drawn answers: the mass of those cut, which may have written any label."""
     for draw in draws:
         cut = draw.share * sum(path.count for path in draw.paths if path.how == Termination.CUT)
         if cut > budget.tolerance + ROUNDING:
@@ -177,7 +177,7 @@ class Shortfall:
         return bool(self.failed or self.missed)
 
     def lines(self) -> Iterator[str]:
-        """What a person should know at the end of the run."""
+        """Lines to print at the end of the run."""
         if self.failed:
             yield f"{self.failed} records could not be scored; each is reported in its place"
         if self.cut:

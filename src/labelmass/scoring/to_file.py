@@ -62,7 +62,7 @@ class Summary:
     actions: Mapping[str, int] | None = None
 
     def lines(self) -> Iterator[str]:
-        """What a person should know at the end of the run, except for `short`."""
+        """Lines to print at the end of the run, except for those of `short`."""
         yield f"{self.records} records -> {self.out}  {self.signature}"
         if self.actions:
             yield ", ".join(f"{count} {action}" for action, count in self.actions.items())
@@ -200,7 +200,7 @@ def write_read(
 def say_resumed(
     say: Callable[[str], None], changes: Changes | None, store: TreeStore | None = None
 ) -> None:
-    """How the input differs from what was kept, if anything was: results, or else trees."""
+    """Print how the input differs from stored results or trees, if there are any."""
     if changes is not None:
         say(f"resumed: {changes}")
     grown = None if store is None else store.resumed

@@ -13,7 +13,7 @@ from labelmass.task import Task
 
 
 def task_warnings(task: Task, trained_for: str | None = None) -> tuple[str, ...]:
-    """What the task's prompt does not show a model; nothing is missed by one trained on the task.
+    """Warnings on what the prompt does not show a model; none for a model trained on the task.
 
     trained_for: the hash of the task that the model was trained on; demonstrations may differ, as
         training shows none by default.
