@@ -22,7 +22,7 @@ from labelmass.files.writing import replacing, write_records
 from labelmass.provenance import check
 
 ENDINGS = (".jsonl", ".csv")
-"""Of files of decisions."""
+"""File endings of decisions."""
 
 
 class LabelOutcome(IntEnum):

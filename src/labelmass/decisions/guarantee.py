@@ -17,7 +17,7 @@ STATEMENTS = {
     "record-miss-rate": "of a record's labels at most {level:g} are missed, in the mean over "
     "records that have one",
 }
-"""By kind, the promise about new records."""
+"""Statements about new records, by kind of guarantee."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ class Guarantee:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Guarantee:
-        """What `to_dict` wrote; the text is made anew."""
+        """Inverse of `to_dict`; the text is composed again."""
         try:
             return shaped(cls, data)
         except LabelMassError as error:

@@ -36,7 +36,7 @@ MAX_RECORDS = 10**7
 class Counts:
     """(m,) for each threshold: how many the risk is a share of, errors among them, the p-value.
 
-    bound: what gives the p-value of errors among so many, at a level.
+    bound: function that gives the p-value of k errors among n, at a level.
     """
 
     counted: Floats
@@ -149,7 +149,10 @@ def count(
 
 
 def _soft_precision(low: Floats, high: Floats, target: Floats, at: Floats, alpha: float) -> Counts:
-    """Of those that may reach the threshold, the m largest losses are the worst m, for every m."""
+    """Counts of wrong labels at each threshold, the worst that the bounds allow.
+
+    Of the records that may reach the threshold, the m largest losses are the worst m, for every m.
+    """
     loss = 1 - target
     rows: list[tuple[float, float, float]] = []
     for threshold in at:

@@ -133,7 +133,7 @@ class Policy:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Policy:
-        """What `to_dict` wrote, thresholds edited by hand included; FitError for anything else."""
+        """Inverse of `to_dict`; thresholds may be edited by hand. FitError for other data."""
         try:
             earlier = KIND.version_of(data) == 1
             if not earlier:
@@ -177,7 +177,7 @@ class _Origin:
 
 @dataclass(frozen=True, slots=True)
 class _Stored:
-    """What a policy's file holds."""
+    """Contents of a policy's file."""
 
     straddle: str
     labels: Mapping[str, Mapping[str, Any]]

@@ -94,7 +94,7 @@ class Rule:
 
     @property
     def why(self) -> str:
-        """Why one may, or that there is no promise."""
+        """Justification of the rule: its guarantee, or that there is none."""
         if self.guarantee is None:
             return self.note or "no guarantee"
         said = f" {self.note[0].upper()}{self.note[1:]}." if self.note else ""
@@ -124,7 +124,7 @@ class Rule:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Rule:
-        """What `to_dict` wrote. A threshold edited since is one moved by hand.
+        """Inverse of `to_dict`. A threshold edited since counts as moved by hand.
 
         FitError without an action or a threshold, and for a key that a rule has not: a label whose
         threshold was lost must not be one that is never given.
@@ -160,7 +160,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class _Stored:
-    """What a policy's file holds of a label."""
+    """A label's entry in a policy's file."""
 
     action: str
     threshold: Any  # a number, checked as such, or `NEVER`

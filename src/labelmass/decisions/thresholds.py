@@ -135,7 +135,7 @@ GOALS: dict[str, tuple[str, Callable[..., int | None], str]] = {
     "cost": (r"cost=([^:\s]+):(\S+)", _cost, "least cost; of a false positive : of a miss"),
     "majority": (r"majority", _majority, "nearest to what most annotators said"),
 }
-"""By kind: how it is written, the index of the best cut in a sweep, and what it is.
+"""Goals by kind: the syntax, the function that finds the best cut in a sweep, and a description.
 
 Ties go to the higher threshold. None where no cut reaches the goal.
 """
@@ -224,7 +224,7 @@ class FittedThreshold:
 
     @property
     def note(self) -> str:
-        """What a reader must know of it, for a rule."""
+        """Note for the reader of a rule with this threshold."""
         if self.met:
             return f"for {self.goal} on these records, without guarantee"
         if not self.positives:

@@ -25,7 +25,7 @@ HELD_EVERYWHERE = ("recall", "miss-rate", "record-miss-rate")
 
 
 def fallback(kind: str, unmet: str | None = None) -> str:
-    """What was asked for, of `UNMET`; else "review" for goals of recall and "never" for others.
+    """Fallback to use: `unmet` if given, else "review" for goals of recall and "never" for others.
 
     kind: of a `Goal` or a `Guarantee`. FitError for what is not among `UNMET`.
     """

@@ -23,7 +23,7 @@ from labelmass.workflows.attention import attention_weights
 
 @dataclass(frozen=True, slots=True)
 class Gold:
-    """Where gold labels came from.
+    """Origin of the gold labels.
 
     field: of the records. known: records that have it. ignored: name that the task does not know
     -> how often it stood there.
@@ -47,7 +47,7 @@ class RunAnalysis:
     diagnosis: Diagnosis
 
     def notes(self) -> Iterator[str]:
-        """What is not in the numbers."""
+        """Notes on what the numbers leave out."""
         if self.failed:
             yield f"{self.failed} records have no tree"
         if not self.gold.known:
@@ -146,7 +146,7 @@ class RunReader:
                 yield self.item(kept)
 
     def item(self, explored: ExploredRecord) -> Item:
-        """Of one record."""
+        """Item of one record."""
         record, shown = explored.record, self._shared
         shown = self._demonstrated(record) if shown is None else shown
         return Item(explored.tree, self._gold(record), self._order, shown)

@@ -13,7 +13,7 @@ from labelmass.scores.signature import methods_for
 def decide(
     scores: Scores, policy: Policy, *, calibrator: Calibrator | None = None, force: bool = False
 ) -> Decisions:
-    """What a policy does with the scores it is for, see `labelmass.decisions.apply_policy`.
+    """Decisions of a policy on scores it is for, see `labelmass.decisions.apply_policy`.
 
     Args:
         calibrator: What they go through first.
@@ -27,7 +27,7 @@ def decide(
 def drift(
     scores: Scores, policy: Policy, *, calibrator: Calibrator | None = None, force: bool = False
 ) -> Drift:
-    """How the scores differ from those that a policy was made on; its `warnings` have numbers.
+    """Drift of the scores from those that a policy was made on; its `warnings` have numbers.
 
     Raises:
         FitError: If the policy remembers no scores.

@@ -86,7 +86,7 @@ class ProbeData:
 
     @classmethod
     def of(cls, journal: Journal, records: Sequence[Record], k: int) -> ProbeData:
-        """What the journal holds of these records, by their place; FitError if that is nothing."""
+        """Data from the journal for these records, by position; FitError if it holds none."""
         kept: list[Record] = []
         states: list[NDArray[np.float32]] = []
         written: list[Floats] = []
@@ -177,7 +177,7 @@ def probe_study(
     metrics = ("micro-f1", "nll-single" if single else "nll-cell")
 
     def fitted(truth: Floats) -> tuple[Floats, Floats]:
-        """Of what is held out, P(label) by a probe, and by base rates."""
+        """P(label) for the held-out records, by a probe and by base rates."""
         seen, inside = truth[~out], [g for g, one in zip(groups, out, strict=True) if not one]
         heads = fit_heads(
             targets.labels,

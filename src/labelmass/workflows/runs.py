@@ -45,7 +45,7 @@ class Run:
     def scores(
         self, methods: Sequence[str], *, short: Shortfall | None = None, **options: Any
     ) -> dict[str, Scores]:
-        """By method, or by `model/method` where there are several models.
+        """Scores by method, or by `model/method` where there are several models.
 
         short: counts the records that fell short, by every model. options: as `score_trees` takes
         them.
@@ -93,7 +93,7 @@ class Run:
 
 
 def _brief(result: Outcome) -> dict[str, Any]:
-    """Of a result record, what says whether it fell short."""
+    """Part of a result record that says whether it fell short."""
     if isinstance(result, Failure):
         return {"error": result.error}
     missed = {name: one.to_dict() for name, one in result.missed.items()}

@@ -154,7 +154,7 @@ def text_training_set(
 
 
 def groups_of(records: Sequence[Record], targets: Targets) -> tuple[str, ...]:
-    """What stays together in folds: records that say the same, and the groups of the targets.
+    """Groups that stay together in folds: records with the same content, and the targets' groups.
 
     FitError where that leaves nothing to tell apart.
     """

@@ -283,7 +283,7 @@ def _order(
 def _rules(
     scored: Scores, target: Floats, objective: ThresholdObjective, action: str, order: Floats | None
 ) -> tuple[dict[str, Rule], tuple[str, ...]]:
-    """By label; and the labels whose goal, or promise, is not met."""
+    """Rules by label, and the labels whose goal or guarantee is not met."""
     labels, p, goal = scored.labels, scored.p, objective.goal
     if goal is None:
         result = bands(labels, p, target, budget=objective.budget, risk=objective.risk)
@@ -335,7 +335,7 @@ def _with_bands(
 def _further_notes(
     objective: ThresholdObjective, rules: Mapping[str, Rule], unmet: Sequence[str], target: Floats
 ) -> list[str]:
-    """What the rules leave open: labels nobody has, a budget that full review cannot keep."""
+    """Notes on what the rules leave open: labels nobody has, a budget that full review exceeds."""
     notes: list[str] = []
     positives = np.nansum(target, axis=0)
     unseen_labels = [label for label, n in zip(rules, positives, strict=True) if not n]
