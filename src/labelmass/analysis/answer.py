@@ -35,7 +35,7 @@ class Item:
 
 
 class Kind(StrEnum):
-    """What became of a label step."""
+    """Outcome of a label step."""
 
     INTERMEDIATE = "intermediate"  # a label was written, and the answer went on
     LAST = "last"  # a label was written, and the answer ended

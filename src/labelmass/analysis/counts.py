@@ -39,7 +39,7 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """How n values lie: their mean, and the percentiles of QUANTILES."""
+    """Distribution of n values: their mean, and the percentiles of QUANTILES."""
 
     n: int
     mean: float | None

@@ -40,7 +40,7 @@ NO_ATTENTION = "saved trees hold no attention weights: ask for them with the run
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """What the trees of a run say, each analysis with its counts.
+    """Analyses of a run's trees, each with its counts.
 
     model: its name. records: that have a tree. rank_consistency ranks all labels,
     rank_consistency_unwritten only those not written before. order_accuracy: None where no record

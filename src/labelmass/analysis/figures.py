@@ -29,7 +29,7 @@ from labelmass.present.figures import (
 from labelmass.present.tables import number
 
 Runs = Mapping[str, Diagnosis]
-"""By the title of the run's panel."""
+"""Diagnoses by the title of the run's panel."""
 STEPS, RANKS, POSITIONS, LINES = 6, 10, 6, 4
 """The most steps, ranks, positions and lines that are drawn; the JSON holds all of them."""
 WIDTH, HEIGHT = 420, 280
@@ -134,7 +134,7 @@ def _profile_panel(name: str, ranks: Sequence[Spread]) -> Panel:
 
 
 def second_label(runs: Runs) -> Figure:
-    """Where the runner-up of step 1 stands in the answer, a group of bars a position."""
+    """Position of step 1's runner-up in the answer, as a group of bars per position."""
     known = {name: one.second_label.positions for name, one in runs.items()}
     known = {name: positions for name, positions in known.items() if positions}
     last = min(max((at for each in known.values() for at in each), default=0), POSITIONS)

@@ -16,7 +16,7 @@ from labelmass.analysis.counts import Share, Spread
 
 @dataclass(frozen=True, slots=True)
 class OrderAccuracy:
-    """How often the j-th label is gold, where the gold set has two labels or more.
+    """Accuracy of the j-th label, where the gold set has two labels or more.
 
     answers: with two labels or more and such a gold set; `few_gold` others have a smaller one,
     `no_gold` none known. all: j -> share over the answers with j labels or more. paired: J -> the

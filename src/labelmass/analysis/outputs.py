@@ -47,7 +47,7 @@ class Repeats:
 
 @dataclass(frozen=True, slots=True)
 class Endings:
-    """How the greedy answers end, and how many are empty.
+    """Endings of the greedy answers, and the share of empty ones.
 
     unreadable: left the format behind a risk verdict. cut: by a budget.
     """

@@ -49,7 +49,7 @@ class RankConsistency:
 
 @dataclass(frozen=True, slots=True)
 class NeverPredicted:
-    """Of steps whose runner-up is not written next: how often it is not written later either.
+    """Share of runners-up not written next that are not written later either.
 
     steps: intermediate steps of complete answers, runner-up not written next. corrected: without
     the steps whose runner-up is the empty answer or was `written` before. published: over all of
@@ -67,7 +67,7 @@ class NeverPredicted:
 
 @dataclass(frozen=True, slots=True)
 class SecondLabel:
-    """Where the answer holds the runner-up of its first step.
+    """Positions in the answer of the runner-up of its first step.
 
     answers: complete, with two labels or more. Left out: the empty answer, where the runner-up is
     the empty answer; `absent`, where it is not written; `unread`, without a runner-up. positions: n

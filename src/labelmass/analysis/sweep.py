@@ -23,7 +23,7 @@ class SweepPoint:
 
 
 def demo_sweep(runs: Mapping[str, Diagnosis]) -> list[SweepPoint]:
-    """By model, then by share of the demonstrations; runs without any are left out."""
+    """Points sorted by model, then by the demonstrations' share; runs without any are left out."""
     points = [
         SweepPoint(name, one.model, share, one.multi_label.rate)
         for name, one in runs.items()

@@ -20,7 +20,7 @@ Integers = NDArray[np.int64]
 Key = TypeVar("Key")
 
 LEVEL = 0.95
-"""Of every interval."""
+"""Confidence level of every interval."""
 _CELLS = 2**22
 """Weights held at once."""
 

@@ -33,7 +33,7 @@ COLUMNS: tuple[str, ...] = (
     "difference_high",
     "difference_p",
 )
-"""Of the CSV; empty where something is not defined."""
+"""Columns of the CSV; a cell is empty where something is not defined."""
 
 
 def every_number(evaluations: Evaluations) -> Table:

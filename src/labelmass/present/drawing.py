@@ -70,7 +70,7 @@ PER_INCH = 72
 """Pixels: one is a point."""
 TOP, RIGHT, BOTTOM = 22, 14, 40
 CELL, LONGEST_NAME = 34, 17
-"""Of a heat map: pixels of a cell's side, and characters of a name."""
+"""Side of a heat map's cell in pixels, and most characters of a name."""
 BOLD = 8.4
 """Pixels of a small letter in a title."""
 ROW = 840
@@ -298,7 +298,7 @@ def _heat(axes: Axes, heat: Heat) -> None:
 
 
 def _shade(value: float | None, most: float) -> float:
-    """How full the colour of a cell is, from 0 to 1."""
+    """Saturation of a cell's colour, from 0 to 1."""
     return 0.0 if value is None or most <= 0 else min(value / most, 1.0)
 
 
@@ -328,7 +328,7 @@ def _one_line(text: str) -> str:
 
 
 def _short(text: str, most: float) -> str:
-    """The text in one line that is no wider than so many small letters."""
+    """The text in one line, no wider than `most` small letters."""
     line = _one_line(text)
     if _width(line) <= most:
         return line

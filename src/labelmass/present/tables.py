@@ -99,7 +99,7 @@ class Table:
 
 
 def number(value: float | None, digits: int = 3) -> str:
-    """A number for a cell: so many decimals, one fewer from 10 on, n/a where there is none."""
+    """A number for a cell: `digits` decimals, one fewer from 10 on, n/a where there is none."""
     if value is None or value != value:
         return "n/a"
     return f"{value:.{digits}f}" if abs(value) < 10 else f"{value:.{max(digits - 1, 0)}f}"

@@ -21,7 +21,7 @@ NAME, PROSE = 24, 12
 
 
 def blocks(table: Table, width: int) -> Iterator[RenderableType]:
-    """The table in so many characters: in blocks of columns below each other where it is wider."""
+    """The table in `width` characters, split into blocks of columns if it is wider."""
     names = range(table.pinned)
     columns = [
         _Column(head, [row[at] for row in table.cells], NAME if at in names else PROSE)
@@ -57,7 +57,7 @@ class _Column:
 
 
 def _parts(word: str) -> list[str]:
-    """What must stay on one line of a column's name."""
+    """Parts of a column's name that must each stay on one line."""
     return [word] if len(word) <= WORD else word.replace("-", "- ").split()
 
 

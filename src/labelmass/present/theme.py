@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 COLOURS = ("#0060a8", "#a84300", "#00684a", "#8a3a78", "#6b5a00", "#4f46b8")
-"""Of lines and dots; each has a dash or a marker of its own as well."""
+"""Colours of lines and dots; each has a dash or a marker of its own as well."""
 TEXT, MUTED, LINE, PAGE, HEAT = "#1b1f24", "#57606a", "#d0d7de", "#ffffff", "#8ec5f0"
 
 VARIABLES = {

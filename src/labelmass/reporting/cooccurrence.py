@@ -63,7 +63,7 @@ def annotator_pairs(record: Record, task: Task, gold: Floats, known: NDArray[np.
 
 
 def known_labels(targets: Targets) -> Mapping[str | int, tuple[Floats, NDArray[np.bool_]]]:
-    """By record, its gold row, and which labels were judged."""
+    """Gold row of each record, and which of its labels were judged."""
     rows = zip(targets.ids, targets.gold, targets.shares, strict=True)
     return {name: (gold, ~(np.isnan(gold) | np.isnan(share))) for name, gold, share in rows}
 
@@ -89,7 +89,7 @@ class Pairs:
             total += np.where(both, one, 0.0)
 
     def mean(self) -> Cooccurrence:
-        """Of what was counted."""
+        """Mean over the records counted."""
         n = self._count
         empty = np.full(n.shape, np.nan)
         model, annotators = (np.divide(s, n, out=empty.copy(), where=n > 0) for s in self._sums)

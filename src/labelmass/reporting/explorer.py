@@ -25,7 +25,7 @@ from labelmass.workflows.tuning import unseen
 Floats = NDArray[np.float64]
 
 Explorers = Mapping[str, "Explorer"]
-"""By model; one that the policy is not for has none."""
+"""Explorers by model; a model that the policy is not for has none."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,7 +46,7 @@ class Explorer:
 
     @property
     def rates(self) -> Rates:
-        """What the policy does here."""
+        """Rates of the policy on these records."""
         one, (_, verdict) = self.scored, self.scored.method_masses
         return rates(self.policy, one.p, one.low, one.high, self.gold, one.ceiling, verdict)
 

@@ -95,7 +95,7 @@ def failures(run: ReportData) -> Iterator[tuple[str, Table]]:
 
 
 def cost(run: ReportData) -> dict[str, Table]:
-    """What a record took, and what each method is."""
+    """Tables of the cost per record and of the methods."""
     head = [
         "model",
         "forward passes",

@@ -12,7 +12,7 @@ from labelmass.reporting.footnotes import warnings
 from labelmass.reporting.report_data import Model, ReportData
 
 DrawnFigures = Mapping[str, Mapping[str, Figure]]
-"""By model, by name."""
+"""Figures by model, then by name."""
 
 
 def numbers(

@@ -25,7 +25,7 @@ class Share:
 
     @classmethod
     def of(cls, part: Bools, whole: Bools) -> Share:
-        """How many of `whole` are in `part`, too."""
+        """Share of `whole` that is in `part`, too."""
         return cls(int((part & whole).sum()), int(whole.sum()))
 
     @property
@@ -85,7 +85,7 @@ def rates(
     ceiling: Floats | None = None,
     verdict: Floats | None = None,
 ) -> Rates:
-    """Of (n, k) scores with their bounds, and gold of 0, 1 or NaN; the others as in `decide`."""
+    """Rates for (n, k) scores with bounds and gold of 0, 1 or NaN; the rest as in `decide`."""
     done = apply_policy(policy, p, low, high, ceiling=ceiling, verdict=verdict, force=True)
     given, review = done.outcomes == LabelOutcome.ABOVE, done.outcomes == LabelOutcome.REVIEW
     every = np.ones(len(p), dtype=bool)

@@ -49,7 +49,7 @@ WORST = 10
 
 @dataclass(frozen=True, slots=True)
 class Trees:
-    """How the trees of a model came out.
+    """Summary of a model's trees.
 
     records: with a tree. failed: (id, error) of those without. off_format, unexplored, unreadable,
     off_format_after_label, and empty, of the empty answer: mean mass, as the model generates.
@@ -236,7 +236,7 @@ def row_of(comparison: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 
 def threshold_of(comparison: Mapping[str, Any], name: str) -> Threshold:
-    """What makes label sets of a method's probabilities."""
+    """Threshold that turns a method's probabilities into label sets."""
     given = row_of(comparison, name)["threshold"]
     return Threshold(given["tau"], given["fitted_on"])
 
@@ -369,11 +369,11 @@ class _ModelReader:
         return pairs.mean()
 
     def diagnosis(self) -> Diagnosis | str:
-        """How it writes several labels, or why that cannot be told."""
+        """Diagnosis of multi-label answers, or the reason there is none."""
         return self._lack or diagnose_answers(self._answers, self.signature.model)
 
     def trees(self) -> Trees:
-        """What was counted."""
+        """Summary of the trees counted."""
         masses = np.mean(self._masses, axis=0).tolist() if self._masses else [0.0] * 5
         off_format, unexplored, unreadable, after_label, empty = masses
         return Trees(

@@ -18,7 +18,7 @@ SCRIPT = "explorer.js"
 
 @dataclass(frozen=True, slots=True)
 class Movable:
-    """What the page says of a model's policy, before a script makes it movable."""
+    """A model's policy as the page states it, before a script makes it movable."""
 
     name: str
     run: int
@@ -86,7 +86,7 @@ def _from(cut: float) -> str:
 
 
 def _verdict(explorer: Explorer) -> str:
-    """What becomes of answers that cannot be read, where the format has a verdict."""
+    """Sentence on answers that cannot be read; "" for a format without a verdict."""
     if explorer.scored.verdict is None:
         return ""
     return (
@@ -110,7 +110,7 @@ def _interval(share: Share) -> list[str]:
 
 
 def _where(explorer: Explorer) -> str:
-    """What the numbers are worth."""
+    """Paragraph on how far the numbers can be trusted."""
     policy, here = explorer.policy, explorer.tuned_here
     if not explorer.given:
         first = "No policy was given, so this begins at the threshold of the comparison."
@@ -137,5 +137,5 @@ def _where(explorer: Explorer) -> str:
 
 
 def allowed() -> str:
-    """What a Content-Security-Policy calls the script, and no other."""
+    """Hash by which a Content-Security-Policy allows the script, and no other."""
     return f"'sha256-{b64encode(sha256(source(SCRIPT).encode()).digest()).decode()}'"
