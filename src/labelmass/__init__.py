@@ -123,7 +123,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """What is imported when it is asked for."""
+    """Import a public name when it is first used."""
     if name not in _LATER:
         raise AttributeError(f"module 'labelmass' has no attribute {name!r}")
     return getattr(import_module(f"labelmass.{_LATER[name]}"), name)

@@ -65,7 +65,7 @@ COUNT = Range(1, whole=True)
 """At least one."""
 WHOLE = Range(0, whole=True)
 DRAWS = Range(0, 1_000_000, whole=True)
-"""Of a bootstrap."""
+"""Number of resamples of a bootstrap."""
 SAMPLES = Range(1, 1_000_000, whole=True)
 """Answers that are drawn."""
 LABEL_PERMUTATIONS = Range(1, 1_000, whole=True)

@@ -25,7 +25,7 @@ REQUIRED: Any = object()
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What a field means.
+    """Metadata of a settings field.
 
     help: a sentence for people. within: the numbers it may be. choices: the words it may be; those
     of a `Literal` are taken from the type. flags: on the command line, `--name` of the field unless

@@ -12,7 +12,7 @@ Bools = NDArray[np.bool_]
 
 
 class Normalisation(StrEnum):
-    """Which probability of a label is meant. See docs/formulas.md#normalisations."""
+    """Kind of label probability. See docs/formulas.md#normalisations."""
 
     RAW = "raw"
     """As the model generates."""

@@ -76,7 +76,7 @@ class ArtifactKind:
     def load(
         self, path: str | Path, build: Callable[[Mapping[str, Any]], T], *, infinite: bool = False
     ) -> T:
-        """What `build` makes of the data in a file; raises the kind's error, naming the file.
+        """Build an object from the data in a file; raises the kind's error, naming the file.
 
         infinite: whether its JSON may hold Infinity and NaN.
         """

@@ -16,7 +16,7 @@ class LabelMassError(Exception):
 
 
 class LabelMassWarning(UserWarning):
-    """What may make scores useless, though they can be given; its text says what to do about it."""
+    """Warning that scores may be useless although they can be given; its text suggests a remedy."""
 
 
 class TaskError(LabelMassError):
@@ -36,4 +36,4 @@ class MethodError(LabelMassError):
 
 
 class FitError(LabelMassError):
-    """What cannot be fitted, or must not be applied; the message says what differs or lacks."""
+    """Fitting, or applying a fit, is impossible; the message says what differs or is missing."""

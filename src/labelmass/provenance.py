@@ -19,7 +19,7 @@ from labelmass.files import current_keys, shaped
 Ids = Sequence[str | int]
 
 Compared = Literal["same", "as fine", "never"]
-"""How a field of two signatures is compared: for being the same, for being the same or finer (of
+"""Comparison of a field of two signatures: for being the same, for being the same or finer (of
 tolerances; None is coarsest), or never."""
 
 
@@ -171,7 +171,7 @@ def fingerprint(ids: Ids) -> str:
 def differences(
     fitted: Mapping[str, Any] | None, given: Mapping[str, Any] | None
 ) -> dict[str, tuple[Any, Any]]:
-    """By field, what two signatures (`Signature.to_dict`) say where that changes a number.
+    """Fields that change a number and differ between two signatures (`Signature.to_dict`).
 
     Empty where either is None: nothing is known.
     """
@@ -205,7 +205,7 @@ def check(
 
 
 def _why(found: Mapping[str, tuple[Any, Any]]) -> str:
-    """What a change in how answers are read means, in words."""
+    """Explanation of a change in how answers are read, in words."""
     fitted, given = (str(name or "").split("+") for name in found.get("format", ("", "")))
     if fitted[0] != given[0] or fitted == given:
         return ""
@@ -224,7 +224,7 @@ def check_labels(what: str, fitted: Sequence[str], given: Sequence[str]) -> None
 
 
 def _plain(value: Any) -> Any:
-    """What an older file does not say, and what is not so, are one: None."""
+    """Value to compare: None for anything false, which older files leave out."""
     return (list(value) if isinstance(value, tuple) else value) or None
 
 

@@ -32,7 +32,7 @@ from labelmass.scoring.warnings import scoring_warnings
 from labelmass.task import Record, Task
 
 _SCORED: WeakKeyDictionary[LanguageModel, dict[tuple[Any, ...], Floats]] = WeakKeyDictionary()
-"""Of each model that is alive, (k,) probabilities by the way of scoring and the record's digest."""
+"""Probabilities, (k,) by way of scoring and record digest, of each model that is alive."""
 
 
 @lru_cache(maxsize=1)

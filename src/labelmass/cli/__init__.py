@@ -41,7 +41,7 @@ SECTIONS = {
         "show": "Show a task, or the exact prompt.",
     },
 }
-"""By section of the help, each word that a command line may begin with. All else is an option."""
+"""Commands by section of the help. Any other first word of a command line is an option."""
 
 COMMANDS = {name: about for section in SECTIONS.values() for name, about in section.items()}
 

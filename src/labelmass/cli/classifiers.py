@@ -15,7 +15,7 @@ from labelmass.workflows.fitting import Fitted
 
 
 def load_classifiers(options: BaseMethodOptions) -> list[Classifier]:
-    """What --probe and --encoder name; FitError for a folder that holds no such thing."""
+    """Load the folders of --probe and --encoder; FitError for one that holds no classifier."""
     results: list[Classifier] = []
     for folders, probes in ((options.probes, True), (options.encoders, False)):
         for folder in folders:

@@ -121,7 +121,7 @@ def option_of(one: Declared) -> click.Option:
 
 
 def flags_of(one: Declared) -> tuple[str, ...]:
-    """What an option is called, the long name first."""
+    """Names of an option on the command line, the long name first."""
     return one.setting.flags or (f"--{one.name.replace('_', '-')}",)
 
 

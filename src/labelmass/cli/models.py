@@ -25,7 +25,7 @@ Names = Sequence[str | None]
 
 @dataclass(frozen=True)
 class ModelLoader:
-    """Where commands get their models; `cli` takes one as its `obj`, for tests with other models.
+    """Source of the commands' models; `cli` takes one as its `obj`, so that tests can replace it.
 
     load: takes what `labelmass.load` takes.
     """
@@ -71,7 +71,7 @@ def load_task(prompt: PromptOptions, models: Names = (), *, warn: bool = True) -
 
 
 def _trained_tasks(models: Names) -> dict[str, Task]:
-    """Of each model that we trained, its task."""
+    """Tasks of the models that were trained with labelmass, by model."""
     from labelmass.lm.adapted import read_note
 
     notes = {model: read_note(model) for model in models if model is not None}
@@ -179,6 +179,6 @@ def warn_of_changes(source: str | Path) -> None:
 
 
 def print_forecast(forecast: Forecast) -> None:
-    """What a plan takes, before it starts, where that is more than one prompt a record."""
+    """Print a plan's cost before it starts, if it needs more than one prompt a record."""
     if forecast.prompts > 1:
         say(f"this asks {forecast}")

@@ -10,7 +10,7 @@ import click
 from labelmass._ranges import Range
 
 LARGEST = 2**63 - 1
-"""Of the whole numbers that may be given where a range has no end."""
+"""Largest whole number accepted where a range has no end."""
 
 
 class Real(click.FloatRange):

@@ -165,7 +165,7 @@ def normalise_setting() -> Normalisation:
 
 @dataclass(frozen=True, kw_only=True)
 class BaseMethodOptions:
-    """What is read off the trees, and beside them."""
+    """Options that choose methods and how they read the trees."""
 
     section: ClassVar[str] = "Methods"
 

@@ -50,7 +50,7 @@ def _read(ctx: click.Context, param: click.Parameter, path: str | None) -> None:
 
 
 def _names(command: click.Command, own: click.Parameter) -> Mapping[str, tuple[click.Option, bool]]:
-    """By name without dashes, each option, and whether the name turns it off."""
+    """Options by name without dashes, each with whether that name turns it off."""
     results: dict[str, tuple[click.Option, bool]] = {}
     for option in command.params:
         if isinstance(option, click.Option) and option is not own:
@@ -60,7 +60,7 @@ def _names(command: click.Command, own: click.Parameter) -> Mapping[str, tuple[c
 
 
 def _misfit(option: click.Option, value: object) -> str | None:
-    """What an option takes, where a value of TOML is no such thing; ranges are checked later."""
+    """Type an option takes if the TOML value is of another, else None; ranges are checked later."""
     if option.multiple:
         if not isinstance(value, list) or not value:
             return "a list"

@@ -137,7 +137,7 @@ def command(
 
 @dataclass(frozen=True)
 class _Scoring:
-    """What the command line asks for, and the three ways of doing it."""
+    """Options of `labelmass score`, and the three ways to run it."""
 
     source: str
     prompt: PromptOptions
@@ -332,7 +332,7 @@ class _Scoring:
 
 
 def _summarise(summary: Summary) -> Shortfall:
-    """What fell short, once the end of the run was said."""
+    """Print the end of the run; return the records that fell short."""
     for line in summary.lines():
         say(line)
     return summary.short

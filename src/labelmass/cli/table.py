@@ -115,7 +115,7 @@ def _cell(bounds: Bounds | None, spread: bool, missed: bool = False) -> Cell:
 
 
 def _off_format(result: Result) -> str:
-    """What was found to leave the format; more may, where much was not looked at."""
+    """Cell for the off-format mass, a lower bound if much mass is unexplored."""
     least = result.unexplored > result.tolerance
     return f"{'≥' if least else ''}{result.off_format:.3f}"
 

@@ -143,7 +143,7 @@ def _guarantee(rule: Rule) -> str:
 
 
 def _unmet(found: Tuning, objective: ThresholdObjective) -> str:
-    """Which labels have no promise, or miss the goal, and what is done with them."""
+    """Sentence that names labels without a guarantee, or short of the goal, and their fallback."""
     rules = found.policy.rules
     labels = ", ".join(f"{label} ({_fallback(rules[label])})" for label in found.unmet)
     what = "goal not reached" if objective.guarantee == "none" else "no promise"

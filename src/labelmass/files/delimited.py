@@ -50,7 +50,7 @@ class Table:
     rows: Iterator[Row]
 
     def error(self, message: str) -> LabelMassError:
-        """What is wrong with the header, and what was made of it."""
+        """Error in the header, with the columns and the separator as they were read."""
         text = ", ".join(self.columns)
         read = f"(columns: {text}; separated by {SEPARATORS.get(self.separator, self.separator)})"
         return LabelMassError(f"{self.name}: {message} {read}")

@@ -25,7 +25,7 @@ class Names(Protocol):
         ...
 
     def of(self, line: int) -> str | int:
-        """What the record on a line is called that has no id."""
+        """Id of the record on a line that has none."""
         ...
 
 

@@ -110,7 +110,7 @@ def _each(rows: Iterable[Any], names: Names) -> Iterator[Item]:
 
 
 def count_records(source: str | Path) -> int | None:
-    """How many records a file holds, for a forecast; None for standard input."""
+    """Number of records in a file, for a forecast; None for standard input."""
     if str(source) == "-":
         return None
     path = Path(source)
@@ -127,7 +127,7 @@ def count_records(source: str | Path) -> int | None:
 
 
 def about_file(source: str | Path, fields: Fields | None = None) -> str | None:
-    """What was made of a file that its name does not say: what separates the cells of a CSV."""
+    """Note on how a file is read where its name does not tell: the separator of a CSV."""
     path = Path(source)
     if str(source) == "-" or ending(path) != ".csv":
         return None

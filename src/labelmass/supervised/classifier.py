@@ -54,7 +54,7 @@ ABOUT = {
     ),
     TfidfFeatures.method: ("logistic regression on TF-IDF", "baseline", "fit encoder"),
 }
-"""By method: a line about it, its source, and the command that fits it."""
+"""Description, source and fitting command of each method."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +76,7 @@ class Classifier:
 
     @property
     def method(self) -> str:
-        """What its scores are called: probe, encoder or tfidf."""
+        """Method name of its scores: probe, encoder or tfidf."""
         return self.source.method
 
     @property
@@ -173,7 +173,7 @@ class _Kind:
 
 @dataclass(frozen=True, slots=True)
 class _Stored:
-    """What HEAD holds besides the heads."""
+    """Contents of HEAD besides the heads."""
 
     task: str
     task_hash: str

@@ -32,12 +32,12 @@ from labelmass.supervised.logistic import (
 FOLDS = 5
 
 STRENGTHS: tuple[float, ...] = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
-"""Of standardised features. The least is all but the base rate."""
+"""Values of C for standardised features. The least leaves little but the base rate."""
 
 
 @dataclass(frozen=True, slots=True)
 class LinearHead:
-    """How one label was fitted.
+    """Fit of one label.
 
     records: with a known share. positives: the sum of their shares.
     strength: C; None where no share, or every share, is 1, and the label gets its base rate.
@@ -56,7 +56,7 @@ class LinearHead:
 
     @property
     def about(self) -> str:
-        """What a reader must know of it, in a few words."""
+        """Short note on the fit for readers; "" if there is nothing to note."""
         if self.strength is None:
             return "never seen: base rate" if self.positives == 0 else "always there: base rate"
         if not self.converged:
@@ -113,7 +113,7 @@ class LinearHeads:
     # -- storage --------------------------------------------------------------------------------
 
     def arrays(self) -> dict[str, Floats]:
-        """What is not for JSON, by name."""
+        """Arrays by name, which JSON does not hold."""
         results = {"weights": self.weights, "intercepts": self.intercepts}
         if self.mean is not None and self.scale is not None:
             results |= {"mean": self.mean, "scale": self.scale}
@@ -131,7 +131,7 @@ class LinearHeads:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], arrays: Mapping[str, Floats]) -> LinearHeads:
-        """What `to_dict` and `arrays` gave; LabelMassError for anything else."""
+        """Inverse of `to_dict` and `arrays`; LabelMassError for other data."""
         stored = shaped(_Stored, data)
         tried, k = stored.cross_validation, len(stored.heads)
         losses = [[np.nan if loss is None else loss for loss in row] for row in tried.losses]
@@ -170,7 +170,7 @@ class _Tried:
 
 @dataclass(frozen=True, slots=True)
 class _Stored:
-    """What `LinearHeads.to_dict` gives."""
+    """Output of `LinearHeads.to_dict`."""
 
     heads: Mapping[str, LinearHead]
     cross_validation: _Tried

@@ -21,7 +21,7 @@ Steps = Literal["first", "each"]
 
 @dataclass(frozen=True)
 class HiddenStateFeatures:
-    """Where states are read.
+    """Features from a language model's hidden states.
 
     layer: 0 the embeddings, n the last of n layers after the final norm; -1 the last.
     steps: "first" for the state that predicts the first token of the first label of the greedy

@@ -33,7 +33,7 @@ class SentenceEmbeddings:
 
     @classmethod
     def of(cls, encoder: str) -> SentenceEmbeddings:
-        """What is there now, a folder by its whole path; ModelError if there is none."""
+        """Features of an encoder, a folder by its full path; ModelError if there is none."""
         network = _load(encoder)
         if Path(encoder).is_dir():
             encoder = str(Path(encoder).resolve())

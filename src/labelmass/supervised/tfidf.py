@@ -96,7 +96,7 @@ class TfidfFeatures:
 
 @dataclass(frozen=True, slots=True)
 class _Stored:
-    """What a file holds of one kind of terms."""
+    """Stored terms of one kind."""
 
     terms: tuple[str, ...]
     idf: Sequence[float]

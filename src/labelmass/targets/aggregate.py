@@ -19,7 +19,7 @@ _MAX_ITERATIONS = 1000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Votes:
-    """What annotators chose, a row a judgement of one record by one annotator.
+    """Choices of annotators, one row for each judgement of a record by an annotator.
 
     chosen: (v, k) 1 chosen, 0 not chosen, NaN not judged.
     record: (v,) which of the `records` records.
@@ -56,7 +56,7 @@ def majority(shares: Floats, *, strict: bool = False) -> Floats:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DawidSkene:
-    """What a label's truth and its annotators look like when each errs at a rate of their own.
+    """Estimate of each label's truth from annotators who each err at rates of their own.
 
     posteriors: (n, k) P(the label is true of the record); NaN where nobody judged it.
     sensitivities, specificities: (a, k) P(chosen | true) and P(not chosen | not true) of each

@@ -15,7 +15,7 @@ from labelmass.errors import LabelMassError, RecordError
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Which column of the task a name in data counts for; names are compared in NFC.
+    """Mapping from names in data to columns of the task; names are compared in NFC.
 
     of: name in NFC -> column, or None for what counts for none (`neutral`).
     ignore_others: names that are not there count for none, too.

@@ -39,5 +39,5 @@ def _names(record: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _each(value: Any) -> Iterable[Any]:
-    """What a list holds, or else the value itself."""
+    """Elements of a list, or else the value itself."""
     return value if isinstance(value, Iterable) and not isinstance(value, str) else (value,)

@@ -148,7 +148,7 @@ class Demonstrations(TaskPart):
         return vectorizer, vectorizer.fit_transform([e.record.plain for e in self.examples])
 
     def _wanted(self) -> dict[str, int]:
-        """How many of each kind are drawn."""
+        """Number of demonstrations to draw, by kind."""
         k = self.k or 0
         if self.multi_share is None:
             return {"any": k}

@@ -27,7 +27,7 @@ FIELD = re.compile(r"\{([a-z_]+)\}")
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """What a person's records call their text and their id; None for `text` and `id`."""
+    """Names of the text and id fields in records; None for `text` and `id`."""
 
     text: str | None = setting(
         None,
@@ -64,7 +64,7 @@ class Fields:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """How far a text that is too long stands in the prompt: its beginning.
+    """A text that is too long for the prompt, which shows only its beginning.
 
     Attributes:
         key: Of the record: "text", "messages[2].content".
@@ -87,7 +87,7 @@ class Record:
 
     Attributes:
         id: How results call it.
-        extra: Fields of the input that are none of ours, in plain JSON values.
+        extra: Unrecognised input fields, in plain JSON values.
         given: Messages as the input has them, where they hold more than role and content.
         cuts: Which of its texts are not shown whole in a prompt; see `shown`.
 
@@ -227,7 +227,7 @@ def _check_text(text: object, key: str) -> None:
 
 
 class RecordTemplates(TaskPart):
-    """How one record stands in the prompt, by its form.
+    """Templates of a record in the prompt, by its form.
 
     text: for a text; `{text}` and `{last}`.
     pair: for a prompt and its response; `{prompt}`, `{response}` and `{last}`.

@@ -46,7 +46,7 @@ from labelmass.task.wording import BinaryWording, UnaryWording
 
 
 class Task(TaskPart):
-    """What is asked: labels, answer format, instruction, demonstrations, and how they are put.
+    """A labelling task: labels, answer format, instruction, demonstrations, and prompt layout.
 
     The keys are those of a task file. Every defect raises TaskError, which names the key.
 
@@ -308,7 +308,7 @@ class Task(TaskPart):
 
     @property
     def spellings(self) -> list[list[str]]:
-        """What stands in an answer for each label; the first is written, all are read."""
+        """Spellings of each label in an answer; the first is written, all are read."""
         return [list(label.spellings) for label in self.labels]
 
     def resolve(self, labels: Iterable[str]) -> tuple[str, ...]:
@@ -355,7 +355,7 @@ class Task(TaskPart):
 
     @cached_property
     def warnings(self) -> tuple[str, ...]:
-        """What the prompt does not show the model, as far as can be told: labels, form of answer.
+        """Warnings on what the prompt does not show the model: labels, or the form of the answer.
 
         See `task/warnings.py`. They change no number.
         """

@@ -95,7 +95,7 @@ def read_id(value: Any) -> str | int | None:
 
 
 def kind(value: object) -> str:
-    """What a value is, in a reader's words."""
+    """Type of a value, in a reader's words."""
     if value is None:
         return "null"
     if isinstance(value, bool):

@@ -21,7 +21,7 @@ NAMED = 5
 """Labels that a warning names."""
 
 SHORT = 2
-"""Labels of at most so many characters count as shown only where they stand alone."""
+"""Length in characters up to which a label counts as shown only where it stands alone."""
 
 MARK_NAMES = {
     ",": (
@@ -43,7 +43,7 @@ MARK_NAMES = {
 
 
 def prompt_warnings(task: Task) -> tuple[str, ...]:
-    """What the task's prompt does not show the model, and how to show it; empty if nothing.
+    """Warnings on what the prompt does not show the model, with remedies; empty if it shows all.
 
     A label is shown if the instruction, the system prompt, the record template or a demonstration
     writes it. The form is shown by a demonstration, by a given opening, or where the instruction
@@ -85,7 +85,7 @@ def _how_many(missing: Sequence[str], k: int) -> str:
 
 
 def _fixed_text(task: Task) -> str:
-    """What every prompt holds besides the record and the demonstrations, and its templates."""
+    """Text that every prompt holds besides record and demonstrations, and the record templates."""
     heads = ("".join(part.text for part in head) for head in task.heads(task.instruction))
     record = task.record
     templates = [record.text, record.pair, record.conversation, record.message]
@@ -140,7 +140,7 @@ def _parts(separator: str, items: Iterable[str], text: str) -> bool:
 
 
 def _names(mark: str) -> Iterable[str]:
-    """What a mark is called, as far as it is one character and no letter."""
+    """Names of a mark that is one character and no letter; none for others."""
     if len(mark) != 1 or mark.isalnum():
         return ()
     own = unicodedata.name(mark, "").lower()

@@ -9,7 +9,7 @@ from labelmass.task.record import check_template
 
 
 class UnaryWording(TaskPart):
-    """How a task asks whether one label is reasonable (keys of the table `unary`).
+    """Wording of the question whether one label is reasonable (keys of the table `unary`).
 
     instruction: as the task's own, with `{labels}` and `{label_names}`.
     question: stands below the record, with `{label}`.
@@ -34,7 +34,7 @@ class UnaryWording(TaskPart):
 
 
 class BinaryWording(TaskPart):
-    """How a task asks which of two labels is better (keys of the table `binary`).
+    """Wording of the question which of two labels is better (keys of the table `binary`).
 
     instruction: as the task's own. question: stands below the record, with `{a}` and `{b}`.
     empty: what the empty answer is called as a choice. k: demonstrations, each of a label the

@@ -105,7 +105,7 @@ def _set_aside(records: Sequence[Record], settings: Settings) -> tuple[list[Reco
 
 
 def _grouped(record: Record) -> Record:
-    """Where it says no group, with one of its own: a list, which is no name of another."""
+    """The record with a group of its own if it has none: a list, so it equals no given name."""
     if record.extra.get("group") is not None:
         return record
     return replace(record, extra={**record.extra, "group": ["alone", record.id]})

@@ -129,7 +129,7 @@ class Examples:
             )
 
     def _ids(self, record: Record, example: Example, labels: Sequence[str]) -> Ids:
-        """What follows the prompt: the answer's tokens as they fall after it, and its end.
+        """Ids that follow the prompt: the answer's tokens as they fall after it, and its end.
 
         The last TAIL tokens of the prompt decide how it goes on, as in `PromptBoundary`.
         """

@@ -76,6 +76,6 @@ class Progress:
         self.spent, self.records, self.total = 0.0, 0, 0.0
 
     def is_over(self, epochs: int, patience: int) -> bool:
-        """True if all epochs are done, or so many have been no better than the best."""
+        """True if all epochs are done, or the last `patience` were no better than the best."""
         waited = 0 if self.best is None else self.epoch - 1 - self.best
         return self.epoch >= epochs or waited >= patience

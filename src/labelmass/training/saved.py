@@ -40,7 +40,7 @@ FORMER_SETTINGS = {"rate": "learning_rate", "nodes": "max_nodes"}
 
 
 def _current(head: dict[str, Any]) -> dict[str, Any]:
-    """What an earlier version wrote, by the keys of today."""
+    """Head written by an earlier version, with the current keys."""
     settings, task = head["settings"], head["task"]
     if isinstance(settings, dict):
         head["settings"] = current_keys(cast("dict[str, Any]", settings), FORMER_SETTINGS)
@@ -94,7 +94,7 @@ def begin(folder: Path, head: Mapping[str, Any], data: Dataset) -> dict[str, Any
 
 
 def _changed_texts(folder: Path, digests: Mapping[str, Sequence[str]]) -> list[str]:
-    """How the records differ from those of the training, in words."""
+    """Differences between the records and those of the training, in words."""
     try:
         former = shaped(dict[str, list[str]], read_json(folder / RECORDS))
     except LabelMassError:

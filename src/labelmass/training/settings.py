@@ -96,7 +96,7 @@ class Settings:
         SEED.check("seed", self.seed)
 
     def learning_rate_at(self, step: int, steps: int) -> float:
-        """The learning rate of a step, counted from 0, out of so many."""
+        """Learning rate of a step, counted from 0, out of `steps`."""
         assert self.learning_rate is not None
         rising = math.ceil(self.warm_up * steps)
         if step < rising:

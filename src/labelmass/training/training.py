@@ -29,12 +29,12 @@ Watch = Callable[[Progress, int, str], None]
 
 @dataclass(frozen=True, slots=True)
 class TrainingResult:
-    """What a training left.
+    """Result of a training.
 
     Attributes:
-        finished: Whether the model is in the folder; otherwise the same call goes on.
+        finished: True if the model is in the folder; otherwise the same call resumes.
         metric, best: Of the validation, and the number of the epoch that was kept.
-        tokens, answer_tokens: Put through the model, and learnt among them.
+        tokens, answer_tokens: Number put through the model, and of those learnt.
         seconds: Of training.
         validation_seconds: Of validation.
     """
@@ -192,7 +192,7 @@ def _head(
     settings: Settings,
     data: Dataset,
 ) -> dict[str, Any]:
-    """What a training is of; all of it must agree for it to go on."""
+    """Identity of a training; all of it must agree for it to be resumed."""
     asked = model or embedded.NAME
     if asked != embedded.NAME and Path(asked).expanduser().exists():
         asked = str(Path(asked).expanduser().resolve())
@@ -275,7 +275,7 @@ def _result(
 
 
 def _finished(folder: Path, result: dict[str, Any], data: Dataset) -> TrainingResult:
-    """What an earlier call left."""
+    """Result of a training that an earlier call finished."""
     return TrainingResult(
         folder,
         True,

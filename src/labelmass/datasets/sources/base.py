@@ -38,7 +38,7 @@ class SourceFile:
 
     @property
     def sha256(self) -> str:
-        """Of the file as given, before it is unpacked."""
+        """SHA-256 of the file as given, before it is unpacked."""
         return hashlib.sha256(self.content).hexdigest()
 
     @cached_property
@@ -64,7 +64,7 @@ class SourceFile:
         return ("train", "dev", "test")[(results[-1].lastindex or 1) - 1] if results else None
 
     def error(self, line: int | str, message: str) -> LabelMassError:
-        """What is wrong with a line, given by number, or with a place given by name."""
+        """Error for a line, given by number, or for a place in the file, given by name."""
         where = f"line {line}" if isinstance(line, int) else line
         return LabelMassError(f"{self.name}, {where}: {message}")
 

@@ -59,7 +59,7 @@ def read(files: Sequence[SourceFile]) -> Reading:
 
 
 def _blocks(table: Table) -> dict[str, int]:
-    """Where each annotator's columns begin."""
+    """First column of each annotator."""
     start = len(_ABOUT)
     heads = table.columns[start::_BLOCK]
     whole = (len(table.columns) - start) % _BLOCK == 0

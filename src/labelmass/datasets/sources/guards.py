@@ -12,7 +12,7 @@ _CODE = re.compile(r"S[1-9]\d?")
 
 
 def reader(version: int) -> Callable[[Sequence[SourceFile]], Reading]:
-    """What reads the set of one version."""
+    """Reader of one version of the data set."""
     key = f"llama_guard_{version}_categories"
 
     def read(files: Sequence[SourceFile]) -> Reading:

@@ -18,7 +18,7 @@ _KEYS = {"targets": list, "unmapped": str, "labels": dict}
 
 @dataclass(frozen=True, slots=True)
 class LabelMap:
-    """Where each label of the data goes.
+    """Mapping from the data's labels to the task's.
 
     targets: the task's labels, in their order.
     labels: source label -> targets; none for a label that is dropped.

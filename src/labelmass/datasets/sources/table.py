@@ -34,7 +34,7 @@ class Row:
         return self[column] or None if column in self.columns else None
 
     def error(self, message: str) -> LabelMassError:
-        """What is wrong with the row, with its file and the line it begins on."""
+        """Error for this row, with its file and the line it begins on."""
         return self.file.error(self.line, message)
 
     def number(self, column: str) -> float | None:
