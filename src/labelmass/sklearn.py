@@ -62,7 +62,7 @@ class LabelMassClassifier(ClassifierMixin, BaseEstimator):
         tolerance: As `labelmass.score` takes them.
         calibrator: None, a name in `CALIBRATORS`, or "auto"; fitted per label.
         threshold: A number for all labels, or a goal ("f1", "precision>=0.9"), for which each
-            label's threshold is fitted, after calibration. It promises nothing about new texts. A
+            label's threshold is fitted, after calibration. It guarantees nothing about new texts. A
             label whose goal no threshold reaches is given to every text where the goal is recall,
             else never, with a warning that names it.
     """

@@ -72,7 +72,7 @@ def test_a_goal_becomes_a_policy_that_says_where_it_is_from() -> None:
     assert [precision, recall] == [" ".join(line.split()[i : i + 3]) for i in (2, 5)]
 
 
-def test_a_promise_is_that_of_the_worst_within_the_bounds() -> None:
+def test_a_guarantee_is_that_of_the_worst_within_the_bounds() -> None:
     rows = annotated(250)
     write_lines("dev.jsonl", rows)
     p = scored()
@@ -87,7 +87,7 @@ def test_a_promise_is_that_of_the_worst_within_the_bounds() -> None:
     assert text == found[1].text
 
 
-def test_what_cannot_be_promised_yet_says_how_many_records_would_do() -> None:
+def test_what_cannot_be_guaranteed_yet_says_how_many_records_would_do() -> None:
     asked = (*TUNE, "--goal", "precision>=0.75", "--guarantee", "ltt", "--out", "policy.json")
     printed = " ".join(run(*asked).stdout.split())
     needed = Policy.load("policy.json").rules["fear"].guarantee
@@ -122,7 +122,7 @@ def guarded(positives: int = 26, n: int = 448, new: int = 112) -> np.ndarray:
 RECALL = ("--goal", "recall>=0.8", "--guarantee", "ltt", "--out", "policy.toml")
 
 
-def test_recall_that_cannot_be_promised_goes_to_review_on_every_record() -> None:
+def test_recall_that_cannot_be_guaranteed_goes_to_review_on_every_record() -> None:
     y = guarded()
     found = run(*TUNE, *RECALL)
     rule = Policy.load("policy.toml").rules["joyful"]
@@ -133,7 +133,7 @@ def test_recall_that_cannot_be_promised_goes_to_review_on_every_record() -> None
     assert row.startswith("joyful review all 0.000 of 26 100.0% not recall >= 0.8: about ")
     assert f"{rule.guarantee.needed} labelled records would do" in row
     last = found.stderr.splitlines()[-1]
-    assert last == "no promise for joyful (review on every record)"
+    assert last == "no guarantee for joyful (review on every record)"
     run("decide", "new.jsonl", "--policy", "policy.toml", "--out", "decisions.jsonl")
     rows = records("decisions.jsonl")
     assert len(rows) == 112 and all("joyful" in row["review"] for row in rows)
@@ -153,14 +153,14 @@ def test_what_is_not_met_is_done_as_asked_and_counts_when_strict(way: str) -> No
         "review": "review on every record", "best": f"given from {best:.4g}",
         "always": "flag on every record", "never": "never given",
     }  # fmt: skip
-    assert last == f"no promise for joyful ({done[way]})"
-    assert ("without a promise" in rule.why) == (way == "best")
+    assert last == f"no guarantee for joyful ({done[way]})"
+    assert ("without a guarantee" in rule.why) == (way == "best")
 
 
 def test_what_is_met_is_no_failure_when_strict() -> None:
     guarded(positives=200)
     said = run(*TUNE, "--goal", "recall>=0.5", "--strict", "--out", "policy.toml").stderr
-    assert "not reached" not in said and "no promise" not in said
+    assert "not reached" not in said and "no guarantee" not in said
     run(*TUNE, "--goal", "recall>=0.5", *RECALL[2:], "--strict")
 
 
@@ -194,12 +194,12 @@ def test_a_budget_is_sized_without_what_goes_to_review_anyway() -> None:
     assert Policy.load("policy.toml").rules["joyful"].when == "flag on every record"
 
 
-def test_one_promise_for_all_labels_falls_back_for_all_labels() -> None:
+def test_one_guarantee_for_all_labels_falls_back_for_all_labels() -> None:
     guarded(n=4, positives=1)
     said = run(*TUNE, *RECALL, "--guarantee", "crc", "--shared", "--strict", code=2).stderr
     policy = Policy.load("policy.toml")
     assert all(rule.everywhere for rule in policy.rules.values())
-    assert said.splitlines()[-1].startswith("no promise for joy (review on every record), fear (")
+    assert said.splitlines()[-1].startswith("no guarantee for joy (review on every record), fear (")
 
 
 def test_expected_risks_are_controlled() -> None:
@@ -256,7 +256,7 @@ def test_a_band_goes_to_review_within_its_budget() -> None:
         assert wrong <= 0.1 * (given | below).sum()
 
 
-def test_records_that_a_calibrator_saw_promise_nothing() -> None:
+def test_records_that_a_calibrator_saw_guarantee_nothing() -> None:
     rows = annotated()
     run("calibrate", "scores.jsonl", *ON, "--out", "all.json")
     run("calibrate", "scores.jsonl", *ON, "--hold-out", "0.6", "--out", "cal.json")
@@ -458,7 +458,7 @@ def test_what_cannot_be_tuned_is_said() -> None:
         ([], "name a goal"),
         (["--goal", "f1", "--shared", "--guarantee", "ltt"], "not independent"),
         (["--goal", "precision>=0.9", "--guarantee", "crc"], "not controlled in expectation"),
-        (["--goal", "f1", "--guarantee", "ltt"], "cannot be promised"),
+        (["--goal", "f1", "--guarantee", "ltt"], "cannot be guaranteed"),
         (["--goal", "f1", "--review-budget", "0.1", "--review-risk", "0.1"], "one of them"),
         (["--goal", "f1", "--order-data", "dev.jsonl"], "is for the guarantee ltt"),
         (["--review-budget", "0.1", "--unmet", "never"], "needs a goal"),

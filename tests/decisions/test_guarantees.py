@@ -245,7 +245,7 @@ CHANCES = (
 
 @pytest.mark.parametrize("how", ["grid", "sequence", "bonferroni"])
 def test_confidence_is_kept(how: str) -> None:
-    """Three labels at once: one is promised too much in at most 5 % of the draws."""
+    """Three labels at once: one is guaranteed too much in at most 5 % of the draws."""
     draw = np.random.default_rng(0)
     values = {(i, t): truth(c, t)[0] for i, c in enumerate(CHANCES) for t in GRID}
     wrong = some = 0
@@ -312,13 +312,13 @@ def test_records_without_any_label_and_unknown_cells() -> None:
 @pytest.mark.parametrize(
     ("goal", "options", "said"),
     [
-        ("f1", {}, "cannot be promised"),
+        ("f1", {}, "cannot be guaranteed"),
         ("precision>=0.8", {"fwer": "none"}, "no family-wise control is called 'none'"),
         ("precision>=0.8", {"confidence": 95}, "confidence lies between"),
         ("recall>=0.8", {}, "label 'x': recall with confidence needs targets of 0 and 1"),
     ],
 )
-def test_what_cannot_be_promised_is_named(goal: str, options: dict[str, Any], said: str) -> None:
+def test_what_cannot_be_guaranteed_is_named(goal: str, options: dict[str, Any], said: str) -> None:
     one = np.full((4, 1), 0.5)
     with pytest.raises(FitError, match=said):
         certify(("x",), one, one, one, Goal.parse(goal), **options)

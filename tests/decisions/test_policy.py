@@ -1,4 +1,4 @@
-"""The policy: what it does with intervals, what it promises, and what a hand takes away."""
+"""The policy: what it does with intervals, what it guarantees, and what a hand takes away."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_a_file_keeps_everything(name: str, tmp_path: Path) -> None:
     assert given[0] == given[1]
 
 
-def test_the_text_says_what_is_promised() -> None:
+def test_the_text_says_what_is_guaranteed() -> None:
     assert POLICY.text.splitlines() == [
         "rage: block at 0.7 or more, review from 0.4. With 95% confidence from 500 records, "
         "jointly for 3 labels, at least 0.9 of what is given 'rage' is right, at threshold 0.7.",
@@ -86,7 +86,7 @@ def test_a_threshold_moved_by_hand_loses_its_guarantee(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("edited", [False, True])
-def test_a_promise_for_all_labels_goes_whole(edited: bool) -> None:
+def test_a_guarantee_for_all_labels_goes_whole(edited: bool) -> None:
     joint = Guarantee("*", "record-miss-rate", 0.1, None, 0.2, 500, 400.0, 30.0)
     policy = Policy({name: Rule("flag", 0.2, None, joint) for name in "ab"})
     assert Policy.from_dict(policy.to_dict()) == policy

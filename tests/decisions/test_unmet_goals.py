@@ -39,7 +39,7 @@ ANY = np.array([[0.0], [5e-324], [0.3], [1.0], [np.nan]])
 
 
 def without(kind: str) -> Guarantee:
-    """That nothing is promised."""
+    """That nothing is guaranteed."""
     return Guarantee("x", kind, 0.8, 0.95, None, 448, 26.0, 9.0, 0.3, 5, 690)
 
 
@@ -48,7 +48,7 @@ def outcomes(rule: Rule) -> list[int]:
 
 
 @pytest.mark.parametrize("kind", ["recall", "miss-rate", "record-miss-rate"])
-def test_recall_that_is_not_promised_goes_to_review(kind: str) -> None:
+def test_recall_that_is_not_guaranteed_goes_to_review(kind: str) -> None:
     rule = Rule.of("block", without(kind))
     assert outcomes(rule) == [LabelOutcome.REVIEW] * 5
     assert rule.when == "review on every record" and not rule.certified
@@ -56,7 +56,7 @@ def test_recall_that_is_not_promised_goes_to_review(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["precision", "fpr"])
-def test_precision_that_is_not_promised_is_never_given(kind: str) -> None:
+def test_precision_that_is_not_guaranteed_is_never_given(kind: str) -> None:
     rule = Rule.of("block", without(kind))
     assert outcomes(rule) == [*[LabelOutcome.BELOW] * 4, LabelOutcome.REVIEW]
     assert rule.when == "block never"
@@ -69,7 +69,7 @@ def test_who_asks_for_another_fallback_gets_it(kind: str) -> None:
     assert outcomes(found["always"]) == [*[LabelOutcome.ABOVE] * 4, LabelOutcome.REVIEW]
     assert outcomes(found["never"])[:4] == [LabelOutcome.BELOW] * 4
     assert outcomes(found["best"])[:4] == [0, 0, 2, 2]
-    assert found["best"].note == "0.3 is the best threshold on these records, without a promise"
+    assert found["best"].note == "0.3 is the best threshold on these records, without a guarantee"
     assert Rule.of("block", without(kind), "best") == Rule.of("block", without(kind))
     kept = replace(without(kind), threshold=0.7)
     assert {Rule.of("flag", kept, way, 0.3) for way in UNMET} == {Rule("flag", 0.7, None, kept)}
@@ -83,7 +83,7 @@ GOALS = ("recall>=0.8", "precision>=0.8", "fpr<=0.1")
 @property_test(60)
 @given(st.integers(0, 10**9), st.sampled_from(GOALS), st.sampled_from(["none", "ltt", "crc"]))
 def test_no_default_falls_open(seed: int, goal_text: str, how: str) -> None:
-    """Without a promise, recall lets nothing pass and the others give nothing."""
+    """Without a guarantee, recall lets nothing pass and the others give nothing."""
     draw = np.random.default_rng(seed)
     n, goal = int(draw.integers(1, 60)), Goal.parse(goal_text)
     p = draw.random((n, 2)).round(1)
@@ -209,8 +209,8 @@ def test_a_fallback_is_kept_in_the_file(name: str, tmp_path: Path) -> None:
 
 def test_an_earlier_file_that_fell_open_goes_to_review() -> None:
     def earlier(kind: str, **more: Any) -> Rule:
-        promise = {key: one for key, one in without(kind).to_dict().items() if one is not None}
-        rule = {"action": "block", "note": "", "guarantee": promise, **more}
+        guarantee = {key: one for key, one in without(kind).to_dict().items() if one is not None}
+        rule = {"action": "block", "note": "", "guarantee": guarantee, **more}
         text = json.dumps({"kind": EARLIER, "straddle": "review", "labels": {"x": rule}})
         return Policy.from_dict(json.loads(text)).rules["x"]
 

@@ -173,7 +173,7 @@ def test_any_threshold_does_what_python_says(
 
 @pytest.fixture(scope="module")
 def tuned(levels_run: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Policy]:
-    """A policy with a promise for each label, and one with a promise for all of them together."""
+    """A policy with a guarantee for each label, and one with a guarantee for all together."""
     found: dict[str, Policy] = {}
     asked = (
         "tune", str(levels_run / "m"), "--targets", str(levels_run.parent / "dev.jsonl"),
@@ -194,9 +194,9 @@ def tuned(levels_run: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[st
 def test_a_label_reviewed_on_every_record_stays_so(
     verdicts: bool, browser: Browser, opened, tmp_path: Path
 ) -> None:
-    promise = Guarantee("9", "recall", 0.8, 0.95, None, 80, 6.0, 2.0, 0.3, 4, 690)
+    guarantee = Guarantee("9", "recall", 0.8, 0.95, None, 80, 6.0, 2.0, 0.3, 4, 690)
     explorer = invented("low", 3, verdicts)
-    rules = {**explorer.policy.rules, "9": Rule.of("flag", promise)}
+    rules = {**explorer.policy.rules, "9": Rule.of("flag", guarantee)}
     explorer = replace(explorer, policy=replace(explorer.policy, rules=rules))
     opened(explorer)
     check(browser, explorer.rates)
@@ -207,7 +207,7 @@ def test_a_label_reviewed_on_every_record_stays_so(
     assert browser.errors == []
 
 
-def test_a_slider_moved_by_keyboard_loses_its_promise_and_no_other(
+def test_a_slider_moved_by_keyboard_loses_its_guarantee_and_no_other(
     browser: Browser,
     opened,
     gathered: ReportData,
@@ -255,7 +255,7 @@ def test_a_slider_moved_by_keyboard_loses_its_promise_and_no_other(
     assert browser.errors == []
 
 
-def test_a_promise_for_all_labels_together_is_lost_whole(
+def test_a_guarantee_for_all_labels_together_is_lost_whole(
     browser: Browser, opened, gathered: ReportData, tuned: dict[str, Policy], tmp_path: Path
 ) -> None:
     policy = tuned["all"]
@@ -268,7 +268,7 @@ def test_a_promise_for_all_labels_together_is_lost_whole(
     assert browser.evaluate(WHY) == [rule.note for rule in moved.rules.values()]
 
 
-def test_what_is_moved_in_the_review_keeps_its_promise(
+def test_what_is_moved_in_the_review_keeps_its_guarantee(
     browser: Browser, opened, gathered: ReportData, tuned: dict[str, Policy], tmp_path: Path
 ) -> None:
     policy = tuned["each"]
@@ -320,7 +320,7 @@ def test_without_script_the_policy_is_a_table(
     with browser.without_scripts(path) as shown:
         assert "<input" not in shown.locator(".explorer").inner_html()
         assert "needs JavaScript" in shown.locator("#run1-thresholds noscript").inner_text()
-        promise = tuned["each"].rules["fear"].guarantee
-        assert promise is not None
+        guarantee = tuned["each"].rules["fear"].guarantee
+        assert guarantee is not None
         table = shown.locator("#run1-thresholds table").inner_text()
-        assert "fear" in table and f"at threshold {promise.threshold:g}" in table
+        assert "fear" in table and f"at threshold {guarantee.threshold:g}" in table

@@ -80,7 +80,7 @@ def missed(
 
 @pytest.mark.parametrize("method", [n for n in ESTIMATORS if n != "demonstration-rate"])
 def test_where_the_tolerance_is_met_nothing_is_said(mood: Task, method: str) -> None:
-    if method == "any-place-pruned":  # it promises to follow its rules, and its interval is theirs
+    if method == "any-place-pruned":  # it only follows its rules, and its interval is theirs
         return
     assert missed(mood, mood_model(), method, tolerance=0.2) == {}
 

@@ -1,4 +1,4 @@
-"""`labelmass tune`: thresholds for a goal, with a promise where one is asked for."""
+"""`labelmass tune`: thresholds for a goal, with a guarantee where one is asked for."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def command(
 
     The policy is made to be read and edited; a threshold moved by hand loses its guarantee. Targets
     are gold sets unless --soft. The table says what each threshold gives on DATA, the last line
-    which labels have no promise.
+    which labels have no guarantee.
 
     \b
     Examples:
@@ -101,7 +101,7 @@ def _show(found: Tuning) -> None:
 
     from labelmass.present.tables import Head, Table
 
-    head = ["label", "from", "precision", "recall", "review", Head("promise", prose=True)]
+    head = ["label", "from", "precision", "recall", "review", Head("guarantee", prose=True)]
     rows = [
         [
             row.label,
@@ -146,7 +146,7 @@ def _unmet(found: Tuning, objective: ThresholdObjective) -> str:
     """Sentence that names labels without a guarantee, or short of the goal, and their fallback."""
     rules = found.policy.rules
     labels = ", ".join(f"{label} ({_fallback(rules[label])})" for label in found.unmet)
-    what = "goal not reached" if objective.guarantee == "none" else "no promise"
+    what = "goal not reached" if objective.guarantee == "none" else "no guarantee"
     return f"{what} for {labels}"
 
 

@@ -5,7 +5,7 @@ expectations, E[a(t)] <= alpha E[b] with 0 <= a <= b <= 1 for each record, a mon
 a - alpha b lies in [-alpha, 1 - alpha], so the paper's rule becomes
 sum a(t) + 1 <= alpha (sum b + 1), which for b of 0 and 1 is the rule on the records with b = 1.
 Shares count as they are. Records enter with the largest a over their interval [low, high], so the
-promise is about the rule that thresholds the exact score.
+guarantee is about the rule that thresholds the exact score.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ def control(
     record-miss-rate: share of a record's labels below it, mean over records that have a label.
     fpr: share of a label's negatives at or above it; the lowest is taken.
 
-    Each promise is in expectation and by itself. NaN cells are left out. FitError for another risk
-    or a level outside (0, 1).
+    Each guarantee is in expectation and by itself. NaN cells are left out. FitError for another
+    risk or a level outside (0, 1).
     """
     if risk not in RISKS:
         raise FitError(f"no expected risk is called {risk!r}: one of {', '.join(RISKS)}")

@@ -22,17 +22,17 @@ STATEMENTS = {
 
 @dataclass(frozen=True, slots=True)
 class Guarantee:
-    """A promise about the rule "given where the exact score >= threshold", or that there is none.
+    """Guarantee of the rule "given where the exact score >= threshold", or that there is none.
 
-    label: its name, "*" for all labels together. threshold: None if nothing can be promised; what
-        a policy does then, `Rule.of` says.
-    confidence: over the draw of the calibration records, that this promise and those made with it
-        for `family` labels hold all at once; None for a promise in expectation over that draw.
+    label: its name, "*" for all labels together. threshold: None if there is no guarantee; what a
+        policy does then, `Rule.of` says.
+    confidence: over the draw of the calibration records, that this guarantee and those made with it
+        for `family` labels hold all at once; None for a guarantee in expectation over that draw.
     records: calibration records with a known score and target; counted: those (in soft counts) that
         the risk is a share of, with `errors` the worst sum of losses over their intervals.
     p_value: of the risk's being above the level; None in expectation.
-    needed: if nothing is promised, about how many labelled records would do if rates stay as they
-        are; None if no number would.
+    needed: without a guarantee, about how many labelled records would do if rates stay as they are;
+        None if no number would.
     """
 
     label: str
@@ -53,12 +53,12 @@ class Guarantee:
 
     @property
     def met(self) -> bool:
-        """True if there is a promise."""
+        """True if there is a guarantee."""
         return self.threshold is not None
 
     @property
     def text(self) -> str:
-        """The promise in a sentence, or what it would take."""
+        """The guarantee in a sentence, or the records it would take."""
         says = STATEMENTS[self.kind].format(level=self.level, label=self.label)
         if self.threshold is None:
             would = (

@@ -2,7 +2,7 @@
 
 Source: Angelopoulos et al. 2021, arXiv 2110.01052. Thresholds are tested in an order fixed before
 the calibration records are looked at; records enter with the worst outcome over [low, high], so the
-promise is about the rule that thresholds the exact score.
+guarantee is about the rule that thresholds the exact score.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ STARTS = 10
 """Places on `GRID` at which testing begins, each with its part of the error."""
 
 SURE = ("precision", "recall", "fpr")
-"""Goals that can be promised with confidence."""
+"""Goals that can be guaranteed with confidence."""
 
 MAX_RECORDS = 10**7
 """Records beyond which no number is given."""
@@ -65,10 +65,10 @@ def certify(
         None for `GRID`, from the safe end. starts: how many places to begin at; 1 where an order is
         given, else `STARTS`. fwer: of `FWER_METHODS`.
 
-    NaN cells are left out. All promises hold at once with the confidence asked for.
+    NaN cells are left out. All guarantees hold at once with the given confidence.
     """
     if goal.kind not in SURE:
-        raise FitError(f"{goal} cannot be promised: {', '.join(SURE)} can")
+        raise FitError(f"{goal} cannot be guaranteed: {', '.join(SURE)} can")
     if fwer not in FWER_METHODS:
         raise FitError(f"no family-wise control is called {fwer!r}: {' or '.join(FWER_METHODS)}")
     if not 0 < confidence < 1:

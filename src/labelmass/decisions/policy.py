@@ -108,7 +108,7 @@ class Policy:
     def move(self, label: str, threshold: float | None) -> Policy:
         """With one threshold moved by hand: its guarantee is gone and its note says so.
 
-        Promises made together with it still hold. A promise for all labels together is gone whole.
+        Guarantees made together with it still hold. One for all labels together is lost entirely.
         """
         name = find(label, self.rules)
         if name is None:
@@ -203,7 +203,7 @@ def _rules(
 
 
 def _together(rules: Mapping[str, Rule]) -> dict[str, Rule]:
-    """A promise for all labels together holds for all rules or for none."""
+    """A guarantee for all labels together holds for all rules or for none."""
     joint = [rule.guarantee is not None and rule.guarantee.label == "*" for rule in rules.values()]
     if all(joint) or not any(joint):
         return dict(rules)

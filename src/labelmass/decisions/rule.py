@@ -52,9 +52,9 @@ class Rule:
         unmet: str | None = None,
         best: float | None = None,
     ) -> Rule:
-        """The rule that keeps a promise, or a goal on the records at hand.
+        """The rule with a guarantee, or with a goal reached on the records at hand.
 
-        unmet: what is done if there is no promise, or no threshold reaches the goal, of `UNMET`;
+        unmet: what is done if there is no guarantee, or no threshold reaches the goal, of `UNMET`;
             None for what keeps the goal all the same: review on every record for recall and miss
             rate, never for precision and false positives. best: the threshold of "best", as
             `nearest` gives it; without one, the default is taken.
@@ -68,7 +68,7 @@ class Rule:
             return cls(action, threshold, guarantee=guarantee, note=note)
         way = fallback(kind, unmet)
         if way == "best" and best is not None:
-            said = f"{best:g} is the best threshold on these records, without a promise"
+            said = f"{best:g} is the best threshold on these records, without a guarantee"
             return cls(action, best, None, guarantee, _joined(note, said))
         way = fallback(kind) if way == "best" else way
         cut, review = _EXTREMES[way]
@@ -149,7 +149,7 @@ class Rule:
     def from_earlier(cls, data: Mapping[str, Any]) -> Rule:
         """From a file of an earlier version, which never gave a label without a guarantee.
 
-        To promise recall, that was wrong: it goes to review on every record.
+        That guaranteed no recall: such a label goes to review on every record.
         """
         rule = cls.from_dict({"threshold": NEVER, **data})
         basis, never = rule.guarantee, rule.threshold is None and rule.review_from is None

@@ -10,8 +10,8 @@ from __future__ import annotations
 from labelmass.errors import FitError
 
 UNMET = ("review", "best", "always", "never")
-"""Review it on every record; give it from the best threshold at hand, without a promise; give it
-to every record; never give it."""
+"""Review the label on every record; give it from the best threshold at hand, without a guarantee;
+give it to every record; never give it."""
 
 NOTES = {
     "review": "so it goes to review on every record",

@@ -129,7 +129,7 @@
       if (document.activeElement !== field) field.value = value;
     }
 
-    // lost: what is said where the promise went with another label's, or null.
+    // lost: what is said where the guarantee went with another label's, or null.
     tell(lost) {
       this.why.textContent = this.untouched ? lost ?? this.one.says : this.moved;
       this.why.classList.toggle("moved", !this.untouched || lost !== null);

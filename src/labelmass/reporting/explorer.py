@@ -95,7 +95,7 @@ class Saving:
 
     rest: all but its labels. never: the threshold of a label that is never given. kept: of each
     rule, what follows its threshold. moved: that of a rule whose threshold was moved. lost: that of
-    a rule whose promise went with another's threshold, None for no such promise.
+    a rule whose guarantee went with another's threshold, None for no such guarantee.
     """
 
     rest: str

@@ -34,7 +34,7 @@ Trees = Mapping[Name, AnswerTree]
 def find_missed(
     estimator: Estimator, scores: LabelScores, trees: Trees, budget: Budget
 ) -> Missed | None:
-    """None where every interval is within the tolerance, or the method promises none.
+    """None where every interval is within the tolerance, or the method guarantees none.
 
     trees: of all variants of the task that the scores were averaged over.
     """

@@ -47,8 +47,8 @@ class ThresholdObjective:
         guarantee: "none", "ltt" (with confidence) or "crc" (in expectation).
         shared: One threshold for all labels.
         budget, risk: See `bands`.
-        unmet: Of `UNMET`, what becomes of a label that nothing can be promised of, or whose goal no
-            threshold reaches; None for what keeps the goal all the same, see `Rule.of`.
+        unmet: Of `UNMET`, the fallback of a label without a guarantee, or whose goal no threshold
+            reaches; None for the fallback that keeps the goal all the same, see `Rule.of`.
     """
 
     goal: Goal | None = setting(
@@ -153,8 +153,7 @@ class Tuning:
 
     Attributes:
         review: Share of the records that go to review.
-        unmet: The labels that nothing is promised of though a promise was asked for, or whose goal
-            no threshold reaches.
+        unmet: Labels without the requested guarantee, or whose goal no threshold reaches.
     """
 
     policy: Policy
@@ -174,11 +173,11 @@ def tune(
     order: Targets | None = None,
     calibrator: Calibrator | None = None,
 ) -> Tuning:
-    """The policy that keeps a promise on records like these.
+    """Fit a policy whose thresholds reach a goal, or guarantee it on records like these.
 
     Args:
-        objective: What is promised; a goal alone, such as "f1", for thresholds without a guarantee.
-        soft: On annotator shares, not gold.
+        objective: The goal and its guarantee; a goal alone, such as "f1", for no guarantee.
+        soft: Fit on annotator shares, not gold.
         order: Other records with scores, for the order in which thresholds are tested.
         calibrator: What the scores go through, unless they did already; the records it was fitted
             on are left out, as far as it held some of these out.
@@ -201,14 +200,14 @@ def tune(
         notes += [note] if note else []
     elif scores.calibrated_by is not None and objective.guarantee != "none":
         notes.append(
-            "the promise holds if the calibrator was fitted on other records: give --calibrator, "
+            "the guarantee holds if the calibrator was fitted on other records: give --calibrator, "
             "and those it was fitted on are left out"
         )
     if objective.guarantee != "none" and targets.groups is not None:
         groups, records = len(set(targets.groups)), len(targets)
         if groups < records:
             notes.append(
-                f"{records} records stand in {groups} groups: the promise takes them as "
+                f"{records} records stand in {groups} groups: the guarantee takes them as "
                 "independent; give one record a group to be sure"
             )
     target = objective.target(targets, soft)
@@ -243,7 +242,7 @@ def tune(
 def unseen(calibrator: Calibrator, targets: Targets, *, certain: bool) -> tuple[Targets, str]:
     """The targets that a calibrator was not fitted on, as far as that can be told, and a note.
 
-    FitError if it was fitted on all of them and the promise must be `certain`.
+    FitError if it was fitted on all of them and the guarantee must be `certain`.
     """
     if calibrator.hold_out is not None:
         out = calibrator.hold_out.out(targets.groups or targets.ids)
@@ -254,13 +253,13 @@ def unseen(calibrator: Calibrator, targets: Targets, *, certain: bool) -> tuple[
     elif fingerprint(targets.ids) == calibrator.ids:
         if certain:
             raise FitError(
-                "the calibrator was fitted on these very records, so nothing can be promised: "
+                "the calibrator was fitted on these very records, so nothing can be guaranteed: "
                 "take others, or fit it with --hold-out 0.5"
             )
         return targets, "on the very records that the calibrator was fitted on"
     return targets, (
         "these are not the records of the calibrator's data; whether some of them are cannot be "
-        "told, and a promise holds only if none is"
+        "told, and a guarantee holds only if none is"
         if certain
         else ""
     )
