@@ -44,7 +44,7 @@ def drawn_tree(
     entropy: int = 0,
     **requirements: int,
 ) -> AnswerTree:
-    wanted = Requirements(tree=False, samples=n, hazards=True, **requirements)
+    wanted = Requirements(tree=False, samples=n, next_labels=True, **requirements)
     return build_tree(
         model, FORMAT, LABELS, requirements=wanted, normalisation=normalisation, entropy=(entropy,)
     )
@@ -83,7 +83,7 @@ def test_what_is_too_light_to_be_read_raises_no_label() -> None:
     model = ScriptedLanguageModel(
         script, [*labels, *"abcdefghijklmnopqrstuvwxyz", "!", "none", ", "]
     )
-    requirements = Requirements(tree=False, samples=4000, hazards=True, completions=400)
+    requirements = Requirements(tree=False, samples=4000, next_labels=True, completions=400)
     tree = build_tree(model, comma_list(blanks=""), labels, requirements=requirements)
     for read in (hazard, combined, any_place_completed):
         assert read(tree).p == pytest.approx(np.full(26, 0.0019), abs=0.004)
@@ -142,7 +142,7 @@ def test_variances_are_those_of_the_theory(first: float, second: float) -> None:
 def test_a_completed_tree_is_unbiased_and_within_its_bounds(seed: int) -> None:
     model = ScriptedLanguageModel(random_script(seed, TOKENS, depth=7), TOKENS)
     exact = np.array(enumerate_answers(model, FORMAT, LABELS).label)
-    requirements = Requirements(tree=False, sketch=4, completions=8)
+    requirements = Requirements(tree=False, initial_nodes=4, completions=8)
     values: list[np.ndarray] = []
     for entropy in range(60):
         tree = build_tree(model, FORMAT, LABELS, requirements=requirements, entropy=(entropy,))
@@ -161,7 +161,10 @@ def test_a_completed_tree_is_unbiased_and_within_its_bounds(seed: int) -> None:
 
 def test_nothing_open_needs_no_draws() -> None:
     tree = build_tree(
-        two_steps(0.5, 0.5), FORMAT, LABELS, requirements=Requirements(sketch=99, completions=8)
+        two_steps(0.5, 0.5),
+        FORMAT,
+        LABELS,
+        requirements=Requirements(initial_nodes=99, completions=8),
     )
     assert tree.completions is not None and tree.completions.paths == []
     assert any_place_completed(tree)["S1"].p == pytest.approx(0.75)
@@ -208,7 +211,7 @@ def test_a_path_cut_by_a_budget_widens_the_upper_end() -> None:
         FORMAT,
         LABELS,
         Budget(max_depth=1),
-        Requirements(tree=False, samples=50, hazards=True),
+        Requirements(tree=False, samples=50, next_labels=True),
     )
     cut = sum(path.count for path in tree.samples.paths if path.how == Termination.CUT)  # type: ignore[union-attr]
     assert cut == 50
@@ -232,7 +235,7 @@ def test_what_cut_paths_would_have_written_is_not_guessed_at() -> None:
         )
 
     model = ScriptedLanguageModel(script, [*TOKENS, "unsafe\n"])
-    requirements = Requirements(tree=False, samples=4000, hazards=True)
+    requirements = Requirements(tree=False, samples=4000, next_labels=True)
     tree = build_tree(model, FORMAT, LABELS, Budget(max_depth=2), requirements)
     for read in (sampling, hazard, combined):
         scores = read(tree)
@@ -262,7 +265,7 @@ def test_on_format_counts_answers_whose_verdict_can_be_read() -> None:
 
 def test_saved_draws_read_the_same() -> None:
     model = ScriptedLanguageModel(random_script(3, TOKENS, depth=7), TOKENS)
-    tree = drawn_tree(model, 50, sketch=5, completions=9)
+    tree = drawn_tree(model, 50, initial_nodes=5, completions=9)
     again = AnswerTree.from_dict(tree.to_dict())
     for read in (sampling, hazard, combined, any_place_completed):
         assert np.array_equal(read(tree).p, read(again).p)

@@ -21,7 +21,7 @@ from labelmass.answers.marginals import Marginals
 from labelmass.answers.search import Budget
 from labelmass.answers.tree import Status
 from labelmass.errors import ModelError
-from labelmass.lm import reading_modes
+from labelmass.lm import forward_modes
 from labelmass.lm.base import PROMPT, NextTokenLogprobs, NodeQuery, Usage
 from labelmass.lm.critical_lengths import critical_lengths
 from labelmass.lm.transformers import TransformersModel
@@ -105,7 +105,7 @@ def test_rows_equal_full_passes(tiny: TinyModel, monkeypatch: pytest.MonkeyPatch
     """
     numbers = critical_lengths(tiny.pristine.config.to_dict())
     for near in (256, 16) if any(number > 16 for number in numbers) else (256,):
-        monkeypatch.setattr(reading_modes, "MAX_ON_WEIGHTS", near)
+        monkeypatch.setattr(forward_modes, "MAX_ON_WEIGHTS", near)
         check_rows(tiny, numbers)
 
 

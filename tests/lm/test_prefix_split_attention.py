@@ -12,7 +12,7 @@ from labelmass.lm import prefix_split_attention as split
 from labelmass.lm.base import Usage
 from labelmass.lm.masked_attention import MaskedAttention
 from labelmass.lm.prefix_split_attention import PrefixSplitAttention
-from labelmass.lm.runs import NONE, Run
+from labelmass.lm.segments import NONE, Segment
 from labelmass.lm.transformers import TransformersModel
 from lm.full_passes import queries_of, worst
 from lm.test_architectures import BASE, CASES, VOCABULARY, network, wrapped
@@ -118,11 +118,11 @@ def test_the_model_is_as_before(reader: TransformersModel, monkeypatch: pytest.M
 
 
 def test_one_long_text_is_not_padding_for_the_short() -> None:
-    def run(account: Usage, first: int, length: int) -> Run:
-        return Run(account, [0] * length, np.arange(first, first + length), 0, NONE, NONE)
+    def segment(account: Usage, first: int, length: int) -> Segment:
+        return Segment(account, [0] * length, np.arange(first, first + length), 0, NONE, NONE)
 
-    runs = [run(Usage(), 100 * n, 10) for n in range(8)] + [run(Usage(), 1000, 400)]
-    plan = split.plan(runs, 1400, torch.float32)
+    segments = [segment(Usage(), 100 * n, 10) for n in range(8)] + [segment(Usage(), 1000, 400)]
+    plan = split.plan(segments, 1400, torch.float32)
     assert sorted(block.texts for block in plan.own) == [1, 8]
     long = next(block for block in plan.own if block.texts == 1)
     assert (long.rows, long.slots) == (slice(80, 480), slice(1000, 1400))

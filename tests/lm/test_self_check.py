@@ -12,10 +12,10 @@ import torch
 import transformers
 
 from labelmass.errors import ModelError
-from labelmass.lm import check_cache, full_forward, reading_modes, self_check, small_copy
+from labelmass.lm import check_cache, forward_modes, full_forward, self_check, small_copy
 from labelmass.lm.architecture import Windows
+from labelmass.lm.forward_modes import ForwardMode
 from labelmass.lm.masked_attention import MaskedAttention
-from labelmass.lm.reading_modes import ReadingMode
 from labelmass.lm.self_check import SelfCheck
 from labelmass.lm.small_copy import randomised, scaled_down
 from labelmass.lm.transformers import TransformersModel
@@ -151,7 +151,7 @@ def test_a_window_that_is_off_by_one_is_found(
 
     usual = MaskedAttention.__init__
     monkeypatch.setattr(MaskedAttention, "__init__", wrong)
-    monkeypatch.setattr(reading_modes, "MAX_ON_WEIGHTS", near)
+    monkeypatch.setattr(forward_modes, "MAX_ON_WEIGHTS", near)
     for kind, settings in (("Mistral", WINDOW), ("Gemma2", BASE | MIXED | {"sliding_window": 40})):
         model = network(kind, settings)
         reader = wrapped(model)
@@ -166,8 +166,8 @@ def test_lost_positions_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """Positions counted from the slots are right as long as records stand in order."""
     usual = MaskedAttention.logits
 
-    def by_slot(self: MaskedAttention, runs: Any, position: Any, top: int, keep: Any) -> Any:
-        return usual(self, runs, np.arange(len(position)), top, keep)
+    def by_slot(self: MaskedAttention, segments: Any, position: Any, top: int, keep: Any) -> Any:
+        return usual(self, segments, np.arange(len(position)), top, keep)
 
     monkeypatch.setattr(MaskedAttention, "logits", by_slot)
     model = network("Mistral", WINDOW)
@@ -179,7 +179,7 @@ def test_what_cannot_be_copied_is_read_by_full_passes(monkeypatch: pytest.Monkey
     def no_copy(network: Any) -> Any:
         raise ValueError("no small copy of this")
 
-    monkeypatch.setattr(reading_modes, "small_copy", no_copy)
+    monkeypatch.setattr(forward_modes, "small_copy", no_copy)
     reader = wrapped(network("Mistral", BASE | {"sliding_window": 4000}))
     assert reader.engine == "transformers/full-forward" and reader._mode.batches == "single"
     assert "cannot be checked (no small copy of this)" in str(reader.note)
@@ -214,7 +214,7 @@ def test_half_precision_is_read_by_tree() -> None:
     model = network("Llama", BASE).to(torch.bfloat16)
     reader = wrapped(model)
     assert reader.dtype == "bfloat16"
-    assert reader._mode == ReadingMode("split")
+    assert reader._mode == ForwardMode("split")
 
 
 @pytest.mark.parametrize("batches", ["mixed", "equal", "single"])
@@ -249,7 +249,7 @@ class Counted:
             return copy(model)
 
         monkeypatch.setattr(self_check.SelfCheck, "__init__", counted_check)
-        monkeypatch.setattr(reading_modes, "small_copy", counted_copy)
+        monkeypatch.setattr(forward_modes, "small_copy", counted_copy)
 
 
 def test_what_a_check_finds_is_remembered(memory: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -50,9 +50,9 @@ def test_no_pass_of_a_tree_sees_a_later_position(monkeypatch: pytest.MonkeyPatch
     usual = {kind: kind.logits for kind in (MaskedAttention, PrefixSplitAttention)}
     for kind, logits in usual.items():
 
-        def counted(self: Any, runs: Any, *args: Any, logits: Any = logits) -> Any:
-            seen.extend(run.first_position + len(run) for run in runs)
-            return logits(self, runs, *args)
+        def counted(self: Any, segments: Any, *args: Any, logits: Any = logits) -> Any:
+            seen.extend(segment.first_position + len(segment) for segment in segments)
+            return logits(self, segments, *args)
 
         monkeypatch.setattr(kind, "logits", counted)
     reader = wrapped(PHI)

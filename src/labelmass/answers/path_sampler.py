@@ -30,11 +30,11 @@ class Sampler:
 
     builder: the tree. entropy: numbers that seed the draws; those at a node depend on them and on
     the node's tokens alone, not on what else the tree holds.
-    hazards: also read what the next label may be, at every step of every path.
+    next_labels: also read the distribution of the next label at every step of every path.
     """
 
-    def __init__(self, builder: TreeBuilder, entropy: Sequence[int], *, hazards: bool) -> None:
-        self._builder, self._entropy, self._hazards = builder, list(entropy), hazards
+    def __init__(self, builder: TreeBuilder, entropy: Sequence[int], *, next_labels: bool) -> None:
+        self._builder, self._entropy, self._next_labels = builder, list(entropy), next_labels
         masked = builder.ledger.normalisation is Normalisation.MASKED
         self._normalisation = Normalisation.MASKED if masked else Normalisation.RAW
         self._active: dict[tuple[int, int], int] = {}  # (start, where it is) -> paths
@@ -85,7 +85,7 @@ class Sampler:
             else:
                 waiting[node] = None
                 self._active[at] = count
-        if self._hazards:
+        if self._next_labels:
             for step in list(self._steps):
                 open_ways = self._ways_to_labels(step)
                 waiting.update(dict.fromkeys(open_ways))
@@ -167,7 +167,7 @@ class Sampler:
         tokens = [tree.token[n] & 0xFFFFFFFF for n in tree.path(node)]
         return np.random.default_rng([*self._entropy, *tokens])
 
-    # -- hazards --------------------------------------------------------------------------------
+    # -- next labels ----------------------------------------------------------------------------
 
     def _ways_to_labels(self, step: int) -> list[int]:
         """Nodes below a step to read before it is known which label comes next."""

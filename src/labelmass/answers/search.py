@@ -99,10 +99,12 @@ class Requirements:
             no interval.
         min_mass: Expand every node at least this heavy.
         top: Number of the likeliest ids of each row to keep.
-        sketch: Grow the tree to some such number of rows where `tree` does not ask for more.
+        initial_nodes: Nodes to expand before paths are drawn, where `tree` does not ask for more;
+            the number is approximate.
         samples: Number of answers to draw from the prompt.
         completions: Number of paths to draw from the mass that the grown tree leaves open.
-        hazards: Read what the next label may be at every step of those answers; of paths always.
+        next_labels: Read the distribution of the next label at every step of the drawn answers; it
+            is always read for completions.
     """
 
     tree: bool = True
@@ -112,10 +114,10 @@ class Requirements:
     prefix_shares: bool = False
     min_mass: float | None = None
     top: int = 1
-    sketch: int = 0
+    initial_nodes: int = 0
     samples: int = 0
     completions: int = 0
-    hazards: bool = False
+    next_labels: bool = False
 
     @property
     def draws(self) -> int:
@@ -139,10 +141,10 @@ class Requirements:
             self.prefix_shares or other.prefix_shares,
             min(floors, default=None),
             max(self.top, other.top),
-            max(self.sketch, other.sketch),
+            max(self.initial_nodes, other.initial_nodes),
             max(self.samples, other.samples),
             max(self.completions, other.completions),
-            self.hazards or other.hazards,
+            self.next_labels or other.next_labels,
         )
 
 
@@ -282,11 +284,13 @@ class Search:
             if self._sampler is None:
                 if requirements.samples and tree.samples is None:
                     self._sampler = Sampler(
-                        self.builder, (*self._entropy, 1), hazards=requirements.hazards
+                        self.builder,
+                        (*self._entropy, 1),
+                        next_labels=requirements.next_labels,
                     )
                     tree.samples = self._sampler.from_prompt(requirements.samples)
                 elif requirements.completions and tree.completions is None:
-                    self._sampler = Sampler(self.builder, (*self._entropy, 2), hazards=True)
+                    self._sampler = Sampler(self.builder, (*self._entropy, 2), next_labels=True)
                     tree.completions = self._sampler.from_open(requirements.completions)
                 else:
                     return []
@@ -399,7 +403,7 @@ class Search:
         builder, ledger = self.builder, self.builder.ledger
         floor, chosen = self.requirements.min_mass, list[int]()
         if (
-            self.requirements.tree or self._asked < self.requirements.sketch
+            self.requirements.tree or self._asked < self.requirements.initial_nodes
         ) and not self._precise():
             allowance = self.budget.tolerance * ledger.scale
             spare = max(allowance - builder.irreducible_mass, allowance / 10)

@@ -28,8 +28,8 @@ Z = 1.96
 RESAMPLES = 1000
 """Bootstrap resamples of the paths."""
 
-SAMPLES, COMPLETIONS, SKETCH = 100, 64, 48
-"""Answers drawn, paths drawn from the open nodes, and rows of the tree before, by default."""
+SAMPLES, COMPLETIONS, INITIAL_NODES = 100, 64, 48
+"""Answers drawn, paths drawn from the open nodes, and nodes expanded before, by default."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class PathStatistics:
         was written, so that the answer counts whatever follows.
     written: (m, k) whether each label was newly written on the path.
     low, high: (m, k) the compensator: the sum of the label's probabilities to come next, over the
-        steps of the path up to the one where it is written. Equal but where the path was cut.
+        steps of the path up to the one where it is written. Equal unless the path was cut.
     """
 
     times: Floats
@@ -53,9 +53,9 @@ class PathStatistics:
 
 
 def path_statistics(
-    tree: AnswerTree, draws: SampledPaths, *, hazards: bool = True
+    tree: AnswerTree, draws: SampledPaths, *, compensators: bool = True
 ) -> PathStatistics:
-    """Labels that the paths of `draws` wrote, and their compensators if `hazards`.
+    """Labels that the paths of `draws` wrote, and the compensators unless they are not wanted.
 
     At a step, the probabilities are those of what was read wherever the paths went. A label that
     the path itself writes in another way is counted as it came, so that the mean stays unbiased.
@@ -71,7 +71,7 @@ def path_statistics(
     for row, path in enumerate(paths):
         before = tree.written[path.start]
         written[row] = members(tree.written[path.end] & ~before, k)
-        for step, writer in _steps(tree, path.start, path.end) if hazards else ():
+        for step, writer in _steps(tree, path.start, path.end) if compensators else ():
             low[row] += ways.after(step).mass[:k] * ~members(tree.written[step], k)
             if writer is not None and tree.parent[writer] not in ways.read_below(step):
                 low[row] += members(tree.written[writer] & ~tree.written[step], k)
@@ -114,7 +114,7 @@ def sampling(tree: AnswerTree, normalisation: Normalisation = Normalisation.RAW)
     On-format, of the complete ones. A path that was cut may have written what it had not yet: it
     widens the interval, and counts only for what it wrote.
     """
-    paths = path_statistics(tree, _samples(tree, normalisation), hazards=False)
+    paths = path_statistics(tree, _samples(tree, normalisation), compensators=False)
     counted = np.ones_like(paths.cut)
     if normalisation is Normalisation.ON_FORMAT:
         counted = paths.ended | paths.cut
@@ -245,7 +245,7 @@ HAZARD = Estimator(
     "mean compensator of drawn answers: what was likely at each step, not only what was drawn",
     "ours: martingale compensator",
     "those nodes, and a label trie at each step of theirs",
-    Requirements(tree=False, samples=SAMPLES, hazards=True),
+    Requirements(tree=False, samples=SAMPLES, next_labels=True),
     of_answer(hazard),
     normalisations=RAW_OR_MASKED,
     point="found",
@@ -255,7 +255,7 @@ COMBINED = Estimator(
     "counting and compensator, weighted for the least variance",
     "ours: control variate",
     "that of hazard",
-    Requirements(tree=False, samples=SAMPLES, hazards=True),
+    Requirements(tree=False, samples=SAMPLES, next_labels=True),
     of_answer(combined),
     normalisations=RAW_OR_MASKED,
     point="found",
@@ -265,7 +265,7 @@ ANY_PLACE_COMPLETED = Estimator(
     "a small tree, and an unbiased estimate of what it leaves open",
     "ours: compensator on the open mass",
     "the small tree, and the nodes and tries of the drawn paths",
-    Requirements(tree=False, sketch=SKETCH, completions=COMPLETIONS),
+    Requirements(tree=False, initial_nodes=INITIAL_NODES, completions=COMPLETIONS),
     of_answer(any_place_completed),
     normalisations=RAW_OR_MASKED,
     point="found",

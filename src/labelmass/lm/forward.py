@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from labelmass.errors import ModelError
 from labelmass.lm.architecture import SLIDING, Windows
 from labelmass.lm.rotary import RotaryMemory
-from labelmass.lm.runs import Run
+from labelmass.lm.segments import Segment
 
 
 def embeddings(model: Any) -> Any:
@@ -70,14 +70,18 @@ class Forward:
         return logits[torch.arange(len(tokens), device=logits.device)[:, None], where]
 
     def packed(
-        self, runs: Sequence[Run], position: NDArray[np.int64], keep: NDArray[np.int64], **how: Any
+        self,
+        segments: Sequence[Segment],
+        position: NDArray[np.int64],
+        keep: NDArray[np.int64],
+        **how: Any,
     ) -> Any:
-        """(n, v) logits after the tokens at places `keep` (n,) of runs laid end to end.
+        """(n, v) logits after the tokens at places `keep` (n,) of segments laid end to end.
 
         position: (t,) of each token.
         """
         return self.logits(
-            [[token for run in runs for token in run.tokens]],
+            [[token for segment in segments for token in segment.tokens]],
             keep=keep[None],
             position_ids=torch.from_numpy(position)[None].to(self.device),
             use_cache=True,

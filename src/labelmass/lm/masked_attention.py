@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from labelmass.lm.architecture import Windows
 from labelmass.lm.forward import Forward
-from labelmass.lm.runs import Run
+from labelmass.lm.segments import Segment
 from labelmass.lm.slot_cache import SlotCache
 
 
@@ -26,17 +26,21 @@ class MaskedAttention:
         self._cache = SlotCache()
 
     def logits(
-        self, runs: list[Run], position: NDArray[np.int64], top: int, keep: NDArray[np.int64]
+        self,
+        segments: list[Segment],
+        position: NDArray[np.int64],
+        top: int,
+        keep: NDArray[np.int64],
     ) -> Any:
         """As `Attention.logits`."""
-        write = np.concatenate([run.slots for run in runs])
+        write = np.concatenate([segment.slots for segment in segments])
         visible = np.zeros((len(write), top), np.bool_)
         column = np.arange(top)
         row = 0
-        for run in runs:
-            own = visible[row : (row := row + len(run))]
-            own[:, run.shared] = True
-            run.see(own, column)
+        for segment in segments:
+            own = visible[row : (row := row + len(segment))]
+            own[:, segment.shared] = True
+            segment.see(own, column)
         read = np.flatnonzero(visible.any(axis=0))
         whole = len(write) * (top - len(read)) < 64 * len(read)
         if whole:
@@ -51,5 +55,5 @@ class MaskedAttention:
             top,
         )
         return self._forward.packed(
-            runs, position[write], keep, attention_mask=masks, past_key_values=self._cache
+            segments, position[write], keep, attention_mask=masks, past_key_values=self._cache
         )

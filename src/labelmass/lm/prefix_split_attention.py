@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from labelmass.errors import ModelError
 from labelmass.lm.architecture import Windows
 from labelmass.lm.forward import Forward
-from labelmass.lm.runs import Run
+from labelmass.lm.segments import Segment
 from labelmass.lm.slot_cache import SlotCache
 
 NAME = "labelmass_split"
@@ -86,32 +86,36 @@ class PrefixSplitAttention:
         self._cache = SlotCache()
 
     def logits(
-        self, runs: list[Run], position: NDArray[np.int64], top: int, keep: NDArray[np.int64]
+        self,
+        segments: list[Segment],
+        position: NDArray[np.int64],
+        top: int,
+        keep: NDArray[np.int64],
     ) -> Any:
         """As `Attention.logits`."""
-        write = np.concatenate([run.slots for run in runs])
+        write = np.concatenate([segment.slots for segment in segments])
         self._cache.route.set(torch.from_numpy(write), top, top)
         with self._forward.attention(NAME):
             return self._forward.packed(
-                runs,
+                segments,
                 position[write],
                 keep,
                 attention_mask=torch.zeros(1, 1, 1, 1),  # ours to build, so never looked at
                 past_key_values=self._cache,
-                plan=plan(runs, top, self._forward.model.dtype),
+                plan=plan(segments, top, self._forward.model.dtype),
             )
 
 
-def plan(runs: list[Run], top: int, dtype: torch.dtype) -> Plan:
+def plan(segments: list[Segment], top: int, dtype: torch.dtype) -> Plan:
     """Blocks of a pass over slots below `top`."""
-    texts: dict[int, list[tuple[int, Run]]] = {}
-    prefixes: dict[int, list[tuple[int, Run]]] = {}
+    texts: dict[int, list[tuple[int, Segment]]] = {}
+    prefixes: dict[int, list[tuple[int, Segment]]] = {}
     row = 0
-    for run in runs:
-        texts.setdefault(id(run.account), []).append((row, run))
-        if len(run.shared):
-            prefixes.setdefault(id(run.shared), []).append((row, run))
-        row += len(run)
+    for segment in segments:
+        texts.setdefault(id(segment.account), []).append((row, segment))
+        if len(segment.shared):
+            prefixes.setdefault(id(segment.shared), []).append((row, segment))
+        row += len(segment)
     column = np.zeros(top, np.int64)
     views = sorted((_view(text, column) for text in texts.values()), key=lambda v: v[2].shape)
     shared = [
@@ -124,19 +128,23 @@ View = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]
 """rows (t,), slots (k,) and visible (t, k) of one text."""
 
 
-def _rows(runs: Iterable[tuple[int, Run]]) -> NDArray[np.int64]:
-    return np.concatenate([np.arange(row, row + len(run)) for row, run in runs])
+def _rows(segments: Iterable[tuple[int, Segment]]) -> NDArray[np.int64]:
+    return np.concatenate([np.arange(row, row + len(segment)) for row, segment in segments])
 
 
-def _view(runs: list[tuple[int, Run]], column: NDArray[np.int64]) -> View:
+def _view(segments: list[tuple[int, Segment]], column: NDArray[np.int64]) -> View:
     """`column` is scratch, by slot."""
-    rows = _rows(runs)
-    slots = np.unique(np.concatenate([part for _, run in runs for part in (run.before, run.slots)]))
+    rows = _rows(segments)
+    slots = np.unique(
+        np.concatenate(
+            [part for _, segment in segments for part in (segment.before, segment.slots)]
+        )
+    )
     column[slots] = np.arange(len(slots))
     visible = np.zeros((len(rows), len(slots)), np.bool_)
     row = 0
-    for _, run in runs:
-        run.see(visible[row : (row := row + len(run))], column)
+    for _, segment in segments:
+        segment.see(visible[row : (row := row + len(segment))], column)
     return rows, slots, visible
 
 

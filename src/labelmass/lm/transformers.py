@@ -20,8 +20,8 @@ from labelmass.lm import sources
 from labelmass.lm.attention import attention
 from labelmass.lm.base import NextTokenLogprobs, NodeQuery, Tokenizer, Usage
 from labelmass.lm.forward import embeddings
+from labelmass.lm.forward_modes import StrategyFactory, choose_mode, config_text
 from labelmass.lm.hidden_states import HiddenStateReader, Pair
-from labelmass.lm.reading_modes import StrategyFactory, choose_mode, config_text
 
 DTYPES = ("float32", "bfloat16", "float16")
 

@@ -1,9 +1,9 @@
 """Rows of many answer trees in one pass: each token looks at its own ancestors and no others.
 
-All tokens lie in one sequence. Where a token stands is told by its position id, and what it may
-look at by its run, so the tokens of many prompts and many branches share a pass. Keys and values
-stay in slots until their record is closed; the tokens all prompts begin with are computed once.
-How attention over the slots is computed is another's concern (`Split`, `Masked`).
+All tokens lie in one sequence. A token's position id gives its place in its text, its segment what
+it attends to, so the tokens of many prompts and many branches share a pass. Keys and values stay in
+slots until their record is closed; the tokens all prompts begin with are computed once. Attention
+over the slots is computed elsewhere (`PrefixSplitAttention`, `MaskedAttention`).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from labelmass.errors import ModelError
 from labelmass.lm.base import PROMPT, NextTokenLogprobs, NodeQuery, Usage, common_length
 from labelmass.lm.next_token import read_next_tokens
-from labelmass.lm.runs import NONE, Run, cut
+from labelmass.lm.segments import NONE, Segment, cut
 from labelmass.lm.slots import SlotPool
 
 MAX_KEPT_PREFIXES = 4
@@ -70,12 +70,16 @@ class Record:
 
 
 class Attention(Protocol):
-    """Puts runs through a model that looks at slots."""
+    """Puts segments through a model that looks at slots."""
 
     def logits(
-        self, runs: list[Run], position: NDArray[np.int64], top: int, keep: NDArray[np.int64]
+        self,
+        segments: list[Segment],
+        position: NDArray[np.int64],
+        top: int,
+        keep: NDArray[np.int64],
     ) -> Any:
-        """(n, v) logits after the tokens at places `keep` (n,) of the runs, one after another.
+        """(n, v) logits after the tokens at places `keep` (n,) of the segments in order.
 
         position: by slot, where its token stands in its text.
         top: slots that are in use end below it.
@@ -151,14 +155,14 @@ class TreeAttention:
             raise
 
     def _rows(self, queries: Sequence[tuple[Record, NodeQuery]]) -> list[NextTokenLogprobs]:
-        runs = self._runs(queries)
-        total = sum(map(len, runs))
+        segments = self._segments(queries)
+        total = sum(map(len, segments))
         passes = max(1, math.ceil(total / self._pass_tokens))
         wanted: dict[int, list[int]] = {}
         for index, (record, query) in enumerate(queries):
             wanted.setdefault(self._slot(record, query.node), []).append(index)
         rows: list[NextTokenLogprobs | None] = [None] * len(queries)
-        for group in cut(runs, math.ceil(total / passes)):
+        for group in cut(segments, math.ceil(total / passes)):
             order, logits = self._pass(group, wanted)
             if order:
                 read = read_next_tokens(logits, [queries[i][1] for i in order], self._vocabulary)
@@ -196,45 +200,47 @@ class TreeAttention:
         self._position[slots] = first_position + np.arange(count)
         return slots
 
-    def _runs(self, queries: Sequence[tuple[Record, NodeQuery]]) -> list[Run]:
-        """Runs of tokens to put through the model, ancestors first."""
-        runs: list[Run] = []
+    def _segments(self, queries: Sequence[tuple[Record, NodeQuery]]) -> list[Segment]:
+        """Segments of tokens to put through the model, ancestors first."""
+        segments: list[Segment] = []
         fresh: set[int] = set()
         for record, query in queries:
             if not len(record.slots):
-                runs += self._prompt(record)
+                segments += self._prompt(record)
                 fresh.add(id(record))
             elif query.node == PROMPT and id(record) not in fresh:
-                runs.append(self._again(record))
+                segments.append(self._again(record))
                 fresh.add(id(record))
             if query.node != PROMPT:
-                runs.append(self._node(record, query))
-        return runs
+                segments.append(self._node(record, query))
+        return segments
 
-    def _prompt(self, record: Record) -> list[Run]:
-        runs: list[Run] = []
+    def _prompt(self, record: Record) -> list[Segment]:
+        segments: list[Segment] = []
         usage, prefix, trunk = record.usage, record.prefix, record.trunk
         if prefix is not None:
             if not len(prefix.slots):
                 prefix.slots = self._take(0, len(prefix.ids))
-                runs.append(Run(usage, prefix.ids, prefix.slots, 0, NONE, NONE))
+                segments.append(Segment(usage, prefix.ids, prefix.slots, 0, NONE, NONE))
             whole = record.shared == len(prefix.ids)
             record.head = prefix.slots if whole else prefix.slots[: record.shared]
         if trunk is not None and not len(trunk.slots):
             trunk.slots = self._take(record.shared, len(trunk.ids))
-            runs.append(Run(usage, trunk.ids, trunk.slots, record.shared, NONE, record.head))
+            segments.append(
+                Segment(usage, trunk.ids, trunk.slots, record.shared, NONE, record.head)
+            )
         above = trunk.slots if trunk is not None else NONE
         start = record.shared + record.branch
         own = self._take(start, len(record.ids) - start)
         record.slots = np.concatenate([above, own])
-        runs.append(Run(usage, record.ids[start:], own, start, above, record.head))
-        usage.prompt_tokens += sum(map(len, runs))
-        return runs
+        segments.append(Segment(usage, record.ids[start:], own, start, above, record.head))
+        usage.prompt_tokens += sum(map(len, segments))
+        return segments
 
-    def _again(self, record: Record) -> Run:
+    def _again(self, record: Record) -> Segment:
         """The last token of a prompt that is kept, for its row."""
         record.usage.prompt_tokens += 1
-        return Run(
+        return Segment(
             record.usage,
             record.ids[-1:],
             record.slots[-1:],
@@ -243,14 +249,14 @@ class TreeAttention:
             record.head,
         )
 
-    def _node(self, record: Record, query: NodeQuery) -> Run:
+    def _node(self, record: Record, query: NodeQuery) -> Segment:
         above = record.line_of.get(query.parent, ())
         if query.node not in record.slot_of:
             slot = int(self._take(len(record.ids) + len(above), 1)[0])
             record.slot_of[query.node] = slot
             record.line_of[query.node] = (*above, slot)
         record.usage.tree_tokens += 1
-        return Run(
+        return Segment(
             record.usage,
             [query.token],
             np.array([record.slot_of[query.node]]),
@@ -260,9 +266,9 @@ class TreeAttention:
         )
 
     @torch.inference_mode()
-    def _pass(self, runs: list[Run], wanted: dict[int, list[int]]) -> tuple[list[int], Any]:
-        """Put runs through the model; the asks they answer, in order, and their logits."""
-        places = [slot for run in runs for slot in run.slots.tolist()]
+    def _pass(self, segments: list[Segment], wanted: dict[int, list[int]]) -> tuple[list[int], Any]:
+        """Put segments through the model; the asks they answer, in order, and their logits."""
+        places = [slot for segment in segments for slot in segment.slots.tolist()]
         order: list[int] = []
         keep: list[int] = []
         for place, slot in enumerate(places):
@@ -270,7 +276,7 @@ class TreeAttention:
                 order.append(index)
                 keep.append(place)
         logits = self._attention.logits(
-            runs, self._position, self._pool.top, np.array(keep or [len(places) - 1])
+            segments, self._position, self._pool.top, np.array(keep or [len(places) - 1])
         )
-        runs[0].account.forward_passes += 1
+        segments[0].account.forward_passes += 1
         return order, logits

@@ -1,4 +1,4 @@
-"""Modes of reading a model, and the choice of the fastest one whose rows are those of full passes.
+"""Modes of the forward pass, and the choice of the fastest whose rows are those of full passes.
 
 Two checks decide (`SelfCheck`): one on the model's own weights with short records, and one on a
 small random copy in which the large numbers of the configuration are small, so that records beyond
@@ -47,13 +47,13 @@ Strategy = TreeAttention | LimitedTrees | FullForward
 
 
 @dataclass(frozen=True, slots=True)
-class ReadingMode:
-    """Way in which trees are read from a model.
+class ForwardMode:
+    """Mode of the forward passes that read trees from a model.
 
-    attention: How trees are read: 'split' or 'masked'; None for one full pass per node instead.
+    attention: Tree attention, 'split' or 'masked'; None for one full pass per node instead.
     limit: Tokens up to which sequences are read by tree; None for no limit.
-    batches: Which sequences may share a full pass.
-    reason: Why not every sequence is read by tree, in a few words.
+    batches: Kind of sequences that may share a full pass.
+    reason: Short reason that some sequences are not read by tree.
     """
 
     attention: str | None
@@ -110,11 +110,11 @@ class StrategyFactory:
                 **self._attentions,
             }
 
-    def can_read(self, mode: ReadingMode) -> bool:
+    def can_read(self, mode: ForwardMode) -> bool:
         """True if there is a strategy for a mode."""
         return mode.attention is None or mode.attention in self._attentions
 
-    def strategy(self, mode: ReadingMode) -> Strategy:
+    def strategy(self, mode: ForwardMode) -> Strategy:
         """A fresh strategy with no records open."""
         full = FullForward(
             self.forward,
@@ -132,7 +132,7 @@ class StrategyFactory:
         )
         return tree if mode.limit is None else LimitedTrees(mode.limit, tree, full)
 
-    def tree_modes(self, batches: Batches) -> Iterator[ReadingMode]:
+    def tree_modes(self, batches: Batches) -> Iterator[ForwardMode]:
         """Modes that read by tree, the fastest first."""
         lengths = self.architecture.critical_lengths
         limits = [  # what a length changes may begin at it or beyond it
@@ -143,11 +143,11 @@ class StrategyFactory:
         ]
         for limit in (None, *limits):
             for attention in self._attentions:
-                yield ReadingMode(attention, limit, batches)
+                yield ForwardMode(attention, limit, batches)
 
 
 class ModeChecks:
-    """Checks of reading modes of one network, on its own weights and on a small copy.
+    """Checks of forward modes of one network, on its own weights and on a small copy.
 
     The copy is made only where it can show more, and only if its findings are not cached.
     """
@@ -175,11 +175,11 @@ class ModeChecks:
             short=True,
         )
 
-    def problem(self, mode: ReadingMode) -> str | None:
+    def problem(self, mode: ForwardMode) -> str | None:
         """Difference between a mode's rows and full passes, in words; None if there is none."""
         return self._problem_of_copy(mode) or _problem(*self._on_weights, mode)
 
-    def _problem_of_copy(self, mode: ReadingMode) -> str | None:
+    def _problem_of_copy(self, mode: ForwardMode) -> str | None:
         if not self._needs_copy:
             return None
         self._copy_findings = self._copy_findings or check_cache.read(self._copy_key) or {}
@@ -198,7 +198,7 @@ class ModeChecks:
             check_cache.write(self._copy_key, self._copy_findings)
         return self._copy_findings[name]
 
-    def _scaled_down(self, mode: ReadingMode) -> ReadingMode:
+    def _scaled_down(self, mode: ForwardMode) -> ForwardMode:
         """The same mode of the copy, in which critical lengths are others."""
         if mode.limit is None:
             return mode
@@ -252,14 +252,14 @@ def _check_and_factory(
     return check, factory
 
 
-def _problem(check: SelfCheck, factory: StrategyFactory, mode: ReadingMode) -> str | None:
+def _problem(check: SelfCheck, factory: StrategyFactory, mode: ForwardMode) -> str | None:
     strategy = factory.strategy(mode)
     if mode.attention is None:
         return check.problem_of_batches(strategy)
     return check.problem_of_trees(strategy)
 
 
-def choose_mode(factory: StrategyFactory, fingerprint: str, dtype: str) -> ReadingMode:
+def choose_mode(factory: StrategyFactory, fingerprint: str, dtype: str) -> ForwardMode:
     """The fastest mode whose rows are those of full passes.
 
     Raises:
@@ -280,10 +280,10 @@ def choose_mode(factory: StrategyFactory, fingerprint: str, dtype: str) -> Readi
     return mode
 
 
-def _choose(factory: StrategyFactory, checks: ModeChecks) -> ReadingMode:
+def _choose(factory: StrategyFactory, checks: ModeChecks) -> ForwardMode:
     problem: str | None = None
     for batches in get_args(Batches):
-        problem = checks.problem(ReadingMode(None, batches=batches))
+        problem = checks.problem(ForwardMode(None, batches=batches))
         if problem is None:
             break
     else:
@@ -297,7 +297,7 @@ def _choose(factory: StrategyFactory, checks: ModeChecks) -> ReadingMode:
                 return mode if mode.by_tree else replace(mode, reason=reason)
             if mode.limit is None:
                 reason = f"read by tree, {problem}"
-    return ReadingMode(None, None, batches, reason)
+    return ForwardMode(None, None, batches, reason)
 
 
 def _key(factory: StrategyFactory) -> dict[str, Any]:
@@ -312,10 +312,10 @@ def _key(factory: StrategyFactory) -> dict[str, Any]:
     }
 
 
-def _cached_mode(key: Mapping[str, Any]) -> ReadingMode | None:
+def _cached_mode(key: Mapping[str, Any]) -> ForwardMode | None:
     result = check_cache.read(key)
-    names = {each.name for each in fields(ReadingMode)}
-    return ReadingMode(**result) if result is not None and set(result) == names else None
+    names = {each.name for each in fields(ForwardMode)}
+    return ForwardMode(**result) if result is not None and set(result) == names else None
 
 
 def config_text(config: Any) -> str:

@@ -1,4 +1,4 @@
-"""Stretches of tokens that go through a model together, and what each of them looks at."""
+"""Segments of tokens that go through a model together, and what each of them attends to."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ NONE = np.empty(0, np.int64)
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
-    """Tokens of one text that go through the model one after another.
+class Segment:
+    """Consecutive tokens of one text in a pass through the model.
 
-    account: whom they are charged to; one for all runs of a text.
-    tokens, slots: (n,) each; every token looks at itself and at those of the run before it.
+    account: usage they are charged to; one for all segments of a text.
+    tokens, slots: (n,) each; every token looks at itself and at those of the segment before it.
     first_position: where the first stands in its text.
-    before: (m,) int64, slots of the text that every token of the run looks at besides.
-    shared: (p,) int64, slots that runs of other texts look at too; the very same array for each.
+    before: (m,) int64, slots of the text that every token of the segment looks at besides.
+    shared: (p,) int64, slots that segments of other texts look at too; the same array for each.
     """
 
     account: Usage
@@ -35,8 +35,8 @@ class Run:
     def __len__(self) -> int:
         return len(self.tokens)
 
-    def part(self, start: int, stop: int) -> Run:
-        return Run(
+    def part(self, start: int, stop: int) -> Segment:
+        return Segment(
             self.account,
             self.tokens[start:stop],
             self.slots[start:stop],
@@ -54,15 +54,17 @@ class Run:
         visible[:, column[self.slots]] = np.tri(len(self), dtype=np.bool_)
 
 
-def cut(runs: list[Run], size: int) -> list[list[Run]]:
-    """Runs in groups of at most `size` tokens, the longer ones cut."""
-    groups: list[list[Run]] = [[]]
+def cut(segments: list[Segment], size: int) -> list[list[Segment]]:
+    """Segments in groups of at most `size` tokens, the longer ones cut."""
+    groups: list[list[Segment]] = [[]]
     room = size
-    for run in runs:
+    for segment in segments:
         start = 0
-        while start < len(run):
-            stop = min(len(run), start + room)
-            groups[-1].append(run.part(start, stop) if (start, stop) != (0, len(run)) else run)
+        while start < len(segment):
+            stop = min(len(segment), start + room)
+            groups[-1].append(
+                segment.part(start, stop) if (start, stop) != (0, len(segment)) else segment
+            )
             room -= stop - start
             start = stop
             if not room:
