@@ -338,14 +338,14 @@ class ByteAutomaton:
         at: dict[int, tuple[set[Outputs], set[Outputs]]] = {}
         for position, pending, more in threads:
             at.setdefault(position, (set(), set()))[more].add(pending)
-        kept: set[Thread] = set()
+        unambiguous: set[Thread] = set()
         for position, (own, others) in at.items():
             if len(own) > 1 and not unseparated:
                 self._ambiguous(own)
             parses = list(own or others)
             if len(parses) == 1:
-                kept.add((position, parses[0], not own))
-        return frozenset(kept)
+                unambiguous.add((position, parses[0], not own))
+        return frozenset(unambiguous)
 
     def _ambiguous(self, parses: set[Outputs]) -> None:
         names = " or ".join(sorted(repr([self.name(o) for o in r]) for r in parses))

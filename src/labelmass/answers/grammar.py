@@ -191,8 +191,8 @@ class TokenGrammar:
             reachable = [o for o in automaton.reachable(at) if o < automaton.size]
             reachable.sort(key=lambda output: automaton.spellings[output][0])
             paths: list[list[int]] = []
-            for some in (reachable, reachable[::-1]):  # what these two share, all share
-                texts = (automaton.shortest(at, output, next_one=False) for output in some)
+            for outputs in (reachable, reachable[::-1]):  # what these two share, all share
+                texts = (automaton.shortest(at, output, next_one=False) for output in outputs)
                 # nothing is left to write of a label that only lacks its boundary
                 paths.append(self._tokens(state, next(filter(None, texts), b"")) or [])
             alike = takewhile(lambda pair: pair[0] == pair[-1], zip(*paths, strict=False))
@@ -296,7 +296,7 @@ class TokenGrammar:
             tuple(classes),
             class_of,
             np.flatnonzero(next_state[way_of] != DONE),
-            {written: np.array(some, dtype=np.int64) for written, some in leaving.items()},
+            {written: np.array(tokens, dtype=np.int64) for written, tokens in leaving.items()},
             np.array(lost, dtype=np.int64),
         )
 

@@ -280,12 +280,12 @@ class Marginals:
         low = min(self._readable, 1.0)
         return Bounds(low, min(low + float(self._before_verdict.sum()), 1.0))
 
-    def pair(self, one: int, other: int) -> Bounds:
+    def pair(self, label: int, other: int) -> Bounds:
         """P(both labels are written)."""
-        both = self.written[:, one] & self.written[:, other]
-        undecided = (self._open_written | self._open_reachable)[:, [one, other]].all(axis=1)
-        sure = self._open_written[:, [one, other]].all(axis=1)
-        new = both & (self._new[:, one] | self._new[:, other])
+        both = self.written[:, label] & self.written[:, other]
+        undecided = (self._open_written | self._open_reachable)[:, [label, other]].all(axis=1)
+        sure = self._open_written[:, [label, other]].all(axis=1)
+        new = both & (self._new[:, label] | self._new[:, other])
         if self.normalisation is not Normalisation.ON_FORMAT:
             low = float(self.mass @ new)
             return _bounds(low, min(low + float(self._open_mass @ (undecided > sure)), 1.0))

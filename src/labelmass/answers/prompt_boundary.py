@@ -116,15 +116,15 @@ class PromptBoundary:
         if trailing not in self._grammars:
             fmt, given = self._spelling.format, self._spelling.given.encode()
             before = trailing[: max(len(trailing) - len(given), 0)]  # bytes of the prompt itself
-            kept = b"" if before else given[: len(given) - len(trailing)]
+            in_prompt = b"" if before else given[: len(given) - len(trailing)]
             automaton = ByteAutomaton(fmt, self._spelling.labels, before=before, given=given)
-            made = TokenGrammar(automaton, self.vocabulary, kept)
+            made = TokenGrammar(automaton, self.vocabulary, in_prompt)
             _keep(self._grammars, trailing, made, MAX_KEPT_GRAMMARS)
         return self._grammars[trailing]
 
 
-def _keep(kept: dict[K, V], key: K, value: V, most: int) -> None:
+def _keep(cache: dict[K, V], key: K, value: V, most: int) -> None:
     """Remember a value, and forget the oldest where there are more."""
-    kept[key] = value
-    if len(kept) > most:
-        del kept[next(iter(kept))]
+    cache[key] = value
+    if len(cache) > most:
+        del cache[next(iter(cache))]

@@ -148,9 +148,9 @@ class Requirements:
         )
 
 
-def _most(one: int | None, other: int | None) -> int | None:
+def _most(count: int | None, other: int | None) -> int | None:
     """The larger of two counts; None is all."""
-    return None if one is None or other is None else max(one, other)
+    return None if count is None or other is None else max(count, other)
 
 
 class Search:

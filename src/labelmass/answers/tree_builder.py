@@ -301,7 +301,7 @@ class TreeBuilder:
     def _keep_top(self, node: int, row: NextTokenLogprobs) -> None:
         """Note the likeliest tokens of the whole row, and where they lead."""
         siblings = self.siblings[node]
-        kept: list[tuple[int, float, int]] = []
+        top: list[tuple[int, float, int]] = []
         for rank, (token, logp) in enumerate(row.top[: self._top]):
             at = int(np.searchsorted(siblings.transitions.ids, token))
             child = -1
@@ -316,8 +316,8 @@ class TreeBuilder:
                 self.tree.texts[token] = self.grammar.vocabulary.bytes_of[token] or b""
             if rank == 0 and child < 0 <= token and self._may_end_by(token, node):
                 self.tree.stray_ends[node] = self.grammar.vocabulary.name(token)
-            kept.append((token, logp, child))
-        self.tree.top[node] = tuple(kept)
+            top.append((token, logp, child))
+        self.tree.top[node] = tuple(top)
 
     def _may_end_by(self, token: int, node: int) -> bool:
         """True if a token that leaves the format writes nothing, where the answer could end."""

@@ -84,10 +84,10 @@ class Upcoming:
         results: list[NDArray[np.int64]] = []
         upcoming: list[int] = []
         for members in transitions.classes:
-            one = int(members[0])
+            representative = int(members[0])
             if (
-                transitions.next_state[one] == DONE
-                or self.first(transitions.outputs[one]) is not None
+                transitions.next_state[representative] == DONE
+                or self.first(transitions.outputs[representative]) is not None
             ):
                 groups = {0: members.tolist()}
             else:

@@ -86,8 +86,8 @@ class LabelScores(Mapping[str, Bounds]):
         return np.array(self.p, dtype=dtype)
 
     def __repr__(self) -> str:
-        shown = ", ".join(f"{name} {p:.3f}" for name, p in self.ranked())
-        return f"LabelScores({shown})"
+        scores = ", ".join(f"{name} {p:.3f}" for name, p in self.ranked())
+        return f"LabelScores({scores})"
 
     def ranked(self) -> list[tuple[str, float]]:
         """(label, p) likeliest first."""

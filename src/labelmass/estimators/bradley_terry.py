@@ -25,16 +25,16 @@ def strengths(
     from sklearn.linear_model import LogisticRegression  # slow to import, and seldom wanted
 
     n = len(preferred)
-    one, other = np.triu_indices(n, 1)
-    asked = ~np.isnan(preferred[one, other])
-    one, other = one[asked], other[asked]
-    p = preferred[one, other]
+    first, second = np.triu_indices(n, 1)
+    compared = ~np.isnan(preferred[first, second])
+    first, second = first[compared], second[compared]
+    p = preferred[first, second]
     result = np.zeros(n)
     if not len(p):
         return result
     design = np.zeros((len(p), n))
-    design[np.arange(len(p)), one] = 1.0
-    design[np.arange(len(p)), other] = -1.0
+    design[np.arange(len(p)), first] = 1.0
+    design[np.arange(len(p)), second] = -1.0
     free = np.array([i for i in range(n) if i != reference])
     solver = LogisticRegression(
         C=1 / (2 * ridge), fit_intercept=False, solver="newton-cholesky", tol=1e-10, max_iter=1000

@@ -57,10 +57,10 @@ def _ranked(trees: Trees, task: Task, outcome: Callable[[Floats], Floats]) -> La
     names = contestants(task)
     place = {name: index for index, name in enumerate(names)}
     first = np.full((len(names), len(names)), np.nan)  # P(the one shown first is preferred)
-    asked = [name for name in trees if name[0] == "binary"]
-    if not asked:
+    questions = [name for name in trees if name[0] == "binary"]
+    if not questions:
         raise KeyError("binary")
-    for name in asked:
+    for name in questions:
         first[place[name[1]], place[name[2]]] = np.mean(_first(trees[name]))
     second = 1 - first.T  # the same pair, shown the other way round
     both = np.where(np.isnan(second), first, (first + second) / 2)

@@ -41,7 +41,7 @@ def average(scores: Sequence[LabelScores]) -> tuple[LabelScores, Floats]:
 def _average_empty(every: Sequence[Bounds]) -> Bounds | None:
     if not every:
         return None
-    sides = ((one.low, one.high, one.p) for one in every)
+    sides = ((interval.low, interval.high, interval.p) for interval in every)
     return bounds(*np.array(list(sides), dtype=np.float64).mean(axis=0))
 
 
