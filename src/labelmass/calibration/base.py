@@ -47,7 +47,7 @@ class Method:
                 raise LabelMassError(f"{name} is {value:g}, which no fit gives")
         lists = shaped(dict[str, list[float]], {name: parameters[name] for name in self.lists})
         if lists:
-            sizes = {len(one) - (name in self.longer) for name, one in lists.items()}
+            sizes = {len(values) - (name in self.longer) for name, values in lists.items()}
             if len(sizes) > 1 or 0 in sizes:
                 raise LabelMassError(f"{' and '.join(lists)} are not of one length")
         ends = [np.array([0.0, 1.0]), np.asarray(lists.get("x", ()))]

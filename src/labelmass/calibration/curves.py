@@ -61,12 +61,12 @@ def fit_curves(method: Method, p: Floats, target: Floats, shared: bool) -> tuple
 
 def _of_label(method: Method, p: Floats, target: Floats, known: Any, label: int) -> Curve:
     own = known[:, label]
-    one, goal = p[own, label], target[own, label]
+    own_p, goal = p[own, label], target[own, label]
     others = known.copy()
     others[:, label] = False
     if min(goal.sum(), (1 - goal).sum()) >= MIN_POSITIVES or not others.any():
-        return _fit(method, one, goal)
-    return _fit(method, one, goal, p[others], target[others])
+        return _fit(method, own_p, goal)
+    return _fit(method, own_p, goal, p[others], target[others])
 
 
 def _fit(

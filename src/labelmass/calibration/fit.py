@@ -48,17 +48,24 @@ def fit(
     _check(labels, ids, groups, p, target)
     used = np.ones(len(ids), dtype=bool) if hold_out is None else ~hold_out.out(groups)
     p, target = p[used], target[used]
-    kept = [name for name, one in zip(ids, used, strict=True) if one]
+    used_ids = [name for name, is_used in zip(ids, used, strict=True) if is_used]
     selection = None
     if method != "identity":
         _check_both(labels, p, target)
     if method == AUTO:
-        kept_groups = [key for key, one in zip(groups, used, strict=True) if one]
-        selection = choose(p, target, kept_groups, shared=shared, seed=seed)
+        used_groups = [key for key, is_used in zip(groups, used, strict=True) if is_used]
+        selection = choose(p, target, used_groups, shared=shared, seed=seed)
         method, shared = selection.best.method, selection.best.shared
     curves = fit_curves(find_calibrator(method), p, target, bool(shared))
     return Calibrator(
-        tuple(labels), method, curves, len(kept), fingerprint(kept), hold_out, selection, signature
+        tuple(labels),
+        method,
+        curves,
+        len(used_ids),
+        fingerprint(used_ids),
+        hold_out,
+        selection,
+        signature,
     )
 
 

@@ -75,8 +75,8 @@ def _blocks(mean: Floats, weight: Floats) -> list[tuple[int, float, float]]:
     The block before it is the last one of the cells up to its start.
     """
     results: list[tuple[int, float, float]] = []
-    for i, (one, w) in enumerate(zip(mean.tolist(), weight.tolist(), strict=True)):
-        start, total, summed = i, w, w * one
+    for i, (value, w) in enumerate(zip(mean.tolist(), weight.tolist(), strict=True)):
+        start, total, summed = i, w, w * value
         while start and (block := results[start - 1])[2] / block[1] >= summed / total:
             start, total, summed = block[0], total + block[1], summed + block[2]
         results.append((start, total, summed))

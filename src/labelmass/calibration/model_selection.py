@@ -70,15 +70,15 @@ def choose(
     rows: list[Candidate] = []
     for name in methods:
         method = find_calibrator(name)
-        for one in (False, True) if shared is None else (shared,):
-            if name == "identity" and one and shared is None:
+        for is_shared in (False, True) if shared is None else (shared,):
+            if name == "identity" and is_shared and shared is None:
                 continue
             means: list[float] = []
             for index in range(count):
                 out = fold == index
-                curves = fit_curves(method, p[~out], target[~out], one)
+                curves = fit_curves(method, p[~out], target[~out], is_shared)
                 losses = record_nll(apply_curves(method, curves, p[out]), target[out])
                 means.append(float(losses.mean()))
             nll = float(np.average(means, weights=sizes))
-            rows.append(Candidate(name, one, nll, tuple(means)))
+            rows.append(Candidate(name, is_shared, nll, tuple(means)))
     return ModelSelection(tuple(sorted(rows, key=lambda row: row.nll)), count, seed)

@@ -62,11 +62,11 @@ def fit_logistic(x: Floats, target: Floats, weight: Floats, slopes: int) -> Floa
     results: list[tuple[float, Floats]] = []
     for count in range(slopes + 1):
         for zero in combinations(range(slopes), count):
-            kept = [column for column in range(x.shape[1]) if column not in zero]
+            free = [column for column in range(x.shape[1]) if column not in zero]
             theta = np.zeros(x.shape[1])
-            if kept:
-                start = np.array([float(column < slopes) for column in kept])
-                theta[kept], loss = _newton(x[:, kept], target, weight, start)
+            if free:
+                start = np.array([float(column < slopes) for column in free])
+                theta[free], loss = _newton(x[:, free], target, weight, start)
             else:
                 loss = float(weight.sum() * np.log(2))
             if (theta[:slopes] >= 0).all():

@@ -41,11 +41,11 @@ def control(
     if risk == "record-miss-rate":
         held = np.where(known, target, 0.0)
         total = held.sum(axis=1)
-        some = total > 0
-        share = held[some] / total[some, None]
+        labelled = total > 0
+        share = held[labelled] / total[labelled, None]
         records = int(known.any(axis=1).sum())
-        keep = known[some]
-        result = _lowest_missed(low[some][keep], share[keep], float(some.sum()), level)
+        keep = known[labelled]
+        result = _lowest_missed(low[labelled][keep], share[keep], float(labelled.sum()), level)
         return (_guarantee("*", risk, level, records, result),)
     out: list[Guarantee] = []
     for column, label in enumerate(labels):

@@ -120,7 +120,7 @@ class Decisions:
         ]
 
     def _names(self, chosen: NDArray[np.bool_]) -> list[str]:
-        return [label for label, one in zip(self.labels, chosen, strict=True) if one]
+        return [label for label, is_chosen in zip(self.labels, chosen, strict=True) if is_chosen]
 
     @property
     def counts(self) -> dict[str, int]:

@@ -82,7 +82,7 @@ class Reference:
         }
         return cls(
             len(p),
-            {label: _retained(one).tolist() for label, one in columns.items()},
+            {label: _retained(scores).tolist() for label, scores in columns.items()},
             {label: _rate(columns[label], threshold) for label, threshold in rates},
             spread,
             unscored,
@@ -93,7 +93,7 @@ class Reference:
         data |= {name: list(mass) for name, mass in self.masses.items()}
         if self.unscored is not None:
             data["unscored"] = self.unscored
-        return data | {"scores": {label: list(one) for label, one in self.scores.items()}}
+        return data | {"scores": {label: list(scores) for label, scores in self.scores.items()}}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Reference:
@@ -220,14 +220,17 @@ def _label(reference: Reference, label: str, p: Floats, threshold: float | None)
 
     n, m = reference.records, len(p)
     then, now = reference.rates[label], _rate(p, threshold)
-    kept = np.asarray(reference.scores[label])
-    at = np.concatenate([kept, p])
-    distance = float(np.abs(_share_below(kept, at) - _share_below(p, at)).max())
+    former = np.asarray(reference.scores[label])
+    at = np.concatenate([former, p])
+    distance = float(np.abs(_share_below(former, at) - _share_below(p, at)).max())
     sure = max(distance - (0.5 / POINTS if n > POINTS else 0.0), 0.0)
-    edges = np.unique(np.quantile(kept, np.arange(1, BINS) / BINS))
+    edges = np.unique(np.quantile(former, np.arange(1, BINS) / BINS))
     first, second = (
-        (np.bincount(np.searchsorted(edges, one, "right"), minlength=len(edges) + 1) / len(one))
-        for one in (kept, p)
+        (
+            np.bincount(np.searchsorted(edges, scores, "right"), minlength=len(edges) + 1)
+            / len(scores)
+        )
+        for scores in (former, p)
     )
     first, second = ((x * c + 0.5) / (c + len(x) / 2) for x, c in ((first, n), (second, m)))
     return LabelDrift(

@@ -81,8 +81,8 @@ def certify(
     cells = [_known(low[:, column], high[:, column], target[:, column]) for column in range(k)]
     alpha = goal.level if goal.kind == "fpr" else 1 - goal.level
     counts = [
-        count(goal.kind, *cell, one, alpha, label)
-        for cell, one, label in zip(cells, tested, labels, strict=True)
+        count(goal.kind, *cell, thresholds, alpha, label)
+        for cell, thresholds, label in zip(cells, tested, labels, strict=True)
     ]
     delta = 1 - confidence
     certain = reject(np.stack([c.p for c in counts]), delta, starts=starts, fwer=fwer)

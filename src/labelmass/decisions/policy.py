@@ -209,15 +209,15 @@ def _together(rules: Mapping[str, Rule]) -> dict[str, Rule]:
         return dict(rules)
     note = "another label's threshold was moved by hand: no guarantee"
     return {
-        label: replace(rule, guarantee=None, note=note) if one else rule
-        for one, (label, rule) in zip(joint, rules.items(), strict=True)
+        label: replace(rule, guarantee=None, note=note) if is_joint else rule
+        for is_joint, (label, rule) in zip(joint, rules.items(), strict=True)
     }
 
 
 def _without_none(value: object) -> object:
     if isinstance(value, Mapping):
         items = cast("Mapping[str, object]", value).items()
-        return {key: _without_none(one) for key, one in items if one is not None}
+        return {key: _without_none(item) for key, item in items if item is not None}
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return [_without_none(one) for one in cast("Sequence[object]", value)]
+        return [_without_none(item) for item in cast("Sequence[object]", value)]
     return value

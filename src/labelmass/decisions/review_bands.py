@@ -114,7 +114,9 @@ def bands(
     columns = list(zip(labels, p.T, target.T, tops or [None] * len(labels), strict=True))
 
     def sized(**limit: float | None) -> tuple[Band, ...]:
-        return tuple(band(label, one, goal, top=top, **limit) for label, one, goal, top in columns)
+        return tuple(
+            band(label, scores, goal, top=top, **limit) for label, scores, goal, top in columns
+        )
 
     if budget is None:
         return sized(risk=risk)

@@ -68,8 +68,8 @@ class Rule:
             return cls(action, threshold, guarantee=guarantee, note=note)
         way = fallback(kind, unmet)
         if way == "best" and best is not None:
-            said = f"{best:g} is the best threshold on these records, without a guarantee"
-            return cls(action, best, None, guarantee, _joined(note, said))
+            reason = f"{best:g} is the best threshold on these records, without a guarantee"
+            return cls(action, best, None, guarantee, _joined(note, reason))
         way = fallback(kind) if way == "best" else way
         cut, review = _EXTREMES[way]
         return cls(action, cut, review, guarantee, _joined(note, NOTES[way]))
@@ -97,8 +97,8 @@ class Rule:
         """Justification of the rule: its guarantee, or that there is none."""
         if self.guarantee is None:
             return self.note or "no guarantee"
-        said = f" {self.note[0].upper()}{self.note[1:]}." if self.note else ""
-        return self.guarantee.text + said
+        addition = f" {self.note[0].upper()}{self.note[1:]}." if self.note else ""
+        return self.guarantee.text + addition
 
     def moved(self, threshold: float | None) -> Rule:
         """With another threshold, and so without guarantee; the note says from where."""
@@ -173,8 +173,8 @@ _EXTREMES = {"review": (None, 0.0), "always": (0.0, None), "never": (None, None)
 """Threshold and start of review of a rule that fell back."""
 
 
-def _joined(note: str, said: str) -> str:
-    return f"{note}; {said}" if note else said
+def _joined(note: str, addition: str) -> str:
+    return f"{note}; {addition}" if note else addition
 
 
 def _still(note: str, threshold: float | None, review: float | None) -> bool:
