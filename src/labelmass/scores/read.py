@@ -203,9 +203,9 @@ def _interval(rows: Sequence[Row], method: str, first: str, low: np.ndarray) -> 
 
     if np.isnan(low).all():
         return "none"
-    said = {row["interval"] for row in rows if row.get("interval")} if method == first else set()
-    if said:
-        (kind, *more) = said
+    kinds = {row["interval"] for row in rows if row.get("interval")} if method == first else set()
+    if kinds:
+        (kind, *more) = kinds
         return kind if not more and kind in INTERVALS else "unknown"
     known = ESTIMATORS.get(method.removeprefix(CALIBRATED))
     if known is None:
@@ -221,8 +221,11 @@ def _reasons(rows: Sequence[Row], method: str | None) -> tuple[str, ...] | None:
     if not any(row.get("missed") is not None for row in rows):
         return None
     missed = [row.get("missed") or {} for row in rows]
-    results = [one.get(method) if method else next(iter(one.values()), None) for one in missed]
-    return tuple(str((one or {}).get("reason", "")) for one in results)
+    results = [
+        by_method.get(method) if method else next(iter(by_method.values()), None)
+        for by_method in missed
+    ]
+    return tuple(str((entry or {}).get("reason", "")) for entry in results)
 
 
 def _costs(rows: Sequence[Row]) -> dict[str, NDArray[np.float64]]:
@@ -268,11 +271,11 @@ def _read_parquet(path: Path, labels: Sequence[str] | None) -> _Read:
             if isinstance(cells, RecordError):
                 raise LabelMassError(f"{path}, row {number}: {cells}")
             rows.append(_named(reader.read(cells), f"{path}, row {number}"))
-        kept = table.metadata.get(b"labelmass")
-    if kept is None:
+        metadata = table.metadata.get(b"labelmass")
+    if metadata is None:
         return _Read(rows, reader.labels)
     try:
-        signature = parse_json(kept.decode(errors="replace")).get("run")
+        signature = parse_json(metadata.decode(errors="replace")).get("run")
     except (RecordError, AttributeError):
         raise LabelMassError(
             f"{path}: what it says of its run (metadata `labelmass`) is damaged: write it again"

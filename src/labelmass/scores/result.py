@@ -38,8 +38,8 @@ ROUNDING = 1e-9
 
 STEPWISE = {
     name
-    for name, one in ESTIMATORS.items()
-    if one.requirements.shares != 0 or one.requirements.contrast
+    for name, estimator in ESTIMATORS.items()
+    if estimator.requirements.shares != 0 or estimator.requirements.contrast
 }
 """The methods that read shares at label steps."""
 
@@ -157,9 +157,9 @@ class Result:
         return self.labels[label]
 
     def __repr__(self) -> str:
-        shown = ", ".join(f"{name} {p:.3f}" for name, p in self.labels.ranked()[:5])
+        scores = ", ".join(f"{name} {p:.3f}" for name, p in self.labels.ranked()[:5])
         lost = "" if np.isnan(self.off_format) else f"; off-format {self.off_format:.3f}"
-        return f"Result({self.id!r}: {shown}{lost})"
+        return f"Result({self.id!r}: {scores}{lost})"
 
     # -- what the tree says of itself -----------------------------------------------------------
 
@@ -222,10 +222,10 @@ class Result:
         unknown = self.signature is not None and self.signature.off_format == "unknown"
         return Marginals(self.tree, self.normalisation, unknown)
 
-    def pair(self, one: str, other: str) -> Bounds:
+    def pair(self, label: str, other: str) -> Bounds:
         """P(both labels are written); LabelMassError if trees were not kept."""
         labels = list(map(canonical, self.tree.labels))
-        first, second = (labels.index(canonical(name)) for name in (one, other))
+        first, second = (labels.index(canonical(name)) for name in (label, other))
         return self._within_tolerance(self.marginals.pair(first, second))
 
     def _quoted(self, bounds: Bounds | None) -> Bounds | None:
@@ -361,7 +361,7 @@ class Result:
         else:
             record |= self.known_masses.to_dict()
             if self.missed:
-                record["missed"] = {name: one.to_dict() for name, one in self.missed.items()}
+                record["missed"] = {name: missed.to_dict() for name, missed in self.missed.items()}
         record |= {
             "interval": self.labels.interval,
             "cost": self.cost.to_dict(),
@@ -402,7 +402,7 @@ class Result:
             "counts": [quoted(bounds).to_dict() for bounds in summary.counts],
             "greedy": summary.greedy,
             "stopped": summary.stopped,
-            "missed": {name: one.to_dict() for name, one in self.missed.items()},
+            "missed": {name: missed.to_dict() for name, missed in self.missed.items()},
         }
 
 

@@ -112,44 +112,46 @@ class Scores(Sequence[Outcome]):
 
     def __post_init__(self) -> None:
         shape = (len(self.ids), len(self.labels))
-        checked = {name: self._checked(name, one, shape) for name, one in self.methods.items()}
+        checked = {
+            name: self._checked(name, estimates, shape) for name, estimates in self.methods.items()
+        }
         object.__setattr__(self, "methods", checked)
         object.__setattr__(self, "_failed", {failure.id: failure for failure in self.failures})
 
-    def _checked(self, name: str, one: Estimates, shape: tuple[int, int]) -> Estimates:
-        for side, values in (("p", one.p), ("low", one.low), ("high", one.high)):
+    def _checked(self, name: str, estimates: Estimates, shape: tuple[int, int]) -> Estimates:
+        for side, values in (("p", estimates.p), ("low", estimates.low), ("high", estimates.high)):
             if values is not None and values.shape != shape:
                 raise LabelMassError(
                     f"{name}: {side} has shape {values.shape}: {shape[0]} records, {shape[1]} "
                     "labels"
                 )
-        wrong = np.argwhere((one.p < -_SLACK) | (one.p > 1 + _SLACK))
+        wrong = np.argwhere((estimates.p < -_SLACK) | (estimates.p > 1 + _SLACK))
         if len(wrong):
             row, column = wrong[0].tolist()
             raise LabelMassError(
-                f"record {self.ids[row]!r}: P({self.labels[column]}) is {one.p[row, column]:g}, "
-                "not in [0, 1]"
+                f"record {self.ids[row]!r}: P({self.labels[column]}) is "
+                f"{estimates.p[row, column]:g}, not in [0, 1]"
             )
-        one = replace(one, p=np.clip(one.p, 0.0, 1.0))
-        self._check_bounds(one)
-        return one
+        estimates = replace(estimates, p=np.clip(estimates.p, 0.0, 1.0))
+        self._check_bounds(estimates)
+        return estimates
 
-    def _check_bounds(self, one: Estimates) -> None:
-        nothing = np.full(one.p.shape, np.nan)
-        low = nothing if one.low is None else one.low
-        high = nothing if one.high is None else one.high
+    def _check_bounds(self, estimates: Estimates) -> None:
+        nothing = np.full(estimates.p.shape, np.nan)
+        low = nothing if estimates.low is None else estimates.low
+        high = nothing if estimates.high is None else estimates.high
         crossed = np.argwhere(
             (low < -_SLACK)
             | (high > 1 + _SLACK)
             | (low > high + _SLACK)
-            | (one.p < low - _SLACK)
-            | (one.p > high + _SLACK)
+            | (estimates.p < low - _SLACK)
+            | (estimates.p > high + _SLACK)
         )
         if len(crossed):
             row, column = at = tuple(crossed[0].tolist())
             raise LabelMassError(
-                f"record {self.ids[row]!r}: P({self.labels[column]}) is {one.p[at]:g} between "
-                f"{low[at]:g} and {high[at]:g}: bounds are low <= p <= high, in [0, 1]"
+                f"record {self.ids[row]!r}: P({self.labels[column]}) is {estimates.p[at]:g} "
+                f"between {low[at]:g} and {high[at]:g}: bounds are low <= p <= high, in [0, 1]"
             )
 
     # -- made of --------------------------------------------------------------------------------
@@ -184,8 +186,8 @@ class Scores(Sequence[Outcome]):
             raise LabelMassError(f"record {twice!r} is scored twice")
         if interval is None:
             interval = "none" if low is None else "unknown"
-        one = Estimates(p, low, high, interval, note=note)
-        return cls(tuple(ids), tuple(labels), {method: one})
+        estimates = Estimates(p, low, high, interval, note=note)
+        return cls(tuple(ids), tuple(labels), {method: estimates})
 
     @classmethod
     def from_results(
@@ -312,11 +314,13 @@ class Scores(Sequence[Outcome]):
         Raises:
             MethodError: For one that is not there.
         """
-        name = method or next((one for one in likely if one in self.methods), self.method)
+        name = method or next(
+            (candidate for candidate in likely if candidate in self.methods), self.method
+        )
         if name not in self.methods:
             raise MethodError(f"no scores by {name!r}: there are {', '.join(self.methods)}")
-        kept = [name, name.removeprefix(CALIBRATED)]
-        methods = {one: self.methods[one] for one in kept if one in self.methods}
+        names = [name, name.removeprefix(CALIBRATED)]
+        methods = {key: self.methods[key] for key in names if key in self.methods}
         same = name == self.method
         signature = self.signature
         if signature is not None and tuple(methods) != signature.methods:
@@ -370,7 +374,10 @@ class Scores(Sequence[Outcome]):
             self,
             ids=tuple(ids),
             labels=self.labels if labels is None else tuple(labels),
-            methods={name: one.take(rows, list(columns)) for name, one in self.methods.items()},
+            methods={
+                name: estimates.take(rows, list(columns))
+                for name, estimates in self.methods.items()
+            },
             failures=tuple(failure for failure in self.failures if failure.id in wanted),
             off_format=masses(self.off_format),
             unreadable=masses(self.unreadable),
@@ -382,7 +389,7 @@ class Scores(Sequence[Outcome]):
         )
 
     def _columns(self, labels: Sequence[str]) -> list[int]:
-        wanted, known = [canonical(one) for one in labels], [canonical(one) for one in self.labels]
+        wanted, known = list(map(canonical, labels)), list(map(canonical, self.labels))
         if set(wanted) != set(known):
             odd = sorted(set(wanted) ^ set(known))[0]
             whose = "scores lack it" if odd in wanted else "targets lack it"
@@ -403,8 +410,8 @@ class Scores(Sequence[Outcome]):
                 f"like {targets.ids[:1]}, of scores like {self.ids[:1]}: a table may hold numbers "
                 "as texts, which Scores.load(path, ids=targets.ids) tells apart"
             )
-        kept = [targets.ids[row] for row in rows]
-        return both.at(kept), targets.at(kept)
+        ids = [targets.ids[row] for row in rows]
+        return both.at(ids), targets.at(ids)
 
     # -- calibrated and decided -----------------------------------------------------------------
 
@@ -432,10 +439,13 @@ class Scores(Sequence[Outcome]):
                     f"are none by {method} to take through this one"
                 )
             return self.select(method).through(calibrator, force=force)
-        one, name = self.estimates, CALIBRATED + method
-        low, high = (np.full_like(one.p, np.nan) if e is None else e for e in (one.low, one.high))
+        estimates, name = self.estimates, CALIBRATED + method
+        low, high = (
+            np.full_like(estimates.p, np.nan) if e is None else e
+            for e in (estimates.low, estimates.high)
+        )
         low, p, high = calibrator.apply(
-            self.labels, low, one.p, high, signature=self.method_signature, force=force
+            self.labels, low, estimates.p, high, signature=self.method_signature, force=force
         )
         signature = self.signature
         if signature is not None:
@@ -443,7 +453,7 @@ class Scores(Sequence[Outcome]):
             signature = replace(signature, methods=methods, calibrator=calibrator.digest)
         return replace(
             self,
-            methods={name: replace(one, p=p, low=low, high=high), method: one},
+            methods={name: replace(estimates, p=p, low=low, high=high), method: estimates},
             signature=signature,
             calibrator=calibrator,
         )
@@ -519,11 +529,15 @@ class Scores(Sequence[Outcome]):
             return self._scored(scored, row) if isinstance(scored, Result) else scored
         if (failed := self._failed.get(self.ids[row])) is not None:
             return failed
-        methods = {name: self._label_scores(one, row) for name, one in self.methods.items()}
+        methods = {
+            name: self._label_scores(estimates, row) for name, estimates in self.methods.items()
+        }
         missed = {
-            name: Missed(one.reasons[row], scores.width)
-            for (name, one), scores in zip(self.methods.items(), methods.values(), strict=True)
-            if one.reasons is not None and one.reasons[row]
+            name: Missed(estimates.reasons[row], scores.width)
+            for (name, estimates), scores in zip(
+                self.methods.items(), methods.values(), strict=True
+            )
+            if estimates.reasons is not None and estimates.reasons[row]
         }
         known = (self.off_format, self.unreadable, self.verdict)
         masses = Masses(*(np.nan if mass is None else float(mass[row]) for mass in known))
@@ -538,19 +552,21 @@ class Scores(Sequence[Outcome]):
         if tuple(result.methods) == tuple(self.methods) and result.labels.labels == self.labels:
             return result
         methods = {
-            name: self._label_scores(one, row, result.methods.get(name))
-            for name, one in self.methods.items()
+            name: self._label_scores(estimates, row, result.methods.get(name))
+            for name, estimates in self.methods.items()
         }
-        missed = {name: one for name, one in result.missed.items() if name in methods}
+        missed = {name: shortfall for name, shortfall in result.missed.items() if name in methods}
         return replace(result, methods=methods, missed=missed, signature=self.signature)
 
     def _label_scores(
-        self, one: Estimates, row: int, scored: LabelScores | None = None
+        self, estimates: Estimates, row: int, scored: LabelScores | None = None
     ) -> LabelScores:
         unknown = np.full(len(self.labels), np.nan)
-        low, high = (unknown if end is None else end[row] for end in (one.low, one.high))
+        low, high = (
+            unknown if end is None else end[row] for end in (estimates.low, estimates.high)
+        )
         empty = None if scored is None else scored.empty
-        return LabelScores(self.labels, one.p[row], low, high, one.interval, empty)
+        return LabelScores(self.labels, estimates.p[row], low, high, estimates.interval, empty)
 
     def __len__(self) -> int:
         return len(self.ids)

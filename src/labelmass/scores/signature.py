@@ -109,7 +109,7 @@ def points_of(methods: Sequence[str]) -> dict[str, str]:
 def methods_for(signature: Mapping[str, Any] | None) -> tuple[str, ...]:
     """The methods something was fitted on, then those that calibrated ones were made of."""
     named: list[str] = list((signature or {}).get("methods") or ())
-    return tuple(dict.fromkeys([*named, *(one.removeprefix(CALIBRATED) for one in named)]))
+    return tuple(dict.fromkeys([*named, *(name.removeprefix(CALIBRATED) for name in named)]))
 
 
 def method_for(

@@ -73,7 +73,7 @@ class AnswerSummary:
             greedy=tree.greedy_text,
             greedy_end=tree.greedy_end,
             stopped=tree.stopped,
-            rows=sum(one.expanded for one in trees.values()),
+            rows=sum(question_tree.expanded for question_tree in trees.values()),
         )
 
 

@@ -93,7 +93,7 @@ def _value(record: Mapping[str, Any], name: str) -> Any:
         return _mapping(record.get("decisions")).get("action")
     if name == "missed":
         missed = _mapping(record.get("missed")).items()
-        return MISSED.join(f"{method}: {one['reason']}" for method, one in missed) or None
+        return MISSED.join(f"{method}: {entry['reason']}" for method, entry in missed) or None
     return record.get(name)
 
 
@@ -164,7 +164,7 @@ class RowReader:
         without = not any(result.title(Column("label", label)) for label in labels)
         first = {} if named and without else result.scores(labels)
         methods = {method: result.scores(labels, method) for method in named}
-        fields = {one.name: title for one, title in result.fields() if not one.side}
+        fields = {column.name: title for column, title in result.fields() if not column.side}
         masses = {name: result.sides(Column("field", name)) for name in BOUNDS}
         masses = {name: sides for name, sides in masses.items() if sides}
 
@@ -193,9 +193,9 @@ class _Columns:
         for title in columns:
             if (other := self._by_title.setdefault(canonical(title), title)) != title:
                 raise LabelMassError(f"{name}: the columns {title!r} and {other!r} are one name")
-            one = Column.read(title)
-            one = Column(one.kind, canonical(one.name), one.method, one.side)
-            if (other := self._by_column.setdefault(one, title)) != title:
+            column = Column.read(title)
+            column = Column(column.kind, canonical(column.name), column.method, column.side)
+            if (other := self._by_column.setdefault(column, title)) != title:
                 raise LabelMassError(f"{name}: the columns {title!r} and {other!r} hold the same")
         self.used = {"id"}
 

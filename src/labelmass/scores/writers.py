@@ -92,7 +92,7 @@ def _result(record: Any, where: str) -> dict[str, Any]:
         for key, value in objects.items():
             _mapping(value, key)
         names = _mapping(objects.get("signature"), "signature").get("methods", [])
-        if not isinstance(names, list) or not all(isinstance(one, str) for one in names):
+        if not isinstance(names, list) or not all(isinstance(method, str) for method in names):
             raise RecordError("signature.methods must be a list of names")
     except RecordError as error:
         raise LabelMassError(f"{where}: {error}") from None
