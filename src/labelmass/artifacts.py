@@ -27,10 +27,10 @@ class ArtifactKind:
     """A kind of artefact.
 
     Attributes:
-        name: What it is called in its files and in errors.
-        version: Of the layout that is written now.
+        name: Name of the kind in its files and in errors.
+        version: Version of the layout that is written now.
         error: Raised for a file that cannot be read.
-        unmarked: Whether files of version 0 exist, which do not say their kind.
+        unmarked: True if files of version 0 exist, which do not state their kind.
     """
 
     name: str

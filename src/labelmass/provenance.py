@@ -41,14 +41,14 @@ class Signature:
     Attributes:
         format: Its name, and by which rules answers in it are read (`AnswerFormat.reading`).
         off_format: "not-written" or "unknown", see `Marginals`.
-        samples: How many answers or paths were drawn, 0 if none.
+        samples: Number of answers or paths drawn, 0 if none.
         label_permutations: Label orders averaged over. contextual_calibration,.
         target_rate: On what it was estimated, and what a text without content then gets.
         calibrator: The digest of what `calibrated:` scores went through.
         point: The rule behind `p`.
         points: That of the methods that have another.
         fitted: Method@digest of the classifiers read beside.
-        max_text_tokens: How many tokens of a text its prompt shows; None for all.
+        max_text_tokens: Most tokens of a text that its prompt shows; None for all.
     """
 
     model: str = _compared("never")

@@ -55,7 +55,7 @@ class LabelMassClassifier(ClassifierMixin, BaseEstimator):
 
     Args:
         task: A `Task`, a preset's name or a task file.
-        model: What `labelmass.load` gives or takes; its weights are not fitted. Clones share it,
+        model: Model, or argument of `labelmass.load`; its weights are not fitted. Clones share it,
             and what it scored once it does not score again.
         method: As `labelmass.score` takes them.
         normalise: As `labelmass.score` takes them.

@@ -22,7 +22,7 @@ class Bounds:
     """low <= exact <= high, and the number to quote; None where there is nothing to divide by.
 
     Attributes:
-        quoted: Whether there is a number to quote; the interval may stand alone.
+        quoted: True if there is a number to quote; the interval may stand alone.
     """
 
     low: float | None

@@ -79,7 +79,7 @@ class SampledPaths:
         share: Mass that one path stands for.
         found: (k,) mass on which each label was written already where the paths set off or before.
         read: Nodes whose rows were read for what comes next at a step, wherever the paths went.
-        cut: Why paths were cut ("nodes", "depth", "seconds" or "engine"), "" if none was.
+        cut: Reason that paths were cut ("nodes", "depth", "seconds" or "engine"), "" if none was.
     """
 
     normalisation: str
@@ -114,12 +114,12 @@ class AnswerTree:
         labels: The k label names. Bit i of a bit set stands for label i, bit k for the empty
             answer, bit k + 1 for the verdict prefix, bit k + 2 for `unreadable`: the answer left
             the format behind that verdict.
-        parent, token: Where a node hangs and the id that leads to it (-1 for the root). A frontier
+        parent, token: A node's parent and the id that leads to it (-1 for the root). A frontier
             node with token AGGREGATE stands for the tokens not looked at one by one that write the
             same; an ended node for every token that ends the answer with the same labels, `token`
             the likeliest.
         logp: Natural log of P(token | parent), from the model, full vocabulary.
-        outputs: What the token settled as written, in order.
+        outputs: Outputs that the token settled as written, in order.
         written, reachable: Bit sets; written so far, and what the format may still write from here.
         status: `Status`.
         off, tail: For an expanded node, the probability (given the node) of the tokens that leave
@@ -129,10 +129,10 @@ class AnswerTree:
             is any.
         top: For an expanded node, the likeliest (id, logp, child) of the whole row; child is -1
             where the token is off-format.
-        stray_ends: By expanded node where the answer could end, the name of the likeliest token of
+        stray_ends: For an expanded node where the answer could end, name of the likeliest token of
             its row, if that is a control token but none of those that end an answer.
         greedy: Nodes of the greedy path from the root.
-        greedy_end: How it ended.
+        greedy_end: End of the greedy answer.
         greedy_exit: The token that left the format, if it did. Behind a risk verdict a node stands
             for it.
         steps: Nodes of the greedy path where a label may start, in order; the first is the root.
@@ -140,12 +140,12 @@ class AnswerTree:
             writes, in order: the node whose token holds the last byte of its text.
         scale: For an expanded node, `NextTokenLogprobs.scale` of its row, where the engine says it.
         common_prefix: The node that every label's usual spelling leads to before they part.
-        spellings: How each label is written.
+        spellings: Spelling with which each label is written.
         label_tries: At how many steps the label tries were expanded, None for all.
         shares: At how many steps the shares of the labels were narrowed, None for all.
-        contrast: Whether the labels against the empty answer were, at the first.
-        prefix_shares: Whether the labels' shares after the common prefix were.
-        step_stopped: Why one of these fell short of the tolerance, "" if none did.
+        contrast: True if the labels against the empty answer were, at the first step.
+        prefix_shares: True if the labels' shares after the common prefix were.
+        step_stopped: Reason that one of these fell short of the tolerance, "" if none did.
         upcoming: Bit sets, for nodes that follow such a step with nothing written in between: what
             may be written next. Elsewhere `reachable` holds that and more.
         min_mass: Every node at least this heavy was expanded, None if that was not asked for.

@@ -33,10 +33,10 @@ class Calibrator:
 
     Attributes:
         curves: One a label, or a single one shared by all.
-        records, ids: How many records were fitted on, and the `fingerprint` of their ids.
-        hold_out: Which records were kept for judging; None if none were.
+        records, ids: Number of records it was fitted on, and the `fingerprint` of their ids.
+        hold_out: Split that kept records for judging; None if none were kept.
         selection: The table by which the method was chosen; None if it was asked for by name.
-        signature: What kind of scores it is for (`Signature.to_dict`); None if not known.
+        signature: Kind of scores it is for (`Signature.to_dict`); None if not known.
     """
 
     labels: tuple[str, ...]

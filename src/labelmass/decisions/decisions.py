@@ -72,7 +72,7 @@ class Decisions:
     """Decisions of a policy for (n, k) scores.
 
     Attributes:
-        ids: Of the records; their positions where the scores had none.
+        ids: Ids of the records; their positions where the scores had none.
         outcomes: (n, k) of `LabelOutcome`.
         straddles: (n, k) whether the interval left two outcomes open: exploring the record further
             may settle it, except for those that are `unreadable`: (n, k) whether two outcomes are
@@ -180,7 +180,7 @@ def apply_policy(
     review.
 
     Args:
-        ids: Of the records; None for their positions.
+        ids: Ids of the records; None for their positions.
         ceiling: (n, k) upper ends if what cannot be read counts as open, see `ceiling`.
         verdict: (n,) the least mass on which any verdict is given, None if the format has none.
             Where that is below the policy's `min_verdict`, or not known, what would be let pass

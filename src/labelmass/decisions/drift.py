@@ -42,10 +42,10 @@ class Reference:
     """Summary of the scores a policy was made on.
 
     Attributes:
-        records: How many.
-        scores: By label, at most `POINTS` order statistics of them, ascending.
-        rates: By label, the share that was given it.
-        masses: Of those of `MASSES` that were passed, the mean and the standard deviation.
+        records: Number of records.
+        scores: At most `POINTS` order statistics of each label's scores, ascending.
+        rates: Share of the records that was given each label.
+        masses: Mean and standard deviation of those of `MASSES` that were passed.
         unscored: Share of records without a score, None if not known.
     """
 
@@ -112,7 +112,7 @@ class LabelDrift:
     Attributes:
         rate: Share given it.
         rate_p: P-value of equal rates.
-        distance: Of Kolmogorov and Smirnov between the scores, with its p-value.
+        distance: Kolmogorov-Smirnov distance between the scores, with its p-value.
         stability: The population stability index over `BINS` bins, and what chance alone exceeds
             once in a thousand labels.
     """
@@ -132,11 +132,10 @@ class Drift:
     """A batch against a reference.
 
     Attributes:
-        masses: Of those of `MASSES` that are known of both: mean then, mean now, p-value of equal
-            means.
+        masses: Mean then, mean now, and p-value of equal means, of those of `MASSES` known of both.
         unscored: Share of records without a score then and now, p-value of equal shares; None if
             not known.
-        differences: By field of the signature, then and now.
+        differences: Values then and now, by differing field of the signature.
     """
 
     records: int
@@ -193,9 +192,10 @@ def measure_drift(
 
     Args:
         masses: (n,) by name, of `MASSES`.
-        fitted: What the reference's scores and these are (`Signature.to_dict`). A record of which
-            any score is NaN counts as one without a score.
-        signature: See `fitted`.
+        fitted: Signature of the reference's scores (`Signature.to_dict`).
+        signature: Signature of these scores.
+
+    A record of which any score is NaN counts as one without a score.
     """
     then = tuple(reference.scores)
     check_labels("this reference", then, labels)

@@ -39,7 +39,7 @@ class Policy:
         straddle: A key of `STRADDLES`.
         records, ids: The labelled records the thresholds were found on, and the `fingerprint` of
             their ids.
-        signature: Of their scores.
+        signature: Signature of their scores.
         calibrator: The `digest` of the calibrator the scores went through, None if none.
         reference: For `drift`.
         min_verdict: A record of which less mass than this gives any verdict goes to review, where

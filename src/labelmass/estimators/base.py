@@ -27,7 +27,7 @@ class LabelScores(Mapping[str, Bounds]):
             the interval unless the estimator names another rule.
         interval: "certified", "sampled", "unknown" where a file does not say which of them its
             bounds are, or "none" where low and high are not known (NaN).
-        empty: What the method gives the empty answer, beside the labels; None if it gives it
+        empty: Score of the empty answer, beside the labels; None if the method gives it
             nothing.
     """
 
@@ -119,9 +119,9 @@ class Estimator:
     Attributes:
         source: Paper and section.
         cost: In words, what it takes beyond the prompt.
-        requirements: What the tree of answers to the task must hold.
-        unsupported_reason: Why a task cannot give it, or None if it can.
-        questions: What else is asked of every record.
+        requirements: Contents that the tree of answers to the task must have.
+        unsupported_reason: Reason that a task does not support it, or None if it does.
+        questions: Further questions to ask of every record.
         normalisations: Those it can be read in.
         point: The rule behind `p`: "mid", the midpoint of the interval, or "found", what follows
             from the found part alone.

@@ -30,9 +30,9 @@ class Score:
         low, high: Bootstrap interval; None without draws.
         best, worst: Value at the bounds of p that fit the targets most and least; None where the
             method has no bounds or the metric is not monotone in them.
-        items, cells: What was counted.
+        items, cells: Numbers of items and of cells counted.
         partial: Items of which some cell is unknown.
-        draws: Of the bootstrap.
+        draws: Resamples of the bootstrap.
         ties: Share of tied scores, for rankings.
         labels: Value by label, where there is one.
         skipped: Labels it is not defined for.
@@ -68,7 +68,7 @@ class Difference:
 
     Attributes:
         low, high: Bootstrap interval on the same draws.
-        p: Of a sign-flip test; None where the metric is no mean over items.
+        p: p-value of a sign-flip test; None where the metric is no mean over items.
     """
 
     value: float | None
@@ -93,8 +93,8 @@ class MethodScores:
     Attributes:
         items: Records judged.
         failed: Records without a probability, left out of every score.
-        missed: Of those judged, records whose numbers fell short of the tolerance of their run.
-        interval: What the method's bounds are; "none" if it has none.
+        missed: Judged records whose numbers fell short of the tolerance of their run.
+        interval: Kind of the method's bounds; "none" if it has none.
     """
 
     name: str

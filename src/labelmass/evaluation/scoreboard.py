@@ -44,12 +44,12 @@ def evaluate(
     `constant` and `base-rate` are added, so that no method may be called so.
 
     Args:
-        scores: By method, or of several methods; of each row the first method counts.
+        scores: Scores by method, or of several methods; the first method of each row counts.
         metrics: Names in METRICS; all that fit the task if None.
-        threshold: How sets are made, for all or by method (P >= 0.5 where a method is not named).
+        threshold: Rule that makes sets, for all or by method (P >= 0.5 for a method not named).
         baseline: The method that every other is compared with, record by record.
         single: Exactly one label of a record is right; sets then hold the likeliest label.
-        draws: Of the bootstrap, over groups where targets has them; 0 for no intervals.
+        draws: Resamples of the bootstrap, over groups where targets has them; 0 for no intervals.
 
     Raises:
         LabelMassError: Naming the method, the label or the record.

@@ -64,7 +64,7 @@ def scoreboard(
 ) -> Table:
     """A row a method, its intervals beside the values, and the rules as notes.
 
-    records: Whether to say of how many records each row is.
+    records: True to state the number of records of each row.
     """
     stars = {metric: best(evaluations, metric) for metric in metrics}
     rows = [

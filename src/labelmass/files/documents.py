@@ -85,7 +85,7 @@ def shaped(kind: type[T], data: object, *, infinite: bool = False) -> T:
     Args:
         kind: A dataclass, whose keys are its fields, or a list, tuple or dict of such.
         data: Plain data; keys that the dataclass does not have are left out.
-        infinite: Whether numbers may be infinite or NaN.
+        infinite: True if numbers may be infinite or NaN.
 
     Raises:
         LabelMassError: It names the first key that is missing or wrong.

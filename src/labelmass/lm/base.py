@@ -31,7 +31,7 @@ class NodeQuery:
             earlier in the same call.
         token: The id that leads from parent to node; -1 for PROMPT.
         ids: (n,) int64, the token ids whose log-probabilities are wanted.
-        top: How many of the likeliest ids of the whole row to return, at least 1.
+        top: Number of the likeliest ids of the whole row to return, at least 1.
     """
 
     record: int
@@ -52,7 +52,7 @@ class NextTokenLogprobs:
             vocabulary in float32 or better.
         top: The likeliest (id, logprob) of the whole row, in descending order.
         residual: Probability of every id not given in `logprobs`, never below 0.
-        complete: Whether all queried ids came. If not, `residual` includes those that did not.
+        complete: True if all queried ids came. If not, `residual` includes those that did not.
         scale: Natural log of the sum of exponentials of the model's raw scores, so that a raw score
             is its log-probability plus this; None where the engine does not say.
     """
@@ -157,7 +157,7 @@ class LanguageModel(Protocol):
         """Register prompts and return one handle each; nothing need be computed yet.
 
         Args:
-            shared: How many leading ids all prompts of this run have in common (worth keeping).
+            shared: Number of leading ids that all prompts of this run share (worth keeping).
         """
         ...
 

@@ -115,7 +115,7 @@ class Figure:
 
     Args:
         name: Name of its files and of its entry in the JSON.
-        about: How to read it.
+        about: Explanation of how to read it.
         numbers: Strict JSON.
         head: Column names of `rows`.
         rows: The numbers as a table.

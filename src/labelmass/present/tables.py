@@ -18,8 +18,8 @@ class Head:
 
     Args:
         text: The name.
-        better: Which values of it are better, if either.
-        prose: Whether it holds words, which may wrap, and no numbers.
+        better: Direction of better values, if there is one.
+        prose: True if it holds words, which may wrap, and no numbers.
     """
 
     text: str
@@ -37,13 +37,13 @@ class Cell:
     """A cell that is more than a text.
 
     Args:
-        text: What it says.
-        best: Whether it is the best of its column.
-        verdict: What a test says of it, after the text.
+        text: Text of the cell.
+        best: True if it is the best of its column.
+        verdict: Result of a test, after the text.
         details: Intervals and counts, in a softer type.
         bar: A share from 0 to 1 to draw beside the text.
-        whose: What the bar is of; it names its colour.
-        style: Of the text in a terminal.
+        whose: Subject of the bar; it names its colour.
+        style: Style of the text in a terminal.
     """
 
     text: str

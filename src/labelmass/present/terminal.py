@@ -41,7 +41,7 @@ def blocks(table: Table, width: int) -> Iterator[RenderableType]:
 class _Column:
     """A column, the room it needs, and the room it would like.
 
-    least: What it needs if it holds words.
+    least: Least width it needs if it holds words.
     """
 
     def __init__(self, head: Head, cells: Sequence[Cell], least: int) -> None:

@@ -32,7 +32,7 @@ def report(
         runs: Folders that `labelmass.compare` wrote.
         method: Whose figures are drawn; None for the first.
         policy: The thresholds that can be moved on the page; None for the comparison's.
-        calibrator: What the policy's scores go through.
+        calibrator: Calibrator that the policy's scores go through.
         force: Whatever kind of scores these are.
         figures: A folder for each figure as SVG and PNG, and its numbers as JSON.
     """

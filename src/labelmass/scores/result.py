@@ -116,21 +116,21 @@ class Result:
     """One record's scores. Indexed by label: `result["joy"].p`, `.low`, `.high`.
 
     Attributes:
-        id: The record's.
+        id: Id of the record.
         methods: LabelScores by method; `labels` are those of the first.
-        cost: What it took.
-        signature: What kind of number this is.
-        summary: What the tree of answers says of itself; None where the scores are of classifiers
+        cost: Cost of the record.
+        signature: Signature of the run, which identifies the kind of score.
+        summary: Summary of the tree of answers; None where the scores are of classifiers
             that read texts alone, or of a file.
-        trees: What they were read off, by question; empty unless they were asked for.
-        moved: By cause ("label_permutations": spread over them; "contextual_calibration": its
-            shift), by method, by label: how far p moved.
-        missed: By method, where its numbers fell short of the tolerance, and why.
-        decisions: The policy's decision on the record, and how many times it was explored for
-            that; None without a policy.
+        trees: Trees of answers, by question; empty unless they were to be kept.
+        moved: Change of p by cause ("label_permutations": spread over them;
+            "contextual_calibration": its shift), by method, by label.
+        missed: Shortfalls by method, where its numbers miss the tolerance, and why.
+        decisions: Decision of the policy on the record, and the number of explorations for it; None
+            without a policy.
         input: The record's fields as they were given, except for its id.
-        cuts: Which of its texts were too long to be shown whole.
-        known_masses: What is known without a summary.
+        cuts: Its texts that were too long to be shown whole.
+        known_masses: Masses that are known without a summary.
     """
 
     id: str | int

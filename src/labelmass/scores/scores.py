@@ -41,9 +41,9 @@ class Estimates:
         p: (n, k); a row with NaN is a record the method failed on.
         low, high: (n, k) bounds, NaN where not known; or None.
         interval: "certified", "sampled", "unknown" or "none", as `LabelScores` says it.
-        reasons: By record, why its numbers fell short of the tolerance of their run, "" where they
+        reasons: Reasons by record that its numbers fell short of the run's tolerance, "" where they
             did not; None where that is not known.
-        note: What a reader of a table must know of the method.
+        note: Note on the method for readers of a table.
     """
 
     p: Floats
@@ -78,19 +78,19 @@ class Scores(Sequence[Outcome]):
     `scores[i]` is the result of a record, or its failure: `scores[0]["joy"].p`.
 
     Attributes:
-        ids: Of the records.
+        ids: Ids of the records.
         labels: Their names, in the order of the columns.
-        methods: By name, what each method gives.
-        signature: Of the run that made them; None where it is not known.
-        failures: Of the records without scores.
+        methods: Estimates of each method, by name.
+        signature: Signature of the run that made them; None where it is not known.
+        failures: Failures of the records without scores.
         off_format: (n,) mass that left the format.
         unreadable: (n,) mass behind a risk verdict that cannot be read.
         verdict: (n,) the least mass on which any verdict is given. NaN, or None for all, where not
             known.
-        costs: By name, (n,) what each record took: passes, tokens, seconds; NaN where not known.
-        calibrator: What the first method's scores went through, where that is at hand.
-        results: By record, what else was found where they were scored here; None for a record that
-            was not. Their scores are those of `methods`.
+        costs: Cost of each record, (n,) by name: passes, tokens, seconds; NaN where not known.
+        calibrator: Calibrator of the first method's scores, where it is at hand.
+        results: Full results of the records that were scored here; None for a record that was not.
+            Their scores are those of `methods`.
 
     Raises:
         LabelMassError: Naming the record if a p is no probability, or outside its bounds, and for
@@ -172,7 +172,7 @@ class Scores(Sequence[Outcome]):
         """Scores of one method, from arrays of (n, k) or anything numpy makes one of.
 
         Args:
-            interval: What the bounds are, see `Estimates`; by default "unknown" if there are any.
+            interval: Kind of the bounds, see `Estimates`; by default "unknown" if there are any.
 
         Raises:
             LabelMassError: If two records have one id.
@@ -244,8 +244,7 @@ class Scores(Sequence[Outcome]):
 
         Args:
             labels: The columns, None for all that the file has.
-            ids: Of the records that are scored; a table may hold a number as text, or a text as a
-                number.
+            ids: Ids of the scored records; a table may hold numbers as texts, or texts as numbers.
 
         Raises:
             LabelMassError: Naming the record and the label where a score is missing or no number.

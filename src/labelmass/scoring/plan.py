@@ -38,14 +38,14 @@ class Plan:
     """One way of scoring, checked before any work is done.
 
     Args:
-        task: What is asked.
+        task: Task to score.
         methods: Names of estimators; the first is the headline.
-        budget: Of each record, see `Budget`.
+        budget: Budget of each record, see `Budget`.
         normalisation: Raw, on-format or masked.
         off_format: "not-written", or "unknown" to count what left the format as open.
         every_method: Grow trees that every method can read later, except for those that draw or ask
             more.
-        samples: How many answers, or paths, the methods that draw some draw for each record.
+        samples: Number of answers, or paths, that methods which draw some draw for each record.
         label_permutations: Average every method over this many orders of the labels in the prompt,
             its own first.
         contextual_calibration: "content-free" to take away what every label gets for texts without
@@ -55,7 +55,7 @@ class Plan:
         classifiers: Trained on labelled records, read beside the methods.
         calibrator: Applied last, to the method it was fitted on, whose calibrated scores come
             first.
-        max_text_tokens: How many tokens of each text a prompt shows, its beginning; None for all.
+        max_text_tokens: Most tokens of each text that a prompt shows, from its start; None for all.
         policy: Decides, and has records explored further that straddle a threshold, unless the
             contextual calibration is the batch's, which is known too late.
         force: Whatever kind of scores the calibrator was fitted on, and the policy made on.

@@ -94,7 +94,7 @@ def score_trees(
     """Scores of saved trees by other methods than they were grown for, without a model.
 
     Args:
-        folder: What `Scorer.score_file(..., trees=folder)` kept.
+        folder: Folder of trees that `Scorer.score_file(..., trees=folder)` kept.
         contextual_calibration: "batch" or None.
         model: The model of the trees, needed only for a probe among `classifiers`.
 
@@ -142,7 +142,7 @@ def load_scores(
 
     Args:
         method: None for the first of `likely` that is there, else the first there is.
-        ids: Of the records that count, see `Scores.load`.
+        ids: Ids of the records that count, see `Scores.load`.
     """
     if not Path(source).is_dir():
         try:

@@ -57,10 +57,10 @@ class Scorer:
 
     Args:
         task: A `Task`, a preset's name or a task file.
-        model: What `labelmass.load` gives or takes; None for the embedded model.
-        tolerance: Of the budget, where none is given.
+        model: Model, or argument of `labelmass.load`; None for the embedded model.
+        tolerance: Tolerance of the budget, where no budget is given.
         batch_size: Prompts in flight at once.
-        keep_trees: Whether results keep the trees that they were read off; without, a result takes
+        keep_trees: Keep the trees of answers in the results; without them, a result takes
             some kilobytes.
 
     The other arguments are those of `Plan`. A scorer is not for several threads at once.
@@ -205,7 +205,7 @@ class Scorer:
             source: JSONL, CSV, TSV, Parquet or text; "-" for standard input.
             out: Its ending says how it is written, see `Scores.save`.
             trees: A folder for the trees of every record.
-            fields: What the file calls text and id.
+            fields: Names of the text and id fields in the file.
             overwrite: Begin anew where `out` is of another run.
             keep_input: Write the fields of the input beside the scores.
             watch: Sees the results as they come.

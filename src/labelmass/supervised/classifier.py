@@ -62,9 +62,9 @@ class Classifier:
     """Heads on features of a source.
 
     Attributes:
-        task, task_hash: What the labels were of.
+        task, task_hash: Name and hash of the labels' task.
         fitted_on: Digests of the records; it refuses them.
-        provenance: How it was fitted, for readers (input, targets, folds).
+        provenance: Origin of the fit, for readers (input, targets, folds).
     """
 
     source: Source

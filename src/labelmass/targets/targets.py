@@ -34,7 +34,7 @@ class Targets:
         gold: (n, k) Y, 0 or 1; NaN unknown.
         raters: (n,) number of annotators, 0 where not known.
         groups: (n,) names of what belongs together (a conversation), or None.
-        gold_rule: How gold was made, in words.
+        gold_rule: Rule by which gold was made, in words.
     """
 
     ids: tuple[str | int, ...]

@@ -34,7 +34,7 @@ class AnswerFormat:
         verdict_prefix, verdict_separator: The word of a risk verdict, which must be written before
             any label, and what parts it from them. It counts as soon as its last byte is written,
             whatever follows.
-        item: How a label is written; `{label}` stands for its spelling.
+        item: Template of a label; `{label}` stands for its spelling.
         separators: The first is written, all are read.
         closing: Text that completes the answer; None if it is complete only at an end id or a stop.
         stops: Texts that end the answer where there is no closing text.

@@ -67,9 +67,9 @@ class Cut:
     """A text that is too long for the prompt, which shows only its beginning.
 
     Attributes:
-        key: Of the record: "text", "messages[2].content".
-        characters: How many are shown.
-        tokens, whole: Of what is shown, and of the whole text.
+        key: Key of the text in the record: "text", "messages[2].content".
+        characters: Number of characters shown.
+        tokens, whole: Tokens of the part shown, and of the whole text.
     """
 
     key: str
@@ -86,10 +86,10 @@ class Record:
     """One thing to label: a text, or a conversation, or a prompt and the response to it.
 
     Attributes:
-        id: How results call it.
+        id: Id of the record in results.
         extra: Unrecognised input fields, in plain JSON values.
         given: Messages as the input has them, where they hold more than role and content.
-        cuts: Which of its texts are not shown whole in a prompt; see `shown`.
+        cuts: Its texts that are not shown whole in a prompt; see `shown`.
 
     Raises:
         RecordError: Unless exactly one of the three forms is given, and not empty.

@@ -53,27 +53,27 @@ class Task(TaskPart):
     Attributes:
         name, description: For people; they change no number.
         labels: Names, or tables with name, code, description, spellings, aliases; see `Label`.
-        write: What of a label stands in an answer by default, its name or its code.
+        write: Part of a label that an answer holds by default, its name or its code.
         format: A kind ("json", "comma", "guard", "polysyndeton", "custom"), or a table of `kind`
             and options, see `AnswerFormat`; `false` for empty, verdict_prefix or closing means that
             there is none.
         instruction, system: Texts with the fields `{labels}` (one label a line, with descriptions)
             and `{label_names}` (in one line); instruction_in puts the instruction in the first user
             turn or in the system prompt.
-        record: How a record stands in the prompt, see `RecordTemplates`; a text is its `text`.
+        record: Templates of a record in the prompt, see `RecordTemplates`; a text is its `text`.
         chat: Turns for the model's chat template, or one plain text. In plain text, answer_cue
             comes between a record and its answer, and demonstration_separator after each block; it
             also ends the answer where the format has neither closing nor stop text.
         opening: "written" leaves the whole answer to the model; "given" puts format.opening in its
             mouth, or opening_text, which must leave the empty answer possible if there is one.
-        label_order: Of the labels in the prompt, or all their names in order; results keep the
-            order of `labels`.
-        seed: Of the shuffled order and of the choice of demonstrations.
+        label_order: Order of the labels in the prompt, or all their names in order; results keep
+            the order of `labels`.
+        seed: Seed of the shuffled order and of the choice of demonstrations.
         demonstrations: A list of records with `labels`, or a table, see `Demonstrations`; in a task
             file the table may name a JSONL `file`, relative to it.
         ignored: Names in data (demonstrations, gold, annotators) that stand for no label of this
             task; `*` for any text.
-        unary, binary: How the methods of these names word their questions, see `task/wording.py`.
+        unary, binary: Wording of the questions that these methods ask, see `task/wording.py`.
     """
 
     name: str
@@ -268,8 +268,8 @@ class Task(TaskPart):
         """The same task otherwise put; None leaves an option as it is.
 
         Args:
-            k: How many demonstrations.
-            seed: Of all that is drawn, the demonstrations' own included.
+            k: Number of demonstrations.
+            seed: Seed of all that is drawn, the demonstrations' own included.
             demonstrations: A JSONL file of records with `labels`, in place of the task's own; those
                 that are shown to every record become the task's.
             multi_share: See `Demonstrations`.

@@ -21,23 +21,23 @@ class Settings:
 
     Attributes:
         full: Train every weight, rather than an adapter.
-        rank, alpha, dropout: Of the LoRA adapter, on every linear layer but the output's.
+        rank, alpha, dropout: Settings of the LoRA adapter, on every linear layer but the output's.
         answers: "annotators" for one annotator's answer an epoch, each once before any comes twice;
             "gold" for the labels given, or else the majority's.
-        order: Of the labels in an answer, "fixed" as the task has them, or "shuffled" every epoch.
+        order: Label order in an answer, "fixed" as the task has them, or "shuffled" every epoch.
         balance: "inverse-frequency" makes up for rare labels, see `balance`.
         epochs: The most.
         batch_size: Records a step.
         learning_rate: The highest learning rate; by default 1e-3 for an adapter, 5e-5 for all
             weights. It rises over the first `warm_up` share of the steps, then falls to 0 along a
             cosine, or stays.
-        weight_decay: Of AdamW.
+        weight_decay: Weight decay of AdamW.
         clip: Largest norm of a gradient.
         autocast: Multiply in bfloat16, the weights kept as they are.
-        dev_share: Of the records, set aside for validation where there are no records for that.
+        dev_share: Share of the records set aside for validation, if none are given for it.
         patience: Epochs without improvement until training ends; the best epoch is kept.
-        method, tolerance, max_nodes: How validation scores its records.
-        seed: Of first weights, order of the records, and what is drawn.
+        method, tolerance, max_nodes: Scoring options of the validation.
+        seed: Seed of the first weights, the order of the records, and all draws.
     """
 
     full: bool = setting(False, "Train every weight instead of an adapter.")

@@ -33,10 +33,10 @@ class TrainingResult:
 
     Attributes:
         finished: True if the model is in the folder; otherwise the same call resumes.
-        metric, best: Of the validation, and the number of the epoch that was kept.
+        metric, best: Metric of the validation, and number of the best epoch, which was kept.
         tokens, answer_tokens: Number put through the model, and of those learnt.
-        seconds: Of training.
-        validation_seconds: Of validation.
+        seconds: Duration of training.
+        validation_seconds: Duration of validation.
     """
 
     folder: Path
@@ -101,14 +101,14 @@ def train(
     Args:
         data: A file, or records, with `annotators`, `labels` or `distribution`.
         dev: Records to validate on; by default a share of the data.
-        fields: What files call text and id.
+        fields: Names of the text and id fields in files.
         task: A `Task`, a preset's name or a task file.
         model: As `labelmass.load` takes them, but that all weights are trained in float32 by
             default.
         device: See `model`.
         dtype: See `model`.
         revision: See `model`.
-        demonstrations: How many the prompts show, in training and in the task that is saved.
+        demonstrations: Number that the prompts show, in training and in the task that is saved.
         out: A folder. A training that was stopped there, with the same arguments, goes on as if it
             had not been; one that is finished is left as it is.
         save_every: Steps from one checkpoint to the next.

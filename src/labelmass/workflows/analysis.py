@@ -80,7 +80,7 @@ def analyse(
     """An analysis of each folder of saved trees, in the order given, then by name.
 
     Args:
-        field: Of the records, with gold labels.
+        field: Field of the records with gold labels.
         model: Reads the answers of its own runs again, for their attention; LabelMassError if it
             made none of them. Runs are named after their folders, as far up as tells them apart.
 

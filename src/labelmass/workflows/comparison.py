@@ -46,10 +46,10 @@ class Comparison:
     Attributes:
         evaluation: Every metric of every method.
         run: The trees they were read off.
-        short: What failed, or missed the tolerance, over all models.
-        source: What was scored.
-        normalisation: Of the scores.
-        gold: What made gold sets.
+        short: Records that failed or missed the tolerance, over all models.
+        source: Input that was scored.
+        normalisation: Normalisation of the scores.
+        gold: Rule that made gold sets.
     """
 
     evaluation: Evaluation
@@ -114,10 +114,10 @@ def compare(
         methods: None for every method that reads the one tree, without further prompts or draws.
         calibration_method: Also each method calibrated, every record by a fit that has not seen it.
         classifiers: Trained on labelled records, judged on the same.
-        gold: What makes a gold set, see `Targets`.
+        gold: Rule that makes a gold set, see `Targets`.
         threshold: A label is set from this P.
         forecast: Is told what each record will take, before any work is done.
-        tolerance: Of the budget, where none is given. The others are those of `Plan` and
+        tolerance: Tolerance of the budget, where none is given. The others are those of `Plan` and
             `evaluate`.
 
     Raises:

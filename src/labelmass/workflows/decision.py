@@ -16,7 +16,7 @@ def decide(
     """Decisions of a policy on scores it is for, see `labelmass.decisions.apply_policy`.
 
     Args:
-        calibrator: What they go through first.
+        calibrator: Calibrator that the scores go through first.
         force: Whatever kind of scores these are.
     """
     return scores_for(scores, policy, calibrator=calibrator, force=force).decide(

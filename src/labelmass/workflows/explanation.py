@@ -27,7 +27,7 @@ def explain(
     """The tree of answers to a text, grown so that every method can be read off it.
 
     Args:
-        tolerance: Of the budget, where none is given.
+        tolerance: Tolerance of the budget, where no budget is given.
 
     Raises:
         RecordError: If the text cannot be explored.

@@ -46,11 +46,11 @@ class Fitted:
     """A classifier, what it was fitted on, and the records that were left out.
 
     Attributes:
-        signature: Of its scores.
-        study: Of a probe, what a hidden state knows; None where the records are too few, and for
+        signature: Signature of its scores.
+        study: Study of what a probe's hidden state knows; None if the records are too few, or for
             other classifiers.
-        note: Why there is no study.
-        unlabelled: How many of the model's own answers hold no label, None where it was not asked.
+        note: Reason that there is no study.
+        unlabelled: Number of the model's own answers without a label, None where it was not asked.
     """
 
     classifier: Classifier
@@ -228,7 +228,7 @@ def fit_rule(
     Args:
         rule: "probability", "entropy" or "logtoku".
         gold: The field of the true labels.
-        max_labels: How many labels a sure record gets.
+        max_labels: Number of labels that a sure record gets.
 
     Raises:
         RecordError: For a record without true labels.

@@ -47,7 +47,7 @@ class ThresholdObjective:
         guarantee: "none", "ltt" (with confidence) or "crc" (in expectation).
         shared: One threshold for all labels.
         budget, risk: See `bands`.
-        unmet: Of `UNMET`, the fallback of a label without a guarantee, or whose goal no threshold
+        unmet: Fallback in `UNMET` of a label without a guarantee, or whose goal no threshold
             reaches; None for the fallback that keeps the goal all the same, see `Rule.of`.
     """
 
@@ -127,7 +127,7 @@ class Achieved:
     Attributes:
         cells: Records with a known target.
         positives: The sum of their targets.
-        given: How many get the label, `right` the sum of their targets.
+        given: Number of records given the label; `right` is the sum of their targets.
         review: Share of records of which it is in review.
     """
 
@@ -179,7 +179,7 @@ def tune(
         objective: The goal and its guarantee; a goal alone, such as "f1", for no guarantee.
         soft: Fit on annotator shares, not gold.
         order: Other records with scores, for the order in which thresholds are tested.
-        calibrator: What the scores go through, unless they did already; the records it was fitted
+        calibrator: Calibrator to apply, unless it was applied already; the records it was fitted
             on are left out, as far as it held some of these out.
     """
     expect("scores", scores, Scores, error=FitError)
