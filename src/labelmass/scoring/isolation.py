@@ -33,7 +33,7 @@ def blame(error: Exception, plain: Callable[[], object]) -> RecordError:
     """The error as that of its record.
 
     plain: asks the same for the text `PLAIN`; what it returns does not matter.
-    Raises the error (as a ModelError if it is none of ours) where `plain` meets an error too.
+    Raises the error where `plain` meets an error too; as a ModelError unless it is our own.
     """
     if isinstance(error, RecordError):
         return error

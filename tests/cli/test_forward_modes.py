@@ -1,4 +1,4 @@
-"""How a model is read shows on the command line and in every result."""
+"""The mode of a model's forward passes shows on the command line and in every result."""
 
 from __future__ import annotations
 
