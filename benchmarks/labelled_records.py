@@ -6,7 +6,7 @@ A record has the label with probability `prevalence`; its log-odds score is norm
 deviation wide, with means that give the AUC asked for. `calibrate`: the scores are distorted (log-
 odds times 2, plus 1), and the table shows the excess loss of calibrated scores over exact ones in
 thousandths of a nat, on the whole population. `certify` and `control`: the share of draws in which
-the promise is made, and how often it then fails.
+the guarantee is made, and how often it then fails.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ CURVES = ("temperature", "platt", "beta", "isotonic", "venn-abers")
 SIZES = (25, 50, 100, 200, 400, 800, 1600)
 GOALS = ("recall>=0.8", "recall>=0.9", "fpr<=0.05", "precision>=0.8")
 CONTROL = "crc recall>=0.8"
-"""Its promise is on average over draws, so that no single draw can fail to keep it."""
+"""Its guarantee is on average over draws, so that no single draw can fail to keep it."""
 
 GUARANTEE_SIZES = (50, 100, 200, 400, 800, 1600, 3200)
 
@@ -99,7 +99,7 @@ def holds(goal: Goal, threshold: float, exact: Floats) -> bool:
 
 
 def guarantees(prevalence: float, draws: int) -> dict[str, dict[int, tuple[float, float]]]:
-    """By goal and size: share of draws with a promise, and of these, those it fails in."""
+    """By goal and size: share of draws with a guarantee, and of these, those it fails in."""
     source = Simulated(prevalence, 2)
     exact, _ = source.records(POPULATION)
     found: dict[str, dict[int, tuple[float, float]]] = {}
@@ -108,12 +108,12 @@ def guarantees(prevalence: float, draws: int) -> dict[str, dict[int, tuple[float
         for _ in range(draws):
             p, y = (one[:, None] for one in source.records(size))
             for text in GOALS:
-                (promise,) = certify(["x"], p, p, y, Goal.parse(text))
-                if promise.threshold is not None:
-                    kept = holds(Goal.parse(text), promise.threshold, exact)
+                (guarantee,) = certify(["x"], p, p, y, Goal.parse(text))
+                if guarantee.threshold is not None:
+                    kept = holds(Goal.parse(text), guarantee.threshold, exact)
                     made.setdefault(f"ltt {text}", []).append(kept)
-            (promise,) = control(["x"], p, p, y, "miss-rate", 0.2)
-            if promise.threshold is not None:
+            (guarantee,) = control(["x"], p, p, y, "miss-rate", 0.2)
+            if guarantee.threshold is not None:
                 made.setdefault(CONTROL, []).append(True)
         for name in [*(f"ltt {text}" for text in GOALS), CONTROL]:
             kept = made.get(name, [])
@@ -152,9 +152,9 @@ def main() -> None:
         made = guarantees(prevalence, args.draws)
         kept[f"guarantees {prevalence}"] = made
         shares = {name: {n: f"{x[0]:.0%}" for n, x in by.items()} for name, by in made.items()}
-        table(f"Draws with a promise, prevalence {prevalence}", shares)
+        table(f"Draws with a guarantee, prevalence {prevalence}", shares)
         fails = {name: {n: _share(x[1]) for n, x in by.items()} for name, by in made.items()}
-        table(f"Of these, promises not kept, prevalence {prevalence}", fails)
+        table(f"Of these, guarantees not kept, prevalence {prevalence}", fails)
     args.out.write_text(json.dumps(kept, indent=1) + "\n")
 
 
