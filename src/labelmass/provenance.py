@@ -49,6 +49,7 @@ class Signature:
         points: That of the methods that have another.
         fitted: Method@digest of the classifiers read beside.
         max_text_tokens: Most tokens of a text that its prompt shows; None for all.
+        prompt: Form of answers and demonstrations, where they were chosen for the model.
     """
 
     model: str = _compared("never")
@@ -77,6 +78,7 @@ class Signature:
     version: str = _compared("never", "")
     fitted: tuple[str, ...] = _compared("same", ())
     max_text_tokens: int | None = _compared("same", None)
+    prompt: str = _compared("never", "")
 
     def to_dict(self) -> dict[str, Any]:
         result = asdict(self) | {
@@ -84,7 +86,7 @@ class Signature:
             "normalisation": str(self.normalisation),
             "fitted": list(self.fitted),
         }
-        for key in ("fitted", "points", "max_text_tokens"):
+        for key in ("fitted", "points", "max_text_tokens", "prompt"):
             if not result[key]:
                 del result[key]
         return result

@@ -27,6 +27,7 @@ from labelmass.records.readers import BadRecord, each_record
 from labelmass.scores import Result
 from labelmass.scores.signature import of_method
 from labelmass.scoring.plan import Plan
+from labelmass.scoring.prompt_choice import choose_prompt
 from labelmass.scoring.scorer import Scorer
 from labelmass.scoring.warnings import scoring_warnings
 from labelmass.task import Record, Task
@@ -96,6 +97,7 @@ class LabelMassClassifier(ClassifierMixin, BaseEstimator):
         model = self.model
         named = model is None or isinstance(model, str)
         self.model_ = _load(model) if named else as_model(model)
+        self.task_ = choose_prompt(self.task_, self.model_)
         labels = self.task_.label_names
         self.classes_ = np.array(labels)
         self.calibrator_: Calibrator | None = None

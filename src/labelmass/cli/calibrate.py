@@ -73,7 +73,7 @@ def command(
     """
     from rich.console import Console
 
-    scored, targets, _ = read_training_input(scores, task.task, by, annotations, records)
+    scored, targets, _ = read_training_input(scores, task, by, annotations, records)
     with Console(stderr=True).status("fitting"):
         result = calibrate(
             scored,

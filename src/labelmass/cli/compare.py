@@ -92,7 +92,7 @@ def command(
     else:
         note_source(source, records)
         warn_of_training(source, names_of(model), records)
-    task = None if again else load_task(prompt, names_of(model))
+    task = None if again else load_task(prompt, model)
     if run.dry_run and task is not None:
         plan = comparison_plan(
             task,

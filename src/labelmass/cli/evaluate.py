@@ -10,7 +10,6 @@ import click
 
 from labelmass._settings import REQUIRED, setting
 from labelmass.cli.declare import as_command
-from labelmass.cli.models import need_task
 from labelmass.cli.options import EvaluationOptions, TaskOptions
 from labelmass.cli.progress import say
 from labelmass.cli.records import read_targets
@@ -53,7 +52,7 @@ def command(
     """
     from rich.console import Console
 
-    asked = need_task(task.task)
+    asked = task.load()
     targets = read_targets(options.targets, asked, records, options.gold)
     results: dict[str, Scores] = {}
     for path in scores:

@@ -13,7 +13,7 @@ from labelmass._settings import setting
 from labelmass._types import Normalisation
 from labelmass.answers.search import Budget
 from labelmass.cli.declare import as_command
-from labelmass.cli.models import load_model, load_task, names_of, warn_of_changes
+from labelmass.cli.models import load_model, load_task, warn_of_changes
 from labelmass.cli.options import ModelOptions, PromptOptions, normalise_setting
 from labelmass.cli.progress import say
 from labelmass.scoring.saved_trees import is_saved
@@ -53,7 +53,7 @@ def command(
         warn_of_changes(text)
         explored = saved_explanation(text, drawing.id)
     else:
-        task = load_task(prompt, names_of(model))
+        task = load_task(prompt, model)
         loaded = load_model(model.model, model, task)
         explored = explain(text, task, loaded, budget=budget, normalise=drawing.normalise)
     console = Console(record=drawing.svg is not None)

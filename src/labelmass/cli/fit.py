@@ -16,7 +16,6 @@ from labelmass.cli.models import (
     load_model,
     load_task,
     names_of,
-    need_task,
     reject_prompt_options,
     warn_of_changes,
     warn_of_training,
@@ -107,7 +106,7 @@ def encoder(
     """
     from rich.console import Console
 
-    asked = need_task(task.task)
+    asked = task.load()
     note_source(source, records)
     with Console(stderr=True).status("fitting"):
         fitted = fit_encoder(
@@ -176,7 +175,7 @@ def probe(
     else:
         note_source(source, records)
         warn_of_training(source, names_of(model), records)
-    asked = None if again else load_task(prompt, names_of(model))
+    asked = None if again else load_task(prompt, model)
     loaded = load_model(model.model, model, asked)
     fitted = fit_probe(
         source,

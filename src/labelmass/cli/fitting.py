@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from labelmass.calibration import Calibrator
-from labelmass.cli.models import need_task, warn_of_changes
-from labelmass.cli.options import CalibratorOptions, ScoresByOptions, TargetsOptions
+from labelmass.cli.models import warn_of_changes
+from labelmass.cli.options import CalibratorOptions, ScoresByOptions, TargetsOptions, TaskOptions
 from labelmass.cli.progress import say
 from labelmass.cli.records import read_targets
 from labelmass.decisions import Policy
@@ -20,12 +20,16 @@ from labelmass.task.record import Fields
 
 
 def read_training_input(
-    scores: str, task: str | None, by: ScoresByOptions, annotations: TargetsOptions, records: Fields
+    scores: str,
+    task: TaskOptions,
+    by: ScoresByOptions,
+    annotations: TargetsOptions,
+    records: Fields,
 ) -> tuple[Scores, Targets, Task]:
     """The scores, the targets and the task that the options name; saved trees know their task."""
     warn_of_changes(scores)
-    of_trees = task is None and Path(scores).is_dir()
-    asked = SavedTrees(scores).task if of_trees else need_task(task)
+    of_trees = task.names_none and Path(scores).is_dir()
+    asked = SavedTrees(scores).task if of_trees else task.load()
     targets = read_targets(annotations.targets, asked, records, annotations.gold, annotations.group)
     result = load_scores(scores, asked.label_names, by.scores_by, ids=targets.ids)
     note_unsigned(scores, result)

@@ -54,9 +54,8 @@ def methods(task: TaskOptions, output: JsonOptions) -> None:
     from labelmass.scoring.forecast import Forecast
     from labelmass.scoring.plan import Plan
     from labelmass.supervised import ABOUT
-    from labelmass.task import Task
 
-    asked = Task.load(task.task) if task.task else None
+    asked = None if task.names_none else task.load()
     rows: list[dict[str, Any]] = []
     for e in ESTIMATORS.values():
         row: dict[str, Any] = {"name": e.name, "summary": e.summary}

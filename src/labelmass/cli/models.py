@@ -10,14 +10,18 @@ from pathlib import Path
 import click
 
 from labelmass.cli.options import ModelOptions, ModelsOptions, PromptOptions
-from labelmass.cli.progress import say
+from labelmass.cli.progress import say, track_progress
 from labelmass.errors import LabelMassError
 from labelmass.lm.base import LanguageModel
 from labelmass.records import count_records, read_records
 from labelmass.scoring.forecast import Forecast
+from labelmass.scoring.prompt_choice import JudgedPrompt, choose_prompt
 from labelmass.scoring.warnings import task_warnings, template_warnings
 from labelmass.task import Record, Task
 from labelmass.task.record import Fields
+
+_LOADED = "labelmass.loaded"
+"""Key of the context's `meta` for a model that was loaded to choose its prompt, and its name."""
 
 Names = Sequence[str | None]
 """Models as they are named, None for the embedded one."""
@@ -39,21 +43,23 @@ def names_of(model: ModelOptions | ModelsOptions) -> Names:
     return (model.model,)
 
 
-def need_task(name: str | None) -> Task:
-    """The task that is named; UsageError if none is."""
-    if name is None:
-        raise click.UsageError("name a task: --task emotions (see `labelmass list tasks`)")
-    return Task.load(name)
-
-
-def load_task(prompt: PromptOptions, models: Names = (), *, warn: bool = True) -> Task:
+def load_task(
+    prompt: PromptOptions, options: ModelOptions | ModelsOptions | None = None, *, warn: bool = True
+) -> Task:
     """The task that is named, or that the models were trained on, put as the options say.
 
+    options: the models that it is asked of; what it leaves open is chosen for the first of them.
     warn: say what its prompt keeps from a model that was not trained on it.
     """
+    models: Names = () if options is None else names_of(options)
     trained = _trained_tasks(models)
-    named = _shared_task(trained) if prompt.task is None else Task.load(prompt.task)
+    named = _shared_task(trained) if trained and prompt.names_none else prompt.load()
     task = prompt.put(named)
+    if options is not None and task.open_keys:
+        first, *_ = names_of(options)
+        model = load_model(first, options)
+        click.get_current_context().meta[_LOADED] = first, model  # for `load_model`
+        task = choose_prompt(task, model, watch=_watch_choice, say=say)
     for model, own in trained.items():
         if own.hash != task.hash:
             one, other = own.to_dict(), task.to_dict()
@@ -79,8 +85,6 @@ def _trained_tasks(models: Names) -> dict[str, Task]:
 
 
 def _shared_task(trained: dict[str, Task]) -> Task:
-    if not trained:
-        return need_task(None)
     if len({own.hash for own in trained.values()}) > 1:
         raise click.UsageError("the models were trained on different tasks: name one with --task")
     model, task = next(iter(trained.items()))
@@ -98,7 +102,7 @@ def reject_prompt_options(
         "id-column": records.id,
         "max-text-tokens": max_text_tokens,
     }
-    if flags := [f"--{name}" for name, value in given.items() if value is not None]:
+    if flags := [f"--{name}" for name, value in given.items() if value not in (None, ())]:
         raise click.UsageError(
             f"the trees in {source} were asked their task already: leave out {', '.join(flags)}, "
             "or give the records instead"
@@ -112,6 +116,14 @@ def load_model(
 
     task: what it will be asked; a word where its chat template would not let it be asked that.
     """
+    kept, model = click.get_current_context().meta.pop(_LOADED, (None, None))
+    loaded = model if model is not None and kept == name else _load(name, device)
+    if task is not None:
+        say_warnings(template_warnings(task, loaded))
+    return loaded
+
+
+def _load(name: str | None, device: ModelOptions | ModelsOptions) -> LanguageModel:
     from rich.console import Console
 
     from labelmass.lm.load import load
@@ -122,9 +134,11 @@ def load_model(
     gc.freeze()  # a model is no garbage: looking for some in it at the end would take a second
     if note := getattr(loaded, "note", None):
         say(f"note: {note}")
-    if task is not None:
-        say_warnings(template_warnings(task, loaded))
     return loaded
+
+
+def _watch_choice(steps: Iterable[JudgedPrompt], total: int) -> Iterator[JudgedPrompt]:
+    return track_progress(steps, total, title="trying prompts", unit="prompts")
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from labelmass._ranges import COUNT, DRAWS, LABEL_PERMUTATIONS, SAMPLES, SEED, SHARE, WHOLE
 from labelmass._settings import REQUIRED, setting
 from labelmass._types import Normalisation
 from labelmass.calibration.registry import CALIBRATION_METHODS
+from labelmass.errors import LabelMassError
 from labelmass.targets import GOLD
 from labelmass.task.labels import LABEL_PERMUTATIONS as LABEL_ORDERS
 
@@ -18,11 +19,14 @@ if TYPE_CHECKING:
 
 def split_names(words: tuple[str, ...]) -> tuple[str, ...]:
     """Names given one at a time, or several with commas."""
-    return tuple(name for word in words for name in word.split(",") if name)
+    names = (name.strip() for word in words for name in word.split(","))
+    return tuple(name for name in names if name)
 
 
 @dataclass(frozen=True, kw_only=True)
 class TaskOptions:
+    """Options of the task: its name, or only its labels."""
+
     section: ClassVar[str] = "Task and prompt"
 
     task: str | None = setting(
@@ -32,12 +36,49 @@ class TaskOptions:
         "-t",
         metavar="TASK",
     )
+    labels: tuple[str, ...] = setting(
+        (),
+        "Labels, with commas, in place of a task; may be repeated.",
+        metavar="LABELS",
+        parse=split_names,
+    )
+
+    @property
+    def names_none(self) -> bool:
+        return self.task is None and not self.labels
+
+    def load(self) -> Task:
+        """The task that is named, or made of the labels.
+
+        Raises:
+            LabelMassError: If neither is given, or both.
+        """
+        from labelmass.task import Task
+
+        if self.labels and self.task is not None:
+            raise LabelMassError("--task has labels of its own: give --task or --labels")
+        if self.task is not None:
+            return Task.load(self.task)
+        if self.labels:
+            return Task.from_labels(self.labels)
+        raise LabelMassError(
+            "name a task, such as --task emotions (see `labelmass list tasks`), or your labels, "
+            "such as --labels 'billing,bug report'"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
 class PromptOptions(TaskOptions):
     """Options of the prompt; None keeps what the task says."""
 
+    question: str | None = setting(
+        None, "Question about the labels, for a task without an instruction of its own."
+    )
+    format: Literal["json", "comma", "polysyndeton"] | None = setting(
+        None,
+        "Form of the answer, for a task without an instruction of its own. Default: chosen for the "
+        "model.",
+    )
     demonstrations: int | None = setting(
         None,
         "Number of demonstrations to show.",
@@ -77,8 +118,16 @@ class PromptOptions(TaskOptions):
 
     def put(self, task: Task) -> Task:
         """The task, put as the options say."""
-        if set(vars(replace(self, task=None)).values()) == {None}:
+        if self == type(self)(task=self.task, labels=self.labels):
             return task
+        own = {"question": self.question, "format": self.format}
+        if own := {key: value for key, value in own.items() if value is not None}:
+            if not task.open_keys:
+                raise LabelMassError(
+                    f"task {task.name!r} has an instruction of its own, so --{min(own)} would not "
+                    "be heard: change the task file"
+                )
+            task = task.with_keys(**own)
         return task.with_options(
             k=self.demonstrations,
             demonstrations=self.demonstrations_file,

@@ -23,37 +23,48 @@ T = TypeVar("T")
 
 
 class Rate(ProgressColumn):
-    """Records a second."""
+    """Units a second."""
+
+    def __init__(self, unit: str) -> None:
+        super().__init__()
+        self.unit = unit
 
     def render(self, task: Task) -> Text:
         speed = task.finished_speed or task.speed
-        return Text("" if speed is None else f"{speed:.2f} records/s")
+        return Text("" if speed is None else f"{speed:.2f} {self.unit}/s")
 
 
 LOGGED = 60.0
 """Seconds from one line to the next, where stderr is no terminal."""
 
 
-def track_progress(items: Iterable[T], total: int | None, done: int = 0) -> Iterator[T]:
+def track_progress(
+    items: Iterable[T],
+    total: int | None,
+    done: int = 0,
+    *,
+    title: str = "scoring",
+    unit: str = "records",
+) -> Iterator[T]:
     """The items, with a bar, a rate and a forecast while they come; in a log a line a minute."""
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield from _logged(items, total, done)
+        yield from _logged(items, total, done, unit)
         return
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate()
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate(unit)
     with Progress(
         *columns,
         TimeRemainingColumn(),
         console=console,
         transient=True,
     ) as progress:
-        bar = progress.add_task("scoring", total=total, completed=done)
+        bar = progress.add_task(title, total=total, completed=done)
         for item in items:
             yield item
             progress.advance(bar)
 
 
-def _logged(items: Iterable[T], total: int | None, done: int) -> Iterator[T]:
+def _logged(items: Iterable[T], total: int | None, done: int, unit: str) -> Iterator[T]:
     began = last = time.monotonic()
     for count, item in enumerate(items, start=1):
         yield item
@@ -63,7 +74,7 @@ def _logged(items: Iterable[T], total: int | None, done: int) -> Iterator[T]:
         last, speed = now, count / (now - began)
         whole = "" if total is None else f" of {total}"
         left = "" if total is None else f", {(total - done - count) / speed / 60:.0f} minutes left"
-        click.echo(f"{done + count}{whole} records, {speed:.2f} records/s{left}", err=True)
+        click.echo(f"{done + count}{whole} {unit}, {speed:.2f} {unit}/s{left}", err=True)
 
 
 def say(line: str) -> None:

@@ -225,7 +225,7 @@ class _Scoring:
 
     def _score(self) -> Shortfall:
         models, folder = names_of(self.model), self.output.keep_trees
-        task = load_task(self.prompt, models)
+        task = load_task(self.prompt, self.model)
         if self.output.out is not None:
             output_writer(Path(self.output.out))
         plan = self._plan(
@@ -286,7 +286,7 @@ class _Scoring:
             return self._show(scorer.run_in_order(records.read(), store=store), total)
 
     def _score_texts(self) -> Shortfall:
-        task = load_task(self.prompt, names_of(self.model), warn=False)  # no model reads its prompt
+        task = load_task(self.prompt, warn=False)  # no model reads its prompt
         if self.run.dry_run:
             raise click.UsageError("--dry-run is of prompts, and classifiers of texts take none")
         scorer = ClassifierScorer(task, load_classifiers(self.method_options))

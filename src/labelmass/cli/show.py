@@ -7,7 +7,7 @@ import json
 import click
 
 from labelmass.cli.declare import as_command
-from labelmass.cli.models import load_model, load_task, names_of, say_warnings
+from labelmass.cli.models import load_model, load_task, say_warnings
 from labelmass.cli.options import CuttingOptions, JsonOptions, ModelOptions, PromptOptions
 from labelmass.cli.progress import say
 from labelmass.cli.prompts import prompts_of
@@ -73,7 +73,7 @@ def prompt(
     """
     from labelmass.lm.base import common_length
 
-    chosen = load_task(prompt, names_of(model))
+    chosen = load_task(prompt, model)
     loaded = load_model(model.model, model, chosen)
     shared, count = list[int](), 0
     items = read_source(source, records)

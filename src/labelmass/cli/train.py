@@ -18,7 +18,7 @@ from labelmass._settings import REQUIRED, setting, settings_of
 from labelmass.cli.classifiers import report_skipped
 from labelmass.cli.declare import as_command, flags_of
 from labelmass.cli.exits import Exit
-from labelmass.cli.models import load_task, need_task
+from labelmass.cli.models import load_task
 from labelmass.cli.options import ModelOptions, PromptOptions
 from labelmass.cli.progress import say
 from labelmass.cli.records import note_source
@@ -71,7 +71,6 @@ def command(
     """
     from labelmass.training import train
 
-    need_task(prompt.task)
     _reject_idle_options(training, data.dev)
     task = load_task(prompt, warn=False)  # the model will learn it
     for file in filter(None, (source, data.dev)):

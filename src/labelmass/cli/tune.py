@@ -71,7 +71,7 @@ def command(
       labelmass tune scores.jsonl --targets dev.jsonl -t llama-guard-3 --goal "precision>=0.9" \\
           --guarantee ltt --review-budget 0.1 --action block --out policy.toml
     """
-    scored, targets, asked = read_training_input(scores, task.task, by, annotations, records)
+    scored, targets, asked = read_training_input(scores, task, by, annotations, records)
     scored, calibrator = read_through(scored, by)
     order = None
     if policy.order_data is not None:

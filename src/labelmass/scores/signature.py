@@ -16,6 +16,7 @@ from labelmass.estimators.base import no_questions
 from labelmass.lm.base import LanguageModel
 from labelmass.provenance import Signature
 from labelmass.task import Task
+from labelmass.task.default_prompt import INSTRUCTION
 
 
 def signature_of(
@@ -41,6 +42,7 @@ def signature_of(
         normalisation,
         off_format=off_format,
         points=points_of(methods),
+        prompt=task.prompt_style if task.instruction == INSTRUCTION else "",
         version=version("labelmass"),
         **asdict(budget),
         **further,
@@ -54,6 +56,7 @@ def signature_of_texts(task: Task, fitted: Sequence[str]) -> Signature:
         *("", "", "", "texts", "float64"),
         task=task.name,
         task_hash=task.hash,
+        prompt=task.prompt_style if task.instruction == INSTRUCTION else "",
         format=task.format.name,
         methods=names,
         normalisation=Normalisation.RAW,

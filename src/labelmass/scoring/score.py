@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from labelmass.answers.search import Budget
@@ -22,9 +22,11 @@ from labelmass.task import Task
 
 def score(
     texts: Text | Iterable[Text] | Frame,
-    task: Task | str | Path,
+    task: Task | str | Path | None = None,
     model: LanguageModel | str | Path | None = None,
     *,
+    labels: Sequence[str] | Mapping[str, str] | None = None,
+    question: str | None = None,
     methods: Sequence[str] = ("any-place",),
     normalise: str = "raw",
     tolerance: float = 0.01,
@@ -56,6 +58,8 @@ def score(
     return Scorer(
         task,
         model,
+        labels=labels,
+        question=question,
         methods=methods,
         normalise=normalise,
         tolerance=tolerance,

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from labelmass.answers.search import Budget
 from labelmass.calibration import Calibrator
 from labelmass.decisions import Policy
-from labelmass.errors import LabelMassError, RecordError
+from labelmass.errors import LabelMassError, RecordError, TaskError
 from labelmass.estimators.contextual import CONTENT_FREE
 from labelmass.estimators.selection import Selection
 from labelmass.lm.base import LanguageModel
@@ -20,6 +20,7 @@ from labelmass.scores import Failure, Outcome, Result, Scores, Signature
 from labelmass.scoring.decision_step import explore_until_clear
 from labelmass.scoring.explorer import ExploredRecord, Explorer
 from labelmass.scoring.plan import Plan
+from labelmass.scoring.prompt_choice import choose_prompt
 from labelmass.scoring.results import Bias, mean_log_odds, read_result
 from labelmass.scoring.saved_trees import TreeStore
 from labelmass.scoring.to_file import Summary, Watch, score_to_file, silent, unwatched
@@ -36,6 +37,21 @@ class Frame(Protocol):
 
     @property
     def columns(self) -> Iterable[Any]: ...
+
+
+def task_of(
+    task: Task | str | Path | None,
+    labels: Sequence[str] | Mapping[str, str] | None,
+    question: str | None,
+) -> Task:
+    """The task that is given, or made of labels; TaskError unless it is one of the two."""
+    if task is not None:
+        if labels is not None or question is not None:
+            raise TaskError("a task has labels of its own: give a task, or labels and a question")
+        return Task.of(task)
+    if labels is None:
+        raise TaskError("give a task, such as task='emotions', or labels, such as labels=['joy']")
+    return Task.from_labels(labels, question)
 
 
 def check_ids(items: Sequence[Item]) -> None:
@@ -56,7 +72,10 @@ class Scorer:
             print(result)
 
     Args:
-        task: A `Task`, a preset's name or a task file.
+        task: A `Task`, a preset's name or a task file; None for one of `labels` alone.
+        labels: Names of the labels, or a mapping of names to descriptions, in place of a task; the
+            prompt is chosen for the model, see `choose_prompt`.
+        question: What is asked about `labels`; None for a plain question.
         model: Model, or argument of `labelmass.load`; None for the embedded model.
         tolerance: Tolerance of the budget, where no budget is given.
         batch_size: Prompts in flight at once.
@@ -75,9 +94,11 @@ class Scorer:
 
     def __init__(
         self,
-        task: Task | str | Path,
+        task: Task | str | Path | None = None,
         model: LanguageModel | str | Path | None = None,
         *,
+        labels: Sequence[str] | Mapping[str, str] | None = None,
+        question: str | None = None,
         methods: Sequence[str] = ("any-place",),
         normalise: str = "raw",
         tolerance: float = 0.01,
@@ -97,8 +118,12 @@ class Scorer:
         batch_size: int = 16,
         keep_trees: bool = False,
     ) -> None:
+        asked = task_of(task, labels, question)
+        if asked.open_keys:
+            model = as_model(model)
+            asked = choose_prompt(asked, model)
         plan = Plan(
-            Task.of(task),
+            asked,
             methods,
             budget=budget or Budget(tolerance=tolerance),
             normalisation=normalise,

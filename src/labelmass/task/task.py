@@ -18,6 +18,7 @@ from labelmass._settings import expect
 from labelmass._text import canonical, nearest
 from labelmass.errors import LabelMassError, RecordError, TaskError
 from labelmass.files import parse_json, parse_toml, read_text, shaped
+from labelmass.task.default_prompt import FORMAT, INSTRUCTION, answer_form, default_question
 from labelmass.task.demonstrations import Demonstration, Demonstrations, read_demonstrations
 from labelmass.task.formats import AnswerFormat
 from labelmass.task.keys import (
@@ -57,9 +58,12 @@ class Task(TaskPart):
         format: A kind ("json", "comma", "guard", "polysyndeton", "custom"), or a table of `kind`
             and options, see `AnswerFormat`; `false` for empty, verdict_prefix or closing means that
             there is none.
-        instruction, system: Texts with the fields `{labels}` (one label a line, with descriptions)
-            and `{label_names}` (in one line); instruction_in puts the instruction in the first user
-            turn or in the system prompt.
+        question: What is asked about the labels, for `{question}`; None for one that suits the
+            format.
+        instruction, system: Texts with the fields `{labels}` (one label a line, with descriptions),
+            `{label_names}` (in one line), `{question}` and `{answer_form}` (how an answer is
+            written, with an example); instruction_in puts the instruction in the first user turn or
+            in the system prompt. Without an instruction, `open_keys` says what is left open.
         record: Templates of a record in the prompt, see `RecordTemplates`; a text is its `text`.
         chat: Turns for the model's chat template, or one plain text. In plain text, answer_cue
             comes between a record and its answer, and demonstration_separator after each block; it
@@ -76,12 +80,13 @@ class Task(TaskPart):
         unary, binary: Wording of the questions that these methods ask, see `task/wording.py`.
     """
 
-    name: str
+    name: str = "labels"
     description: str = ""
     labels: tuple[LabelEntry, ...]
     write: Literal["name", "code"] = "name"
-    format_table: dict[str, object] = Field(alias="format")
-    instruction: str
+    format_table: dict[str, object] = Field(alias="format", default={"kind": FORMAT})
+    question: str | None = None
+    instruction: str = INSTRUCTION
     instruction_in: Literal["user", "system"] = "user"
     system: str | None = None
     record: RecordTemplates = RecordTemplates()
@@ -145,7 +150,7 @@ class Task(TaskPart):
         if order not in LABEL_PERMUTATIONS and not whole:
             raise TaskError(f"label_order: must be '{known}', or every label once, not {order!r}")
         for key in ("instruction", "system"):
-            check_template(getattr(self, key) or "", key, ("labels", "label_names"))
+            check_template(getattr(self, key) or "", key, _FIELDS)
         self._check_opening()
         examples = [
             example.model_copy(update={"labels": self._named(example, f"demonstrations[{index}]")})
@@ -184,6 +189,24 @@ class Task(TaskPart):
     def of(cls, task: Task | str | Path) -> Task:
         """A task as it is, or the one that a preset or a file of this name holds."""
         return task if isinstance(task, Task) else cls.load(task)
+
+    @classmethod
+    def from_labels(
+        cls, labels: Sequence[str] | Mapping[str, str], question: str | None = None
+    ) -> Task:
+        """A task of labels alone; the prompt is chosen for the model that it is asked of.
+
+        Args:
+            labels: Names; or a mapping of names to descriptions of one line.
+            question: What is asked about them, such as "Which topics does this ticket raise?".
+        """
+        if isinstance(labels, str):
+            raise TaskError(f"labels is the text {labels!r:.60}: give a list of names")
+        if isinstance(labels, Mapping):
+            entries = [{"name": name, "description": text} for name, text in labels.items()]
+        else:
+            entries = [{"name": name} for name in labels]
+        return cls(labels=entries, question=question)
 
     @classmethod
     def load(cls, source: str | Path) -> Task:
@@ -243,6 +266,15 @@ class Task(TaskPart):
                 del keys[name]
         return keys
 
+    def with_keys(self, **keys: object) -> Task:
+        """The same task with some keys of a task file put anew."""
+        return Task(**self._given() | keys)
+
+    def _given(self) -> dict[str, Any]:
+        """The keys that were given, so that `open_keys` stay open in a task made of them."""
+        given = {_alias(name) for name in self.model_fields_set}
+        return {key: value for key, value in self.to_dict().items() if key in given}
+
     @cached_property
     def hash(self) -> str:
         """12 hex digits that change with anything but `name` and `description`."""
@@ -275,8 +307,8 @@ class Task(TaskPart):
             multi_share: See `Demonstrations`.
             choice: See `Demonstrations`.
         """
-        keys = self.to_dict()
-        shown: dict[str, Any] = keys["demonstrations"]
+        keys = self._given()
+        shown: dict[str, Any] = dict(keys.get("demonstrations", {}))
         options = {"label_order": label_order, "seed": seed, "chat": chat, "opening": opening}
         keys |= {key: value for key, value in options.items() if value is not None}
         if opening == "written":
@@ -287,10 +319,10 @@ class Task(TaskPart):
             shown["examples"] = read_demonstrations(Path(demonstrations))
         drawn = {"k": k, "multi_share": multi_share, "choice": choice}
         shown |= {key: value for key, value in drawn.items() if value is not None}
-        task = Task(**keys)
+        task = Task(**keys | ({"demonstrations": shown} if shown else {}))
         if demonstrations is None or task.demonstrations.varies:
             return task
-        return Task(**task.to_dict() | {"demonstrations": task._shared})
+        return Task(**task._given() | {"demonstrations": task._shared})
 
     # -- answers --------------------------------------------------------------------------------
 
@@ -301,6 +333,24 @@ class Task(TaskPart):
         if not self.chat and form.closing is None and not form.stops:
             return replace(form, stops=(self.demonstration_separator,))
         return form
+
+    @property
+    def open_keys(self) -> tuple[str, ...]:
+        """The keys of the prompt that a task without an instruction leaves to be chosen."""
+        if "instruction" in self.model_fields_set:
+            return ()
+        given = {_alias(name) for name in self.model_fields_set}
+        return tuple(key for key in _PROMPT_KEYS if key not in given)
+
+    @property
+    def prompt_style(self) -> str:
+        """The form of answers and what helps a model to stay in it, in words."""
+        parts = [f"{self.format.name} answers", "chat" if self.chat else "plain text"]
+        if self.given_opening:
+            parts.append("opening given")
+        count = len(self._shared)
+        parts.append(f"{count} demonstration{'' if count == 1 else 's'}")
+        return ", ".join(parts)
 
     @property
     def label_names(self) -> tuple[str, ...]:
@@ -411,6 +461,8 @@ class Task(TaskPart):
         texts = {
             "labels": [Part("\n".join(lines))],
             "label_names": [Part(", ".join(label.spellings[0] for label in labels))],
+            "question": [Part(self.question or default_question(self.format))],
+            "answer_form": [Part(answer_form(self.format, labels))],
         }
         system, head = fill(self.system or "", texts), fill(instruction, texts)
         if self.instruction_in == "system":
@@ -443,6 +495,17 @@ def _names(labels: Iterable[str]) -> list[str]:
 
 
 _DESCRIPTIVE = ("name", "description")
+
+_FIELDS = ("labels", "label_names", "question", "answer_form")
+"""Fields of an instruction."""
+
+_PROMPT_KEYS = ("format", "chat", "opening", "demonstrations")
+"""Keys that help a model to stay in the format."""
+
+
+def _alias(name: str) -> str:
+    """The key that a field stands under."""
+    return Task.model_fields[name].alias or name
 
 
 def _set(task: Task, **values: Any) -> None:

@@ -23,6 +23,7 @@ from labelmass.records import count_records
 from labelmass.scoring.classifiers import check_classifiers
 from labelmass.scoring.forecast import Forecast
 from labelmass.scoring.plan import Plan
+from labelmass.scoring.prompt_choice import choose_prompt
 from labelmass.scoring.resuming import Input
 from labelmass.scoring.saved_trees import TreeStore
 from labelmass.scoring.scorer import Scorer
@@ -141,6 +142,10 @@ def compare(
         if task is None:
             raise LabelMassError("records are of no task: name one")
         asked = Task.of(task)
+        if asked.open_keys:
+            first, *others = asked_of
+            first = as_model(first)
+            asked, asked_of = choose_prompt(asked, first, say=say), (first, *others)
         check_classifiers(classifiers, asked)
         plan = comparison_plan(
             asked,

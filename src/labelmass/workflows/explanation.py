@@ -11,6 +11,7 @@ from labelmass.lm.load import as_model
 from labelmass.scores import Failure
 from labelmass.scoring.explorer import ExploredRecord, Explorer
 from labelmass.scoring.plan import Plan
+from labelmass.scoring.prompt_choice import choose_prompt
 from labelmass.scoring.saved_trees import SavedTrees
 from labelmass.task import Record, Task
 
@@ -33,9 +34,10 @@ def explain(
         RecordError: If the text cannot be explored.
     """
     task = Task.of(task)
+    model = as_model(model)
+    task = choose_prompt(task, model)
     budget = budget or Budget(tolerance=tolerance)
     plan = Plan(task, budget=budget, normalisation=normalise, every_method=True)
-    model = as_model(model)
     explorer = Explorer(
         model,
         task,

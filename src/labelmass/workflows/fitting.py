@@ -23,6 +23,7 @@ from labelmass.scores.signature import signature_of, signature_of_texts
 from labelmass.scoring.explorer import ExploredRecord
 from labelmass.scoring.hidden_states import StateReader
 from labelmass.scoring.journal import Journal
+from labelmass.scoring.prompt_choice import choose_prompt
 from labelmass.scoring.saved_trees import SavedTrees, is_saved
 from labelmass.scoring.to_file import Watch, say_resumed, silent, unwatched
 from labelmass.supervised import Classifier, HiddenStateFeatures
@@ -160,6 +161,8 @@ def fit_probe(
     items, trees = _labelled(source, saved, fields)
     data = LabelledRecords.of(items, asked, gold, group)
     model = as_model(model)
+    if saved is None:
+        asked = choose_prompt(asked, model)
     if saved is not None and saved.signature.fingerprint != model.fingerprint:
         raise LabelMassError(
             f"{model.name}@{model.fingerprint} did not write these trees: name the model that did, "

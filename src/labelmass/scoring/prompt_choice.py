@@ -1,0 +1,209 @@
+"""Choice of a prompt that keeps a model in the answer format, for a task that leaves it open.
+
+Candidates are judged on short texts that come with the package and need no labels of anyone: what
+share of the answers to plain texts can be read, and whether a sentence that names one label gets
+that label and no other. The choice depends on model and task alone, and is kept.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from itertools import product
+from math import log
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from labelmass.answers.search import Budget
+from labelmass.artifacts import ArtifactKind
+from labelmass.errors import LabelMassError, RecordError
+from labelmass.files import shaped
+from labelmass.lm.base import LanguageModel
+from labelmass.lm.gguf import cache_folder
+from labelmass.scores import Result
+from labelmass.scoring.explorer import Explorer
+from labelmass.scoring.plan import Plan
+from labelmass.task import Record, Task
+from labelmass.task.default_prompt import label_demonstrations
+from labelmass.task.keys import format_of, format_table
+
+_LOG = logging.getLogger("labelmass")
+
+KIND = ArtifactKind("prompt choice")
+
+BUDGET = Budget(tolerance=0.05, max_nodes=48)
+"""Of the tree of a text that candidates are judged on."""
+
+TEXTS = (
+    "The meeting was moved to Thursday because half of the team is ill.",
+    "I have been using it for a month now and would not want to be without it.",
+    "Could you please tell me when the office opens on Saturdays?",
+    "They promised to call back on Monday and nobody ever did!",
+    "My brother has bought a second-hand bicycle and repaired it himself.",
+)
+"""Plain texts of several kinds."""
+
+LABEL_TEXT = "Here is something about {}."
+MAX_LABEL_TEXTS = 5
+
+_LAYOUT = {"record": "Text: {text}", "answer_cue": "\nLabels: "}
+"""How records and answers are marked in every candidate; the cue is of plain text."""
+
+MIN_SHARE = 1e-6
+"""Smallest probability that the judgement tells from 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedPrompt:
+    """One candidate.
+
+    Attributes:
+        prompt: In words.
+        on_format: Mean probability that an answer can be read, over `TEXTS`.
+        own_label: Mean probability of the label that a text names.
+        score: Mean log-likelihood in nats, larger is better: of a readable answer to a plain text,
+            and of exactly its own label for a text that names one.
+    """
+
+    prompt: str
+    on_format: float
+    own_label: float
+    score: float
+
+
+Watch = Callable[[Iterator[JudgedPrompt], int], Iterable[JudgedPrompt]]
+"""Shows the progress of so many steps."""
+
+
+def choose_prompt(
+    task: Task,
+    model: LanguageModel,
+    *,
+    watch: Watch = lambda steps, total: steps,
+    say: Callable[[str], None] = _LOG.info,
+) -> Task:
+    """The task with a prompt that holds this model; the task itself if it leaves nothing open.
+
+    The choice is read from the cache folder where it was made before, for the same model and
+    candidates, and kept there otherwise.
+
+    Args:
+        watch: Gets the judgements as they are made, and how many there are.
+        say: Gets the choice in one line.
+    """
+    if not task.open_keys:
+        return task
+    candidates = prompt_candidates(task, chat=model.tokenizer.has_chat_template)
+    if len(candidates) == 1:
+        return candidates[0]
+    path = cache_folder() / "prompts" / f"{_digest(candidates, model)}.json"
+    judged = _load(path)
+    if judged is None:
+        steps = (judge_prompt(candidate, model) for candidate in candidates)
+        judged = tuple(watch(steps, len(candidates)))
+        _save(path, judged, model)
+    best = max(judged, key=lambda candidate: candidate.score)
+    say(
+        f"prompt: {best.prompt}, the best of {len(judged)} for this model; it answers plain texts "
+        f"in this form with probability {best.on_format:.2f} (--format overrules)"
+    )
+    return candidates[judged.index(best)]
+
+
+def prompt_candidates(task: Task, *, chat: bool) -> tuple[Task, ...]:
+    """The task with every combination of what it leaves open, each once.
+
+    Args:
+        chat: Whether the model has a chat template.
+    """
+    open_keys = task.open_keys
+    options: dict[str, Sequence[Any]] = {}
+    if "format" in open_keys:
+        options["format"] = [{"kind": "comma"}, {"kind": "json", "key": "labels"}]
+    if "chat" in open_keys:
+        options["chat"] = [True, False] if chat else [False]
+    if "demonstrations" in open_keys:
+        options["demonstrations"] = ["none", "labels"]
+    results: dict[str, Task] = {}
+    for values in product(*options.values()):
+        keys = dict(zip(options, values, strict=True))
+        if keys.get("demonstrations") == "labels":
+            form = format_of(format_table(keys.get("format", task.format_table)))
+            keys["demonstrations"] = label_demonstrations(task.labels, form)
+        elif "demonstrations" in keys:
+            keys["demonstrations"] = []
+        candidate = task.with_keys(**_LAYOUT, **keys)
+        if "opening" in open_keys and candidate.format.opening:
+            candidate = candidate.with_keys(opening="given")
+        results[candidate.hash] = candidate
+    return tuple(results.values())
+
+
+def judge_prompt(task: Task, model: LanguageModel) -> JudgedPrompt:
+    """How well a prompt holds the model, on texts that need no labels of anyone.
+
+    Raises:
+        RecordError: If a text cannot be scored.
+    """
+    plan = Plan(task, ("any-place",), budget=BUDGET)
+    signature = plan.signature(model)
+    explorer = Explorer(
+        model,
+        task,
+        budget=plan.budget,
+        requirements=plan.requirements,
+        normalisation=plan.normalisation,
+    )
+    named = task.labels[:: -(-len(task.labels) // MAX_LABEL_TEXTS)]
+    texts = (*TEXTS, *(LABEL_TEXT.format(label.description or label.name) for label in named))
+    records = [(key, Record(id=key, text=text)) for key, text in enumerate(texts)]
+    results: dict[int, Result] = {}
+    for key, _, outcome in explorer.explore(records):
+        result = outcome if isinstance(outcome, RecordError) else plan.read(outcome, signature)
+        if not isinstance(result, Result):
+            raise RecordError(f"the prompt {task.prompt_style} cannot be judged: {result}")
+        results[key] = result
+    on_format = [1 - results[key].off_format for key in range(len(TEXTS))]
+    own: list[float] = []
+    scores = [log(max(share, MIN_SHARE)) for share in on_format]
+    for key, label in enumerate(named, start=len(TEXTS)):
+        p = {name: results[key][name].p or 0.0 for name in task.label_names}
+        own.append(p.pop(label.name))
+        scores.append(log(max(own[-1], MIN_SHARE)))
+        if not task.format.single:
+            scores[-1] += sum(log(max(1 - other, MIN_SHARE)) for other in p.values())
+    return JudgedPrompt(task.prompt_style, fmean(on_format), fmean(own), fmean(scores))
+
+
+def _digest(candidates: Sequence[Task], model: LanguageModel) -> str:
+    """Of all that the choice depends on."""
+    texts = [KIND.mark, model.fingerprint, model.dtype, *TEXTS, LABEL_TEXT]
+    texts += [candidate.hash for candidate in candidates]
+    return sha256("\n".join(texts).encode()).hexdigest()[:16]
+
+
+def _load(path: Path) -> tuple[JudgedPrompt, ...] | None:
+    """The judgements that a file holds; None where it is not there, or damaged."""
+    try:
+        return KIND.load(path, lambda data: shaped(_Stored, data).judged)
+    except LabelMassError:
+        return None
+
+
+def _save(path: Path, judged: Sequence[JudgedPrompt], model: LanguageModel) -> None:
+    """Keep the judgements; without a word where the cache cannot be written."""
+    data = {"model": f"{model.name}@{model.fingerprint}", "judged": [*map(asdict, judged)]}
+    with suppress(LabelMassError, OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        KIND.save(path, data)
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    judged: tuple[JudgedPrompt, ...]
+    model: str = ""
+    kind: str = ""
