@@ -14,12 +14,12 @@ import pytest
 
 from conftest import TASK
 from helpers.annotated_records import annotated
+from helpers.strict_html import Element, data, read
 from labelmass.answers.tree import AnswerTree
 from labelmass.errors import LabelMassError
 from labelmass.lm.scripted import ScriptedLanguageModel
 from labelmass.reporting import ReportData, draw, gather, numbers, page
 from reporting.runs import comparison, make_run, named, scores
-from reporting.strict_html import Element, data, read
 
 ATTACK = '"><script>alert(1)</script><img src=x onerror=alert(1)>'
 WRONG = "</details></script></svg><!-- &lt; ' \" \x00 \u202e abc \u2028 ]]>"

@@ -20,6 +20,7 @@ from helpers.annotated_records import annotated
 from helpers.commands import run as command
 from helpers.property_tests import property_test
 from helpers.scripted_guard import guard_records
+from helpers.strict_html import data, read
 from labelmass.calibration import Calibrator
 from labelmass.decisions import Policy, Rule, apply_policy
 from labelmass.errors import FitError, LabelMassError
@@ -27,7 +28,6 @@ from labelmass.reporting import ReportData, draw, explorers, gather, page
 from labelmass.reporting.explorer import Saving
 from labelmass.reporting.rates import Share, rates
 from reporting.runs import make_run, named
-from reporting.strict_html import data, read
 
 
 @pytest.mark.parametrize(("part", "whole"), [(0, 5), (5, 5), (3, 17), (120, 997)])

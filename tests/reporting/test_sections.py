@@ -14,10 +14,10 @@ from syrupy.assertion import SnapshotAssertion
 from conftest import TASK
 from helpers.annotated_records import annotated, level_model
 from helpers.commands import run
+from helpers.strict_html import Element, read
 from labelmass.decisions import Policy
 from labelmass.reporting import report
 from reporting.runs import make_run
-from reporting.strict_html import Element, read
 
 SECTIONS = (
     "setup", "scores", "reliability", "curves", "writing", "pairs", "thresholds",

@@ -127,6 +127,13 @@ class Decisions:
         """Number of records for each action."""
         return {action: self.actions.count(action) for action in ACTIONS}
 
+    def _repr_html_(self) -> str:
+        """The first records as a table, for a notebook."""
+        from labelmass.decisions.notebook import decisions_table
+        from labelmass.present.notebook import table_html
+
+        return table_html(decisions_table(self))
+
     def save(self, path: str | Path) -> None:
         """Write a row a record, as `to_rows` gives them; its ending is .jsonl or .csv.
 

@@ -1,9 +1,10 @@
-"""Tables as values, whichever way they are written: see `writing` and `terminal`."""
+"""Tables as values, whichever way they are written: see `writing`, `terminal` and `notebook`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -103,3 +104,35 @@ def number(value: float | None, digits: int = 3) -> str:
     if value is None or value != value:
         return "n/a"
     return f"{value:.{digits}f}" if abs(value) < 10 else f"{value:.{max(digits - 1, 0)}f}"
+
+
+def probability(value: float | None, low: float | None = None, high: float | None = None) -> Cell:
+    """A probability and its interval, rounded so that neither looks surer than it is.
+
+    An interval is rounded outwards; a probability reads 0 or 1 only where it is exactly that; and
+    where there is no number to quote, it is null and the interval stands alone.
+    """
+    details: tuple[str, ...] = ()
+    if low is not None and high is not None and low == low and high == high:
+        details = (f"[{_rounded(low, ROUND_FLOOR)}, {_rounded(high, ROUND_CEILING)}]",)
+    if value is None or value != value:
+        return Cell("null", details=details, style="dim")
+    return Cell(_short_of_certain(value), details=details)
+
+
+def _short_of_certain(value: float) -> str:
+    """Three decimals; <0.001 and >0.999 for what would round to a certainty and is none."""
+    if value in (0, 1):
+        return f"{value:.0f}"
+    rounded = f"{value:.3f}"
+    return {"0.000": "<0.001", "1.000": ">0.999"}.get(rounded, rounded)
+
+
+def rounded_down(value: float) -> str:
+    """Three decimals that are no more than the value, for what is at least so much."""
+    return _rounded(value, ROUND_FLOOR)
+
+
+def _rounded(value: float, rounding: str) -> str:
+    """Three decimals of what the number prints as, so that 0.3 stays 0.300 in either direction."""
+    return str(Decimal(repr(float(value))).quantize(Decimal("0.001"), rounding))

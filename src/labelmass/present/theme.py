@@ -15,3 +15,13 @@ VARIABLES = {
     **{colour: f"var(--c{number})" for number, colour in enumerate(COLOURS)},
 }
 """Names of the colours on a page, whose style gives each a light and a dark value."""
+
+ON_ANY_PAGE = {
+    "red": "#d0403a",
+    "yellow": "#96700e",
+    "green": "#2a8a3c",
+    "cyan": "#16859a",
+    "dim": "#7b7b7b",
+}
+"""Colours of text in a notebook, whose page may be light or dark and does not say which: each reads
+on either, at a contrast of 3.9 or more."""

@@ -161,6 +161,13 @@ class Result:
         lost = "" if np.isnan(self.off_format) else f"; off-format {self.off_format:.3f}"
         return f"Result({self.id!r}: {scores}{lost})"
 
+    def _repr_html_(self) -> str:
+        """Its labels as a table, for a notebook."""
+        from labelmass.present.notebook import table_html
+        from labelmass.scores.notebook import result_table
+
+        return table_html(result_table(self))
+
     # -- what the tree says of itself -----------------------------------------------------------
 
     @property
@@ -432,6 +439,13 @@ class Failure:
 
     def __getitem__(self, label: str) -> Bounds:
         return Bounds(0.0, 1.0, quoted=False)
+
+    def _repr_html_(self) -> str:
+        """Why the record has no scores, for a notebook."""
+        from labelmass.present.notebook import table_html
+        from labelmass.scores.notebook import failure_table
+
+        return table_html(failure_table(self))
 
     def to_dict(self) -> dict[str, Any]:
         record: dict[str, Any] = {"id": self.id, "error": self.error}

@@ -612,6 +612,13 @@ class Scores(Sequence[Outcome]):
     def __str__(self) -> str:
         return "\n".join(repr(result) for result in self)
 
+    def _repr_html_(self) -> str:
+        """The first records as a table, for a notebook."""
+        from labelmass.present.notebook import table_html
+        from labelmass.scores.notebook import scores_table
+
+        return table_html(scores_table(self))
+
 
 def _take(values: Floats, rows: NDArray[np.int64]) -> Floats:
     """These rows; NaN in the rows called -1."""
