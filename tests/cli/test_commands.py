@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+import labelmass
 from conftest import mood_model
 from helpers.commands import TEXTS, records, run
 from labelmass.cli import COMMANDS, cli, walk
+from labelmass.task import Task
 
 
 @pytest.mark.usefixtures("folder")
@@ -148,6 +150,14 @@ def test_a_table_has_room_for_many_methods() -> None:
     found = [json.loads(out)["methods"][name][best]["p"] for name in methods]
     assert scores["p"] == found[0]
     assert line.split()[2:6] == ["null" if p is None else f"{p:.3f}" for p in found]
+
+
+@pytest.mark.usefixtures("folder")
+def test_explain_prints_what_the_function_returns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    returned = labelmass.explain("so happy", Task.load("mood.toml"), mood_model())
+    printed = run("explain", "so happy", "-t", "mood.toml").stdout
+    assert [line.rstrip() for line in printed.splitlines()] == str(returned).splitlines()
 
 
 @pytest.mark.usefixtures("folder")

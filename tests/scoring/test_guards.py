@@ -14,8 +14,8 @@ from rich.console import Console
 import labelmass
 from labelmass._types import Normalisation
 from labelmass.answers.automaton import ByteAutomaton
+from labelmass.answers.drawing import drawing
 from labelmass.answers.prompt_boundary import PromptBoundary
-from labelmass.cli.drawing import drawing
 from labelmass.errors import FitError, LabelMassError
 from labelmass.estimators.breakdown import unary_scores
 from labelmass.lm.scripted import END, ScriptedLanguageModel
@@ -173,9 +173,8 @@ def test_saved_trees_of_earlier_versions_are_refused(tmp_path: Path) -> None:
 
 def test_a_drawn_tree_shows_what_cannot_be_read() -> None:
     result = scored(GUARD, TASK)
-    explored = ExploredRecord(Record(1, text="How?"), result.trees, result.cost)
     console = Console(width=140, file=io.StringIO(), record=True)
-    console.print(drawing(explored, Normalisation.RAW, 0.01))
+    console.print(drawing(Record(1, text="How?"), result.tree, Normalisation.RAW, 0.01))
     shown = console.export_text()
     assert "writes the verdict" in shown
     assert "0.630  cannot be read on" in shown

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import click
 
@@ -46,18 +45,15 @@ def command(
     """
     from rich.console import Console
 
-    from labelmass.cli.drawing import drawing as draw
-    from labelmass.cli.drawing import save_svg
-
+    shown: dict[str, Any] = {"normalise": drawing.normalise, "min_mass": drawing.min_mass}
     if is_saved(text):
         warn_of_changes(text)
-        explored = saved_explanation(text, drawing.id)
+        explanation = saved_explanation(text, drawing.id, **shown)
     else:
         task = load_task(prompt, model)
         loaded = load_model(model.model, model, task)
-        explored = explain(text, task, loaded, budget=budget, normalise=drawing.normalise)
-    console = Console(record=drawing.svg is not None)
-    console.print(draw(explored, drawing.normalise, drawing.min_mass))
+        explanation = explain(text, task, loaded, budget=budget, **shown)
+    Console().print(explanation)
     if drawing.svg is not None:
-        save_svg(console, Path(drawing.svg), f"labelmass explain: {explored.record.id}")
+        explanation.save_svg(drawing.svg)
         say(f"saved {drawing.svg}")

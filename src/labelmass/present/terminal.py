@@ -1,16 +1,20 @@
-"""Tables for a terminal: no number is ever cut, however narrow it is."""
+"""Tables for a terminal, where no number is ever cut; what is drawn for one, as text and as SVG."""
 
 from __future__ import annotations
 
+import io
+import re
 import textwrap
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from rich.cells import cell_len
-from rich.console import RenderableType
+from rich.console import Console, RenderableType
 from rich.table import Table as Grid
 from rich.text import Text
 
 from labelmass._text import printable
+from labelmass.files.writing import write_text
 from labelmass.present.tables import Cell, Head, Table
 
 LINE, WORD = 9, 16
@@ -36,6 +40,22 @@ def blocks(table: Table, width: int) -> Iterator[RenderableType]:
         )
     for note in table.notes:
         yield Text(printable(note), "dim")
+
+
+def plain_text(drawing: RenderableType) -> str:
+    """What a terminal of this width shows, without its colours."""
+    console = Console(file=io.StringIO(), force_terminal=False, color_system=None)
+    with console.capture() as captured:
+        console.print(drawing)
+    return "\n".join(line.rstrip() for line in captured.get().splitlines())
+
+
+def save_svg(drawing: RenderableType, path: str | Path, title: str) -> None:
+    """Write what a terminal of this width shows; the picture loads no fonts from the network."""
+    console = Console(file=io.StringIO(), record=True)
+    console.print(drawing)
+    picture = console.export_svg(title=printable(title))
+    write_text(path, re.sub(r"\s*@font-face \{.*?\}", "", picture, flags=re.DOTALL))
 
 
 class _Column:

@@ -1,12 +1,9 @@
-"""An explored record, drawn for a terminal."""
+"""A record's tree of answers, drawn for a terminal."""
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
-
 import numpy as np
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.rule import Rule
 from rich.text import Text
 from rich.tree import Tree
@@ -15,9 +12,8 @@ from labelmass._text import printable
 from labelmass._types import Normalisation
 from labelmass.answers.branches import Branch, StepShares, branches, step_shares
 from labelmass.answers.marginals import Marginals
-from labelmass.files.writing import write_text
+from labelmass.answers.tree import AnswerTree
 from labelmass.present.tables import Cell, Head, Table
-from labelmass.scoring.explorer import ExploredRecord
 from labelmass.task import Record
 
 BAR = 24
@@ -25,15 +21,14 @@ BAR = 24
 
 
 def drawing(
-    explored: ExploredRecord, normalisation: Normalisation, min_mass: float
+    record: Record, tree: AnswerTree, normalisation: Normalisation, min_mass: float
 ) -> RenderableType:
     """The tree, each label step, and the probabilities that come of them."""
-    tree = explored.tree
     marginals = Marginals(tree, normalisation)
     root = Tree(Text("prompt", "bold"))
     _grow(root, branches(marginals, min_mass), min_mass)
     parts: list[RenderableType] = [
-        _record(explored.record),
+        _record(record),
         Rule(f"answers heavier than {min_mass:g} ({normalisation})", style="dim"),
         root,
         Text(
@@ -49,12 +44,6 @@ def drawing(
         parts += [_rule(number, step), _bars(shares)]
     parts += [Rule("P(label is written)", style="dim"), _labels(marginals)]
     return Group(*parts)
-
-
-def save_svg(console: Console, path: Path, title: str) -> None:
-    """Write what a recording console has printed; the picture loads no fonts from the network."""
-    picture = console.export_svg(title=printable(title))
-    write_text(path, re.sub(r"\s*@font-face \{.*?\}", "", picture, flags=re.DOTALL))
 
 
 def _record(record: Record) -> Text:
