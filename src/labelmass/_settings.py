@@ -31,7 +31,8 @@ class Setting:
     of a `Literal` are taken from the type. flags: on the command line, `--name` of the field unless
     given; `--on/--off` for a choice of two. metavar: what stands for the value in the help. path:
     the file or folder it names, which must be there unless it is a new one. parse: turns what was
-    given into the value, or raises LabelMassError.
+    given into the value, or raises LabelMassError. complete: what a shell completes the value with,
+    as `shell_complete` of click.
     """
 
     help: str
@@ -41,6 +42,7 @@ class Setting:
     metavar: str | None = None
     path: Literal["file", "folder", "new file", "new folder"] | None = None
     parse: Callable[[Any], Any] | None = None
+    complete: Callable[..., Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +71,10 @@ def setting(
     metavar: str | None = None,
     path: Literal["file", "folder", "new file", "new folder"] | None = None,
     parse: Callable[[Any], Any] | None = None,
+    complete: Callable[..., Any] | None = None,
 ) -> T:
     """A field of a dataclass with a meaning, see `Setting`."""
-    said = Setting(help, within, tuple(choices), flags, metavar, path, parse)
+    said = Setting(help, within, tuple(choices), flags, metavar, path, parse, complete)
     made = (
         field(metadata={_KEY: said})
         if default is REQUIRED

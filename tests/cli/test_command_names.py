@@ -25,7 +25,7 @@ GROUPS = {
     "fit": {"encoder", "probe", "rule"},
     "data": {"import", "split", "sources"},
     "list": {"tasks", "methods", "models"},
-    "show": {"task", "prompt"},
+    "show": {"task", "prompt", "completions"},
 }
 
 MAY_REPEAT = {"--model"}

@@ -58,6 +58,7 @@ WORKING: dict[str, tuple[str, ...]] = {
     "data sources": (),
     "list tasks": (),
     "show task": ("emotions",),
+    "show completions": ("bash",),
     "list methods": (),
     "list models": (),
     "train": ("dev.jsonl", *MOOD, "--model", "base", "--epochs", "1", "--out", "model"),

@@ -38,7 +38,7 @@ SECTIONS = {
     "Look up and prepare": {
         "data": "Import, split and list the sources of data.",
         "list": "List tasks, methods and models.",
-        "show": "Show a task, or the exact prompt.",
+        "show": "Show a task, the exact prompt, or a completion script.",
     },
 }
 """Commands by section of the help. Any other first word of a command line is an option."""

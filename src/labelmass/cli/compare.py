@@ -11,6 +11,7 @@ import click
 
 from labelmass._settings import REQUIRED, setting
 from labelmass.answers.search import Budget
+from labelmass.cli import completions
 from labelmass.cli.classifiers import load_classifiers, load_rules
 from labelmass.cli.declare import as_command
 from labelmass.cli.exits import Exit
@@ -57,7 +58,7 @@ class Run(RunOptions):
 
 
 @as_command("compare")
-@click.argument("source", metavar="INPUT")
+@click.argument("source", metavar="INPUT", shell_complete=completions.files)
 def command(
     source: str,
     prompt: PromptOptions,

@@ -12,6 +12,7 @@ import click
 
 from labelmass._ranges import SEED, Range
 from labelmass._settings import REQUIRED, setting
+from labelmass.cli import completions
 from labelmass.cli.declare import as_command
 from labelmass.cli.options import JsonOptions
 from labelmass.cli.progress import say
@@ -38,13 +39,16 @@ class Import:
         None,
         "Map of labels: a .toml file, or one that `labelmass data sources` lists.",
         metavar="MAP",
+        complete=completions.maps,
     )
     out: str = setting(REQUIRED, "File of records, .jsonl.", path="new file")
 
 
 @as_command("import", command)
-@click.argument("source", metavar="FORMAT")
-@click.argument("files", metavar="FILE...", nargs=-1, required=True)
+@click.argument("source", metavar="FORMAT", shell_complete=completions.sources)
+@click.argument(
+    "files", metavar="FILE...", nargs=-1, required=True, shell_complete=completions.files
+)
 def import_(source: str, files: tuple[str, ...], importing: Import) -> None:
     """Turn the files of a public dataset into records; `labelmass data sources` lists the formats.
 
@@ -97,7 +101,7 @@ class Split:
 
 
 @as_command("split", command)
-@click.argument("source", metavar="FILE")
+@click.argument("source", metavar="FILE", shell_complete=completions.files)
 @click.argument("more", metavar="[NAME=SHARE]...", nargs=-1)
 def split(source: str, more: tuple[str, ...], split: Split, records: Fields) -> None:
     """Split the records of FILE into DIR/NAME.jsonl, and write down how in DIR/split.json.
@@ -164,7 +168,7 @@ def _shares(words: list[str]) -> dict[str, float]:
 
 
 @as_command("sources", command)
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=completions.sources_and_maps)
 def sources(name: str | None, output: JsonOptions) -> None:
     """List the datasets that `labelmass data import` reads, or show one, or a map of labels.
 

@@ -99,6 +99,8 @@ def option_of(one: Declared) -> click.Option:
         attributes["required"] = True
     else:
         attributes["default"] = str(one.default) if one.choices and one.default else one.default
+    if said.complete is not None:
+        attributes["shell_complete"] = said.complete
     attributes["show_default"] = one.default not in (REQUIRED, None, False, ())
     if kind is bool:
         attributes["is_flag"] = True

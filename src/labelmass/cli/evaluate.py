@@ -9,6 +9,7 @@ from typing import ClassVar
 import click
 
 from labelmass._settings import REQUIRED, setting
+from labelmass.cli import completions
 from labelmass.cli.declare import as_command
 from labelmass.cli.options import EvaluationOptions, TaskOptions
 from labelmass.cli.progress import say
@@ -20,7 +21,9 @@ from labelmass.task.record import Fields
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateOptions(EvaluationOptions):
-    targets: str = setting(REQUIRED, "Records with human labels.", metavar="DATA")
+    targets: str = setting(
+        REQUIRED, "Records with human labels.", metavar="DATA", complete=completions.files
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ from labelmass._ranges import SHARE
 from labelmass._settings import setting
 from labelmass._types import Normalisation
 from labelmass.answers.search import Budget
+from labelmass.cli import completions
 from labelmass.cli.declare import as_command
 from labelmass.cli.models import load_model, load_task, warn_of_changes
 from labelmass.cli.options import ModelOptions, PromptOptions, normalise_setting
@@ -30,7 +31,7 @@ class Drawing:
 
 
 @as_command("explain")
-@click.argument("text", metavar="TEXT")
+@click.argument("text", metavar="TEXT", shell_complete=completions.files)
 def command(
     text: str, prompt: PromptOptions, model: ModelOptions, budget: Budget, drawing: Drawing
 ) -> None:

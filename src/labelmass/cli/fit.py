@@ -10,6 +10,7 @@ import click
 
 from labelmass._ranges import BETWEEN, SEED, Range
 from labelmass._settings import REQUIRED, setting
+from labelmass.cli import completions
 from labelmass.cli.classifiers import keep_fitted
 from labelmass.cli.declare import as_command
 from labelmass.cli.models import (
@@ -76,12 +77,13 @@ class Encoder:
         "Features of a text: tfidf; minilm (all-MiniLM-L6-v2); or the folder of a transformers "
         "encoder.",
         metavar="NAME",
+        complete=completions.features,
     )
     seed: int = setting(0, "Seed of the folds.", within=SEED)
 
 
 @as_command("encoder", command)
-@click.argument("source", metavar="TRAIN")
+@click.argument("source", metavar="TRAIN", shell_complete=completions.files)
 def encoder(
     source: str,
     task: TaskOptions,
@@ -142,7 +144,7 @@ class Probe:
 
 
 @as_command("probe", command)
-@click.argument("source", metavar="TRAIN")
+@click.argument("source", metavar="TRAIN", shell_complete=completions.files)
 def probe(
     source: str,
     prompt: PromptOptions,

@@ -9,6 +9,7 @@ from labelmass._ranges import COUNT, DRAWS, LABEL_PERMUTATIONS, SAMPLES, SEED, S
 from labelmass._settings import REQUIRED, setting
 from labelmass._types import Normalisation
 from labelmass.calibration.registry import CALIBRATION_METHODS
+from labelmass.cli import completions
 from labelmass.errors import LabelMassError
 from labelmass.targets import GOLD
 from labelmass.task.labels import LABEL_PERMUTATIONS as LABEL_ORDERS
@@ -35,6 +36,7 @@ class TaskOptions:
         "--task",
         "-t",
         metavar="TASK",
+        complete=completions.tasks,
     )
     labels: tuple[str, ...] = setting(
         (),
@@ -148,6 +150,7 @@ def _device() -> str | None:
         None,
         "Device to load the model on: cpu, cuda, cuda:1, or auto to shard it over all GPUs.",
         metavar="DEVICE",
+        complete=completions.devices,
     )
 
 
@@ -170,6 +173,7 @@ class ModelOptions:
         "--model",
         "-m",
         metavar="MODEL",
+        complete=completions.models,
     )
     device: str | None = _device()
     dtype: DType | None = _dtype()
@@ -186,6 +190,7 @@ class ModelsOptions:
         "--model",
         "-m",
         metavar="MODEL",
+        complete=completions.models,
     )
     device: str | None = _device()
     dtype: DType | None = _dtype()
@@ -225,6 +230,7 @@ class BaseMethodOptions:
         "--method",
         metavar="NAME",
         parse=split_names,
+        complete=completions.methods,
     )
     normalise: Normalisation = normalise_setting()
     samples: int | None = setting(
@@ -278,6 +284,7 @@ class ScoresByOptions:
         None,
         "Method whose scores are taken if there are several. Default: the first.",
         metavar="METHOD",
+        complete=completions.method,
     )
 
 
@@ -327,7 +334,9 @@ class AnnotationOptions:
 class TargetsOptions(AnnotationOptions):
     """The same, of records whose scores are in another file."""
 
-    targets: str = setting(REQUIRED, "Records with human labels.", metavar="DATA")
+    targets: str = setting(
+        REQUIRED, "Records with human labels.", metavar="DATA", complete=completions.files
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -348,13 +357,17 @@ class EvaluationOptions:
         0.5, "Probability from which a label is given.", within=SHARE, metavar="P"
     )
     baseline: str | None = setting(
-        None, "Method that all others are compared with.", metavar="METHOD"
+        None,
+        "Method that all others are compared with.",
+        metavar="METHOD",
+        complete=completions.method,
     )
     metrics: tuple[str, ...] = setting(
         (),
         "Metric to compute; may be repeated. Default: all that apply.",
         "--metric",
         metavar="NAME",
+        complete=completions.metrics,
     )
     draws: int = setting(2000, "Number of bootstrap draws.", within=DRAWS)
 

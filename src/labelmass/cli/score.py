@@ -16,6 +16,7 @@ from labelmass._ranges import BETWEEN
 from labelmass._settings import setting
 from labelmass.answers.search import Budget
 from labelmass.calibration import Calibrator
+from labelmass.cli import completions
 from labelmass.cli.classifiers import load_classifiers, load_rules
 from labelmass.cli.declare import as_command
 from labelmass.cli.exits import Exit
@@ -102,7 +103,7 @@ class Output:
 
 
 @as_command("score")
-@click.argument("source", metavar="INPUT")
+@click.argument("source", metavar="INPUT", shell_complete=completions.files)
 def command(
     source: str,
     prompt: PromptOptions,

@@ -1,4 +1,4 @@
-"""`labelmass show`: a task, or the prompts that a model reads."""
+"""`labelmass show`: a task, the prompts that a model reads, or a completion script."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 
 import click
 
+from labelmass.cli import completions
 from labelmass.cli.declare import as_command
 from labelmass.cli.models import load_model, load_task, say_warnings
 from labelmass.cli.options import CuttingOptions, JsonOptions, ModelOptions, PromptOptions
@@ -17,7 +18,7 @@ from labelmass.task.record import Fields
 
 @click.group("show")
 def command() -> None:
-    """Show a task, or the exact prompts that a model reads.
+    """Show a task, the exact prompts that a model reads, or a completion script.
 
     \b
     Example:
@@ -26,7 +27,7 @@ def command() -> None:
 
 
 @as_command("task", command)
-@click.argument("name")
+@click.argument("name", shell_complete=completions.tasks)
 def task(name: str, output: JsonOptions) -> None:
     """Show a task: its labels, and how answers are written. NAME is a preset or a TOML file.
 
@@ -54,7 +55,7 @@ def task(name: str, output: JsonOptions) -> None:
 
 
 @as_command("prompt", command)
-@click.argument("source", metavar="INPUT")
+@click.argument("source", metavar="INPUT", shell_complete=completions.files)
 def prompt(
     source: str,
     prompt: PromptOptions,
@@ -87,3 +88,17 @@ def prompt(
             result.show()
     if count > 1:
         say(f"{count} prompts begin with the same {len(shared)} tokens")
+
+
+@as_command("completions", command)
+@click.argument("shell", type=click.Choice(completions.SHELLS))
+def completions_(shell: str) -> None:
+    """Print the script that makes a shell complete labelmass's commands, options and names.
+
+    \b
+    Examples:
+      labelmass show completions bash > ~/.local/share/bash-completion/completions/labelmass
+      labelmass show completions zsh > "${fpath[1]}/_labelmass"
+      labelmass show completions fish > ~/.config/fish/completions/labelmass.fish
+    """
+    click.echo(completions.completion_script(shell))

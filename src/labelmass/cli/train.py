@@ -15,6 +15,7 @@ import click
 
 from labelmass._ranges import COUNT, POSITIVE
 from labelmass._settings import REQUIRED, setting, settings_of
+from labelmass.cli import completions
 from labelmass.cli.classifiers import report_skipped
 from labelmass.cli.declare import as_command, flags_of
 from labelmass.cli.exits import Exit
@@ -31,7 +32,10 @@ class Data:
     section: ClassVar[str] = "Records"
 
     dev: str | None = setting(
-        None, "Records to validate on. Default: a share of DATA.", metavar="FILE"
+        None,
+        "Records to validate on. Default: a share of DATA.",
+        metavar="FILE",
+        complete=completions.files,
     )
 
 
@@ -47,7 +51,7 @@ class Run:
 
 
 @as_command("train")
-@click.argument("source", metavar="DATA")
+@click.argument("source", metavar="DATA", shell_complete=completions.files)
 def command(
     source: str,
     prompt: PromptOptions,

@@ -9,6 +9,7 @@ from typing import ClassVar
 import click
 
 from labelmass._settings import REQUIRED, setting
+from labelmass.cli import completions
 from labelmass.cli.declare import as_command
 from labelmass.cli.exits import Exit
 from labelmass.cli.fitting import read_through, read_training_input
@@ -37,6 +38,7 @@ class Policing:
         "Further records in SCORES with human labels; ltt tests thresholds in the order they "
         "suggest.",
         metavar="DATA",
+        complete=completions.files,
     )
     strict: bool = setting(False, "Exit with 2 if the goal or guarantee of a label is not met.")
     out: str = setting(

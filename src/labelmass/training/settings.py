@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from labelmass._ranges import COUNT, NOT_NEGATIVE, PART, POSITIVE, SEED
 from labelmass._settings import check_settings, setting
+from labelmass.estimators import ESTIMATORS
 
 Answers = Literal["annotators", "gold"]
 Order = Literal["fixed", "shuffled"]
@@ -74,7 +75,13 @@ class Settings:
     patience: int = setting(
         2, "Number of epochs without improvement until training ends.", within=COUNT
     )
-    method: str = setting("any-place", "Method of the validation scores.", "--validation-method")
+    method: str = setting(
+        "any-place",
+        "Method of the validation scores.",
+        "--validation-method",
+        choices=ESTIMATORS,
+        metavar="METHOD",
+    )
     tolerance: float = setting(
         0.01,
         "Largest width of the validation intervals.",
