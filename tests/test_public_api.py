@@ -19,6 +19,7 @@ FUNCTIONS = [
     "calibrate",
     "compare",
     "decide",
+    "doctor",
     "drift",
     "evaluate",
     "explain",

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from labelmass.workflows.decision import decide, drift
     from labelmass.workflows.explanation import explain
     from labelmass.workflows.fitting import fit_encoder, fit_probe, fit_rule
+    from labelmass.workflows.installation import doctor
     from labelmass.workflows.tuning import tune
 
 __version__ = version("labelmass")
@@ -62,6 +63,7 @@ _LATER = {
     "calibrate": "workflows.calibration",
     "compare": "workflows.comparison",
     "decide": "workflows.decision",
+    "doctor": "workflows.installation",
     "drift": "workflows.decision",
     "evaluate": "evaluation",
     "explain": "workflows.explanation",
@@ -107,6 +109,7 @@ __all__ = [
     "calibrate",
     "compare",
     "decide",
+    "doctor",
     "drift",
     "evaluate",
     "explain",

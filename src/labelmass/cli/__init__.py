@@ -39,6 +39,7 @@ SECTIONS = {
         "data": "Import, split and list the sources of data.",
         "list": "List tasks, methods and models.",
         "show": "Show a task, the exact prompt, or a completion script.",
+        "doctor": "Check the installation, and say how to mend it.",
     },
 }
 """Commands by section of the help. Any other first word of a command line is an option."""

