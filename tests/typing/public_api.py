@@ -19,6 +19,8 @@ from labelmass import (
     Task,
 )
 from labelmass._types import Floats
+from labelmass.workflows.explanation import Explanation
+from labelmass.workflows.installation import Installation
 from labelmass.workflows.tuning import ThresholdObjective
 
 
@@ -49,4 +51,6 @@ def after(
     assert_type(labelmass.calibrate(scores, targets).calibrator, Calibrator)
     assert_type(labelmass.tune(scores, targets, objective).policy, Policy)
     assert_type(labelmass.fit_encoder("train.jsonl", "emotions").classifier, Classifier)
+    assert_type(labelmass.explain("We won!", "emotions"), Explanation)
+    assert_type(labelmass.doctor(quick=True), Installation)
     assert_type(LabelMassClassifier("emotions").predict_proba(["We won!"]), Floats)

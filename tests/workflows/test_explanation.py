@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import labelmass
 from conftest import mood_model
 from helpers.strict_html import read
 from labelmass.errors import LabelMassError
+from labelmass.present.theme import ON_ANY_PAGE
 from labelmass.task import Task
 from labelmass.workflows.explanation import Explanation
 
@@ -61,6 +63,13 @@ def test_a_notebook_shows_it_escaped(mood: Task) -> None:
     page = read(labelmass.explain(SCRIPT, mood, mood_model())._repr_html_())
     assert not list(page.all("script"))
     assert SCRIPT in page.text and "greedy path" in page.text
+
+
+def test_the_colours_of_a_notebook_are_those_that_read_on_any_page(
+    explanation: Explanation,
+) -> None:
+    colours = set(re.findall(r"(?<!-)color: (#\w+)", explanation._repr_html_()))
+    assert colours <= {*ON_ANY_PAGE.values(), "#7f7f7f"}
 
 
 def test_it_is_saved_as_an_image_that_loads_nothing(

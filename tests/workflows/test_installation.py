@@ -89,8 +89,10 @@ def test_a_missing_engine_is_a_problem_with_a_cure(monkeypatch: pytest.MonkeyPat
 
 def test_an_engine_that_cannot_be_imported_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "labelmass.lm.transformers", None)
-    (engine,) = doctor().engines
+    result = doctor()
+    (engine,) = result.engines
     assert engine.state == "broken" and "ModuleNotFoundError" in engine.about
+    assert result.problem is not None and engine.about in result.problem
 
 
 @pytest.mark.parametrize("error", [ModelError("its weights are damaged"), RuntimeError("no CPU")])

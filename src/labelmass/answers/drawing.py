@@ -69,7 +69,7 @@ def _line(one: Branch) -> Text:
     if one.writes:
         line.append(f"  writes {', '.join(one.writes)}", "green")
     if one.end or one.open:
-        line.append("  end" if one.end else "  not looked at", "dim")
+        line.append("  end" if one.end else "  not looked at", "dim default")
     if one.exit is not None:
         line.append(f"  then leaves the format with {one.exit!r}", "yellow")
     return line
