@@ -10,6 +10,10 @@ LabelMassError
 
 from __future__ import annotations
 
+import warnings
+from inspect import currentframe
+from pathlib import Path
+
 
 class LabelMassError(Exception):
     """Base of everything labelmass raises on purpose; its text names the cause and the fix."""
@@ -37,3 +41,14 @@ class MethodError(LabelMassError):
 
 class FitError(LabelMassError):
     """Fitting, or applying a fit, is impossible; the message says what differs or is missing."""
+
+
+_PACKAGE = str(Path(__file__).parent)
+
+
+def warn_caller(message: str) -> None:
+    """A LabelMassWarning at the line outside of labelmass that led here."""
+    level, frame = 1, currentframe()
+    while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, LabelMassWarning, stacklevel=level)

@@ -124,6 +124,7 @@ def test_targets_have_columns_too() -> None:
     judged = json.loads(Path("judged/evaluation.json").read_text())
     (row,) = (one for one in judged["methods"] if one["name"] == "scores")
     assert (row["items"], row["failed"]) == (4, 0)
+    Path("gold.csv").write_text("\n".join(["name;phrase;labels", *lines]))
     error = run(
         *("evaluate", "scores.csv", "--targets", "gold.csv", "-t", "mood.toml"), code=1
     ).exception

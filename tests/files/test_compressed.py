@@ -45,7 +45,7 @@ def test_a_packed_file_that_is_cut_off_is_named(tmp_path: Path, pack) -> None:
     [
         (POINTER, "a Git LFS pointer, not the file itself: fetch it with `git lfs pull`"),
         (gzip.compress(POINTER, mtime=0), "a Git LFS pointer"),
-        (b"PK\x03\x04rest", "Excel workbook: save the sheet as CSV"),
+        (b"\xd0\xcf\x11\xe0", "an old Excel workbook, or one with a password"),
         ("id,text\n".encode("utf-16"), "text in UTF-16: save it as UTF-8"),
         (b"\n<!DOCTYPE html><p>", "an HTML page"),
         (b"PAR1\x15\x04", "a Parquet file: its name must end in .parquet"),

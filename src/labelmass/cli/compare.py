@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import click
@@ -37,9 +36,10 @@ from labelmass.cli.options import (
 from labelmass.cli.progress import say, track_progress
 from labelmass.cli.prompts import show_dry_run
 from labelmass.cli.records import note_source
-from labelmass.records import count_records
+from labelmass.scoring.resuming import Input
 from labelmass.task.record import Fields
 from labelmass.workflows.comparison import compare, comparison_plan
+from labelmass.workflows.runs import is_run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,13 +85,13 @@ def command(
     """
     from rich.console import Console
 
-    if again := Path(source).is_dir():
-        reject_prompt_options(source, prompt, records, cutting.max_text_tokens)
+    if again := is_run(source):
+        reject_prompt_options(source, prompt, records, cutting.max_text_tokens, run.limit_records)
         if run.dry_run:
             raise click.UsageError("--dry-run is of prompts, and saved trees take none")
         warn_of_changes(source)
     else:
-        note_source(source, records)
+        records = note_source(source, records)
         warn_of_training(source, names_of(model), records)
     task = None if again else load_task(prompt, model)
     if run.dry_run and task is not None:
@@ -104,7 +104,7 @@ def command(
             label_permutations=method_options.label_permutations,
             max_text_tokens=cutting.max_text_tokens,
         )
-        total = count_records(source)
+        total = Input(source, records, run.limit_records).count()
         plan.forecast.check(total, run.limit)
         first = load_model(names_of(model)[0], model, task)
         show_dry_run(source, plan, first, records, total)
@@ -129,6 +129,7 @@ def command(
         metrics=evaluation.metrics,
         draws=evaluation.draws,
         limit=run.limit,
+        limit_records=run.limit_records,
         batch_size=run.batch_size,
         max_text_tokens=cutting.max_text_tokens,
         fields=records,

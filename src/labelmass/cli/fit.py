@@ -109,7 +109,7 @@ def encoder(
     from rich.console import Console
 
     asked = task.load()
-    note_source(source, records)
+    records = note_source(source, records)
     with Console(stderr=True).status("fitting"):
         fitted = fit_encoder(
             source,
@@ -175,7 +175,7 @@ def probe(
         reject_prompt_options(source, replace(prompt, seed=None), records)
         warn_of_changes(source)
     else:
-        note_source(source, records)
+        records = note_source(source, records)
         warn_of_training(source, names_of(model), records)
     asked = None if again else load_task(prompt, model)
     loaded = load_model(model.model, model, asked)

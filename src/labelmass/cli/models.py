@@ -13,7 +13,7 @@ from labelmass.cli.options import ModelOptions, ModelsOptions, PromptOptions
 from labelmass.cli.progress import say, track_progress
 from labelmass.errors import LabelMassError
 from labelmass.lm.base import LanguageModel
-from labelmass.records import count_records, read_records
+from labelmass.records import read_records
 from labelmass.scoring.forecast import Forecast
 from labelmass.scoring.prompt_choice import JudgedPrompt, choose_prompt
 from labelmass.scoring.warnings import task_warnings, template_warnings
@@ -93,14 +93,20 @@ def _shared_task(trained: dict[str, Task]) -> Task:
 
 
 def reject_prompt_options(
-    source: str, prompt: PromptOptions, records: Fields, max_text_tokens: int | None = None
+    source: str,
+    prompt: PromptOptions,
+    records: Fields,
+    max_text_tokens: int | None = None,
+    limit_records: int | None = None,
 ) -> None:
     """UsageError for a task or options of the prompt, where saved trees have answered them."""
     given = {
         **{name.replace("_", "-"): value for name, value in vars(prompt).items()},
         "text-column": records.text,
         "id-column": records.id,
+        "sheet": records.sheet,
         "max-text-tokens": max_text_tokens,
+        "limit-records": limit_records,
     }
     if flags := [f"--{name}" for name, value in given.items() if value not in (None, ())]:
         raise click.UsageError(
@@ -168,7 +174,7 @@ def warn_of_training(source: str, models: Names, records: Fields) -> None:
 
     for model in models:
         known = frozenset[str]() if model is None else trained_on(model)
-        if not known or count_records(source) is None:
+        if not known or str(source) == "-":
             continue
         items = (item for _, item in read_records(source, fields=records))
         if count := sum(item.digest in known for item in items if isinstance(item, Record)):
@@ -178,8 +184,9 @@ def warn_of_training(source: str, models: Names, records: Fields) -> None:
 def warn_of_changes(source: str | Path) -> None:
     """Say where saved trees are not of their file as it is now; nothing where that is not known."""
     from labelmass.scoring.saved_trees import SavedTrees, find_saved
+    from labelmass.workflows.runs import is_run
 
-    for folder in find_saved(source) if Path(source).is_dir() else ():
+    for folder in find_saved(source) if is_run(source) else ():
         saved = SavedTrees(folder)
         try:
             changes = saved.changes()

@@ -269,6 +269,12 @@ class BatchOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class RunOptions(BatchOptions):
+    limit_records: int | None = setting(
+        None,
+        "Score only the first N records; the same command without this goes on.",
+        within=COUNT,
+        metavar="N",
+    )
     limit: int | None = setting(
         None, "Largest number of prompts; refuse to start if the run needs more.", within=COUNT
     )

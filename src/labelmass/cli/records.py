@@ -8,23 +8,31 @@ import click
 
 from labelmass.cli.progress import say
 from labelmass.errors import LabelMassError
-from labelmass.records import BadRecord, read_records
+from labelmass.records import BadRecord, read_records, settle_fields
+from labelmass.records.columns import guesses
 from labelmass.records.readers import Item, about_file
 from labelmass.targets import Targets, targets_of
 from labelmass.task import Record, Task
 from labelmass.task.record import Fields
 
 
-def note_source(source: str, fields: Fields) -> None:
-    """Say what was made of a file that its name does not tell."""
+def note_source(source: str, fields: Fields) -> Fields:
+    """Say what was made of a file that its name does not tell.
+
+    Returns:
+        The fields, with the columns of text and id that were guessed and said.
+    """
     if note := about_file(source, fields):
         say(f"note: {note}")
+    settled = settle_fields(source, fields)
+    for guess in guesses(fields, settled):
+        say(f"note: {guess}")
+    return settled
 
 
 def read_source(source: str, fields: Fields) -> Iterator[Item]:
     """The records of a source; what its reader found out about the file is said first."""
-    note_source(source, fields)
-    return read_records(source, fields=fields)
+    return read_records(source, fields=note_source(source, fields))
 
 
 def read_targets(

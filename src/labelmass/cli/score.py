@@ -38,10 +38,9 @@ from labelmass.cli.options import (
 )
 from labelmass.cli.progress import say, track_progress
 from labelmass.cli.prompts import show_dry_run
-from labelmass.cli.records import note_source, read_source
+from labelmass.cli.records import note_source
 from labelmass.decisions import Policy
 from labelmass.estimators import ESTIMATORS
-from labelmass.records import count_records
 from labelmass.scores import Outcome
 from labelmass.scores.signature import methods_for
 from labelmass.scores.writers import output_writer
@@ -117,7 +116,8 @@ def command(
 ) -> None:
     """Probabilities with bounds for every label of every record of INPUT.
 
-    INPUT is a .jsonl, .csv, .parquet or .txt file, - for standard input, or a folder that
+    INPUT is a .jsonl, .json, .csv, .xlsx, .parquet or .txt file, also packed; a folder that
+    `save_to_disk` of the library datasets wrote; - for standard input; or a folder that
     --keep-trees wrote, which is read without a model. A stopped run goes on where it was. With
     --encoder alone, no model is asked.
 
@@ -156,7 +156,13 @@ class _Scoring:
             return self._score_texts()
         if not is_saved(self.source):
             return self._score()
-        reject_prompt_options(self.source, self.prompt, self.records, self.cutting.max_text_tokens)
+        reject_prompt_options(
+            self.source,
+            self.prompt,
+            self.records,
+            self.cutting.max_text_tokens,
+            self.run.limit_records,
+        )
         if self.run.dry_run:
             raise click.UsageError("--dry-run is of prompts, and saved trees take none")
         warn_of_changes(self.source)
@@ -240,15 +246,21 @@ class _Scoring:
                 "--contextual-calibration batch reads all records before it scores one: give "
                 "--keep-trees DIR for them"
             )
-        total = count_records(self.source)
-        note_source(self.source, self.records)
-        warn_of_training(self.source, models, self.records)
+        if batch and self.run.limit_records is not None:
+            raise click.UsageError(
+                "--contextual-calibration batch is estimated on all records: leave out "
+                "--limit-records"
+            )
+        fields = note_source(self.source, self.records)
+        source = Input(self.source, fields, self.run.limit_records)
+        total = source.count()
+        warn_of_training(self.source, models, fields)
         plan.forecast.check(total, self.run.limit)
         if not self.run.dry_run:
             print_forecast(plan.forecast)
         model = load_model(self.model.model, self.model, task)
         if self.run.dry_run:
-            show_dry_run(self.source, plan, model, self.records, total)
+            show_dry_run(self.source, plan, model, fields, total)
             return Shortfall()
         scorer = Scorer.of_plan(
             plan, model, batch_size=self.run.batch_size, keep_trees=self.output.as_table
@@ -258,25 +270,27 @@ class _Scoring:
                 self.source,
                 self.output.out,
                 trees=folder,
-                fields=self.records,
+                fields=fields,
                 overwrite=self.run.overwrite,
                 keep_input=self.output.keep_input,
+                limit_records=self.run.limit_records,
                 watch=track_progress,
                 say=say,
             )
             return _summarise(summary)
         with ExitStack() as context:
-            records = context.enter_context(Input(self.source, self.records))
+            records = context.enter_context(source)
             store = None
             if folder is not None:
                 store = TreeStore(
                     *(folder, task, scorer.signature),
                     source=self.source,
-                    fields=self.records,
+                    fields=fields,
+                    limit_records=self.run.limit_records,
                     overwrite=self.run.overwrite,
                 )
                 context.callback(store.close)
-                store.resume(records.reread)
+                store.resume(records.reread_all)
                 say_resumed(say, None, store)
                 if batch:
                     left = store.left(records.read())
@@ -291,18 +305,20 @@ class _Scoring:
         if self.run.dry_run:
             raise click.UsageError("--dry-run is of prompts, and classifiers of texts take none")
         scorer = ClassifierScorer(task, load_classifiers(self.method_options))
-        total = count_records(self.source)
+        if self.output.out is not None:
+            output_writer(Path(self.output.out))
+        fields = note_source(self.source, self.records)
         if self.output.out is None:
-            results = scorer.run(read_source(self.source, self.records))
-            return self._show((result for _, result in results), total)
-        output_writer(Path(self.output.out))
-        note_source(self.source, self.records)
+            with Input(self.source, fields, self.run.limit_records) as source:
+                results = scorer.run(source.read())
+                return self._show((result for _, result in results), source.count())
         summary = scorer.score_file(
             self.source,
             self.output.out,
-            fields=self.records,
+            fields=fields,
             overwrite=self.run.overwrite,
             keep_input=self.output.keep_input,
+            limit_records=self.run.limit_records,
             watch=track_progress,
             say=say,
         )

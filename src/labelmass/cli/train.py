@@ -77,8 +77,7 @@ def command(
 
     _reject_idle_options(training, data.dev)
     task = load_task(prompt, warn=False)  # the model will learn it
-    for file in filter(None, (source, data.dev)):
-        note_source(file, records)
+    records = _settle_fields(source, data.dev, records)
     with _stopping(run.minutes) as stop, _progress_bar() as watch:
         result = train(
             source,
@@ -101,6 +100,16 @@ def command(
         say("run the same command again to go on")
         sys.exit(Exit.STOPPED)
     say(f"labelmass score texts.jsonl --model {run.out}")
+
+
+def _settle_fields(source: str, dev: str | None, records: Fields) -> Fields:
+    """Columns of text and id, which must be the same in both files."""
+    fields = note_source(source, records)
+    if dev is not None and note_source(dev, records) != fields:
+        raise click.UsageError(
+            f"{source} and {dev} have text or id in columns of different names: rename them"
+        )
+    return fields
 
 
 def _reject_idle_options(training: Settings, dev: str | None) -> None:

@@ -14,21 +14,27 @@ from labelmass.files.documents import (
     read_toml,
     shaped,
 )
+from labelmass.files.excel import open_sheet
 from labelmass.files.lines import parse_json, read_json_lines, read_lines
-from labelmass.files.opening import PACKED, ending, open_file, unpacked
-from labelmass.files.parquet import ParquetTable, import_pyarrow, open_parquet
+from labelmass.files.opening import PACKED, contents_ending, ending, open_file, unpacked
+from labelmass.files.parquet import ArrowTable, import_pyarrow, open_parquet
+from labelmass.files.saved_dataset import is_saved_dataset, open_saved_dataset
 
 __all__ = [
     "PACKED",
-    "ParquetTable",
+    "ArrowTable",
     "Row",
     "Table",
     "bad_byte",
+    "contents_ending",
     "current_keys",
     "ending",
     "import_pyarrow",
+    "is_saved_dataset",
     "open_file",
     "open_parquet",
+    "open_saved_dataset",
+    "open_sheet",
     "parse_json",
     "parse_toml",
     "read_json",

@@ -1,9 +1,9 @@
-"""Parquet files, a batch of rows at a time; the library for it is optional."""
+"""Parquet files and other tables of Arrow, a batch of rows at a time; the library is optional."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Generator, Iterator, Mapping
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib import import_module
@@ -29,18 +29,41 @@ def import_pyarrow() -> tuple[Any, Any]:
     return pyarrow, parquet
 
 
-@dataclass(frozen=True, slots=True)
-class ParquetTable:
-    """An open Parquet file.
+Batches = Callable[[list[str] | None], Iterator[Any]]
+"""Function that gives the batches of a table anew, with these columns or with all."""
 
-    columns: their names. metadata: what was written beside the schema. count: of its rows.
+
+@dataclass(frozen=True, slots=True)
+class ArrowTable:
+    """An open Parquet file, or another table of Arrow.
+
+    Attributes:
+        columns: Their names.
+        texts: Those of the columns that hold texts.
+        metadata: What was written beside the schema.
+        count: Number of rows.
     """
 
     name: str
     columns: tuple[str, ...]
+    texts: frozenset[str]
     metadata: Mapping[bytes, bytes]
     count: int
-    _file: Any
+    _batches: Batches
+
+    @classmethod
+    def of(cls, name: str, schema: Any, count: int, batches: Batches) -> ArrowTable:
+        """The table with this schema; LabelMassError if two columns have one name."""
+        if twice := [one for one, often in Counter(schema.names).items() if often > 1]:
+            raise LabelMassError(
+                f"{name}: two columns are called {twice[0]!r}: give each its own name"
+            )
+        texts = frozenset(field.name for field in schema if _holds_text(field.type))
+        return cls(name, tuple(schema.names), texts, schema.metadata or {}, count, batches)
+
+    def error(self, message: str) -> LabelMassError:
+        """The error of a table that lacks a column, with those it has."""
+        return LabelMassError(f"{self.name}: {message} (columns: {', '.join(self.columns)})")
 
     def rows(self, columns: Collection[str] | None = None) -> Iterator[tuple[int, Any]]:
         """Number of the row, from 1, and its values by column, or the RecordError in its place.
@@ -49,9 +72,9 @@ class ParquetTable:
         """
         number = 0
         kept = None if columns is None else [name for name in self.columns if name in columns]
-        batches = self._file.iter_batches(batch_size=BATCH, columns=kept)
+        batches = self._batches(kept)
         while True:
-            with _refusing(self.name):
+            with refusing(self.name):
                 batch = next(batches, None)
             if batch is None:
                 return
@@ -61,7 +84,7 @@ class ParquetTable:
 
 
 @contextmanager
-def open_parquet(path: str | Path) -> Generator[ParquetTable]:
+def open_parquet(path: str | Path) -> Generator[ArrowTable]:
     """A Parquet file, open for reading.
 
     Raises LabelMassError, also later while it is read, for what is none or is broken, and for a
@@ -69,25 +92,30 @@ def open_parquet(path: str | Path) -> Generator[ParquetTable]:
     """
     _, parquet = import_pyarrow()
     with open_file(path) as stream, ExitStack() as stack:
-        with _refusing(str(path)):
+        with refusing(str(path)):
             file = stack.enter_context(parquet.ParquetFile(stream))
-            names = tuple(file.schema_arrow.names)
-            metadata = file.schema_arrow.metadata or {}
-            count = file.metadata.num_rows
-        if twice := [name for name, often in Counter(names).items() if often > 1]:
-            raise LabelMassError(
-                f"{path}: two columns are called {twice[0]!r}: give each its own name"
-            )
-        yield ParquetTable(str(path), names, metadata, count, file)
+            schema, count = file.schema_arrow, file.metadata.num_rows
+
+        def batches(columns: list[str] | None) -> Iterator[Any]:
+            return file.iter_batches(batch_size=BATCH, columns=columns)
+
+        with refusing(str(path)):
+            table = ArrowTable.of(str(path), schema, count, batches)
+        yield table
 
 
 @contextmanager
-def _refusing(name: str) -> Generator[None]:
+def refusing(name: str, what: str = "a Parquet file") -> Generator[None]:
     """Whatever pyarrow makes of damaged bytes, in words: its own errors, and some of Python's."""
     try:
         yield
     except (import_pyarrow()[0].ArrowException, OSError, ValueError, OverflowError) as error:
-        raise LabelMassError(f"{name}: not a Parquet file, or a damaged one ({error})") from None
+        raise LabelMassError(f"{name}: not {what}, or a damaged one ({error})") from None
+
+
+def _holds_text(kind: Any) -> bool:
+    shown = str(getattr(kind, "value_type", kind)) if "dictionary" in str(kind) else str(kind)
+    return shown in ("string", "large_string", "string_view")
 
 
 def _row(batch: Any, index: int) -> dict[str, Any] | RecordError:

@@ -59,6 +59,11 @@ def write_json(path: str | Path, content: Mapping[str, Any], *, infinite: bool =
 
 
 def file_hash(path: str | Path) -> str:
-    """The sha256 of a file, in hexadecimal."""
-    with Path(path).open("rb") as file:
+    """The sha256 of a file, in hexadecimal; of a folder, that of its files' names and hashes."""
+    path = Path(path)
+    if path.is_dir():
+        files = sorted(file.relative_to(path) for file in path.rglob("*") if file.is_file())
+        hashes = "".join(f"{file_hash(path / file)}  {file.as_posix()}\n" for file in files)
+        return hashlib.sha256(hashes.encode("utf-8", "surrogateescape")).hexdigest()
+    with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

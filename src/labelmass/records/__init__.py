@@ -1,5 +1,5 @@
 """Records as people bring them: readers of every kind of file."""
 
-from labelmass.records.readers import BadRecord, count_records, read_records
+from labelmass.records.readers import BadRecord, count_records, read_records, settle_fields
 
-__all__ = ["BadRecord", "count_records", "read_records"]
+__all__ = ["BadRecord", "count_records", "read_records", "settle_fields"]

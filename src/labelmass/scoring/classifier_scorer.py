@@ -11,7 +11,7 @@ from labelmass._settings import expect
 from labelmass._types import Floats
 from labelmass.errors import FitError, RecordError
 from labelmass.estimators import LabelScores
-from labelmass.records import BadRecord, count_records
+from labelmass.records import BadRecord
 from labelmass.records.readers import Item, each_record
 from labelmass.scores import Cost, Failure, Outcome, Result, Scores
 from labelmass.scores.signature import signature_of_texts
@@ -81,6 +81,7 @@ class ClassifierScorer:
         fields: Fields | None = None,
         overwrite: bool = False,
         keep_input: bool = True,
+        limit_records: int | None = None,
         watch: Watch = unwatched,
         say: Callable[[str], None] = silent,
     ) -> Summary:
@@ -88,15 +89,14 @@ class ClassifierScorer:
         out = Path(out)
         output_writer(out)
         check_paths(source, out, None)
-        total = count_records(source)
-        with Input(source, fields) as records:
+        with Input(source, fields, limit_records) as records:
             return write_results(
                 self.run,
                 records,
                 out,
                 {"run": self.signature.to_dict()},
                 self.signature,
-                total,
+                records.count(),
                 overwrite=overwrite,
                 keep_input=keep_input,
                 watch=watch,

@@ -13,12 +13,20 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryFile
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
-from labelmass.records.readers import BadRecord, Item, read_records
+from labelmass._ranges import COUNT
+from labelmass.records.readers import (
+    BadRecord,
+    Item,
+    count_records,
+    read_records,
+    resolve_fields,
+)
 from labelmass.task.record import Fields, Record
 
 
@@ -119,25 +127,65 @@ def match(stamps: Mapping[int, Stamp], items: Iterable[Item]) -> Matching:
 class Input:
     """The records of a source, which may be read again; standard input is copied to a file first.
 
-    Use it as a context, at the end of which the copy is gone. fields: what text and id are called.
+    Use it as a context, at the end of which the copy is gone.
+
+    Args:
+        source: A file, or "-" for standard input.
+        fields: What text and id are called. A column that is guessed is a LabelMassWarning.
+        limit_records: Number of records to take, the first ones; None for all.
+
+    Attributes:
+        exceeded: Whether more records than that were there, as far as it is known.
     """
 
-    def __init__(self, source: str | Path, fields: Fields | None = None) -> None:
-        self.source, self.fields = str(source), fields
+    def __init__(
+        self,
+        source: str | Path,
+        fields: Fields | None = None,
+        limit_records: int | None = None,
+    ) -> None:
+        if limit_records is not None:
+            COUNT.check("limit_records", limit_records)
+        self.source, self.limit_records = str(source), limit_records
+        self.fields = resolve_fields(source, fields)
+        self.exceeded = False
         self._copy: BinaryIO | None = None
 
+    def count(self) -> int | None:
+        """Number of records to take; None where it is not known."""
+        total = count_records(self.source, self.fields)
+        if total is None or self.limit_records is None:
+            return total
+        return min(total, self.limit_records)
+
     def read(self) -> Iterator[Item]:
-        """All records, perhaps for the last time."""
+        """The records to take, perhaps for the last time."""
+        items = self._read()
+        if self.limit_records is None:
+            yield from items
+            return
+        yield from islice(items, self.limit_records)
+        self.exceeded = next(items, None) is not None
+
+    def reread(self) -> Iterator[Item]:
+        """The records to take, which can be read once more after this."""
+        self._copy_stdin()
+        return self.read()
+
+    def reread_all(self) -> Iterator[Item]:
+        """All records, whatever the limit, which can be read once more after this."""
+        self._copy_stdin()
+        return self._read()
+
+    def _read(self) -> Iterator[Item]:
         if self._copy is not None:
             self._copy.seek(0)
         return read_records(self.source, self._copy, fields=self.fields)
 
-    def reread(self) -> Iterator[Item]:
-        """All records, which can be read once more after this."""
+    def _copy_stdin(self) -> None:
         if self.source == "-" and self._copy is None:
             self._copy = TemporaryFile()  # noqa: SIM115  (closed at the end of the context)
             shutil.copyfileobj(sys.stdin.buffer, self._copy)
-        return self.read()
 
     def __enter__(self) -> Self:
         return self

@@ -10,13 +10,14 @@ import os
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from labelmass.answers.tree import AnswerTree
 from labelmass.artifacts import ArtifactKind
 from labelmass.errors import LabelMassError
-from labelmass.files import read_json, shaped
+from labelmass.files import is_saved_dataset, read_json, shaped
 from labelmass.provenance import Signature
 from labelmass.records import BadRecord, read_records
 from labelmass.scores import Cost, Failure
@@ -40,6 +41,7 @@ class TreeStore:
 
     Open it again, and `resume`, to go on with the same input or a changed one.
     source: the file that the records are read from. fields: what it calls text and id.
+    limit_records: how many of them, the first ones, the trees are of; None for all.
     resumed: what `resume` found.
     """
 
@@ -51,6 +53,7 @@ class TreeStore:
         *,
         source: str = "",
         fields: Fields | None = None,
+        limit_records: int | None = None,
         overwrite: bool = False,
     ) -> None:
         self.folder = Path(folder)
@@ -64,6 +67,8 @@ class TreeStore:
             head["input"] = _way(self.folder, source)
             if fields is not None and fields != Fields():
                 head["fields"] = asdict(fields)
+            if limit_records is not None:
+                head["limit_records"] = limit_records
         KIND.save(self.folder / RUN, head)
 
     def resume(self, read: Callable[[], Items]) -> Changes | None:
@@ -99,6 +104,11 @@ class TreeStore:
     def __len__(self) -> int:
         return len(self._journal)
 
+    @property
+    def keys(self) -> frozenset[int]:
+        """Numbers of the records that are kept."""
+        return self._journal.finished
+
     def close(self) -> None:
         self._journal.close()
 
@@ -121,6 +131,7 @@ class SavedTrees:
                 f"{self.folder / RUN} is damaged ({error}): run the command that wrote it again"
             ) from None
         self._input, self._fields = head.input, head.fields or Fields()
+        self._limit_records = head.limit_records
         if self.task.demonstrations.per_record and read_version(self.folder / TREES) == 1:
             raise LabelMassError(
                 f"{folder}: these trees are of an older labelmass, which drew the demonstrations "
@@ -144,7 +155,9 @@ class SavedTrees:
     def source(self) -> Path | None:
         """The file that its records came from, if it is still there."""
         path = None if self._input is None else Path(os.path.normpath(self.folder / self._input))
-        return path if path is not None and path.is_file() else None
+        if path is None or not (path.is_file() or is_saved_dataset(path)):
+            return None
+        return path
 
     def changes(self) -> str | None:
         """Differences between that file and the trees' input, in words; None if there are none.
@@ -153,9 +166,8 @@ class SavedTrees:
         """
         if self.source is None:
             return None
-        matching = match(
-            read_stamps(self.folder / TREES), read_records(self.source, fields=self._fields)
-        )
+        items = islice(read_records(self.source, fields=self._fields), self._limit_records)
+        matching = match(read_stamps(self.folder / TREES), items)
         result = replace(matching.changes, failed=0)
         if result.changed or result.gone or result.new:
             return str(result)
@@ -196,6 +208,7 @@ class _Head:
     task: Mapping[str, Any]
     input: str | None = None
     fields: Fields | None = None
+    limit_records: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from labelmass.answers.search import Budget
 from labelmass.calibration import Calibrator
 from labelmass.decisions import Policy
-from labelmass.errors import LabelMassError, RecordError, TaskError
+from labelmass.errors import LabelMassError, RecordError, TaskError, warn_caller
 from labelmass.estimators.contextual import CONTENT_FREE
 from labelmass.estimators.selection import Selection
 from labelmass.lm.base import LanguageModel
@@ -24,7 +24,7 @@ from labelmass.scoring.prompt_choice import choose_prompt
 from labelmass.scoring.results import Bias, mean_log_odds, read_result
 from labelmass.scoring.saved_trees import TreeStore
 from labelmass.scoring.to_file import Summary, Watch, score_to_file, silent, unwatched
-from labelmass.scoring.warnings import scoring_warnings, warn_caller
+from labelmass.scoring.warnings import scoring_warnings
 from labelmass.supervised import Classifier
 from labelmass.task import Record, Task
 from labelmass.task.record import Fields
@@ -221,18 +221,21 @@ class Scorer:
         fields: Fields | None = None,
         overwrite: bool = False,
         keep_input: bool = True,
+        limit_records: int | None = None,
         watch: Watch = unwatched,
         say: Callable[[str], None] = silent,
     ) -> Summary:
         """Score the records of a file to a file; a stopped run goes on where it was.
 
         Args:
-            source: JSONL, CSV, TSV, Parquet or text; "-" for standard input.
+            source: A file, or a folder of `datasets`, see `read_records`; "-" for standard input.
             out: Its ending says how it is written, see `Scores.save`.
             trees: A folder for the trees of every record.
-            fields: Names of the text and id fields in the file.
+            fields: Names of the text and id fields in the file; a column that is guessed is a warning.
             overwrite: Begin anew where `out` is of another run.
             keep_input: Write the fields of the input beside the scores.
+            limit_records: Score only the first records, this many. Where there are more, the
+                journal stays beside `out`, and a call without the limit goes on.
             watch: Sees the results as they come.
             say: Is told what was resumed.
 
@@ -247,6 +250,7 @@ class Scorer:
             fields=fields,
             overwrite=overwrite,
             keep_input=keep_input,
+            limit_records=limit_records,
             watch=watch,
             say=say,
         )

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from labelmass._settings import expect
 from labelmass.errors import LabelMassError
-from labelmass.records import count_records
 from labelmass.records.readers import Item
 from labelmass.scores import Outcome, Result, Signature
 from labelmass.scores.writers import output_writer
@@ -52,6 +51,7 @@ class Summary:
 
     records: in the file, failures among them. warned: how many of those scored now carry warnings.
     actions: of a policy, how many records get each. short: what failed, or missed the tolerance.
+    limit_records: the number of records after which the run stopped, if there are more.
     """
 
     out: Path
@@ -60,12 +60,18 @@ class Summary:
     short: Shortfall
     warned: int = 0
     actions: Mapping[str, int] | None = None
+    limit_records: int | None = None
 
     def lines(self) -> Iterator[str]:
         """Lines to print at the end of the run, except for those of `short`."""
         yield f"{self.records} records -> {self.out}  {self.signature}"
         if self.actions:
             yield ", ".join(f"{count} {action}" for action, count in self.actions.items())
+        if self.limit_records is not None:
+            yield (
+                f"stopped after the first {self.limit_records} records; without the limit, the "
+                "same run goes on"
+            )
         if self.warned:
             yield f"{self.warned} records carry warnings, see their `warnings`"
 
@@ -79,6 +85,7 @@ def score_to_file(
     fields: Fields | None = None,
     overwrite: bool = False,
     keep_input: bool = True,
+    limit_records: int | None = None,
     watch: Watch = unwatched,
     say: Callable[[str], None] = silent,
 ) -> Summary:
@@ -93,9 +100,14 @@ def score_to_file(
             "the contextual calibration 'batch' reads all records before it scores one: name a "
             "folder for trees"
         )
-    total = count_records(source)
+    if plan.contextual_calibration == "batch" and limit_records is not None:
+        raise LabelMassError(
+            "the contextual calibration 'batch' is estimated on all records: leave out the limit "
+            "of records"
+        )
     with ExitStack() as context:
-        records = context.enter_context(Input(source, fields))
+        records = context.enter_context(Input(source, fields, limit_records))
+        total = records.count()
         store = None
         if trees is not None:
             store = TreeStore(
@@ -103,11 +115,12 @@ def score_to_file(
                 plan.task,
                 scorer.signature,
                 source=str(source),
-                fields=fields,
+                fields=records.fields,
+                limit_records=limit_records,
                 overwrite=overwrite,
             )
             context.callback(store.close)
-            store.resume(records.reread)
+            store.resume(records.reread_all)
         if plan.contextual_calibration == "batch" and store is not None:
             say_resumed(say, None, store)
             left = store.left(records.read())
@@ -165,18 +178,28 @@ def write_results(
     short, warned = Shortfall(), 0
     actions: Counter[str] = Counter()
     with Journal(journal_path(out), mark, source=source.source, overwrite=overwrite) as journal:
-        say_resumed(say, journal.resume(source.reread, _renew), store)
-        results = score(journal.left(source.read()))
-        for key, result in watch(results, total, len(journal)):
+        say_resumed(say, journal.resume(source.reread_all, _renew), store)
+        numbers: list[int] = []
+        results = score(journal.left(_noted(source.read(), numbers)))
+        done = len(journal) if total is None else min(len(journal), total)
+        for key, result in watch(results, total, done):
             journal.append([(key, result.to_dict())])
             warned += isinstance(result, Result) and bool(result.warnings)
-        for record in journal.records():
+        for record in journal.records(numbers):
             short.add(record)
             actions.update([record["decisions"]["action"]] if "decisions" in record else [])
-        export(journal, out, keep_input=keep_input)
-        count = len(journal)
-        journal.remove()
-    return Summary(out, count, signature, short, warned, dict(actions))
+        export(journal, out, numbers, keep_input=keep_input)
+        if not source.exceeded:
+            journal.remove()
+    limit = source.limit_records if source.exceeded else None
+    return Summary(out, len(numbers), signature, short, warned, dict(actions), limit)
+
+
+def _noted(items: Iterable[Item], numbers: list[int]) -> Iterator[Item]:
+    """The items, their numbers appended as they pass."""
+    for number, item in items:
+        numbers.append(number)
+        yield number, item
 
 
 def write_read(

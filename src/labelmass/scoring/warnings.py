@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
-from inspect import currentframe
-from pathlib import Path
-
-from labelmass.errors import LabelMassWarning
 from labelmass.lm.base import LanguageModel
 from labelmass.lm.guard_template import wraps_in_guard
 from labelmass.task import Task
@@ -39,14 +34,3 @@ def scoring_warnings(task: Task, model: LanguageModel) -> tuple[str, ...]:
     """All that may make the scores of this task by this model useless."""
     trained_for: str | None = getattr(model, "trained_for", None)
     return task_warnings(task, trained_for) + template_warnings(task, model)
-
-
-_PACKAGE = str(Path(__file__).parents[1])
-
-
-def warn_caller(message: str) -> None:
-    """A LabelMassWarning at the line outside of labelmass that led here."""
-    level, frame = 1, currentframe()
-    while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
-        level, frame = level + 1, frame.f_back
-    warnings.warn(message, LabelMassWarning, stacklevel=level)

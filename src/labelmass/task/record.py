@@ -27,18 +27,32 @@ FIELD = re.compile(r"\{([a-z_]+)\}")
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """Names of the text and id fields in records; None for `text` and `id`."""
+    """Names of the text and id fields in records; None for `text` and `id`.
+
+    Attributes:
+        text: Column, or field of JSON, that holds the text.
+        id: Column, or field of JSON, that holds the id.
+        sheet: Sheet of a workbook that holds the records; None for the only one that is not empty.
+    """
 
     text: str | None = setting(
         None,
-        "Column, or field of JSON, that holds a record's text. Default: text.",
+        "Column, or field of JSON, that holds a record's text. Default: text, or in a table the "
+        "only one with a usual name, such as body.",
         "--text-column",
         metavar="NAME",
     )
     id: str | None = setting(
         None,
-        "Column, or field of JSON, that holds a record's id. Default: id.",
+        "Column, or field of JSON, that holds a record's id. Default: id, or in a table ID.",
         "--id-column",
+        metavar="NAME",
+    )
+    sheet: str | None = setting(
+        None,
+        "Sheet of an Excel workbook that holds the records. Default: the only one that is not "
+        "empty.",
+        "--sheet",
         metavar="NAME",
     )
 

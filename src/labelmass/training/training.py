@@ -133,7 +133,7 @@ def train(
         raise LabelMassError("training in float16 overflows: take float32 or bfloat16")
     for source in (data, dev):
         if isinstance(source, str | Path):
-            count_records(source)  # is it there? a model takes long to load
+            count_records(source, fields)  # is it there? a model takes long to load
     base = load(model, device=device, dtype=dtype, revision=revision)
     if base.dtype == "float16":
         raise LabelMassError(

@@ -19,7 +19,6 @@ from labelmass.estimators.selection import Selection
 from labelmass.evaluation import Evaluation, Threshold, evaluate
 from labelmass.lm.base import LanguageModel
 from labelmass.lm.load import as_model
-from labelmass.records import count_records
 from labelmass.scoring.classifiers import check_classifiers
 from labelmass.scoring.forecast import Forecast
 from labelmass.scoring.plan import Plan
@@ -34,7 +33,7 @@ from labelmass.targets import targets_of
 from labelmass.task import Record, Task
 from labelmass.task.record import Fields
 from labelmass.workflows.calibration import with_calibrated
-from labelmass.workflows.runs import Run
+from labelmass.workflows.runs import Run, is_run
 
 Models = Iterable[LanguageModel | str | Path | None]
 """Models, or what `labelmass.load` takes; they are asked one after the other."""
@@ -94,6 +93,7 @@ def compare(
     metrics: Sequence[str] | None = None,
     draws: int = 2000,
     limit: int | None = None,
+    limit_records: int | None = None,
     batch_size: int = 16,
     max_text_tokens: int | None = None,
     fields: Fields | None = None,
@@ -117,6 +117,7 @@ def compare(
         classifiers: Trained on labelled records, judged on the same.
         gold: Rule that makes a gold set, see `Targets`.
         threshold: A label is set from this P.
+        limit_records: Take only the first records, this many; a call without the limit goes on.
         forecast: Is told what each record will take, before any work is done.
         tolerance: Tolerance of the budget, where none is given. The others are those of `Plan` and
             `evaluate`.
@@ -128,7 +129,7 @@ def compare(
     asked_of = models if isinstance(models, Iterable) and not isinstance(models, str) else (models,)
     if Path(out).exists() and not Path(out).is_dir():
         raise LabelMassError(f"{out} is a file: a run is kept in a folder")
-    again = Path(source).is_dir()
+    again = is_run(source)
     wrote = {
         classifier.source.fingerprint
         for classifier in classifiers
@@ -156,14 +157,15 @@ def compare(
             label_permutations=label_permutations,
             max_text_tokens=max_text_tokens,
         )
-        total = count_records(source)
+        records = Input(source, fields, limit_records)
+        total = records.count()
         count = len(asked_of) if isinstance(asked_of, Sized) else 1
         plan.forecast.check(None if total is None else total * count, limit)
         if forecast is not None:
             forecast(plan.forecast)
         explored = explore(
             plan,
-            Input(source, fields),
+            records,
             asked_of,
             out,
             gold=gold,
@@ -263,13 +265,28 @@ def explore(
                 plan.signature(model),
                 source=records.source,
                 fields=records.fields,
+                limit_records=records.limit_records,
                 overwrite=overwrite,
             )
             with closing(store):
-                store.resume(records.reread)
+                store.resume(records.reread_all)
+                _check_limit(store, records)
                 say_resumed(say, None, store)
                 scorer = Scorer.of_plan(plan, model, batch_size=batch_size)
                 results = scorer.run(store.left(records.reread()), store=store)
                 for _ in watch(results, total, len(store)):
                     pass
             yield model
+
+
+def _check_limit(store: TreeStore, records: Input) -> None:
+    """LabelMassError where a run that is to be judged holds records beyond the limit."""
+    if records.limit_records is None:
+        return
+    first = {number for number, _ in records.reread()}
+    if beyond := len(store.keys - first):
+        raise LabelMassError(
+            f"{store.folder} holds trees of {beyond} records after the first "
+            f"{records.limit_records}, which would be judged too: leave out the limit of records, "
+            "or choose another folder"
+        )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from labelmass.errors import FitError, LabelMassError
+from labelmass.files import is_saved_dataset
 from labelmass.lm.base import LanguageModel
 from labelmass.scores import Failure, Outcome, Scores
 from labelmass.scoring.classifiers import AppliedClassifier, check_classifiers
@@ -18,6 +19,11 @@ from labelmass.scoring.shortfall import Shortfall
 from labelmass.supervised import Classifier, HiddenStateFeatures
 from labelmass.targets import Targets, targets_of
 from labelmass.task import Record, Task
+
+
+def is_run(source: str | Path) -> bool:
+    """True for a folder that is no dataset of the library `datasets`, and so must be a run."""
+    return Path(source).is_dir() and not is_saved_dataset(source)
 
 
 @dataclass(frozen=True)
