@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +37,15 @@ def test_there_and_back(scores: Scores, kind: str) -> None:
             found, wanted = getattr(one, side), getattr(other, side)
             assert np.allclose(found, wanted, equal_nan=True)
     assert [str(one.id) for one in again.failures] == ["b"]
+
+
+@pytest.mark.parametrize("kind", ["pandas", "polars"])
+def test_a_missing_package_is_named(
+    scores: Scores, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, kind, None)
+    with pytest.raises(LabelMassError, match=f"to_{kind} needs the package .*pip install {kind}"):
+        getattr(scores, f"to_{kind}")()
 
 
 def test_all_labels_are_found_where_none_are_named(scores: Scores, tmp_path: Path) -> None:

@@ -133,3 +133,9 @@ def test_a_file_that_was_stopped_goes_on_where_it_was(mood: Task, tmp_path: Path
         return found
 
     assert lines(out) == lines(whole)
+
+
+def test_a_path_is_the_records_of_a_file(tmp_path: Path, mood: Task) -> None:
+    path = tmp_path / "in.csv"
+    path.write_text("id,text\na,so happy\nb,rain\n")
+    assert Scorer(mood, mood_model()).score(path).ids == ("a", "b")

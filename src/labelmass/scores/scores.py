@@ -586,16 +586,20 @@ class Scores(Sequence[Outcome]):
 
     def to_pandas(self) -> pandas.DataFrame:
         """A row a record, its columns as those of a CSV (`save`)."""
-        import pandas
-
+        try:
+            import pandas
+        except ImportError:
+            raise LabelMassError("to_pandas needs the package pandas: pip install pandas") from None
         from labelmass.scores.writers import flat_table
 
         return pandas.DataFrame(flat_table(self.to_dicts(), self.labels))
 
     def to_polars(self) -> polars.DataFrame:
         """A row a record, its columns as those of a CSV (`save`)."""
-        import polars
-
+        try:
+            import polars
+        except ImportError:
+            raise LabelMassError("to_polars needs the package polars: pip install polars") from None
         from labelmass.scores.writers import flat_table
 
         return polars.DataFrame(flat_table(self.to_dicts(), self.labels))

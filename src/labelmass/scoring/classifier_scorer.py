@@ -62,7 +62,7 @@ class ClassifierScorer:
             self.task, [classifier.mark for classifier in self.classifiers]
         )
 
-    def score(self, texts: Text | Iterable[Text] | Frame) -> Scores:
+    def score(self, texts: Text | Iterable[Text] | Frame | Path) -> Scores:
         """P(label) for every text, in their order; see `Scorer.score`."""
         items = list(each_record(texts))
         check_ids(items)

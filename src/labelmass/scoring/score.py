@@ -21,7 +21,7 @@ from labelmass.task import Task
 
 
 def score(
-    texts: Text | Iterable[Text] | Frame,
+    texts: Text | Iterable[Text] | Frame | Path,
     task: Task | str | Path | None = None,
     model: LanguageModel | str | Path | None = None,
     *,
@@ -52,8 +52,8 @@ def score(
 
     Args:
         texts: Strings, records, or mappings as a JSONL line holds them; or a table of pandas,
-            polars or Arrow. One string, or one mapping, is one record. A text that cannot be scored
-            becomes a `Failure` in its place.
+            polars or Arrow; or the `Path` of a file. One string, or one mapping, is one record.
+            A text that cannot be scored becomes a `Failure` in its place.
     """
     return Scorer(
         task,

@@ -183,13 +183,13 @@ class Scorer:
 
     # -- texts in, scores out -------------------------------------------------------------------
 
-    def score(self, texts: Text | Iterable[Text] | Frame) -> Scores:
+    def score(self, texts: Text | Iterable[Text] | Frame | Path) -> Scores:
         """P(label) for every text, in their order.
 
         Args:
             texts: Strings, records, or mappings as a JSONL line holds them; or a table of pandas,
-                polars or Arrow. One string, or one mapping, is one record. A text that cannot be
-                scored becomes a `Failure` in its place.
+                polars or Arrow; or the `Path` of a file. One string, or one mapping, is one
+                record. A text that cannot be scored becomes a `Failure` in its place.
         """
         items = list(each_record(texts))
         check_ids(items)
