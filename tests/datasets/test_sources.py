@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
+import io
 import json
 import lzma
 import re
@@ -16,6 +18,7 @@ from labelmass.datasets.sources import SOURCES
 from labelmass.datasets.sources.base import SourceFile
 from labelmass.datasets.sources.convabuse import LABELS as ABUSE
 from labelmass.datasets.sources.semeval2018 import EMOTIONS
+from labelmass.datasets.sources.tweettopic import TOPICS
 from labelmass.errors import LabelMassError
 from labelmass.records import read_records
 from labelmass.task import Record, Task
@@ -306,6 +309,93 @@ def test_dices(tmp_path: Path) -> None:
     assert (second["id"], second["labels"]) == ("dices350-5", ["unsure"])
     bad = {"x.csv": rows(header, "1,1,4,Hi,Hello,Maybe")}
     assert "x.csv, line 2: Q_overall is 'Maybe'" in wrong(tmp_path, "dices", bad)
+
+
+def coders(*answers: tuple[str, str, str, list[str]]) -> str:
+    """A table of id, text, coder and topics, in the columns of TweetTopicXL."""
+    table = io.StringIO()
+    write = csv.writer(table, lineterminator="\n").writerow
+    write(["text", "coder", "tweet", "topics", *TOPICS, "id"])
+    for name, text, coder, topics in answers:
+        votes = [int(topic in topics) for topic in TOPICS]
+        write([text, coder, f"{text} - Instructions", f"frozenset({topics})", *votes, name])
+    return table.getvalue()
+
+
+def published(name: int, *topics: str) -> str:
+    return rows(json.dumps({"id": name, "text": "t", "topics": topics}))
+
+
+GIG = "New shoes\nfor the gig"
+
+
+def test_tweettopic_joins_the_coders_of_a_tweet(tmp_path: Path) -> None:
+    table = coders(
+        ("17", GIG, "c9", ["Music"]),
+        ("17", GIG, "c2", ["Music", "Fashion & Style"]),
+        ("17", GIG, "c9", ["Family"]),
+        ("17", GIG, "c4", []),
+        ("18", "Hm", "c2", ["Sports"]),
+    )
+    assert read(tmp_path, "tweettopic", {"en_all.csv": table}) == [
+        {
+            "id": "17",
+            "text": GIG,
+            "labels": ["Music"],
+            "annotators": [["Music"], ["Fashion & Style", "Music"], []],
+            "annotator_ids": ["coder1", "coder2", "coder3"],
+            "distribution": {"Fashion & Style": 0.3333, "Music": 0.6667},
+        },
+        {
+            "id": "18",
+            "text": "Hm",
+            "labels": [],
+            "annotators": [["Sports"]],
+            "annotator_ids": ["coder2"],
+            "distribution": {"Sports": 1.0},
+        },
+    ]
+    beside = json.loads((tmp_path / "records.source.json").read_text())
+    assert beside["left_out"] == {"second answers of a coder": 1}
+
+
+def test_tweettopic_prefers_the_published_labels_and_takes_their_split(tmp_path: Path) -> None:
+    table = coders(("17", GIG, "c1", ["Music"]), ("18", "Hm", "c1", ["Sports"]))
+    files = {
+        "en_all.csv": table,
+        "en_train.jsonl": published(17, "Music", "Fashion & Style"),
+        "en_validation.jsonl": published(99),
+    }
+    first, second = read(tmp_path, "tweettopic", files)
+    assert (first["labels"], first["split"]) == (["Fashion & Style", "Music"], "train")
+    assert (second["labels"], "split" in second) == ([], False)
+    beside = json.loads((tmp_path / "records.source.json").read_text())
+    assert beside["left_out"] == {"published tweets that no table of coders holds": 1}
+
+
+def test_a_coder_whom_tweettopic_does_not_name_is_nobody_else(tmp_path: Path) -> None:
+    table = coders(("17", GIG, "-99", []), ("18", "Hm", "-99", []))
+    ids = [record["annotator_ids"] for record in read(tmp_path, "tweettopic", {"x.csv": table})]
+    assert ids == [["coder1"], ["coder2"]]
+
+
+def test_what_is_wrong_in_a_file_of_tweettopic_is_named(tmp_path: Path) -> None:
+    table = coders(("17", GIG, "c1", []))
+    for files, message in (
+        ({"en_test.jsonl": published(17)}, "tweettopic needs en_all.csv"),
+        ({"x.csv": table.replace(",0,17", ",2,17")}, "x.csv, line 2: Other Hobbies is '2'"),
+        ({"x.csv": table.replace("Gaming", "Games")}, "no column 'Gaming'"),
+        (
+            {"x.csv": table, "t.jsonl": published(17, "Mars")},
+            "t.jsonl, line 1: topics holds 'Mars'",
+        ),
+        ({"x.csv": table, "t.jsonl": published(17) * 2}, "line 2: tweet 17 comes twice"),
+    ):
+        assert message in wrong(tmp_path, "tweettopic", files)
+
+
+def test_the_preset_has_the_topics_of_the_tables() -> None:
+    assert Task.load("tweettopic").label_names == TOPICS
 
 
 HARMS = ("animal_abuse", "hate_speech,offensive_language", "privacy_violation")

@@ -15,7 +15,7 @@ from labelmass.task import Task
 
 NOT_RUN = {
     "it makes the environment": 1,
-    "it needs files of the source": 11,
+    "it needs files of the source": 12,
     "it installs a package": 2,
     "it trains for minutes": 2,
     "it needs the embedded models": 2,

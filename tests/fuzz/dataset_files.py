@@ -6,6 +6,7 @@ import json
 
 from labelmass.datasets.sources.convabuse import LABELS as ABUSE
 from labelmass.datasets.sources.semeval2018 import EMOTIONS
+from labelmass.datasets.sources.tweettopic import TOPICS
 
 
 def rows(*lines: str) -> str:
@@ -34,6 +35,15 @@ def _abuse() -> str:
 def _guard(version: int) -> dict[str, str]:
     key = f"llama_guard_{version}_categories"
     return {"rows.jsonl": rows(json.dumps({"unsafe_query": "q", key: ["S1", "S10"]}))}
+
+
+def _topics() -> str:
+    names = [f'"{topic}"' for topic in TOPICS]
+    return rows(
+        ",".join(["text", "coder", "tweet", "topics", *names, "id"]),
+        ",".join(["New shoes!", "c1", "t", "x", *"0001010000000000000", "17"]),
+        ",".join(["New shoes!", "-99", "t", "x", *"0000010000000000000", "17"]),
+    )
 
 
 FILES: dict[str, dict[str, str]] = {
@@ -75,6 +85,10 @@ FILES: dict[str, dict[str, str]] = {
         "diverse_safety_adversarial_dialog_350.csv": rows(
             "id,rater_id,item_id,context,response,Q_overall", "1,1,4,Hi,Hello,Yes"
         )
+    },
+    "tweettopic": {
+        "en_all.csv": _topics(),
+        "en_train.jsonl": '{"id": 17, "text": "New shoes!", "topics": ["Fashion & Style"]}\n',
     },
     "beavertails": {
         "rows.jsonl": rows('{"prompt": "p", "response": "r", "category": {"a": true, "b": false}}')

@@ -19,6 +19,8 @@ SIZES = {
     "moral-foundations": 6,
     "response-safety": 2,
     "topics": 4,
+    "tweettopic": 19,
+    "tweettopic-7": 7,
 }
 
 
@@ -63,6 +65,13 @@ def test_finer_labels_are_pooled() -> None:
     for fine in Task.load("goemotions").label_names:
         assert len(task.resolve([fine])) == 1
     assert Task.load("hate-offensive").resolve(["target:Women", "offensive"]) == ("offensive",)
+
+
+def test_every_topic_of_tweets_is_pooled_once() -> None:
+    task = Task.load("tweettopic-7")
+    assert task.resolve(["Music", "Family", "Relationships"]) == ("entertainment", "daily life")
+    for fine in Task.load("tweettopic").label_names:
+        assert len(task.resolve([fine])) == 1
 
 
 @pytest.mark.parametrize(("name", "size"), [("llama-guard-2", 11), ("llama-guard-3", 14)])

@@ -12,6 +12,7 @@ from labelmass.datasets.sources.hatexplain import HATEXPLAIN
 from labelmass.datasets.sources.mfrc import MFRC
 from labelmass.datasets.sources.semeval2018 import SEMEVAL
 from labelmass.datasets.sources.simplesafety import SIMPLE_SAFETY
+from labelmass.datasets.sources.tweettopic import TWEETTOPIC
 from labelmass.datasets.sources.wide import WIDE
 
 SOURCES: dict[str, Source] = {
@@ -26,6 +27,7 @@ SOURCES: dict[str, Source] = {
         brighter.ANNOTATORS,
         CONVABUSE,
         DICES,
+        TWEETTOPIC,
         BEAVERTAILS,
         guards.GUARD_3,
         guards.GUARD_2,
