@@ -22,7 +22,8 @@ from labelmass.datasets.sources.base import SourceFile
 from labelmass.datasets.sources.maps import LabelMap, load_map, open_map, shipped_maps
 from labelmass.errors import LabelMassError
 from labelmass.records import BadRecord, read_records
-from labelmass.task import Task
+from labelmass.targets import targets_of
+from labelmass.task import Record, Task
 
 TABLE = "id,text,food,service,price\na,Good soup,1,,0\nb,Slow and dear,0,1,1\nc,Fine,0,0,0\n"
 
@@ -195,3 +196,14 @@ def test_records_of_a_folder_are_read() -> None:
         assert len({item.id for item in items}) == len(items), path
         read += 1
     assert read, f"no record file in {folder}"
+
+
+@pytest.mark.data
+def test_the_presets_know_every_topic_of_a_folders_tweets() -> None:
+    """In every file of the folder that is named after TweetTopic, if there is one."""
+    folder = data_folder()
+    assert folder is not None
+    for path in folder.glob("tweettopic*.jsonl"):
+        records = [item for _, item in read_records(path) if isinstance(item, Record)]
+        for task in map(Task.load, ("tweettopic", "tweettopic-7")):
+            assert len(targets_of(task, records)) == len(records)
