@@ -35,7 +35,7 @@ def targets() -> Targets:
 
 
 WRONG: dict[str, tuple[Call, str]] = {
-    "no task": (lambda s, t: labelmass.Scorer(None, MODEL), "task is None, not a Task"),
+    "no task": (lambda s, t: labelmass.Scorer(None, MODEL), "give a task, such as"),
     "task of another type": (lambda s, t: labelmass.Scorer(3, MODEL), "task is 3"),
     "a task's path": (lambda s, t: Task.load(None), "task is None"),
     "model of another type": (lambda s, t: labelmass.Scorer(MOOD, 3), "model is 3, not a model"),
@@ -68,7 +68,7 @@ WRONG: dict[str, tuple[Call, str]] = {
     "no texts": (lambda s, t: labelmass.score(None, MOOD, MODEL), "texts is None, not a text"),
     "texts in a file": (
         lambda s, t: labelmass.score(Path("t.txt"), MOOD, MODEL),
-        "texts is .*t.txt.*score_file",
+        "no file .*t.txt",
     ),
     "ids that repeat": (
         lambda s, t: labelmass.score(

@@ -22,7 +22,7 @@ from labelmass.task import presets
 
 FREE = {
     *("--text-column", "--id-column", "--gold-field", "--id", "--group", "--by"),
-    *("--goal", "--parts"),
+    *("--goal", "--parts", "--labels", "--question", "--sheet"),
 }
 """Options whose values nobody can list."""
 

@@ -7,6 +7,7 @@ import json
 import pkgutil
 import tomllib
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from labelmass.errors import LabelMassError
 from labelmass.estimators.selection import Selection
 from labelmass.lm.adapted import read_note, trained_on
 from labelmass.scoring.explorer import ExploredRecord
+from labelmass.scoring.prompt_choice import load_trials
 from labelmass.scoring.saved_trees import SavedTrees
 from labelmass.scoring.score import load_scores
 from labelmass.task import Task
@@ -68,6 +70,7 @@ def test_there_is_a_file_of_every_kind_in_every_version() -> None:
         "run": "trees/run.json",
         "evaluation": "comparison/comparison.json",
         "probe study": "probe/study.json",
+        "prompt choice": "prompt-choice.json",
     }
     assert set(places) == set(named)
     held = {
@@ -186,3 +189,10 @@ def test_a_training_note_of_a_later_version_is_refused(tmp_path: Path) -> None:
     (tmp_path / "labelmass.json").write_text(json.dumps(note))
     with pytest.raises(LabelMassError, match="later labelmass"):
         read_note(tmp_path)
+
+
+@pytest.mark.parametrize("path", files("prompt-choice.json"))
+def test_prompt_choices(path: Path) -> None:
+    trials, stored = load_trials(path), plain(path)
+    assert trials is not None
+    assert [asdict(trial) for trial in trials] == stored["trials"]

@@ -15,7 +15,7 @@ from labelmass.errors import LabelMassError
 from labelmass.lm.base import LanguageModel
 from labelmass.records import read_records
 from labelmass.scoring.forecast import Forecast
-from labelmass.scoring.prompt_choice import JudgedPrompt, choose_prompt
+from labelmass.scoring.prompt_choice import PromptTrial, choose_prompt
 from labelmass.scoring.warnings import task_warnings, template_warnings
 from labelmass.task import Record, Task
 from labelmass.task.record import Fields
@@ -143,7 +143,7 @@ def _load(name: str | None, device: ModelOptions | ModelsOptions) -> LanguageMod
     return loaded
 
 
-def _watch_choice(steps: Iterable[JudgedPrompt], total: int) -> Iterator[JudgedPrompt]:
+def _watch_choice(steps: Iterable[PromptTrial], total: int) -> Iterator[PromptTrial]:
     return track_progress(steps, total, title="trying prompts", unit="prompts")
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+import click
+
 from labelmass._ranges import COUNT, DRAWS, LABEL_PERMUTATIONS, SAMPLES, SEED, SHARE, WHOLE
 from labelmass._settings import REQUIRED, setting
 from labelmass._types import Normalisation
 from labelmass.calibration.registry import CALIBRATION_METHODS
 from labelmass.cli import completions
-from labelmass.errors import LabelMassError
 from labelmass.targets import GOLD
 from labelmass.task.labels import LABEL_PERMUTATIONS as LABEL_ORDERS
 
@@ -50,20 +51,16 @@ class TaskOptions:
         return self.task is None and not self.labels
 
     def load(self) -> Task:
-        """The task that is named, or made of the labels.
-
-        Raises:
-            LabelMassError: If neither is given, or both.
-        """
+        """The task that is named, or made of the labels; UsageError unless it is one of them."""
         from labelmass.task import Task
 
         if self.labels and self.task is not None:
-            raise LabelMassError("--task has labels of its own: give --task or --labels")
+            raise click.UsageError("--task has labels of its own: give --task or --labels")
         if self.task is not None:
             return Task.load(self.task)
         if self.labels:
             return Task.from_labels(self.labels)
-        raise LabelMassError(
+        raise click.UsageError(
             "name a task, such as --task emotions (see `labelmass list tasks`), or your labels, "
             "such as --labels 'billing,bug report'"
         )
@@ -125,7 +122,7 @@ class PromptOptions(TaskOptions):
         own = {"question": self.question, "format": self.format}
         if own := {key: value for key, value in own.items() if value is not None}:
             if not task.open_keys:
-                raise LabelMassError(
+                raise click.UsageError(
                     f"task {task.name!r} has an instruction of its own, so --{min(own)} would not "
                     "be heard: change the task file"
                 )

@@ -1,6 +1,6 @@
 """Choice of a prompt that keeps a model in the answer format, for a task that leaves it open.
 
-Candidates are judged on short texts that come with the package and need no labels of anyone: what
+Candidates are tried on short texts that come with the package and need no labels of anyone: what
 share of the answers to plain texts can be read, and whether a sentence that names one label gets
 that label and no other. The choice depends on model and task alone, and is kept.
 """
@@ -36,7 +36,7 @@ _LOG = logging.getLogger("labelmass")
 KIND = ArtifactKind("prompt choice")
 
 BUDGET = Budget(tolerance=0.05, max_nodes=48)
-"""Of the tree of a text that candidates are judged on."""
+"""Of the tree of a text that candidates are tried on."""
 
 TEXTS = (
     "The meeting was moved to Thursday because half of the team is ill.",
@@ -54,11 +54,11 @@ _LAYOUT = {"record": "Text: {text}", "answer_cue": "\nLabels: "}
 """How records and answers are marked in every candidate; the cue is of plain text."""
 
 MIN_SHARE = 1e-6
-"""Smallest probability that the judgement tells from 0."""
+"""Smallest probability that a trial tells from 0."""
 
 
 @dataclass(frozen=True, slots=True)
-class JudgedPrompt:
+class PromptTrial:
     """One candidate.
 
     Attributes:
@@ -75,7 +75,7 @@ class JudgedPrompt:
     score: float
 
 
-Watch = Callable[[Iterator[JudgedPrompt], int], Iterable[JudgedPrompt]]
+Watch = Callable[[Iterator[PromptTrial], int], Iterable[PromptTrial]]
 """Shows the progress of so many steps."""
 
 
@@ -92,7 +92,7 @@ def choose_prompt(
     candidates, and kept there otherwise.
 
     Args:
-        watch: Gets the judgements as they are made, and how many there are.
+        watch: Gets the trials as they are made, and how many there are.
         say: Gets the choice in one line.
     """
     if not task.open_keys:
@@ -101,17 +101,17 @@ def choose_prompt(
     if len(candidates) == 1:
         return candidates[0]
     path = cache_folder() / "prompts" / f"{_digest(candidates, model)}.json"
-    judged = _load(path)
-    if judged is None:
-        steps = (judge_prompt(candidate, model) for candidate in candidates)
-        judged = tuple(watch(steps, len(candidates)))
-        _save(path, judged, model)
-    best = max(judged, key=lambda candidate: candidate.score)
+    trials = load_trials(path)
+    if trials is None:
+        steps = (try_prompt(candidate, model) for candidate in candidates)
+        trials = tuple(watch(steps, len(candidates)))
+        _save(path, trials, model)
+    best = max(trials, key=lambda candidate: candidate.score)
     say(
-        f"prompt: {best.prompt}, the best of {len(judged)} for this model; it answers plain texts "
+        f"prompt: {best.prompt}, the best of {len(trials)} for this model; it answers plain texts "
         f"in this form with probability {best.on_format:.2f} (--format overrules)"
     )
-    return candidates[judged.index(best)]
+    return candidates[trials.index(best)]
 
 
 def prompt_candidates(task: Task, *, chat: bool) -> tuple[Task, ...]:
@@ -137,13 +137,14 @@ def prompt_candidates(task: Task, *, chat: bool) -> tuple[Task, ...]:
         elif "demonstrations" in keys:
             keys["demonstrations"] = []
         candidate = task.with_keys(**_LAYOUT, **keys)
-        if "opening" in open_keys and candidate.format.opening:
-            candidate = candidate.with_keys(opening="given")
+        if "opening" in open_keys:
+            opening = "given" if candidate.format.opening else "written"
+            candidate = candidate.with_keys(opening=opening)
         results[candidate.hash] = candidate
     return tuple(results.values())
 
 
-def judge_prompt(task: Task, model: LanguageModel) -> JudgedPrompt:
+def try_prompt(task: Task, model: LanguageModel) -> PromptTrial:
     """How well a prompt holds the model, on texts that need no labels of anyone.
 
     Raises:
@@ -165,7 +166,7 @@ def judge_prompt(task: Task, model: LanguageModel) -> JudgedPrompt:
     for key, _, outcome in explorer.explore(records):
         result = outcome if isinstance(outcome, RecordError) else plan.read(outcome, signature)
         if not isinstance(result, Result):
-            raise RecordError(f"the prompt {task.prompt_style} cannot be judged: {result}")
+            raise RecordError(f"the prompt {task.prompt_style} cannot be tried: {result}")
         results[key] = result
     on_format = [1 - results[key].off_format for key in range(len(TEXTS))]
     own: list[float] = []
@@ -176,7 +177,7 @@ def judge_prompt(task: Task, model: LanguageModel) -> JudgedPrompt:
         scores.append(log(max(own[-1], MIN_SHARE)))
         if not task.format.single:
             scores[-1] += sum(log(max(1 - other, MIN_SHARE)) for other in p.values())
-    return JudgedPrompt(task.prompt_style, fmean(on_format), fmean(own), fmean(scores))
+    return PromptTrial(task.prompt_style, fmean(on_format), fmean(own), fmean(scores))
 
 
 def _digest(candidates: Sequence[Task], model: LanguageModel) -> str:
@@ -186,17 +187,17 @@ def _digest(candidates: Sequence[Task], model: LanguageModel) -> str:
     return sha256("\n".join(texts).encode()).hexdigest()[:16]
 
 
-def _load(path: Path) -> tuple[JudgedPrompt, ...] | None:
-    """The judgements that a file holds; None where it is not there, or damaged."""
+def load_trials(path: Path) -> tuple[PromptTrial, ...] | None:
+    """The trials that a file holds; None where it is not there, or damaged."""
     try:
-        return KIND.load(path, lambda data: shaped(_Stored, data).judged)
+        return KIND.load(path, lambda data: shaped(_Stored, data).trials)
     except LabelMassError:
         return None
 
 
-def _save(path: Path, judged: Sequence[JudgedPrompt], model: LanguageModel) -> None:
-    """Keep the judgements; without a word where the cache cannot be written."""
-    data = {"model": f"{model.name}@{model.fingerprint}", "judged": [*map(asdict, judged)]}
+def _save(path: Path, trials: Sequence[PromptTrial], model: LanguageModel) -> None:
+    """Keep the trials; without a word where the cache cannot be written."""
+    data = {"model": f"{model.name}@{model.fingerprint}", "trials": [*map(asdict, trials)]}
     with suppress(LabelMassError, OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         KIND.save(path, data)
@@ -204,6 +205,6 @@ def _save(path: Path, judged: Sequence[JudgedPrompt], model: LanguageModel) -> N
 
 @dataclass(frozen=True, slots=True)
 class _Stored:
-    judged: tuple[JudgedPrompt, ...]
+    trials: tuple[PromptTrial, ...]
     model: str = ""
     kind: str = ""

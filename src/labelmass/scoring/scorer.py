@@ -231,7 +231,7 @@ class Scorer:
             source: A file, or a folder of `datasets`, see `read_records`; "-" for standard input.
             out: Its ending says how it is written, see `Scores.save`.
             trees: A folder for the trees of every record.
-            fields: Names of the text and id fields in the file; a column that is guessed is a warning.
+            fields: Names of the text and id fields in the file; a guess is a warning.
             overwrite: Begin anew where `out` is of another run.
             keep_input: Write the fields of the input beside the scores.
             limit_records: Score only the first records, this many. Where there are more, the
