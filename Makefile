@@ -11,7 +11,9 @@ PARALLEL = $(PYTEST) -n $(JOBS) --dist worksteal --durations=15 --durations-min=
 .PHONY: demo test check lint types docs test-browser check-long check-data check-wheel changelog bench clean
 
 demo: .venv/ready
-	$(BIN)/labelmass score examples/texts.jsonl --task emotions --table
+	$(BIN)/labelmass score examples/topics.jsonl --task topics --normalise on-format --table
+	@echo "The model has 135M parameters. On 120 sentences like these (benchmarks/topics.jsonl) its ranking has"
+	@echo "an AUC of .97, chance .50; emotions or moderation it cannot do: see docs/results.md."
 
 test: .venv/ready
 	$(PARALLEL)

@@ -16,14 +16,18 @@ from labelmass.task.record import Fields
 
 ROOT = Path(__file__).parents[2]
 TICKETS, TOPICS = "examples/tickets.csv", "benchmarks/topics.jsonl"
+SHOWN, INCOMING = "examples/tickets-shown.csv", "examples/tickets-incoming.csv"
+OF_TICKETS = ("billing", "bug report", "how-to", "account")
 LABELS = {
-    TICKETS: ("billing", "bug report", "how-to", "account"),
+    TICKETS: OF_TICKETS,
+    SHOWN: OF_TICKETS,
+    INCOMING: OF_TICKETS,
     TOPICS: Task.load("topics").label_names,
 }
 
 
 def load(name: str) -> list[Record]:
-    fields = Fields(text="body", id="ticket") if name == TICKETS else None
+    fields = None if name == TOPICS else Fields(text="body", id="ticket")
     items = [item for _, item in read_records(ROOT / name, fields=fields)]
     records = [item for item in items if isinstance(item, Record)]
     assert len(records) == len(items)
@@ -60,10 +64,20 @@ def test_the_page_states_the_counts(name: str) -> None:
     sizes = np.minimum(gold.sum(axis=1).astype(int), 2)
     counts = [len(gold), *np.bincount(sizes, minlength=3).tolist()]
     assert documented_counts(f"`{name}`") == counts
-    positives = dict(zip(LABELS[name], gold.sum(axis=0).astype(int).tolist(), strict=True))
-    assert {label: documented_counts(label) for label in positives} == {
-        label: [count] for label, count in positives.items()
-    }
+
+
+@pytest.mark.parametrize("names", [(TICKETS, SHOWN, INCOMING), (TOPICS,)])
+def test_the_page_states_the_records_of_each_label(names: tuple[str, ...]) -> None:
+    records = [record.to_dict() for name in names for record in load(name)]
+    labels = LABELS[names[0]]
+    gold = Targets.from_records(records, labels).gold
+    for label, count in zip(labels, gold.sum(axis=0).astype(int).tolist(), strict=True):
+        assert documented_counts(label) == [count]
+
+
+def test_no_ticket_stands_in_two_files() -> None:
+    texts = texts_of([*load(TICKETS), *load(SHOWN), *load(INCOMING)])
+    assert len(set(near_duplicates(texts, 0.5).tolist())) == len(texts)
 
 
 def test_no_demonstration_of_the_topics_is_a_text_of_the_benchmark() -> None:

@@ -38,6 +38,7 @@ SECTIONS = {
     "Look up and prepare": {
         "data": "Import, split and list the sources of data.",
         "list": "List tasks, methods and models.",
+        "new": "Write a task file to begin with.",
         "show": "Show a task, the exact prompt, or a completion script.",
         "doctor": "Check the installation, and say how to mend it.",
     },

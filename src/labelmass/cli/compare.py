@@ -35,8 +35,10 @@ from labelmass.cli.options import (
 )
 from labelmass.cli.progress import say, track_progress
 from labelmass.cli.prompts import show_dry_run
-from labelmass.cli.records import note_source
+from labelmass.cli.records import note_source, warn_of_demonstrations
+from labelmass.records import count_records, read_records
 from labelmass.scoring.resuming import Input
+from labelmass.task import Record
 from labelmass.task.record import Fields
 from labelmass.workflows.comparison import compare, comparison_plan
 from labelmass.workflows.runs import is_run
@@ -94,6 +96,9 @@ def command(
         records = note_source(source, records)
         warn_of_training(source, names_of(model), records)
     task = None if again else load_task(prompt, model)
+    if task is not None and count_records(source) is not None:
+        items = (item for _, item in read_records(source, fields=records))
+        warn_of_demonstrations(source, task, (x for x in items if isinstance(x, Record)))
     if run.dry_run and task is not None:
         plan = comparison_plan(
             task,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import click
 
@@ -44,7 +44,20 @@ def read_targets(
         if isinstance(record, BadRecord):
             raise click.UsageError(f"{source}, record {record.id!r}: {record.error}")
         records.append(record)
+    warn_of_demonstrations(source, task, records)
     try:
         return targets_of(task, records, gold, group)
     except LabelMassError as error:
         raise type(error)(f"{source}: {error}") from None
+
+
+def warn_of_demonstrations(source: str, task: Task, records: Iterable[Record]) -> None:
+    """Say how many of the records to judge by are shown to the model with their labels."""
+    if task.demonstrations.varies:
+        return  # no record is ever shown itself
+    examples = task.demonstrations.examples
+    if count := sum(any(example.shows(record) for example in examples) for record in records):
+        say(
+            f"warning: {count} of the records of {source} are demonstrations of the task "
+            f"{task.name!r}: leave them out of what you fit or judge by"
+        )

@@ -29,6 +29,7 @@ from labelmass.cli.models import (
     warn_of_changes,
     warn_of_training,
 )
+from labelmass.cli.next_steps import next_steps
 from labelmass.cli.options import (
     BaseMethodOptions,
     CuttingOptions,
@@ -130,7 +131,14 @@ def command(
     short = _Scoring(
         source, prompt, model, method_options, budget, records, cutting, output, run
     ).shortfall()
-    for line in short.lines():
+    steps = next_steps(
+        short,
+        prompt,
+        output.out,
+        calibrator=method_options.calibrator,
+        policy=method_options.policy,
+    )
+    for line in (*short.lines(), *(steps if output.out or output.as_table else ())):
         say(line)
     if short and run.strict:
         sys.exit(Exit.FELL_SHORT)

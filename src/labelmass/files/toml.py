@@ -22,6 +22,11 @@ def dumps(data: Mapping[str, Any], path: tuple[str, ...] = ()) -> str:
     return "".join([*lines, *tables])
 
 
+def inline(table: Mapping[str, Any]) -> str:
+    """A table in one line, as it stands in a list of tables."""
+    return "{ " + ", ".join(f"{_key(key)} = {_value(value)}" for key, value in table.items()) + " }"
+
+
 def _key(key: str) -> str:
     return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _text(key)
 
@@ -29,6 +34,8 @@ def _key(key: str) -> str:
 def _value(value: object) -> str:
     if isinstance(value, str):
         return _text(value)
+    if isinstance(value, Mapping):
+        return inline(cast("Mapping[str, Any]", value))
     if isinstance(value, Sequence):
         return f"[{', '.join(map(_value, cast('Sequence[object]', value)))}]"
     return json.dumps(value, allow_nan=False)

@@ -144,7 +144,8 @@ class Shortfall:
     """Over a run: how many records failed, and how many missed the tolerance, and why.
 
     cut: how many had a text that was not shown whole. repeated: how many have the id of an earlier
-    one, and the first such id.
+    one, and the first such id. scored: how many have a tree, and what left the format in all. raw:
+    whether none is conditioned on the format.
     """
 
     failed: int = 0
@@ -155,6 +156,9 @@ class Shortfall:
     cut: int = 0
     repeated: int = 0
     repeated_id: str | int | None = None
+    scored: int = 0
+    off_format: float = 0.0
+    raw: bool = True
     _ids: set[str] = field(default_factory=set[str])
 
     def add(self, record: Mapping[str, Any]) -> None:
@@ -166,12 +170,21 @@ class Shortfall:
                 self.repeated_id = self.repeated_id if self.repeated else record["id"]
                 self.repeated += 1
             self._ids.add(str(record["id"]))
+        if "off_format" in record:
+            self.scored += 1
+            self.off_format += record["off_format"]
+            self.raw = self.raw and record["signature"]["normalisation"] == Normalisation.RAW
         results = [*(record.get("missed") or {}).values()]
         if results:
             self.missed += 1
             self.tolerance = record["signature"]["tolerance"]
         self.reasons.update({one["reason"] for one in results})
         self.widest = max([self.widest, *(one["width"] for one in results)])
+
+    @property
+    def mean_off_format(self) -> float:
+        """Mean mass outside the answer format; 0 if no tree was read."""
+        return self.off_format / self.scored if self.scored else 0.0
 
     def __bool__(self) -> bool:
         return bool(self.failed or self.missed)

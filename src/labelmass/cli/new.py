@@ -1,0 +1,102 @@
+"""`labelmass new`: files to begin with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import click
+
+from labelmass._ranges import COUNT
+from labelmass._settings import REQUIRED, setting
+from labelmass.cli.declare import as_command
+from labelmass.cli.models import load_model
+from labelmass.cli.options import ModelOptions, split_names
+from labelmass.cli.progress import say, track_progress
+from labelmass.cli.records import note_source
+from labelmass.task.record import Fields
+from labelmass.workflows.task_file import DEMONSTRATIONS, Trial, new_task
+
+
+@click.group("new")
+def command() -> None:
+    """Write a task file to begin with.
+
+    \b
+    Example:
+      labelmass new task tickets.toml --labels "billing,bug report,how-to"
+    """
+
+
+@dataclass(frozen=True, kw_only=True)
+class Content:
+    section: ClassVar[str] = "Task and prompt"
+
+    labels: tuple[str, ...] = setting(
+        REQUIRED, "Labels, with commas; may be repeated.", metavar="LABELS", parse=split_names
+    )
+    question: str | None = setting(None, "Question about the labels. Default: a plain one.")
+    format: Literal["json", "comma", "polysyndeton"] | None = setting(
+        None, "Form of the answer. Default: chosen for the model."
+    )
+    examples: str | None = setting(
+        None, "File of labelled records to take demonstrations from.", path="file"
+    )
+    demonstrations: int = setting(
+        DEMONSTRATIONS,
+        "Number of demonstrations to take from --examples.",
+        "--demonstrations",
+        "-k",
+        within=COUNT,
+        metavar="K",
+    )
+    overwrite: bool = setting(False, "Replace FILE if it is there.")
+
+
+@as_command("task", command)
+@click.argument("file", metavar="FILE")
+def task(file: str, content: Content, model: ModelOptions, records: Fields) -> None:
+    """Write a commented task file, FILE, for a list of labels.
+
+    The form of the answer and of the prompt is the one that holds the model best, of a handful that
+    are tried on short texts. --examples takes demonstrations from labelled records, and says what
+    they win; do not judge by those records.
+
+    \b
+    Examples:
+      labelmass new task tickets.toml --labels "billing,bug report,how-to"
+      labelmass new task tickets.toml --labels "billing,bug report,how-to" --examples labelled.csv
+    """
+    path = Path(file)
+    if path.suffix != ".toml":
+        raise click.UsageError(f"{file}: a task file's name ends in .toml")
+    if path.exists() and not content.overwrite:
+        raise click.UsageError(f"{file} is there already: give another name, or --overwrite")
+    if content.examples is not None:
+        records = note_source(content.examples, records)
+    made = new_task(
+        content.labels,
+        load_model(model.model, model),
+        name=path.stem,
+        question=content.question,
+        format=content.format,
+        examples=content.examples,
+        demonstrations=content.demonstrations,
+        fields=records,
+        watch=_watch,
+    )
+    made.save(path)
+    say(
+        f"{file}: {made.task.prompt_style}; {made.chosen.on_format:.2f} of the mass answers plain "
+        "texts in the format"
+    )
+    if made.gain:
+        say(made.gain)
+        say(f"do not judge by these records: {', '.join(map(str, made.records))}")
+    say(f"next: labelmass score RECORDS --task {file} --out scores.jsonl")
+
+
+def _watch(steps: Iterator[Trial], total: int) -> Iterable[Trial]:
+    return track_progress(steps, total, title="trying prompts", unit="prompts")

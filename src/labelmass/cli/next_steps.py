@@ -1,0 +1,73 @@
+"""The lines at the end of a scoring run that say what to do next."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+from labelmass.cli.options import TaskOptions
+from labelmass.scoring.shortfall import Shortfall
+
+MUCH_OFF_FORMAT = 0.2
+"""Mean mass outside the format from which the first line is about it."""
+
+PLACEHOLDER = "LABELLED"
+"""Stands for a file of records with human labels."""
+
+
+def next_steps(
+    short: Shortfall,
+    task: TaskOptions,
+    out: str | None,
+    *,
+    calibrator: str | None,
+    policy: str | None,
+) -> Iterator[str]:
+    """At most two lines: the number that matters most, and the command that comes next.
+
+    Args:
+        short: Of the run.
+        out: File of its scores; None where they were printed.
+        calibrator: File the scores went through, if any.
+        policy: File that decided them, if any.
+    """
+    if short.raw and short.mean_off_format > MUCH_OFF_FORMAT:
+        yield (
+            f"look: {short.mean_off_format:.0%} of the mass is outside the answer format, so raw "
+            "probabilities are small; --normalise on-format reads the rest, "
+            "`labelmass explain TEXT` shows it"
+        )
+    if short.scored == 0:
+        return
+    if out is None:
+        yield "next: --out scores.jsonl keeps the scores; --labels and your own records are enough"
+        return
+    named = _task_words(task)
+    file = Path(out)
+    if policy is not None:
+        yield (
+            f"next: labelmass drift LATER_SCORES --policy {_words(policy)} warns where later "
+            "scores differ from these"
+        )
+    elif calibrator is not None:
+        yield (
+            f"next: labelmass tune {_words(out)} --targets {PLACEHOLDER} {named}"
+            f"--calibrator {_words(calibrator)} --goal f1 --out policy.toml"
+        )
+    else:
+        made = _words(str(file.with_name("calibrator.json")))
+        yield (
+            f"next: labelmass calibrate {_words(out)} --targets {PLACEHOLDER} {named}--out {made}"
+            "  (LABELLED: records with human labels)"
+        )
+
+
+def _task_words(task: TaskOptions) -> str:
+    if task.task is not None:
+        return f"--task {_words(task.task)} "
+    return f"--labels {_words(','.join(task.labels))} " if task.labels else ""
+
+
+def _words(text: str) -> str:
+    return shlex.quote(text)
