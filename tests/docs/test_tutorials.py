@@ -18,7 +18,7 @@ TUTORIALS = sorted((DOCS / "tutorials").glob("*.md"))
 def test_the_tutorials_run_in_order(
     smol: LanguageModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert [page.name[0] for page in TUTORIALS] == list("12345")
+    assert [page.name[0] for page in TUTORIALS] == list("123456")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.setattr("labelmass.load", lambda *a, **k: smol)
@@ -29,6 +29,9 @@ def test_the_tutorials_run_in_order(
             notebook.run(block)
     assert len(Path("decisions.jsonl").read_text().splitlines()) == 24
     assert "<html" in Path("report.html").read_text()
+    decided = Path("decided.jsonl").read_text().splitlines()
+    assert len(decided) == 40 and all("decisions" in json.loads(line) for line in decided)
+    assert "<html" in Path("tickets-report.html").read_text()
 
 
 def test_the_task_of_the_tutorial_is_that_of_the_examples() -> None:
