@@ -27,6 +27,7 @@ FUNCTIONS = [
     "fit_probe",
     "fit_rule",
     "load",
+    "new_task",
     "report",
     "score",
     "score_trees",

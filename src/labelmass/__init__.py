@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from labelmass.workflows.explanation import explain
     from labelmass.workflows.fitting import fit_encoder, fit_probe, fit_rule
     from labelmass.workflows.installation import doctor
+    from labelmass.workflows.task_file import new_task
     from labelmass.workflows.tuning import tune
 
 __version__ = version("labelmass")
@@ -70,6 +71,7 @@ _LATER = {
     "fit_encoder": "workflows.fitting",
     "fit_probe": "workflows.fitting",
     "fit_rule": "workflows.fitting",
+    "new_task": "workflows.task_file",
     "report": "reporting",
     "train": "training",
     "tune": "workflows.tuning",
@@ -117,6 +119,7 @@ __all__ = [
     "fit_probe",
     "fit_rule",
     "load",
+    "new_task",
     "report",
     "score",
     "score_trees",

@@ -21,6 +21,7 @@ from labelmass import (
 from labelmass._types import Floats
 from labelmass.workflows.explanation import Explanation
 from labelmass.workflows.installation import Installation
+from labelmass.workflows.task_file import TaskFile
 from labelmass.workflows.tuning import ThresholdObjective
 
 
@@ -53,4 +54,5 @@ def after(
     assert_type(labelmass.fit_encoder("train.jsonl", "emotions").classifier, Classifier)
     assert_type(labelmass.explain("We won!", "emotions"), Explanation)
     assert_type(labelmass.doctor(quick=True), Installation)
+    assert_type(labelmass.new_task(["a", "b"]), TaskFile)
     assert_type(LabelMassClassifier("emotions").predict_proba(["We won!"]), Floats)
