@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import labelmass
-from labelmass import LanguageModel, ScriptedLanguageModel, Task
+from labelmass import LanguageModel, ModelError, ScriptedLanguageModel, Task
 from labelmass.scoring.prompt_choice import choose_prompt, prompt_candidates, try_prompt
 
 LABELS = ("sport", "food")
@@ -90,6 +90,35 @@ def test_a_choice_is_made_once_for_a_model_and_a_list_of_labels(
     choose(LABELS)
     choose((*LABELS, "money"))
     assert tried == [4, 4, 4]
+
+
+def test_a_file_of_other_candidates_is_not_believed(
+    model: ScriptedLanguageModel, tmp_path: Path
+) -> None:
+    first = choose_prompt(Task.from_labels(LABELS), model)
+    (kept,) = (tmp_path / "cache" / "prompts").iterdir()
+    data = json.loads(kept.read_text())
+    kept.write_text(json.dumps(data | {"trials": data["trials"][:1]}))
+    assert choose_prompt(Task.from_labels(LABELS), model) == first
+
+
+def test_what_a_task_says_of_its_layout_stays(model: ScriptedLanguageModel) -> None:
+    task = Task.from_dict({"labels": LABELS, "record": "Ticket: {text}"})
+    candidates = prompt_candidates(task, chat=True)
+    assert {each.record.text for each in candidates} == {"Ticket: {text}"}
+
+
+def test_a_prompt_that_the_model_refuses_is_passed_over() -> None:
+    def refuses_json(prompt: str, written: tuple[str, ...]) -> Mapping[str, float]:
+        if prompt.endswith("["):
+            raise ModelError("no brackets")
+        return lists_with_commas(prompt, written)
+
+    model = ScriptedLanguageModel(refuses_json, TOKENS)
+    assert choose_prompt(Task.from_labels(LABELS), model).format.name == "comma"
+    only_json = Task.from_labels(LABELS).with_keys(format="json")
+    with pytest.raises(ModelError, match=r"no prompt can be put to this model: .*no brackets"):
+        choose_prompt(only_json, model)
 
 
 def test_a_task_with_an_instruction_is_asked_as_it_is(model: ScriptedLanguageModel) -> None:

@@ -20,11 +20,11 @@ from typing import Any
 
 from labelmass.answers.search import Budget
 from labelmass.artifacts import ArtifactKind
-from labelmass.errors import LabelMassError, RecordError
+from labelmass.errors import LabelMassError, ModelError, RecordError
 from labelmass.files import shaped
 from labelmass.lm.base import LanguageModel
 from labelmass.lm.gguf import cache_folder
-from labelmass.scores import Result
+from labelmass.scores import Failure, Result
 from labelmass.scoring.explorer import Explorer
 from labelmass.scoring.plan import Plan
 from labelmass.task import Record, Task
@@ -66,13 +66,15 @@ class PromptTrial:
         on_format: Mean probability that an answer can be read, over `TEXTS`.
         own_label: Mean probability of the label that a text names.
         score: Mean log-likelihood in nats, larger is better: of a readable answer to a plain text,
-            and of exactly its own label for a text that names one.
+            and of exactly its own label for a text that names one. None where the prompt cannot be
+            put to the model, which `problem` explains.
     """
 
     prompt: str
     on_format: float
     own_label: float
-    score: float
+    score: float | None
+    problem: str = ""
 
 
 Watch = Callable[[Iterator[PromptTrial], int], Iterable[PromptTrial]]
@@ -102,11 +104,11 @@ def choose_prompt(
         return candidates[0]
     path = cache_folder() / "prompts" / f"{_digest(candidates, model)}.json"
     trials = load_trials(path)
-    if trials is None:
+    if trials is None or len(trials) != len(candidates):
         steps = (try_prompt(candidate, model) for candidate in candidates)
         trials = tuple(watch(steps, len(candidates)))
         _save(path, trials, model)
-    best = max(trials, key=lambda candidate: candidate.score)
+    best = best_trial(trials)
     say(
         f"prompt: {best.prompt}, the best of {len(trials)} for this model; it answers plain texts "
         f"in this form with probability {best.on_format:.2f} (--format overrules)"
@@ -136,7 +138,8 @@ def prompt_candidates(task: Task, *, chat: bool) -> tuple[Task, ...]:
             keys["demonstrations"] = label_demonstrations(task.labels, form)
         elif "demonstrations" in keys:
             keys["demonstrations"] = []
-        candidate = task.with_keys(**_LAYOUT, **keys)
+        layout = {key: text for key, text in _LAYOUT.items() if key not in task.given_keys}
+        candidate = task.with_keys(**layout, **keys)
         if "opening" in open_keys:
             opening = "given" if candidate.format.opening else "written"
             candidate = candidate.with_keys(opening=opening)
@@ -144,12 +147,28 @@ def prompt_candidates(task: Task, *, chat: bool) -> tuple[Task, ...]:
     return tuple(results.values())
 
 
-def try_prompt(task: Task, model: LanguageModel) -> PromptTrial:
-    """How well a prompt holds the model, on texts that need no labels of anyone.
+def best_trial(trials: Iterable[PromptTrial]) -> PromptTrial:
+    """The trial with the best score.
 
     Raises:
-        RecordError: If a text cannot be scored.
+        ModelError: If no prompt could be put to the model.
     """
+    trials = list(trials)
+    scored = [trial for trial in trials if trial.score is not None]
+    if not scored:
+        raise ModelError(f"no prompt can be put to this model: {trials[0].problem}")
+    return max(scored, key=lambda trial: trial.score or 0.0)
+
+
+def try_prompt(task: Task, model: LanguageModel) -> PromptTrial:
+    """How well a prompt holds the model, on texts that need no labels of anyone."""
+    try:
+        return _try(task, model)
+    except LabelMassError as error:  # a chat template refuses it, or the context is too short
+        return PromptTrial(task.prompt_style, 0.0, 0.0, None, str(error))
+
+
+def _try(task: Task, model: LanguageModel) -> PromptTrial:
     plan = Plan(task, ("any-place",), budget=BUDGET)
     signature = plan.signature(model)
     explorer = Explorer(
@@ -164,9 +183,11 @@ def try_prompt(task: Task, model: LanguageModel) -> PromptTrial:
     records = [(key, Record(id=key, text=text)) for key, text in enumerate(texts)]
     results: dict[int, Result] = {}
     for key, _, outcome in explorer.explore(records):
-        result = outcome if isinstance(outcome, RecordError) else plan.read(outcome, signature)
-        if not isinstance(result, Result):
-            raise RecordError(f"the prompt {task.prompt_style} cannot be tried: {result}")
+        if isinstance(outcome, RecordError):
+            raise outcome
+        result = plan.read(outcome, signature)
+        if isinstance(result, Failure):
+            raise RecordError(result.error)
         results[key] = result
     on_format = [1 - results[key].off_format for key in range(len(TEXTS))]
     own: list[float] = []

@@ -272,8 +272,7 @@ class Task(TaskPart):
 
     def _given(self) -> dict[str, Any]:
         """The keys that were given, so that `open_keys` stay open in a task made of them."""
-        given = {_alias(name) for name in self.model_fields_set}
-        return {key: value for key, value in self.to_dict().items() if key in given}
+        return {key: value for key, value in self.to_dict().items() if key in self.given_keys}
 
     @cached_property
     def hash(self) -> str:
@@ -337,10 +336,14 @@ class Task(TaskPart):
     @property
     def open_keys(self) -> tuple[str, ...]:
         """The keys of the prompt that a task without an instruction leaves to be chosen."""
-        if "instruction" in self.model_fields_set:
+        if "instruction" in self.given_keys:
             return ()
-        given = {_alias(name) for name in self.model_fields_set}
-        return tuple(key for key in _PROMPT_KEYS if key not in given)
+        return tuple(key for key in _PROMPT_KEYS if key not in self.given_keys)
+
+    @property
+    def given_keys(self) -> frozenset[str]:
+        """The keys of a task file that were given, not left to their defaults."""
+        return frozenset(map(_alias, self.model_fields_set))
 
     @property
     def prompt_style(self) -> str:

@@ -18,7 +18,7 @@ from labelmass.files.writing import write_text
 from labelmass.lm.base import LanguageModel
 from labelmass.lm.load import as_model
 from labelmass.records import BadRecord, read_records
-from labelmass.scoring.prompt_choice import PromptTrial, prompt_candidates, try_prompt
+from labelmass.scoring.prompt_choice import PromptTrial, best_trial, prompt_candidates, try_prompt
 from labelmass.targets import targets_of
 from labelmass.task import Record, Task
 from labelmass.task.default_prompt import default_question
@@ -140,7 +140,9 @@ def _best(task: Task, model: LanguageModel, watch: Watch) -> Trial:
     """The prompt that holds the model best, and its trial."""
     candidates = prompt_candidates(task, chat=model.tokenizer.has_chat_template)
     steps = ((candidate, try_prompt(candidate, model)) for candidate in candidates)
-    best, trial = max(watch(steps, len(candidates)), key=lambda each: each[1].score)
+    trials = list(watch(steps, len(candidates)))
+    trial = best_trial(each for _, each in trials)
+    best = next(candidate for candidate, each in trials if each is trial)
     return best.with_keys(question=best.question or default_question(best.format)), trial
 
 
@@ -170,7 +172,7 @@ def _labelled(
 def _pick(
     records: Sequence[tuple[Record, tuple[str, ...]]], count: int
 ) -> list[tuple[Record, tuple[str, ...]]]:
-    """So many records that show every label about equally often, and the empty answer."""
+    """Records that show every label, and the empty answer, about equally often."""
     left = sorted(records, key=lambda each: max(len(each[0].plain), MAX_CHARACTERS))
     times: Counter[str] = Counter()
     picked: list[tuple[Record, tuple[str, ...]]] = []
