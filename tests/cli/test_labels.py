@@ -80,6 +80,11 @@ def test_the_end_of_a_run_says_what_matters_and_what_comes_next() -> None:
     )
 
 
+def test_below_a_table_the_next_step_is_to_keep_the_scores() -> None:
+    *_, last = run("score", "tickets.csv", *LABELS, "--table").stderr.splitlines()
+    assert last == "next: --out scores.jsonl keeps the scores and says how to calibrate them"
+
+
 def test_nothing_is_said_of_a_format_that_holds_or_a_reading_within_it() -> None:
     command = "score", "tickets.csv", *LABELS, "--out", "scores.jsonl", "--normalise", "on-format"
     assert "look:" not in run(*command).stderr

@@ -32,17 +32,18 @@ def next_steps(
         calibrator: File the scores went through, if any.
         policy: File that decided them, if any.
     """
+    if short.scored == 0:
+        return
+    if out is None:  # the note below the table says what matters
+        own = "" if task.labels else "; --labels with records of your own are enough for a start"
+        yield f"next: --out scores.jsonl keeps the scores and says how to calibrate them{own}"
+        return
     if short.raw and short.mean_off_format > MUCH_OFF_FORMAT:
         yield (
             f"look: {short.mean_off_format:.0%} of the mass is outside the answer format, so raw "
             "probabilities are small; --normalise on-format reads the rest, "
             "`labelmass explain TEXT` shows it"
         )
-    if short.scored == 0:
-        return
-    if out is None:
-        yield "next: --out scores.jsonl keeps the scores; --labels and your own records are enough"
-        return
     named = _task_words(task)
     file = Path(out)
     if policy is not None:

@@ -124,6 +124,7 @@ def command(
 
     \b
     Examples:
+      labelmass score tickets.csv --labels "billing,bug report,how-to" --text-column body
       labelmass score texts.jsonl --task emotions
       labelmass score chats.jsonl -t llama-guard-3 --normalise on-format --out scores.parquet
       labelmass score trees/ --method hard --method max-over-generations --out read.jsonl
