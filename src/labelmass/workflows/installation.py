@@ -33,7 +33,11 @@ State = Literal["works", "found", "missing", "broken"]
 ENGINE = "transformers"
 ENGINE_CURE = "pip install 'labelmass[transformers]'"
 
-CACHE_KINDS = {"gguf": "converted models", "checks": "results of model checks"}
+CACHE_KINDS = {
+    "gguf": "converted models",
+    "checks": "results of model checks",
+    "prompts": "prompts chosen for models",
+}
 """Folders of the cache."""
 
 NAME_WIDTH = 20
