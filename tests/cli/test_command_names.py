@@ -25,6 +25,7 @@ GROUPS = {
     "fit": {"encoder", "probe", "rule"},
     "data": {"import", "split", "sources"},
     "list": {"tasks", "methods", "models"},
+    "new": {"task"},
     "show": {"task", "prompt", "completions"},
 }
 

@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 
 import click
 
-from labelmass._ranges import COUNT
+from labelmass._ranges import WHOLE
 from labelmass._settings import REQUIRED, setting
 from labelmass.cli.declare import as_command
 from labelmass.cli.models import load_model
@@ -49,7 +49,7 @@ class Content:
         "Number of demonstrations to take from --examples.",
         "--demonstrations",
         "-k",
-        within=COUNT,
+        within=WHOLE,
         metavar="K",
     )
     overwrite: bool = setting(False, "Replace FILE if it is there.")
