@@ -40,8 +40,6 @@ def test_columns_of_any_name_are_read_and_given_back() -> None:
 
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
 def test_tables_hold_the_input_beside_the_scores(ending: str) -> None:
-    if ending == "parquet":
-        pytest.importorskip("pyarrow")
     rows = [
         {"id": 1, "text": "so happy", "joy": 7, "labels": ["joy"], "n": 3},
         {"id": 2, "text": " ", "n": 4},

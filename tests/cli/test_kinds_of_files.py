@@ -7,6 +7,7 @@ import shutil
 import zipfile
 from pathlib import Path
 
+import openpyxl
 import pytest
 
 from helpers.commands import records, run, write_lines
@@ -31,7 +32,6 @@ def as_zip(rows: list[dict[str, str]]) -> str:
 
 
 def as_xlsx(rows: list[dict[str, str]]) -> str:
-    openpyxl = pytest.importorskip("openpyxl")
     book = openpyxl.Workbook()
     for row in [["id", "text"], *(list(row.values()) for row in rows)]:
         book.active.append(row)
@@ -51,7 +51,6 @@ def test_a_stopped_run_goes_on_with_any_kind_of_file(write) -> None:
 
 
 def test_a_stopped_run_goes_on_with_a_dataset() -> None:
-    pytest.importorskip("pyarrow")
     words = (str(DATASET / "train"), "-t", "mood.toml", "--out", "out.jsonl")
     run("score", *words, "--limit-records", "2")
     assert "resumed: 2 kept, 0 changed, 0 gone, 1 new" in run("score", *words).stderr
@@ -59,7 +58,6 @@ def test_a_stopped_run_goes_on_with_a_dataset() -> None:
 
 
 def test_a_dataset_is_compared_and_is_no_run() -> None:
-    pytest.importorskip("pyarrow")
     shutil.copytree(DATASET / "train", "data")
     words = ("-t", "mood.toml", "--draws", "10")
     run("compare", "data", *words, "--out", "run")
@@ -71,7 +69,6 @@ def test_a_dataset_is_compared_and_is_no_run() -> None:
 
 
 def test_a_dataset_is_split_with_its_hash() -> None:
-    pytest.importorskip("pyarrow")
     run("data", "split", str(DATASET / "train"), "--parts", "a=0.5 b=0.5", "--out", "parts")
     about = json.loads(Path("parts/split.json").read_text())["input"]
     assert about["name"] == "train" and len(about["sha256"]) == 64
@@ -98,7 +95,6 @@ def test_a_choice_of_columns_is_left_to_the_person() -> None:
 
 
 def test_targets_may_be_a_sheet() -> None:
-    openpyxl = pytest.importorskip("openpyxl")
     write_lines("in.jsonl", ROWS)
     run("score", "in.jsonl", "-t", "mood.toml", "--out", "scores.jsonl")
     book = openpyxl.Workbook()

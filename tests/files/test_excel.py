@@ -10,12 +10,11 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
+import openpyxl
 import pytest
 
 from labelmass.errors import LabelMassError, RecordError
 from labelmass.files import open_sheet
-
-openpyxl = pytest.importorskip("openpyxl")
 
 
 def workbook(path: Path, **sheets: Sequence[Sequence[Any]]) -> Path:

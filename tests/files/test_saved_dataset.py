@@ -11,8 +11,6 @@ import pytest
 from labelmass.errors import LabelMassError
 from labelmass.files import is_saved_dataset, open_saved_dataset
 
-pytest.importorskip("pyarrow")
-
 FOLDER = Path(__file__).parent / "saved_dataset"
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas
+import polars
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -82,7 +84,6 @@ def test_a_settled_guess_is_no_warning(tmp_path: Path) -> None:
 
 
 def test_the_only_column_of_texts_of_a_frame_is_taken_with_a_warning() -> None:
-    pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame({"Id": [7], "review": ["so happy"], "title": [3]})
     with pytest.warns(LabelMassWarning) as warned:
         items = list(each_record(frame))
@@ -94,7 +95,6 @@ def test_the_only_column_of_texts_of_a_frame_is_taken_with_a_warning() -> None:
 
 
 def test_a_frame_without_a_text_is_refused_with_its_columns() -> None:
-    polars = pytest.importorskip("polars")
     frame = polars.DataFrame({"id": [7], "txt": ["so happy"]})
     with pytest.raises(LabelMassError, match=r"the table: .*rename.*\(columns: id, txt\)"):
         each_record(frame)

@@ -11,6 +11,7 @@ from gzip import compress
 from pathlib import Path
 from typing import Any
 
+import openpyxl
 import pytest
 
 from labelmass.errors import LabelMassError
@@ -47,7 +48,6 @@ def as_tsv(path: Path) -> None:
 
 
 def as_parquet(path: Path) -> None:
-    pytest.importorskip("pyarrow")
     import pyarrow
     from pyarrow import parquet
 
@@ -55,7 +55,6 @@ def as_parquet(path: Path) -> None:
 
 
 def as_xlsx(path: Path) -> None:
-    openpyxl = pytest.importorskip("openpyxl")
     book = openpyxl.Workbook()
     book.active.append(["id", "text", "labels"])
     for row in ROWS:
@@ -104,7 +103,6 @@ def test_a_file_of_any_kind_holds_the_same_records(
 
 
 def test_a_saved_dataset_holds_the_same_records() -> None:
-    pytest.importorskip("pyarrow")
     records = [item for _, item in read_records(DATASET / "train")]
     assert [record.text for record in records if isinstance(record, Record)] == [
         row["text"] for row in ROWS
@@ -116,7 +114,6 @@ def test_a_saved_dataset_holds_the_same_records() -> None:
 
 
 def test_a_saved_dataset_of_several_splits_is_refused(tmp_path: Path) -> None:
-    pytest.importorskip("pyarrow")
     with pytest.raises(LabelMassError, match=r"several splits \(train, test\)"):
         count_records(DATASET)
 
@@ -133,7 +130,6 @@ def test_records_without_an_id_are_called_by_their_number(tmp_path: Path) -> Non
 
 
 def test_an_id_in_a_workbook_has_no_decimals(tmp_path: Path) -> None:
-    openpyxl = pytest.importorskip("openpyxl")
     book = openpyxl.Workbook()
     for row in (["id", "text"], [17, "so happy"], [None, "rain"]):
         book.active.append(row)
@@ -204,6 +200,5 @@ def test_a_polars_frame_that_is_lazy_is_read() -> None:
 
 
 def test_a_dataset_that_moves_is_another_source(tmp_path: Path) -> None:
-    pytest.importorskip("pyarrow")
     moved = shutil.copytree(DATASET / "train", tmp_path / "moved")
     assert list(read_records(moved)) == list(read_records(DATASET / "train"))

@@ -14,7 +14,6 @@ from rich.console import Console
 import labelmass
 from labelmass._types import Normalisation
 from labelmass.answers.automaton import ByteAutomaton
-from labelmass.answers.drawing import drawing
 from labelmass.answers.prompt_boundary import PromptBoundary
 from labelmass.errors import FitError, LabelMassError
 from labelmass.estimators.breakdown import unary_scores
@@ -28,6 +27,7 @@ from labelmass.scoring.saved_trees import TREES, SavedTrees, TreeStore
 from labelmass.scoring.score import score_trees
 from labelmass.task import Record, Task
 from labelmass.task.questions import BREAKS, unary
+from labelmass.workflows.tree_drawing import drawing
 
 KEYS: dict[str, Any] = {
     "name": "guard",

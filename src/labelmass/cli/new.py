@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import click
 
@@ -16,6 +16,7 @@ from labelmass.cli.models import load_model
 from labelmass.cli.options import ModelOptions, split_names
 from labelmass.cli.progress import say, track_progress
 from labelmass.cli.records import note_source
+from labelmass.task.formats import LIST_FORMATS
 from labelmass.task.record import Fields
 from labelmass.workflows.task_file import DEMONSTRATIONS, Trial, new_task
 
@@ -38,8 +39,8 @@ class Content:
         REQUIRED, "Labels, with commas; may be repeated.", metavar="LABELS", parse=split_names
     )
     question: str | None = setting(None, "Question about the labels. Default: a plain one.")
-    format: Literal["json", "comma", "polysyndeton"] | None = setting(
-        None, "Form of the answer. Default: chosen for the model."
+    format: str | None = setting(
+        None, "Form of the answer. Default: chosen for the model.", choices=LIST_FORMATS
     )
     examples: str | None = setting(
         None, "File of labelled records to take demonstrations from.", path="file"

@@ -13,6 +13,7 @@ from labelmass._types import Normalisation
 from labelmass.calibration.registry import CALIBRATION_METHODS
 from labelmass.cli import completions
 from labelmass.targets import GOLD
+from labelmass.task.formats import LIST_FORMATS
 from labelmass.task.labels import LABEL_PERMUTATIONS as LABEL_ORDERS
 
 if TYPE_CHECKING:
@@ -73,10 +74,11 @@ class PromptOptions(TaskOptions):
     question: str | None = setting(
         None, "Question about the labels, for a task without an instruction of its own."
     )
-    format: Literal["json", "comma", "polysyndeton"] | None = setting(
+    format: str | None = setting(
         None,
         "Form of the answer, for a task without an instruction of its own. Default: chosen for the "
         "model.",
+        choices=LIST_FORMATS,
     )
     demonstrations: int | None = setting(
         None,

@@ -53,9 +53,9 @@ def read_targets(
 
 def warn_of_demonstrations(source: str, task: Task, records: Iterable[Record]) -> None:
     """Say how many of the records to judge by are shown to the model with their labels."""
-    if task.demonstrations.varies:
-        return  # no record is ever shown itself
     examples = task.demonstrations.examples
+    if not examples or task.demonstrations.varies:  # where they vary, no record is shown itself
+        return
     if count := sum(any(example.shows(record) for example in examples) for record in records):
         say(
             f"warning: {count} of the records of {source} are demonstrations of the task "

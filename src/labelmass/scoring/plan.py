@@ -22,7 +22,7 @@ from labelmass.scores.signature import points_of, signature_of
 from labelmass.scoring.calibration_step import CalibrationStep
 from labelmass.scoring.classifiers import AppliedClassifier, check_classifiers
 from labelmass.scoring.decision_step import DecisionStep
-from labelmass.scoring.explorer import ExploredRecord
+from labelmass.scoring.explorer import ExploredRecord, Explorer
 from labelmass.scoring.forecast import Forecast
 from labelmass.scoring.results import Bias, mean_log_odds, read_result, without_bias
 from labelmass.scoring.saved_trees import SavedTrees
@@ -186,6 +186,19 @@ class Plan:
             max_text_tokens=self.max_text_tokens,
         )
         return self._sign(raw)
+
+    def explorer(self, model: LanguageModel, *, batch_size: int = 16) -> Explorer:
+        """Explorer of what this plan reads, with this model."""
+        return Explorer(
+            model,
+            self.task,
+            budget=self.budget,
+            requirements=self.requirements,
+            normalisation=self.normalisation,
+            also=self.also,
+            batch_size=batch_size,
+            max_text_tokens=self.max_text_tokens,
+        )
 
     def saved_signature(self, saved: Signature) -> Signature:
         """Signature of the scores of this plan on saved trees with this signature."""

@@ -25,7 +25,6 @@ from labelmass.files import shaped
 from labelmass.lm.base import LanguageModel
 from labelmass.lm.gguf import cache_folder
 from labelmass.scores import Failure, Result
-from labelmass.scoring.explorer import Explorer
 from labelmass.scoring.plan import Plan
 from labelmass.task import Record, Task
 from labelmass.task.default_prompt import label_demonstrations
@@ -171,13 +170,7 @@ def try_prompt(task: Task, model: LanguageModel) -> PromptTrial:
 def _try(task: Task, model: LanguageModel) -> PromptTrial:
     plan = Plan(task, ("any-place",), budget=BUDGET)
     signature = plan.signature(model)
-    explorer = Explorer(
-        model,
-        task,
-        budget=plan.budget,
-        requirements=plan.requirements,
-        normalisation=plan.normalisation,
-    )
+    explorer = plan.explorer(model)
     named = task.labels[:: -(-len(task.labels) // MAX_LABEL_TEXTS)]
     texts = (*TEXTS, *(LABEL_TEXT.format(label.description or label.name) for label in named))
     records = [(key, Record(id=key, text=text)) for key, text in enumerate(texts)]

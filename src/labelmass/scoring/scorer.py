@@ -18,7 +18,7 @@ from labelmass.lm.load import as_model
 from labelmass.records.readers import BadRecord, Item, each_record
 from labelmass.scores import Failure, Outcome, Result, Scores, Signature
 from labelmass.scoring.decision_step import explore_until_clear
-from labelmass.scoring.explorer import ExploredRecord, Explorer
+from labelmass.scoring.explorer import ExploredRecord
 from labelmass.scoring.plan import Plan
 from labelmass.scoring.prompt_choice import choose_prompt
 from labelmass.scoring.results import Bias, mean_log_odds, read_result
@@ -169,16 +169,7 @@ class Scorer:
         self.plan, self.model, self.keep_trees = plan, model, keep_trees
         self.signature: Signature = plan.signature(model)
         self._applied_classifiers = plan.applied_classifiers(model)
-        self._explorer = Explorer(
-            model,
-            plan.task,
-            budget=plan.budget,
-            requirements=plan.requirements,
-            normalisation=plan.normalisation,
-            also=plan.also,
-            batch_size=batch_size,
-            max_text_tokens=plan.max_text_tokens,
-        )
+        self._explorer = plan.explorer(model, batch_size=batch_size)
         self._content_free: Bias | None = None
 
     # -- texts in, scores out -------------------------------------------------------------------

@@ -175,6 +175,10 @@ FORMATS: dict[str, Callable[..., AnswerFormat]] = {
 }
 
 
+LIST_FORMATS = tuple(name for name in FORMATS if name not in ("guard", "custom"))
+"""Kinds that write any labels and need nothing but their name."""
+
+
 def make_format(kind: str, **options: Any) -> AnswerFormat:
     """The format called `kind` with options as they stand in a task file."""
     if kind not in FORMATS:

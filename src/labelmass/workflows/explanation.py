@@ -9,18 +9,18 @@ from rich.console import RenderableType
 
 from labelmass._ranges import SHARE
 from labelmass._types import Normalisation
-from labelmass.answers.drawing import drawing
 from labelmass.answers.search import Budget
 from labelmass.errors import LabelMassError, RecordError
 from labelmass.lm.base import LanguageModel
 from labelmass.lm.load import as_model
 from labelmass.present.terminal import plain_text, save_svg
 from labelmass.scores import Failure
-from labelmass.scoring.explorer import ExploredRecord, Explorer
+from labelmass.scoring.explorer import ExploredRecord
 from labelmass.scoring.plan import Plan
 from labelmass.scoring.prompt_choice import choose_prompt
 from labelmass.scoring.saved_trees import SavedTrees
 from labelmass.task import Record, Task
+from labelmass.workflows.tree_drawing import drawing
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -83,13 +83,7 @@ def explain(
     task = choose_prompt(task, model)
     budget = budget or Budget(tolerance=tolerance)
     plan = Plan(task, budget=budget, normalisation=normalise, every_method=True)
-    explorer = Explorer(
-        model,
-        task,
-        budget=plan.budget,
-        requirements=plan.requirements,
-        normalisation=plan.normalisation,
-    )
+    explorer = plan.explorer(model)
     record = text if isinstance(text, Record) else Record(id=1, text=text)
     ((_, _, outcome),) = explorer.explore([(1, record)])
     if isinstance(outcome, RecordError):

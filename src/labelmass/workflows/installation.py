@@ -5,20 +5,18 @@ from __future__ import annotations
 import json
 import os
 import platform
-import re
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, metadata, requires, version
-from itertools import zip_longest
-from operator import eq, ge, gt, le, lt
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from packaging.requirements import Requirement
 from threadpoolctl import threadpool_info
 
 from labelmass.errors import LabelMassError, ModelError
@@ -45,15 +43,6 @@ NAME_WIDTH = 20
 
 UNFINISHED = ".partial-"
 """Start of the names of what a killed process left behind."""
-
-_REQUIREMENT = re.compile(r"(?P<name>[\w.-]+)(?:\[(?P<extras>[^]]*)\])?(?P<versions>[^;]*)")
-_OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = {
-    ">=": ge,
-    "<=": le,
-    "==": eq,
-    ">": gt,
-    "<": lt,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,39 +253,22 @@ def _extras() -> Iterator[Extra]:
 
 def _missing(extra: str) -> Iterator[str]:
     """Requirements of an extra, and of those it names, that are not met."""
-    for requirement in requires("labelmass") or ():
-        named, _, marker = requirement.partition(";")
-        if not re.search(rf"extra == ['\"]{re.escape(extra)}['\"]", marker):
+    for text in requires("labelmass") or ():
+        needed = Requirement(text)
+        marker = needed.marker
+        if (
+            marker is None
+            or marker.evaluate({"extra": ""})
+            or not marker.evaluate({"extra": extra})
+        ):
+            continue  # of another extra, or of none
+        if needed.name == "labelmass":
+            for other in sorted(needed.extras):
+                yield from _missing(other)
             continue
-        match = _REQUIREMENT.match(named.strip())
-        assert match is not None
-        if match["name"] == "labelmass":
-            for other in (match["extras"] or "").split(","):
-                yield from _missing(other.strip())
-        elif not _met(match["name"], match["versions"]):
-            yield named.strip()
-
-
-def _met(name: str, versions: str) -> bool:
-    number = _version(name)
-    if number is None:
-        return False
-    for part in versions.split(","):
-        match = re.match(r"\s*(>=|<=|==|>|<)\s*(.+)", part)
-        if match is not None and not _compare(_OPERATORS[match[1]], number, match[2]):
-            return False
-    return True
-
-
-def _compare(operator: Callable[[Any, Any], bool], one: str, other: str) -> bool:
-    """Compare two versions by the numbers of their release."""
-    pairs = list(zip_longest(_release(one), _release(other), fillvalue=0))
-    return operator([first for first, _ in pairs], [second for _, second in pairs])
-
-
-def _release(number: str) -> Sequence[int]:
-    match = re.match(r"\d+(?:\.\d+)*", number)
-    return [int(part) for part in match[0].split(".")] if match else []
+        number = _version(needed.name)
+        if number is None or not needed.specifier.contains(number, prereleases=True):
+            yield text.partition(";")[0].strip()
 
 
 def _version(name: str) -> str | None:
