@@ -108,3 +108,12 @@ def test_records_that_are_demonstrations_are_no_judges() -> None:
     )
     command = "evaluate", "scores.jsonl", "--targets", "gold.jsonl", "--task", "shown.toml"
     assert "warning: 1 of the records of gold.jsonl are demonstrations" in run(*command).stderr
+
+
+def test_a_table_that_cannot_be_read_is_refused_before_a_prompt_is_tried(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("helpers.commands.loader", lambda *a, **k: pytest.fail("a model"))
+    Path("other.csv").write_text("ticket,kommentar\nT1,x\n")
+    command = "score", "other.csv", *LABELS
+    assert "--text-column" in str(run(*command, code=1).exception)

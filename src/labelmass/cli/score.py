@@ -241,14 +241,8 @@ class _Scoring:
 
     def _score(self) -> Shortfall:
         models, folder = names_of(self.model), self.output.keep_trees
-        task = load_task(self.prompt, self.model)
         if self.output.out is not None:
             output_writer(Path(self.output.out))
-        plan = self._plan(
-            task,
-            label_permutations=self.method_options.label_permutations,
-            every_method=folder is not None,
-        )
         batch = self.method_options.contextual_calibration == "batch"
         if batch and folder is None:
             raise click.UsageError(
@@ -260,7 +254,13 @@ class _Scoring:
                 "--contextual-calibration batch is estimated on all records: leave out "
                 "--limit-records"
             )
-        fields = note_source(self.source, self.records)
+        fields = note_source(self.source, self.records)  # before a prompt is tried for the model
+        task = load_task(self.prompt, self.model)
+        plan = self._plan(
+            task,
+            label_permutations=self.method_options.label_permutations,
+            every_method=folder is not None,
+        )
         source = Input(self.source, fields, self.run.limit_records)
         total = source.count()
         warn_of_training(self.source, models, fields)
