@@ -11,10 +11,13 @@ from hypothesis import strategies as st
 
 from helpers.brute_force import Exact, enumerate_answers, random_script
 from helpers.property_tests import property_test
+from helpers.top_k_window import TopKWindow, TwinTokens
 from helpers.trees import build_tree
 from labelmass._types import Normalisation
 from labelmass.answers.marginals import Marginals
 from labelmass.answers.search import Budget
+from labelmass.lm.base import NodeQuery
+from labelmass.lm.ranked import ranked_row
 from labelmass.lm.scripted import ScriptedLanguageModel
 from labelmass.task.formats import AnswerFormat, comma_list, guard, json_list, polysyndeton
 
@@ -142,3 +145,55 @@ def test_the_tolerance_is_kept(seed: int, tolerance: float) -> None:
         value = sum(m for s, m in exact.sets.items() if len(s) == number)
         assert bounds.low is not None and bounds.high is not None
         assert bounds.low - 1e-9 <= value <= bounds.high + 1e-9
+
+
+TWICE = [*CASES, "guard-twice"]
+"""The cases, and one whose tokens come twice: two ids write the same text."""
+
+
+@pytest.mark.parametrize("case", TWICE)
+@pytest.mark.parametrize("normalisation", Normalisation)
+@property_test(12)
+@given(
+    seed=st.integers(0, 10**9),
+    count=st.integers(1, 8),
+    sampled=st.booleans(),
+    by_text=st.booleans(),
+)
+def test_bounds_contain_the_exact_value_through_any_window_of_top_tokens(
+    case: str, normalisation: Normalisation, seed: int, count: int, sampled: bool, by_text: bool
+) -> None:
+    fmt, labels, tokens = CASES[case.removesuffix("-twice")]
+    twins = case not in CASES
+    model = (TwinTokens if twins else ScriptedLanguageModel)(random_script(seed, tokens, 6), tokens)
+    masked = normalisation is Normalisation.MASKED
+    exact = enumerate_answers(model, fmt, labels, masked=masked)
+    wanted = np.array(exact_values(exact, fmt, normalisation))
+    if np.isnan(wanted).any():
+        return
+    window = TopKWindow(model, count, sampled=sampled, by_text=by_text)
+    tree = build_tree(
+        window, fmt, labels, Budget(tolerance=0.0, max_nodes=3000), normalisation=normalisation
+    )
+    reading = Marginals(tree, normalisation)
+    total = reading.ended + reading.off_format + reading.unreadable + reading.unexplored
+    assert total == pytest.approx(1, abs=1e-9)
+    low, high = reading.intervals
+    assert (low[: len(wanted)] - 1e-9 <= wanted).all()
+    assert (wanted <= high[: len(wanted)] + 1e-9).all()
+    if not masked:
+        assert (
+            reading.off_format - 1e-9 <= exact.off <= reading.off_format + reading.unexplored + 1e-9
+        )
+
+
+def test_what_follows_the_last_of_the_top_tokens_is_bounded_by_it() -> None:
+    """Twenty tokens of the rest are no more likely than the last one shown."""
+    query = NodeQuery(0, 0, 0, -1, np.array([1, 5, 6]))
+    ranked = [(0, math.log(0.5)), (1, math.log(0.2)), (2, math.log(0.01))]
+    row = ranked_row(query, ranked, count=3)
+    assert row.unseen == pytest.approx(2 * 0.01)
+    assert row.residual == pytest.approx(0.8)
+    assert ranked_row(query, ranked, count=4).unseen == pytest.approx(0.29)
+    named = {7: math.log(0.285)}
+    assert ranked_row(query, ranked, count=3, named=named).unseen == pytest.approx(0.005)

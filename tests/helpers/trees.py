@@ -9,14 +9,14 @@ from labelmass.answers.automaton import ByteAutomaton
 from labelmass.answers.grammar import TokenGrammar, Vocabulary
 from labelmass.answers.search import Budget, Requirements, Search
 from labelmass.answers.tree import AnswerTree
-from labelmass.lm.scripted import ScriptedLanguageModel
+from labelmass.lm.base import LanguageModel
 from labelmass.task.formats import AnswerFormat
 
 EVERYTHING = Requirements(tree=True, label_tries=None, min_mass=0.01, top=64)
 
 
 def build_tree(
-    model: ScriptedLanguageModel,
+    model: LanguageModel,
     fmt: AnswerFormat,
     labels: list[str],
     budget: Budget | None = None,

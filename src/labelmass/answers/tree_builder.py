@@ -145,17 +145,14 @@ class TreeBuilder:
         probs, *parts = np.split(given, ends)
         after = float(parts.pop().sum())
         left = dict(zip(transitions.leaving, (float(part.sum()) for part in parts), strict=True))
-        complete = bool(came[: ends[-1]].all()) and (row.complete or not came.all())
-        residual = max(row.residual, 0.0) + after
-        if not complete:
-            residual, left = residual + sum(left.values()), {}
-        elif (outputs := self.grammar.leave(self._states[node])) is not None:
-            left[outputs] = residual
+        tail = 0.0 if came[: ends[-1]].all() else row.unseen
+        off = max(row.residual - tail, 0.0) + after
+        if (outputs := self.grammar.leave(self._states[node])) is not None:
+            left[outputs], off = off, 0.0
         tree.status[node] = Status.EXPANDED
         if row.scale is not None:
             tree.scale[node] = row.scale
-        off = residual if complete and not left else 0.0
-        tree.off[node], tree.tail[node] = off, 0.0 if complete else residual
+        tree.off[node], tree.tail[node] = off, tail
         if self._behind_label(node):
             after = off
         if min(after, off) > 0:
@@ -165,13 +162,13 @@ class TreeBuilder:
         scale = left_scale = mass
         if self.ledger.normalisation is Normalisation.MASKED:
             settling = sum(p for outputs, p in left.items() if tree.verdict_prefix in outputs)
-            allowed = float(probs.sum()) + tree.tail[node] + settling
+            allowed = float(probs.sum()) + tail + settling
             lost = sum(left.values()) - settling
             scale = mass / allowed if allowed > 0 else 0.0
             left_scale = mass / lost if allowed <= 0 < lost else 0.0
-        if tail := tree.tail[node] * scale:
-            self.ledger.open(undecided, tail)
-            self.irreducible_mass += tail if self.ledger.matters(undecided) else 0.0
+        if unseen := tail * scale:
+            self.ledger.open(undecided, unseen)
+            self.irreducible_mass += unseen if self.ledger.matters(undecided) else 0.0
         reserved = list(self.children[node])  # asked for before this row was known
         aggregates = self._aggregate(node, transitions, probs, scale)
         siblings = Siblings(

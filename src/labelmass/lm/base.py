@@ -52,7 +52,8 @@ class NextTokenLogprobs:
             vocabulary in float32 or better.
         top: The likeliest (id, logprob) of the whole row, in descending order.
         residual: Probability of every id not given in `logprobs`, never below 0.
-        complete: True if all queried ids came. If not, `residual` includes those that did not.
+        unseen: Largest probability, a part of `residual`, that the queried ids without a
+            log-probability can have together; 0 if all came.
         scale: Natural log of the sum of exponentials of the model's raw scores, so that a raw score
             is its log-probability plus this; None where the engine does not say.
     """
@@ -60,7 +61,7 @@ class NextTokenLogprobs:
     logprobs: NDArray[np.float64]
     top: tuple[tuple[int, float], ...]
     residual: float
-    complete: bool = True
+    unseen: float = 0.0
     scale: float | None = None
 
 

@@ -29,21 +29,25 @@ def check_count(
 def flaw(row: NextTokenLogprobs, query: NodeQuery) -> str | None:
     """Reason a row is no distribution, in words; None if it is one.
 
-    NaN in `logprobs` is an id that the engine could not tell, if the row is not `complete`.
+    NaN in `logprobs` is an id that the engine could not tell, if the row says what it may hold.
     """
     if row.logprobs.shape != query.ids.shape:
         return f"the engine returned {row.logprobs.size} log-probabilities for {len(query.ids)} ids"
     unknown = np.isnan(row.logprobs)
-    if row.complete and unknown.any():
+    if unknown.any() and row.unseen == 0:
         return NOT_NUMBERS
     known = row.logprobs[~unknown]
     likeliest = [logprob for _, logprob in row.top]
     highest = max([float(known.max(initial=-np.inf)), *likeliest])
-    if highest == np.inf or np.isnan([row.residual, *likeliest]).any():
+    if highest == np.inf or np.isnan([row.residual, row.unseen, *likeliest]).any():
         return NOT_NUMBERS
     if highest > ROUNDING:
         return f"the engine returned a log-probability of {highest:.4g}, which is above 0"
     total = float(np.exp(known).sum()) + row.residual
     if row.residual < 0 or abs(total - 1) > ROUNDING:
         return f"the engine returned probabilities that sum to {total:.4g}, not to 1"
+    if not 0 <= row.unseen <= row.residual:
+        return (
+            f"the engine leaves {row.unseen:.4g} of {row.residual:.4g} open, which is no part of it"
+        )
     return None

@@ -10,11 +10,11 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
-
-import numpy as np
+from dataclasses import replace
 
 from labelmass.errors import ModelError
 from labelmass.lm.base import PROMPT, NextTokenLogprobs, NodeQuery, Usage
+from labelmass.lm.ranked import ranked_row
 from labelmass.task.prompt import Prompt
 
 END = "<end>"
@@ -152,21 +152,12 @@ class ScriptedLanguageModel:
             paths[query.node] = (*paths[query.parent], word)
             usage.tree_tokens += 1
         row = self.distribution(text, paths[query.node])
-        ranked = sorted(row.items(), key=lambda pair: (-pair[1], pair[0]))
-        shown = dict(ranked[: self._top_only])
-        cut = len(shown) < len(ranked)
-        logprobs = np.array(
-            [
-                math.log(shown[i]) if i in shown else (math.nan if cut else -math.inf)
-                for i in query.ids.tolist()
-            ]
-        )
-        given = sum(shown.get(i, 0.0) for i in query.ids.tolist())
-        top = tuple((i, math.log(p)) for i, p in ranked[: max(query.top, 1)])
-        if not top:
-            top = ((-1, 0.0),)
-        complete = not (cut and any(i not in shown for i in query.ids.tolist()))
-        return NextTokenLogprobs(logprobs, top, max(1.0 - given, 0.0), complete, self._scale)
+        ranked = sorted(row.items(), key=lambda pair: (-pair[1], pair[0]))[: self._top_only]
+        shown = [(index, math.log(p)) for index, p in ranked]
+        everything = len(shown) == len(row)
+        named = dict.fromkeys(query.ids.tolist(), -math.inf) if everything else None
+        answer = ranked_row(query, shown, count=self._top_only or 0, named=named)
+        return replace(answer, scale=self._scale)
 
 
 def _source(script: Script) -> str:

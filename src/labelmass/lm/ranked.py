@@ -1,0 +1,54 @@
+"""Rows of engines that return only the likeliest tokens of a distribution, and what these bound.
+
+A token that was not returned is at most as likely as the last one that was, and all of them
+together have what the returned ones leave. Formula: docs/formulas.md#top-k.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from labelmass.lm.base import NextTokenLogprobs, NodeQuery
+
+
+def ranked_row(
+    query: NodeQuery,
+    ranked: Sequence[tuple[int, float]],
+    *,
+    count: int,
+    named: Mapping[int, float] | None = None,
+    tolerance: float = 0.0,
+) -> NextTokenLogprobs:
+    """The row of a query, from the likeliest tokens of a distribution.
+
+    Args:
+        query: Node and ids that were asked for.
+        ranked: (id, log-probability) of the likeliest tokens, each id once, in any order.
+        count: Number of likeliest tokens that the engine was asked for. Where fewer came, or some
+            were dropped because their ids could not be told, the last is no bound for the others.
+        named: Log-probabilities of further ids, such as one that was sampled or asked for by id.
+        tolerance: Largest error of a log-probability, in nats.
+    """
+    known = {**(named or {}), **dict(ranked)}
+    logprobs = np.array([known.get(i, math.nan) for i in query.ids.tolist()], dtype=np.float64)
+    missing = int(np.isnan(logprobs).sum())
+    total = math.fsum(map(math.exp, known.values()))
+    unseen = _rest(total * math.exp(-tolerance))
+    if len(ranked) >= count > 0:
+        last = min(logprob for _, logprob in ranked)
+        unseen = min(unseen, missing * math.exp(last + tolerance))
+    if not missing:
+        unseen = 0.0
+    elif unseen == 0:  # the known ones are the whole distribution
+        logprobs[np.isnan(logprobs)] = -math.inf
+    residual = _rest(math.fsum(np.exp(logprobs[~np.isnan(logprobs)]).tolist()))
+    possible = [(index, logprob) for index, logprob in known.items() if logprob > -math.inf]
+    best = sorted(possible, key=lambda pair: (-pair[1], pair[0]))[: max(query.top, 1)]
+    return NextTokenLogprobs(logprobs, tuple(best) or ((-1, 0.0),), max(residual, unseen), unseen)
+
+
+def _rest(total: float) -> float:
+    return max(1.0 - total, 0.0)
