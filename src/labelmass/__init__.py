@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from labelmass.decisions import Policy
     from labelmass.evaluation import evaluate
     from labelmass.reporting import report
+    from labelmass.scoring.async_scorer import AsyncScorer
     from labelmass.scoring.classifier_scorer import ClassifierScorer
     from labelmass.sklearn import LabelMassClassifier
     from labelmass.supervised import Classifier
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
 __version__ = version("labelmass")
 
 _LATER = {
+    "AsyncScorer": "scoring.async_scorer",
     "Calibrator": "calibration",
     "Classifier": "supervised",
     "ClassifierScorer": "scoring.classifier_scorer",
@@ -80,6 +82,7 @@ _LATER = {
 
 __all__ = [
     "AnswerTree",
+    "AsyncScorer",
     "Bounds",
     "Budget",
     "Calibrator",

@@ -268,15 +268,17 @@ def test_every_distribution_is_let_through(
 ) -> None:
     probs = np.array(weights) / max(sum(weights), 1.0)
     logprobs = np.log(probs, where=probs > 0, out=np.full(len(probs), -np.inf))
-    if not complete:
+    if not complete and probs[0] > 1e-9:
         logprobs[0] = np.nan
-    given_away = float(np.exp(logprobs[~np.isnan(logprobs)]).sum())
+    residual = max(1 - float(np.exp(logprobs[~np.isnan(logprobs)]).sum()), 0.0)
+    unseen = residual if np.isnan(logprobs).any() else 0.0
     top = ((int(np.argmax(probs)), float(np.log(max(probs.max(), 1e-300)))),)
-    row = NextTokenLogprobs(logprobs, top, max(1 - given_away, 0.0), complete)
+    row = NextTokenLogprobs(logprobs, top, residual, unseen)
     ask = NodeQuery(0, 0, 0, -1, np.arange(len(probs)))
     assert flaw(row, ask) is None
     assert flaw(replace(row, residual=row.residual + 0.02 + hidden), ask) is not None
-    assert flaw(replace(row, logprobs=np.full(len(probs), np.nan), complete=True), ask) is not None
+    assert flaw(replace(row, logprobs=np.full(len(probs), np.nan), unseen=0.0), ask) is not None
+    assert flaw(replace(row, unseen=row.residual + 0.01), ask) is not None
 
 
 def test_items_fail_by_themselves_unless_plain_ones_do_too() -> None:

@@ -12,7 +12,7 @@ import click
 from labelmass._settings import setting
 from labelmass.cli.declare import as_command
 from labelmass.cli.models import load_model, warn_of_changes
-from labelmass.cli.options import ModelOptions, gold_field_setting
+from labelmass.cli.options import LocalModelOptions, gold_field_setting
 from labelmass.cli.progress import say
 from labelmass.workflows.analysis import analyse
 
@@ -34,7 +34,9 @@ class Output:
 
 @as_command("analyse")
 @click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=click.Path(exists=True))
-def command(runs: tuple[str, ...], analysis: Analysis, model: ModelOptions, output: Output) -> None:
+def command(
+    runs: tuple[str, ...], analysis: Analysis, model: LocalModelOptions, output: Output
+) -> None:
     """Spikiness, stopping, ranking and order of labels, from saved trees, a column a run.
 
     RUN is a folder that --keep-trees or `labelmass compare` wrote, or a folder of such folders.

@@ -24,7 +24,7 @@ from labelmass.cli.models import (
 from labelmass.cli.options import (
     AnnotationOptions,
     BatchOptions,
-    ModelOptions,
+    LocalModelOptions,
     PromptOptions,
     TaskOptions,
     gold_field_setting,
@@ -148,7 +148,7 @@ class Probe:
 def probe(
     source: str,
     prompt: PromptOptions,
-    model: ModelOptions,
+    model: LocalModelOptions,
     probe: Probe,
     annotations: AnnotationOptions,
     records: Fields,

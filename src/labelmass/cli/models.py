@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from labelmass.cli.options import ModelOptions, ModelsOptions, PromptOptions
+from labelmass.cli.options import AnyModelOptions, ModelsOptions, PromptOptions
 from labelmass.cli.progress import say, track_progress
 from labelmass.errors import LabelMassError
 from labelmass.lm.base import LanguageModel
@@ -37,14 +37,14 @@ class ModelLoader:
     load: Callable[..., LanguageModel]
 
 
-def names_of(model: ModelOptions | ModelsOptions) -> Names:
+def names_of(model: AnyModelOptions) -> Names:
     if isinstance(model, ModelsOptions):
         return model.models or (None,)
     return (model.model,)
 
 
 def load_task(
-    prompt: PromptOptions, options: ModelOptions | ModelsOptions | None = None, *, warn: bool = True
+    prompt: PromptOptions, options: AnyModelOptions | None = None, *, warn: bool = True
 ) -> Task:
     """The task that is named, or that the models were trained on, put as the options say.
 
@@ -116,27 +116,29 @@ def reject_prompt_options(
 
 
 def load_model(
-    name: str | None, device: ModelOptions | ModelsOptions, task: Task | None = None
+    name: str | None, options: AnyModelOptions, task: Task | None = None
 ) -> LanguageModel:
     """A model, with a word while it loads.
 
     task: what it will be asked; a word where its chat template would not let it be asked that.
     """
     kept, model = click.get_current_context().meta.pop(_LOADED, (None, None))
-    loaded = model if model is not None and kept == name else _load(name, device)
+    loaded = model if model is not None and kept == name else _load(name, options)
     if task is not None:
         say_warnings(template_warnings(task, loaded))
     return loaded
 
 
-def _load(name: str | None, device: ModelOptions | ModelsOptions) -> LanguageModel:
+def _load(name: str | None, options: AnyModelOptions) -> LanguageModel:
     from rich.console import Console
 
     from labelmass.lm.load import load
 
     loader = click.get_current_context().find_object(ModelLoader) or ModelLoader(load)
+    given = {key: value for key, value in vars(options).items() if value is not None}
+    chosen = {key: value for key, value in given.items() if key not in ("model", "models")}
     with Console(stderr=True).status("loading the model"):
-        loaded = loader.load(name, device=device.device, dtype=device.dtype)
+        loaded = loader.load(name, **chosen)
     gc.freeze()  # a model is no garbage: looking for some in it at the end would take a second
     if note := getattr(loaded, "note", None):
         say(f"note: {note}")

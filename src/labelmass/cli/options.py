@@ -162,8 +162,35 @@ def _dtype() -> DType | None:
     )
 
 
+def _tokenizer() -> str | None:
+    return setting(
+        None,
+        "Tokenizer of a model behind a URL: hub id, folder or GGUF file. Default: that of the "
+        "model that the server names.",
+        metavar="MODEL",
+        complete=completions.models,
+    )
+
+
+def _served_model() -> str | None:
+    return setting(
+        None, "Name of the model behind a URL, where several are served.", metavar="NAME"
+    )
+
+
+def _max_requests() -> int | None:
+    return setting(
+        None,
+        "Stop after N requests to a server; the same command with more goes on.",
+        within=COUNT,
+        metavar="N",
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
-class ModelOptions:
+class LocalModelOptions:
+    """A model that must run in this process, for its weights or states are needed."""
+
     section: ClassVar[str] = "Model"
 
     model: str | None = setting(
@@ -179,12 +206,36 @@ class ModelOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ModelOptions:
+    """A model; what it says beside the name is what `labelmass.load` takes."""
+
+    section: ClassVar[str] = "Model"
+
+    model: str | None = setting(
+        None,
+        "Hub id, folder, GGUF file, or URL of a server such as vllm:http://localhost:8000. "
+        "Default: the embedded SmolLM2-135M-Instruct.",
+        "--model",
+        "-m",
+        metavar="MODEL",
+        complete=completions.models,
+    )
+    device: str | None = _device()
+    dtype: DType | None = _dtype()
+    tokenizer: str | None = _tokenizer()
+    served_model: str | None = _served_model()
+    max_requests: int | None = _max_requests()
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelsOptions:
+    """Models, each as `ModelOptions` says."""
+
     section: ClassVar[str] = "Model"
 
     models: tuple[str, ...] = setting(
         (),
-        "Hub id, folder or GGUF file; may be repeated. Default: the embedded "
+        "Hub id, folder, GGUF file, or URL of a server; may be repeated. Default: the embedded "
         "SmolLM2-135M-Instruct.",
         "--model",
         "-m",
@@ -193,6 +244,12 @@ class ModelsOptions:
     )
     device: str | None = _device()
     dtype: DType | None = _dtype()
+    tokenizer: str | None = _tokenizer()
+    served_model: str | None = _served_model()
+    max_requests: int | None = _max_requests()
+
+
+AnyModelOptions = LocalModelOptions | ModelOptions | ModelsOptions
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,7 +20,7 @@ from labelmass.cli.classifiers import report_skipped
 from labelmass.cli.declare import as_command, flags_of
 from labelmass.cli.exits import Exit
 from labelmass.cli.models import load_task
-from labelmass.cli.options import ModelOptions, PromptOptions
+from labelmass.cli.options import LocalModelOptions, PromptOptions
 from labelmass.cli.progress import say
 from labelmass.cli.records import note_source
 from labelmass.task.record import Fields
@@ -55,7 +55,7 @@ class Run:
 def command(
     source: str,
     prompt: PromptOptions,
-    model: ModelOptions,
+    model: LocalModelOptions,
     records: Fields,
     data: Data,
     training: Settings,

@@ -8,8 +8,9 @@ vocabularies. What an engine cannot return stays unexplored and widens the bound
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -168,6 +169,20 @@ class LanguageModel(Protocol):
 
     def close(self, record: int) -> Usage:
         """Forget a record and return what it cost; passes are shared out over a batch."""
+        ...
+
+
+@runtime_checkable
+class RemoteLanguageModel(LanguageModel, Protocol):
+    """A model that works elsewhere, so that many records can wait for their rows at once."""
+
+    @property
+    def max_records(self) -> int | None:
+        """Records that are best in flight at once; None if more do no harm."""
+        ...
+
+    def submit_rows(self, queries: Sequence[NodeQuery]) -> Future[list[NextTokenLogprobs]]:
+        """One row per query, in order, when they have come; cancelling takes the queries back."""
         ...
 
 

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from labelmass.errors import ModelError
 from labelmass.lm import adapted, embedded
-from labelmass.lm.base import LanguageModel
+from labelmass.lm.base import LanguageModel, Tokenizer
+from labelmass.lm.servers.address import is_address
 from labelmass.task import Task
 
 if TYPE_CHECKING:
+    from labelmass.lm.servers import ServerModel
     from labelmass.lm.transformers import TransformersModel
 
 MODELS: dict[str, str] = {embedded.NAME: embedded.ABOUT}
@@ -39,19 +41,47 @@ def load(
     device: str | None = None,
     dtype: str | None = None,
     revision: str | None = None,
-) -> TransformersModel:
-    """Load a built-in model ('smollm2', or None), a folder, a .gguf file or a hub id.
-
-    A folder may be what `labelmass train` wrote: an adapter is merged into its base.
+    tokenizer: Tokenizer | str | Path | None = None,
+    served_model: str | None = None,
+    max_requests: int | None = None,
+) -> LanguageModel:
+    """Load a model by its name, or reach one by its URL.
 
     Args:
+        model: A built-in model ('smollm2', or None), a folder, a .gguf file or a hub id; or the URL
+            of a server, with its kind before it if that is known: 'vllm:http://localhost:8000'. A
+            folder may be what `labelmass train` wrote: an adapter is merged into its base.
         device: As for `TransformersModel.load`.
         dtype: As for `TransformersModel.load`.
         revision: As for `TransformersModel.load`.
+        tokenizer: Tokenizer of a model behind a URL, or the model it is of; None for the one that
+            the server names.
+        served_model: Name of the model behind a URL, where several are served.
+        max_requests: Number of requests to a server, after which a run stops.
 
     Raises:
         ModelError: With what to do about it.
     """
+    name = embedded.NAME if model is None else str(model)
+    if is_address(name):
+        for option, value in (("device", device), ("dtype", dtype), ("revision", revision)):
+            if value is not None:
+                raise ModelError(f"{option} is a matter of the server that runs the model")
+        return _connect(name, tokenizer, served_model, max_requests)
+    for option, value in (("tokenizer", tokenizer), ("served_model", served_model)):
+        if value is not None:
+            raise ModelError(f"{option} is for a model behind a URL, not for {name}")
+    return load_here(name, device=device, dtype=dtype, revision=revision)
+
+
+def load_here(
+    model: str | Path | None = None,
+    *,
+    device: str | None = None,
+    dtype: str | None = None,
+    revision: str | None = None,
+) -> TransformersModel:
+    """A model that runs in this process, see `load`."""
     name = embedded.NAME if model is None else str(model)
     note = adapted.read_note(name)
     if note is not None and note["kind"] == "adapter":
@@ -73,6 +103,26 @@ def load(
     return _for_its_task(result, note)
 
 
+def _connect(
+    address: str,
+    tokenizer: Tokenizer | str | Path | None,
+    served_model: str | None,
+    max_requests: int | None,
+) -> ServerModel:
+    try:
+        from labelmass.lm.servers import ServerModel
+    except ImportError as error:
+        raise ModelError(
+            "a model behind a URL needs an HTTP client; run: pip install 'labelmass[servers]'"
+        ) from error
+    if isinstance(tokenizer, str | Path):
+        from labelmass.lm import sources
+
+        path = embedded.gguf_file() if str(tokenizer) == embedded.NAME else tokenizer
+        tokenizer = sources.load_tokenizer(str(path))
+    return ServerModel.connect(address, tokenizer, model=served_model, max_requests=max_requests)
+
+
 def _for_its_task(model: TransformersModel, note: dict[str, Any] | None) -> TransformersModel:
     """The model, which knows the task it was trained on."""
     if note is not None:
@@ -86,7 +136,9 @@ def _adapted(
     """The base as it was trained on, with the adapter merged into it."""
     kept = note["base"]
     try:
-        base = load(kept["asked"], device=device, dtype=kept["dtype"], revision=kept["revision"])
+        base = load_here(
+            kept["asked"], device=device, dtype=kept["dtype"], revision=kept["revision"]
+        )
     except ModelError as error:
         raise ModelError(f"the base of the adapter in {folder}: {error}") from error
     adapted.check_base(folder, note, base.fingerprint)

@@ -99,6 +99,28 @@ def load(source: Source, dtype: str, device: str) -> tuple[Any, HFTokenizer]:
         return model, HFTokenizer(tokenizer, ends, rows=rows)
 
 
+def load_tokenizer(requested: str, revision: str | None = None) -> HFTokenizer:
+    """The tokenizer of a model, without the model: of a folder, a .gguf file or a hub id."""
+    try:
+        from transformers import AutoTokenizer, GenerationConfig
+    except ImportError as error:
+        raise ModelError(
+            "a model's tokenizer needs transformers; run: pip install 'labelmass[servers]'"
+        ) from error
+    source = find(requested, revision)
+    auto_tokenizer: Any = AutoTokenizer
+    with quiet(), loading(source.requested):
+        try:
+            tokenizer = auto_tokenizer.from_pretrained(source.place, revision=source.revision)
+        except OSError as error:
+            raise ModelError(_missing(source, error)) from error
+        ends = set(source.end_ids)
+        with contextlib.suppress(OSError):  # not every model has such a file
+            settings: Any = GenerationConfig.from_pretrained(source.place)
+            ends |= _ids(settings.eos_token_id)
+        return HFTokenizer(tokenizer, ends)
+
+
 @contextlib.contextmanager
 def loading(what: str) -> Generator[None]:
     """ModelError for whatever damaged or unfinished files make transformers and its kin raise.
@@ -126,9 +148,12 @@ def end_ids(model: Any) -> set[int]:
     configs = model.generation_config, model.config, model.config.get_text_config()
     results: set[int] = set()
     for config in configs:
-        ends: int | list[int] | None = getattr(config, "eos_token_id", None)
-        results.update(ends if isinstance(ends, list) else [] if ends is None else [ends])
+        results |= _ids(getattr(config, "eos_token_id", None))
     return results
+
+
+def _ids(ends: int | list[int] | None) -> set[int]:
+    return set(ends if isinstance(ends, list) else [] if ends is None else [ends])
 
 
 def _missing(source: Source, error: OSError) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -26,7 +27,7 @@ MAX_EXPLORATIONS = 4
 """Further explorations of a record: to 1/256 of the tolerance with 16 times the nodes."""
 
 Items = Iterable[tuple[int, Record | BadRecord]]
-Explore = Callable[[Items, Budget], Iterator[tuple[int, Result | Failure]]]
+Explore = Callable[[Items, Budget], AsyncGenerator[tuple[int, Result | Failure]]]
 
 
 @dataclass(frozen=True)
@@ -95,9 +96,9 @@ class DecisionStep:
         return top, verdict
 
 
-def explore_until_clear(
+async def explore_until_clear(
     explore: Explore, items: Items, budget: Budget
-) -> Iterator[tuple[int, Result | Failure]]:
+) -> AsyncGenerator[tuple[int, Result | Failure]]:
     """(key, result) as records are decided, those that straddle last.
 
     A search cannot be gone on with, so a record is explored anew, under a tighter budget, until
@@ -118,21 +119,22 @@ def explore_until_clear(
     explored = explore(remembered(), budget)
     for number in range(MAX_EXPLORATIONS + 1):
         straddling: dict[int, Result] = {}
-        for key, result in explored:
-            first = before.get(key)
-            more = first is None or _rows(result) > _rows(first)
-            if first is not None:
-                result = _after(first, result)
-            if (
-                more
-                and number < MAX_EXPLORATIONS
-                and isinstance(result, Result)
-                and _straddles(result)
-            ):
-                straddling[key] = result
-            else:
-                records.pop(key, None)
-                yield key, result
+        async with aclosing(explored):
+            async for key, result in explored:
+                first = before.get(key)
+                more = first is None or _rows(result) > _rows(first)
+                if first is not None:
+                    result = _after(first, result)
+                if (
+                    more
+                    and number < MAX_EXPLORATIONS
+                    and isinstance(result, Result)
+                    and _straddles(result)
+                ):
+                    straddling[key] = result
+                else:
+                    records.pop(key, None)
+                    yield key, result
         if not straddling:
             return
         budget, before = tighter(budget), straddling

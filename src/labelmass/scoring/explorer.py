@@ -11,9 +11,11 @@ import copy
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from typing import Any, cast
 
 from labelmass._ranges import COUNT
 from labelmass._types import Normalisation
@@ -21,11 +23,19 @@ from labelmass.answers.prompt_boundary import PreparedPrompt, PromptBoundary
 from labelmass.answers.search import Budget, Requirements, Search
 from labelmass.answers.tree import AnswerTree
 from labelmass.errors import ModelError, RecordError
-from labelmass.lm.base import LanguageModel, NodeQuery, Usage, common_length
+from labelmass.lm.base import (
+    LanguageModel,
+    NextTokenLogprobs,
+    NodeQuery,
+    RemoteLanguageModel,
+    Usage,
+    common_length,
+)
 from labelmass.lm.checks import check_count, flaw
 from labelmass.scores import Cost
 from labelmass.scoring.cutting import cut_texts
 from labelmass.scoring.isolation import PLAIN, blame, describe
+from labelmass.scoring.waiting import Wait, awaiting, blocking, drive
 from labelmass.task import Record, Task
 from labelmass.task.questions import ANSWER, Askable, Name
 
@@ -50,6 +60,10 @@ class ExploredRecord:
     def tree(self) -> AnswerTree:
         """The tree of answers to the task itself."""
         return self.trees[ANSWER]
+
+
+Outcome = tuple[int, Record, ExploredRecord | RecordError]
+"""A record by its key, with its trees or the error that kept it from them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +93,7 @@ class _Active:
     branches: dict[Name, _Branch]
     usage: Usage = field(default_factory=Usage)
     seconds: float = 0.0
+    asked: float = 0.0  # when it asked for the rows it waits for
 
 
 class Explorer:
@@ -123,6 +138,8 @@ class Explorer:
             self._families.setdefault(name[0], []).append(asked)
         self._shared: dict[str, tuple[int, ...]] = {}
         self._most = max(1, batch_size // sum(map(len, self._families.values())))
+        if isinstance(model, RemoteLanguageModel) and model.max_records is not None:
+            self._most = min(self._most, model.max_records)
 
     def under(self, budget: Budget) -> Explorer:
         """The same with another budget; vocabulary and automata are shared."""
@@ -145,13 +162,115 @@ class Explorer:
             max_seconds=budget.max_seconds,
         )
 
-    def explore(
-        self, records: Iterable[Keyed]
-    ) -> Iterator[tuple[int, Record, ExploredRecord | RecordError]]:
+    def explore(self, records: Iterable[Keyed]) -> Iterator[Outcome]:
         """Each record with its trees, or with the error that kept it from them, as they finish.
 
         Raises what the model raises for a plain text too.
         """
+        return drive(self.explore_async(records, blocking))
+
+    async def explore_async(
+        self, records: Iterable[Keyed], wait: Wait = awaiting
+    ) -> AsyncGenerator[Outcome]:
+        """The same for callers that await, while a `RemoteLanguageModel` works elsewhere.
+
+        Each record is then explored at its own pace. The trees do not depend on the order in which
+        rows come, for each is grown from its own.
+        """
+        if not isinstance(self.model, RemoteLanguageModel):
+            for outcome in self._explore_in_passes(records):
+                yield outcome
+            return
+        waiting, exhausted = iter(records), False
+        flying: dict[Future[Any], _Active] = {}
+        try:
+            while True:
+                while not exhausted and len(flying) < self._most:
+                    item = next(waiting, None)
+                    if exhausted := item is None:
+                        break
+                    yielded = self._launch(*item, flying)
+                    if yielded is not None:
+                        yield await self._outcome(*item, yielded, wait)
+                if not flying:
+                    return
+                for future in await wait(set(flying)):
+                    one = flying.pop(future)
+                    yielded = self._land(one, future, flying)
+                    if yielded is not None:
+                        yield await self._outcome(one.key, one.record, yielded, wait)
+        finally:
+            for future, one in flying.items():
+                future.cancel()
+                self._drop(one)
+
+    def _launch(
+        self, key: int, record: Record, flying: dict[Future[Any], _Active]
+    ) -> ExploredRecord | Exception | None:
+        """Begin a record and ask for its first rows; what is known of it if it asks for none."""
+        try:
+            one = self._begin(key, record)
+        except Exception as error:
+            return error
+        return self._ask(one, flying)
+
+    def _ask(
+        self, one: _Active, flying: dict[Future[Any], _Active]
+    ) -> ExploredRecord | Exception | None:
+        """Ask for the next rows of a record; its trees if it wants no more."""
+        model = cast(RemoteLanguageModel, self.model)
+        if not self._plan(one):
+            self._drop(one)
+            return _explored(one)
+        one.asked = time.perf_counter()
+        try:
+            flying[model.submit_rows(_queries(one))] = one
+        except Exception as error:
+            self._drop(one)
+            return error
+        return None
+
+    def _land(
+        self, one: _Active, future: Future[Any], flying: dict[Future[Any], _Active]
+    ) -> ExploredRecord | Exception | None:
+        """Read the rows that have come and ask for the next; what is known of it at its end."""
+        queries = _queries(one)
+        try:
+            rows = future.result()
+            check_count(rows, queries, self.model.engine)
+        except Exception as error:
+            self._drop(one)
+            return error
+        if (error := _deliver(one, iter(zip(queries, rows, strict=True)))) is not None:
+            self._drop(one)
+            return error
+        one.seconds += time.perf_counter() - one.asked
+        return self._ask(one, flying)
+
+    async def _outcome(
+        self, key: int, record: Record, explored: ExploredRecord | Exception, wait: Wait
+    ) -> Outcome:
+        """A record's trees; or its error, raised if a plain text meets one too."""
+        if isinstance(explored, ExploredRecord):
+            return key, record, explored
+        flying: dict[Future[Any], _Active] = {}
+        plain = self._launch(-1, Record(id=PLAIN, text=PLAIN), flying)
+        try:
+            while flying:
+                for future in await wait(set(flying)):
+                    plain = self._land(flying.pop(future), future, flying)
+        finally:
+            for future, one in flying.items():
+                future.cancel()
+                self._drop(one)
+
+        def again() -> None:
+            if isinstance(plain, Exception):
+                raise plain
+
+        return key, record, blame(explored, again)
+
+    def _explore_in_passes(self, records: Iterable[Keyed]) -> Iterator[Outcome]:
         waiting = iter(records)
         active: list[_Active] = []
         exhausted = False
@@ -183,9 +302,7 @@ class Explorer:
             for left in active:
                 self._drop(left)
 
-    def _one_by_one(
-        self, stranded: Sequence[_Active], why: str
-    ) -> Iterator[tuple[int, Record, ExploredRecord | RecordError]]:
+    def _one_by_one(self, stranded: Sequence[_Active], why: str) -> Iterator[Outcome]:
         """Records whose pass failed, each again from the start and by itself."""
         for one in stranded:
             self._drop(one)
@@ -311,18 +428,9 @@ class Explorer:
             self._close(active, branch)
 
     def _pass(self, active: Sequence[_Active]) -> list[tuple[_Active, Exception]]:
-        """Give the searches the rows they wait for; the records whose rows did not come, and why.
-
-        What a search raises is a fault of ours, and stops the run.
-        """
+        """Give the searches the rows they wait for; records whose rows did not come, and why."""
         began = time.perf_counter()
-        queries = [
-            query
-            for one in active
-            for branch in one.branches.values()
-            if branch.handle is not None
-            for query in branch.queries
-        ]
+        queries = [query for one in active for query in _queries(one)]
         try:
             rows = self.model.rows(queries)
             check_count(rows, queries, self.model.engine)
@@ -335,17 +443,38 @@ class Explorer:
         answered = iter(zip(queries, rows, strict=True))
         for one in active:
             began = time.perf_counter()
-            waiting = [branch for branch in one.branches.values() if branch.queries]
-            answers = [[next(answered) for _ in branch.queries] for branch in waiting]
-            flaws = (flaw(row, query) for pairs in answers for query, row in pairs)
-            if (match := next(filter(None, flaws), None)) is not None:
-                failed.append((one, ModelError(match)))
-                continue
-            for branch, pairs in zip(waiting, answers, strict=True):
-                branch.search.tell([row for _, row in pairs])
-                branch.queries = []
+            if (error := _deliver(one, answered)) is not None:
+                failed.append((one, error))
             one.seconds += share + time.perf_counter() - began
         return failed
+
+
+def _queries(one: _Active) -> list[NodeQuery]:
+    """The rows that a record's searches wait for."""
+    return [
+        query
+        for branch in one.branches.values()
+        if branch.handle is not None
+        for query in branch.queries
+    ]
+
+
+def _deliver(
+    one: _Active, answered: Iterator[tuple[NodeQuery, NextTokenLogprobs]]
+) -> ModelError | None:
+    """Give a record's searches the rows they wait for; the flaw of a row instead, if one has one.
+
+    What a search raises is a fault of ours, and stops the run.
+    """
+    waiting = [branch for branch in one.branches.values() if branch.queries]
+    answers = [[next(answered) for _ in branch.queries] for branch in waiting]
+    flaws = (flaw(row, query) for pairs in answers for query, row in pairs)
+    if (match := next(filter(None, flaws), None)) is not None:
+        return ModelError(match)
+    for branch, pairs in zip(waiting, answers, strict=True):
+        branch.search.tell([row for _, row in pairs])
+        branch.queries = []
+    return None
 
 
 def _nothing() -> None:

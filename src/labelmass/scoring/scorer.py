@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    Callable,
+    Generator,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -24,6 +33,7 @@ from labelmass.scoring.prompt_choice import choose_prompt
 from labelmass.scoring.results import Bias, mean_log_odds, read_result
 from labelmass.scoring.saved_trees import TreeStore
 from labelmass.scoring.to_file import Summary, Watch, score_to_file, silent, unwatched
+from labelmass.scoring.waiting import Wait, awaiting, blocking, drive
 from labelmass.scoring.warnings import scoring_warnings
 from labelmass.supervised import Classifier
 from labelmass.task import Record, Task
@@ -197,11 +207,15 @@ class Scorer:
         Raises:
             LabelMassError: With the contextual calibration "batch", which is known only at the end.
         """
+        self.check_streaming()
+        return (result for _, result in self.run(each_record(texts, lazy=True)))
+
+    def check_streaming(self) -> None:
+        """LabelMassError if no result is known before all records are scored."""
         if self.plan.contextual_calibration == "batch":
             raise LabelMassError(
                 "contextual calibration by batch is known when all records are scored: call score"
             )
-        return (result for _, result in self.run(each_record(texts, lazy=True)))
 
     def score_file(
         self,
@@ -250,7 +264,7 @@ class Scorer:
 
     def run(
         self, items: Iterable[Item], *, store: TreeStore | None = None
-    ) -> Iterator[tuple[int, Outcome]]:
+    ) -> Generator[tuple[int, Outcome]]:
         """(key, result) as records finish; bad records come out as failures.
 
         Args:
@@ -258,19 +272,27 @@ class Scorer:
                 the results of records whose trees it keeps already are read off these.
         """
 
-        def explore(some: Iterable[Item], budget: Budget) -> Iterator[tuple[int, Outcome]]:
-            return self._explore(some, budget, store)
+        return drive(self.run_async(items, store=store, wait=blocking))
+
+    async def run_async(
+        self, items: Iterable[Item], *, store: TreeStore | None = None, wait: Wait = awaiting
+    ) -> AsyncGenerator[tuple[int, Outcome]]:
+        """The same for callers that await, see `AsyncScorer`."""
+
+        def explore(some: Iterable[Item], budget: Budget) -> AsyncGenerator[tuple[int, Outcome]]:
+            return self._explore(some, budget, store, wait)
 
         plan = self.plan
         if plan.decision is None or plan.contextual_calibration == "batch":
             results = explore(items, plan.budget)
         else:
             results = explore_until_clear(explore, items, plan.budget)
-        for key, outcome in results:
-            closed = plan.close(outcome)
-            if isinstance(closed, Result) and not self.keep_trees:
-                closed = closed.without_trees()
-            yield key, closed
+        async with aclosing(results):
+            async for key, outcome in results:
+                closed = plan.close(outcome)
+                if isinstance(closed, Result) and not self.keep_trees:
+                    closed = closed.without_trees()
+                yield key, closed
 
     def run_in_order(
         self, items: Iterable[Item], *, store: TreeStore | None = None
@@ -289,9 +311,9 @@ class Scorer:
             while turn and turn[0] in early:
                 yield early.pop(turn.popleft())
 
-    def _explore(
-        self, items: Iterable[Item], budget: Budget, store: TreeStore | None
-    ) -> Iterator[tuple[int, Outcome]]:
+    async def _explore(
+        self, items: Iterable[Item], budget: Budget, store: TreeStore | None, wait: Wait
+    ) -> AsyncGenerator[tuple[int, Outcome]]:
         failures: deque[tuple[int, Failure]] = deque()
         kept: deque[int] = deque()
         first = budget == self.plan.budget
@@ -310,39 +332,44 @@ class Scorer:
                 else:
                     failed(key, Failure.of(item), item)
 
-        def ready() -> Iterator[tuple[int, Outcome]]:
+        async def ready() -> AsyncGenerator[tuple[int, Outcome]]:
             """Outcomes that need no exploration."""
             while failures:
                 yield failures.popleft()
             while kept and store is not None:
                 key = kept.popleft()
                 outcome = store.read(key)
-                yield key, self._read(outcome) if isinstance(outcome, ExploredRecord) else outcome
+                if isinstance(outcome, ExploredRecord):
+                    outcome = await self._read(outcome, wait)
+                yield key, outcome
 
         explorer = self._explorer if first else self._explorer.under(budget)
-        for key, record, outcome in explorer.explore(good()):
-            if isinstance(outcome, RecordError):
-                failed(key, Failure.of(record, str(outcome)), record)
-            yield from ready()
-            if isinstance(outcome, ExploredRecord):
-                if store is not None:
-                    store.add(key, outcome)
-                yield key, self._read(outcome)
-        yield from ready()
+        async with aclosing(explorer.explore_async(good(), wait)) as explored:
+            async for key, record, outcome in explored:
+                if isinstance(outcome, RecordError):
+                    failed(key, Failure.of(record, str(outcome)), record)
+                async for pair in ready():
+                    yield pair
+                if isinstance(outcome, ExploredRecord):
+                    if store is not None:
+                        store.add(key, outcome)
+                    yield key, await self._read(outcome, wait)
+        async for pair in ready():
+            yield pair
 
-    def _read(self, explored: ExploredRecord) -> Outcome:
+    async def _read(self, explored: ExploredRecord, wait: Wait) -> Outcome:
         result = self.plan.read(explored, self.signature, self._applied_classifiers)
         if self.plan.contextual_calibration != "content-free" or isinstance(result, Failure):
             return result
         if self._content_free is None:
-            self._content_free = self._content_free_bias()
+            self._content_free = await self._content_free_bias(wait)
         return self.plan.without(result, self._content_free)
 
-    def _content_free_bias(self) -> Bias:
+    async def _content_free_bias(self, wait: Wait) -> Bias:
         """Mean log-odds that each method gives the labels for content-free texts."""
         empty = [Record(number, text=text) for number, text in enumerate(CONTENT_FREE)]
         results: list[Result] = []
-        for _, record, outcome in self._explorer.explore(enumerate(empty)):
+        async for _, record, outcome in self._explorer.explore_async(enumerate(empty), wait):
             if isinstance(outcome, RecordError):
                 raise RecordError(f"the text without content {record.text!r}: {outcome}")
             plan = self.plan

@@ -119,7 +119,7 @@ def train(
     Raises:
         TaskError, ModelError, LabelMassError: If nothing can be learnt.
     """
-    from labelmass.lm.load import load
+    from labelmass.lm.load import load_here
     from labelmass.records import count_records
 
     settings, folder = settings or Settings(), Path(out)
@@ -134,7 +134,7 @@ def train(
     for source in (data, dev):
         if isinstance(source, str | Path):
             count_records(source, fields)  # is it there? a model takes long to load
-    base = load(model, device=device, dtype=dtype, revision=revision)
+    base = load_here(model, device=device, dtype=dtype, revision=revision)
     if base.dtype == "float16":
         raise LabelMassError(
             f"{base.name} is in float16, in which training overflows: take dtype float32 or "

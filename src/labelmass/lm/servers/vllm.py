@@ -1,0 +1,129 @@
+"""vLLM: log-probabilities of any ids, several contexts a request, cached prefixes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from labelmass.lm.servers.client import Client, MalformedReply, Refusal
+from labelmass.lm.servers.protocol import (
+    Answer,
+    Question,
+    Request,
+    Served,
+    choose,
+    in_parts,
+    logprob,
+    member,
+)
+
+MAX_IDS = 128
+"""Ids that a request may ask for."""
+
+MAX_TOP = 20
+"""Likeliest tokens that a server gives by default."""
+
+MAX_CONTEXTS = 8
+"""Contexts that are sent in one request, so that a batch is full and an answer is not late."""
+
+_NAME = "token_id:"
+
+
+class VLLM:
+    """A server of vLLM, asked through its completions with token ids.
+
+    Ids are named, so that rows are whole. Structured outputs, which shift the log-probabilities,
+    are never combined with that.
+    """
+
+    engine: ClassVar[str] = "vllm"
+    tolerance: ClassVar[float] = 1e-3
+
+    async def describe(self, client: Client, model: str | None) -> Served | None:
+        try:
+            version = await client.get("/version", lambda body: member(body, "version"))
+            models = await client.get("/v1/models", lambda body: list(member(body, "data")))
+        except Refusal:
+            return None
+        chosen = choose(models, model)
+        return Served(
+            chosen["id"],
+            chosen.get("root"),
+            chosen.get("max_model_len"),
+            f"vLLM {version}",
+        )
+
+    async def tokenize(self, client: Client, served: Served, text: str) -> list[int] | None:
+        body = {"model": served.name, "prompt": text, "add_special_tokens": False}
+        return await client.post("/tokenize", body, lambda reply: list(member(reply, "tokens")))
+
+    def requests(self, served: Served, questions: Sequence[Question]) -> list[Request]:
+        requests: list[Request] = []
+        for numbers, ids in together(questions, MAX_IDS, MAX_CONTEXTS):
+            for some in in_parts(ids, MAX_IDS):
+                requests.append(self._request(served, questions, numbers, 0, some))
+        wanting = [n for n, question in enumerate(questions) if question.top > 1]
+        for numbers in in_parts(wanting, MAX_CONTEXTS):
+            top = min(MAX_TOP, max(questions[n].top for n in numbers))
+            requests.append(self._request(served, questions, numbers, top, ()))
+        return requests
+
+    def _request(
+        self,
+        served: Served,
+        questions: Sequence[Question],
+        numbers: tuple[int, ...],
+        top: int,
+        ids: Sequence[int],
+    ) -> Request:
+        body: dict[str, Any] = {
+            "model": served.name,
+            "prompt": [questions[n].context for n in numbers],
+            "max_tokens": 1,
+            "temperature": 0,
+            "logprobs": top,
+            "return_tokens_as_token_ids": True,
+        }
+        if ids:
+            body["logprob_token_ids"] = ids
+        return Request("/v1/completions", body, numbers)
+
+    def read(self, request: Request, body: Any) -> list[Answer]:
+        choices = {member(choice, "index"): choice for choice in member(body, "choices")}
+        if sorted(choices) != list(range(len(request.about))):
+            raise MalformedReply(f"{len(choices)} choices for {len(request.about)} contexts")
+        wanted: Sequence[int] = request.body.get("logprob_token_ids", ())
+        return [self._answer(choices[n], request.body, wanted) for n in range(len(choices))]
+
+    def _answer(self, choice: Any, asked: Any, wanted: Sequence[int]) -> Answer:
+        entries = member(choice, "logprobs", "top_logprobs", 0)
+        try:
+            found = {int(name.removeprefix(_NAME)): logprob(p) for name, p in entries.items()}
+        except (AttributeError, ValueError):
+            raise MalformedReply("its tokens are not told apart by id") from None
+        if not found.keys() >= set(wanted):
+            raise MalformedReply(f"{len(set(wanted) - found.keys())} of the ids asked for")
+        best = sorted(found.items(), key=lambda pair: -pair[1])
+        if wanted:  # beside these, the likeliest of all comes
+            return Answer(found, best[:1], 1)
+        return Answer({}, best[: asked["logprobs"]], asked["logprobs"])
+
+
+def together(
+    questions: Sequence[Question], most_ids: int, most_contexts: int
+) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
+    """Questions that one request can ask, by number, with the ids that any of them wants.
+
+    Questions whose ids are too many for one request stand alone.
+    """
+    groups: list[tuple[list[int], dict[int, None]]] = []
+    for number, question in enumerate(questions):
+        for numbers, ids in groups:
+            union = len(ids.keys() | set(question.ids))
+            if len(numbers) < most_contexts and union <= max(most_ids, len(ids)):
+                numbers.append(number)
+                ids.update(dict.fromkeys(question.ids))
+                break
+        else:
+            groups.append(([number], dict.fromkeys(question.ids)))
+    return [(tuple(numbers), tuple(ids) or (0,)) for numbers, ids in groups]

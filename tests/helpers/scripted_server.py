@@ -1,0 +1,230 @@
+"""A server that speaks as vLLM, SGLang or llama.cpp does, with a scripted model, and with faults.
+
+It listens on a real socket of 127.0.0.1, so that connections break as they do elsewhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+from labelmass.lm.scripted import ScriptedLanguageModel
+
+FAULTS = (
+    "drop before",
+    "drop after",
+    "half a body",
+    "not JSON",
+    "wrong shape",
+    "500",
+    "429",
+    "slow",
+)
+"""What may happen to a request: the connection breaks before it is read or in place of its answer,
+the answer is cut short, is no JSON or answers something else, or comes late."""
+
+MARK = "Answer:\n"
+"""What every prompt of the scripted task ends with."""
+
+
+@dataclass
+class ScriptedServer:
+    """A server of one kind.
+
+    Attributes:
+        model: What it serves.
+        kind: "vllm", "sglang" or "llama-server".
+        faults: What goes wrong, drawn for each request; share: how often.
+        top: Likeliest tokens that llama-server gives at most.
+        requests: Number of requests for tokens by what came of them.
+        heads: Values of each header that came. queries: those of addresses.
+    """
+
+    model: ScriptedLanguageModel
+    kind: str = "vllm"
+    faults: Sequence[str] = ()
+    share: float = 0.2
+    seed: int = 0
+    top: int = 1000
+    slow: float = 0.5
+    name: str = "scripted"
+    url: str = ""
+    requests: Counter[str] = field(default_factory=Counter)
+    heads: dict[str, set[str]] = field(default_factory=dict)
+    queries: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self._random = Random(self.seed)
+
+    # -- what a model says ----------------------------------------------------------------------
+
+    def _logprobs(self, context: Sequence[int]) -> dict[int, float]:
+        """Every id with a probability, after a context."""
+        text = self.model.tokenizer.decode(context)
+        end = text.index(MARK) + len(MARK)
+        length, start = 0, 0
+        while length < end:
+            length += len(self.model.tokenizer.token_bytes[context[start]] or b"")
+            start += 1
+        table = self.model.tokenizer.token_bytes
+        words = tuple((table[index] or b"").decode() for index in context[start:])
+        row = self.model.distribution(text[:end], words)
+        return {i: math.log(p) for i, p in row.items()}
+
+    def _ranked(self, context: Sequence[int]) -> list[tuple[int, float]]:
+        return sorted(self._logprobs(context).items(), key=lambda pair: (-pair[1], pair[0]))
+
+    # -- what a server answers ------------------------------------------------------------------
+
+    def answer(self, path: str, body: Any) -> Any:
+        """The JSON for a path; KeyError where this kind of server has no such path."""
+        return getattr(self, f"_{self.kind.replace('-', '_')}")(path, body)
+
+    def _vllm(self, path: str, body: Any) -> Any:
+        if path == "/version":
+            return {"version": "0.32.0"}
+        if path == "/v1/models":
+            return {"data": [{"id": self.name, "root": "/nowhere", "max_model_len": 4096}]}
+        if path == "/tokenize":
+            return {"tokens": self.model.tokenizer.encode(body["prompt"])}
+        if path != "/v1/completions":
+            raise KeyError(path)
+        wanted = body.get("logprob_token_ids", [])
+        assert len(wanted) <= 128 and body["model"] == self.name
+        choices = []
+        for number, context in enumerate(body["prompt"]):
+            row, ranked = self._logprobs(context), self._ranked(context)
+            shown = dict(ranked[: max(body["logprobs"], 1)])
+            shown |= {i: row.get(i, -9999.0) for i in wanted}
+            top = {f"token_id:{i}": p for i, p in shown.items()}
+            choices.append({"index": number, "logprobs": {"top_logprobs": [top]}})
+        self._random.shuffle(choices)
+        return {"model": self.name, "choices": choices}
+
+    def _sglang(self, path: str, body: Any) -> Any:
+        if path == "/get_model_info":
+            return {"model_path": "/nowhere"}
+        if path == "/get_server_info":
+            return {"context_length": 4096, "served_model_name": self.name, "version": "0.5.23"}
+        if path == "/tokenize":
+            return {"tokens": self.model.tokenizer.encode(body["prompt"])}
+        if path != "/generate":
+            raise KeyError(path)
+        answers = []
+        for context, ids, count in zip(
+            body["input_ids"], body["token_ids_logprob"], body["top_logprobs_num"], strict=True
+        ):
+            row = self._logprobs(context)
+            named = [[row.get(i), i, None] for i in ids]
+            top = [[p, i, None] for i, p in self._ranked(context)[:count]]
+            info = {"output_token_ids_logprobs": [named], "output_top_logprobs": [top]}
+            answers.append({"meta_info": info})
+        return answers
+
+    def _llama_server(self, path: str, body: Any) -> Any:
+        if path == "/props":
+            settings = {"n_ctx": 4096}
+            return {"default_generation_settings": settings, "total_slots": 4, "model_alias": "s"}
+        if path == "/tokenize":
+            return {"tokens": self.model.tokenizer.encode(body["content"])}
+        if path != "/completion":
+            raise KeyError(path)
+        ranked = self._ranked(body["prompt"])[: min(body["n_probs"], self.top)]
+        top = [{"id": i, "logprob": p} for i, p in ranked]
+        return {"completion_probabilities": [{"top_logprobs": top}]}
+
+    # -- the wire -------------------------------------------------------------------------------
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while await self._respond(*await self._read(reader), writer):
+                pass
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass
+        finally:
+            writer.close()
+
+    async def _read(self, reader: asyncio.StreamReader) -> tuple[str, Any]:
+        """Path and JSON of the next request."""
+        first, *lines = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+        path, _, query = first.split(" ")[1].partition("?")
+        self.queries |= {query} - {""}
+        length = 0
+        for name, _, value in (line.partition(":") for line in lines):
+            self.heads.setdefault(name.lower(), set()).add(value.strip())
+            if name.lower() == "content-length":
+                length = int(value)
+        data = await reader.readexactly(length)
+        return path, json.loads(data) if data else None
+
+    async def _respond(self, path: str, body: Any, writer: asyncio.StreamWriter) -> bool:
+        """Answer one request; False if the connection is over."""
+        asks = path in ("/v1/completions", "/generate", "/completion")
+        fault = "none"
+        if asks and self.faults and self._random.random() < self.share:
+            fault = self._random.choice(list(self.faults))
+        if asks:
+            self.requests[fault] += 1
+        if fault in ("drop before", "drop after"):
+            return False
+        status, extra = 200, ""
+        try:
+            reply = json.dumps(self.answer(path, body)).encode()
+        except KeyError:
+            status, reply = 404, b'{"error": "no such path"}'
+        if fault == "slow":
+            await asyncio.sleep(self.slow)
+        elif fault == "not JSON":
+            reply = b"<html>proxy</html>"
+        elif fault == "wrong shape":
+            reply = json.dumps({"choices": [], "meta_info": None}).encode()
+        elif fault in ("500", "429"):
+            status, reply, extra = (
+                int(fault),
+                b'{"error": {"message": "busy"}}',
+                "retry-after: 0\r\n",
+            )
+        head = f"HTTP/1.1 {status} X\r\ncontent-length: {len(reply)}\r\n{extra}\r\n".encode()
+        writer.write(head + (reply[: len(reply) // 2] if fault == "half a body" else reply))
+        await writer.drain()
+        return fault != "half a body"
+
+
+@contextmanager
+def serving(server: ScriptedServer) -> Iterator[ScriptedServer]:
+    """The server while it listens; its `url` is set."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+
+    def call(work: Callable[[], Any]) -> Any:
+        return asyncio.run_coroutine_threadsafe(work(), loop).result()
+
+    async def start() -> asyncio.Server:
+        return await asyncio.start_server(server._serve, "127.0.0.1", 0)
+
+    listening: asyncio.Server = call(start)
+    server.url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+
+    async def stop() -> None:
+        listening.close()
+        tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    try:
+        yield server
+    finally:
+        call(stop)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()

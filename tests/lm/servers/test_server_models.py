@@ -1,0 +1,261 @@
+"""A model behind a URL gives the numbers of the same model beside us, whatever the wire does."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+import labelmass
+from conftest import TASK, mood_model
+from helpers.scripted_server import FAULTS, ScriptedServer, serving
+from labelmass import AsyncScorer, Scorer
+from labelmass.errors import ModelError
+from labelmass.lm.scripted import ScriptedLanguageModel
+from labelmass.lm.servers import ServerModel
+from labelmass.scores import Failure, Result, Scores
+from labelmass.task import Task
+
+MOOD = Task.from_toml(TASK)
+TEXTS = [f"so {mood} {n}" for n in range(6) for mood in ("happy", "grim")]
+KINDS = ("vllm", "sglang", "llama-server")
+
+
+def connect(server: ScriptedServer, **options: object) -> ServerModel:
+    return ServerModel.connect(server.url, server.model.tokenizer, **options)  # type: ignore[arg-type]
+
+
+@pytest.fixture(params=KINDS)
+def server(request: pytest.FixtureRequest) -> Iterator[ScriptedServer]:
+    with serving(ScriptedServer(mood_model(), request.param)) as running:
+        yield running
+
+
+def same(scores: Scores, others: Scores, within: float = 1e-9) -> bool:
+    assert [one.id for one in scores] == [one.id for one in others]
+    return bool(abs(scores.to_numpy() - others.to_numpy()).max() <= within)
+
+
+def test_the_kind_of_a_server_is_found_out(server: ScriptedServer) -> None:
+    with connect(server) as model:
+        assert model.engine == server.kind
+        assert model.context == 4096
+
+
+def test_scores_are_those_of_the_model_beside_us(server: ScriptedServer) -> None:
+    with connect(server) as model:
+        far = labelmass.score(TEXTS, MOOD, model, tolerance=1e-6)
+        near = labelmass.score(TEXTS, MOOD, mood_model(), tolerance=1e-6)
+        assert same(far, near)
+        assert [one.cost.tree_tokens for one in far] == [one.cost.tree_tokens for one in near]
+
+
+def test_sampling_and_questions_are_those_of_the_model_beside_us(server: ScriptedServer) -> None:
+    with connect(server) as model:
+        options = {"methods": ["any-place", "sampling", "unary"], "samples": 7}
+        far = labelmass.score(TEXTS, MOOD, model, **options)  # type: ignore[arg-type]
+        near = labelmass.score(TEXTS, MOOD, mood_model(), **options)  # type: ignore[arg-type]
+        for one, other in zip(far, near, strict=True):
+            assert isinstance(one, Result) and isinstance(other, Result)
+            assert {name: one.by[name].p for name in one.by} == pytest.approx(
+                {name: other.by[name].p for name in other.by}
+            )
+
+
+def test_few_top_tokens_keep_the_exact_values_inside_the_bounds() -> None:
+    near = labelmass.score(TEXTS, MOOD, mood_model(), tolerance=1e-9)
+    with (
+        serving(ScriptedServer(mood_model(), "llama-server", top=1)) as server,
+        connect(server) as model,
+    ):
+        far = labelmass.score(TEXTS, MOOD, model, tolerance=1e-9)
+    for one, other in zip(far, near, strict=True):
+        assert isinstance(one, Result) and isinstance(other, Result)
+        for label in MOOD.label_names:
+            assert one[label].low - 2e-3 <= other[label].low <= other[label].high
+            assert other[label].high <= one[label].high + 2e-3
+            assert one[label].high - one[label].low > 0.01
+
+
+# -- faults of the wire ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_of_the_wire_changes_no_number(kind: str, fault: str) -> None:
+    near = labelmass.score(TEXTS, MOOD, mood_model())
+    with (
+        serving(ScriptedServer(mood_model(), kind, [fault], slow=0.05)) as server,
+        connect(server) as model,
+    ):
+        assert same(labelmass.score(TEXTS, MOOD, model), near)
+        assert server.requests[fault] > 0
+        assert model.traffic.requests == server.requests.total()
+
+
+def test_a_reply_that_is_late_is_asked_for_again() -> None:
+    near = labelmass.score(TEXTS, MOOD, mood_model())
+    with (
+        serving(ScriptedServer(mood_model(), "vllm", ["slow"], slow=5)) as server,
+        connect(server, timeout=0.3) as model,
+    ):
+        assert same(labelmass.score(TEXTS, MOOD, model), near)
+        assert model.traffic.retries >= server.requests["slow"] > 0
+
+
+def test_a_server_that_is_gone_stops_the_run_and_says_so() -> None:
+    with serving(ScriptedServer(mood_model())) as server, connect(server, tries=2) as model:
+        server.faults, server.share = ["drop before"], 1.0
+        with pytest.raises(ModelError, match="gave no answer: the connection failed"):
+            labelmass.score(TEXTS, MOOD, model)
+
+
+def test_what_a_server_refuses_for_one_record_is_that_records_failure(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with serving(ScriptedServer(mood_model())) as server:
+        answer = server.answer
+
+        def picky(path: str, body: object) -> object:
+            if "odd" in str(body) or (isinstance(body, dict) and _holds(server, body, "odd")):
+                raise KeyError(path)
+            return answer(path, body)
+
+        monkeypatch.setattr(server, "answer", picky)
+        with connect(server) as model:
+            found = labelmass.score(["happy", "odd", "grim"], MOOD, model)
+            assert [type(one) for one in found] == [Result, Failure, Result]
+            assert "refuses (404): no such path" in str(found[1])
+
+
+def _holds(server: ScriptedServer, body: dict[str, Sequence[Sequence[int]]], word: str) -> bool:
+    return any(word in server.model.tokenizer.decode(ids) for ids in body.get("prompt", ()))
+
+
+def test_requests_stop_at_their_limit_and_the_run_goes_on_with_a_higher_one(tmp_path: Path) -> None:
+    source, out = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    source.write_text("".join(f'{{"id": {n}, "text": "{text}"}}\n' for n, text in enumerate(TEXTS)))
+    with serving(ScriptedServer(mood_model())) as server, connect(server, max_requests=12) as model:
+        with pytest.raises(ModelError, match="12 requests were sent"):
+            labelmass.Scorer(MOOD, model, batch_size=2).score_file(source, out)
+        sent = server.requests.total()
+        assert sent + 6 >= 12 >= sent  # those at the connection are among them
+        with connect(server) as again:
+            resumed: list[str] = []
+            labelmass.Scorer(MOOD, again).score_file(source, out, say=resumed.append)
+            assert any("resum" in line for line in resumed)
+            near = labelmass.score(source, MOOD, mood_model())
+            assert same(Scores.load(out), near, within=1e-6)
+
+
+# -- callers that await ---------------------------------------------------------------------------
+
+
+def test_calls_that_are_awaited_go_on_side_by_side(server: ScriptedServer) -> None:
+    with connect(server) as model:
+        scorer = AsyncScorer(Scorer(MOOD, model))
+
+        async def both() -> list[Scores]:
+            return await asyncio.gather(scorer.score(TEXTS[:4]), scorer.score(TEXTS[4:]))
+
+        found = asyncio.run(both())
+        for scores, texts in zip(found, (TEXTS[:4], TEXTS[4:]), strict=True):
+            assert same(scores, labelmass.score(texts, MOOD, mood_model()))
+
+
+def test_a_model_in_this_process_is_awaited_too() -> None:
+    scorer = AsyncScorer(Scorer(MOOD, mood_model()))
+
+    async def both() -> tuple[Scores, list[str]]:
+        scores, names = scorer.score(TEXTS), []
+        async for result in scorer.stream(["happy", "grim"]):
+            names.append(str(result.id))
+        return await scores, names
+
+    scores, names = asyncio.run(both())
+    assert same(scores, labelmass.score(TEXTS, MOOD, mood_model()))
+    assert sorted(names) == ["1", "2"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_cancelled_is_asked_no_further(kind: str) -> None:
+    with (
+        serving(ScriptedServer(mood_model(), kind, ["slow"], share=1.0, slow=0.05)) as server,
+        connect(server) as model,
+    ):
+        scorer = AsyncScorer(Scorer(MOOD, model))
+
+        async def cut() -> None:
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(scorer.score(TEXTS * 20), 0.2)
+
+        asyncio.run(cut())
+        time.sleep(0.2)
+        sent = server.requests.total()
+        time.sleep(0.3)
+        assert server.requests.total() == sent
+        assert not model._records
+
+
+def test_texts_are_read_in_the_callers_thread() -> None:
+    threads = set[int]()
+
+    def texts() -> Iterator[str]:
+        for text in TEXTS:
+            threads.add(threading.get_ident())
+            yield text
+
+    with serving(ScriptedServer(mood_model())) as server, connect(server) as model:
+        assert len(list(Scorer(MOOD, model).stream(texts()))) == len(TEXTS)
+    assert threads == {threading.get_ident()}
+
+
+# -- what a user writes ---------------------------------------------------------------------------
+
+
+def test_secrets_of_an_address_are_sent_and_never_shown(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    with serving(ScriptedServer(mood_model())) as server:
+        address = server.url.replace("//", "//ann:s3cret@") + "/v1?token=t0ken"
+        with ServerModel.connect(address, server.model.tokenizer) as model:
+            scores = labelmass.score(TEXTS[:2], MOOD, model)
+            assert server.heads["authorization"] == {"Basic YW5uOnMzY3JldA=="}
+            assert server.queries == {"token=t0ken"}
+            shown = f"{scores.signature} {scores.signature.to_dict()} {model.name} {caplog.text}"
+            assert "s3cret" not in shown and "t0ken" not in shown
+            monkeypatch.setenv("LABELMASS_API_KEY", "k3y")
+            with connect(server):
+                assert "Bearer k3y" in server.heads["authorization"]
+
+
+@pytest.mark.parametrize(
+    ("address", "match"),
+    [
+        ("tgi:http://127.0.0.1:1", "no kind of server 'tgi': one of vllm, sglang, llama-server"),
+        ("http://127.0.0.1:1", "gave no answer: the connection failed"),
+        ("http://:80", "not the address of a server"),
+    ],
+)
+def test_an_address_that_leads_nowhere_says_why(address: str, match: str) -> None:
+    with pytest.raises(ModelError, match=match):
+        ServerModel.connect(address, mood_model().tokenizer, tries=1)
+
+
+def test_a_tokenizer_that_is_not_the_servers_is_refused(server: ScriptedServer) -> None:
+    other = ScriptedLanguageModel({"": {"unsafe": 1.0}}).tokenizer
+    with pytest.raises(ModelError, match="name the model's own with --tokenizer"):
+        ServerModel.connect(server.url, other)
+
+
+def test_the_kind_is_needed_by_no_option_of_a_local_model() -> None:
+    with pytest.raises(ModelError, match="device is a matter of the server"):
+        labelmass.load("http://127.0.0.1:1", device="cpu")
+    with pytest.raises(ModelError, match="served_model is for a model behind a URL"):
+        labelmass.load("smollm2", served_model="x")
