@@ -22,7 +22,7 @@ from labelmass.task import presets
 
 FREE = {
     *("--text-column", "--id-column", "--gold-field", "--id", "--group", "--by"),
-    *("--goal", "--parts", "--labels", "--question", "--sheet"),
+    *("--goal", "--parts", "--labels", "--question", "--sheet", "--served-model"),
 }
 """Options whose values nobody can list."""
 

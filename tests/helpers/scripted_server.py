@@ -10,7 +10,7 @@ import json
 import math
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from random import Random
@@ -30,6 +30,9 @@ FAULTS = (
 )
 """What may happen to a request: the connection breaks before it is read or in place of its answer,
 the answer is cut short, is no JSON or answers something else, or comes late."""
+
+LOWEST = -3.4028234663852886e38
+"""What llama-server writes for the logarithm of 0."""
 
 MARK = "Answer:\n"
 """What every prompt of the scripted task ends with."""
@@ -63,11 +66,21 @@ class ScriptedServer:
 
     def __post_init__(self) -> None:
         self._random = Random(self.seed)
+        self._rows: dict[tuple[int, ...], dict[int, float]] = {}
 
     # -- what a model says ----------------------------------------------------------------------
 
     def _logprobs(self, context: Sequence[int]) -> dict[int, float]:
-        """Every id with a probability, after a context."""
+        """Every id with a probability, after a context, likeliest first."""
+        key = tuple(context)
+        if key not in self._rows:
+            row = self._distribution(key).items()
+            self._rows[key] = {
+                i: math.log(p) for i, p in sorted(row, key=lambda pair: (-pair[1], pair[0]))
+            }
+        return self._rows[key]
+
+    def _distribution(self, context: tuple[int, ...]) -> Mapping[int, float]:
         text = self.model.tokenizer.decode(context)
         end = text.index(MARK) + len(MARK)
         length, start = 0, 0
@@ -76,11 +89,10 @@ class ScriptedServer:
             start += 1
         table = self.model.tokenizer.token_bytes
         words = tuple((table[index] or b"").decode() for index in context[start:])
-        row = self.model.distribution(text[:end], words)
-        return {i: math.log(p) for i, p in row.items()}
+        return self.model.distribution(text[:end], words)
 
     def _ranked(self, context: Sequence[int]) -> list[tuple[int, float]]:
-        return sorted(self._logprobs(context).items(), key=lambda pair: (-pair[1], pair[0]))
+        return list(self._logprobs(context).items())
 
     # -- what a server answers ------------------------------------------------------------------
 
@@ -137,8 +149,10 @@ class ScriptedServer:
             return {"tokens": self.model.tokenizer.encode(body["content"])}
         if path != "/completion":
             raise KeyError(path)
-        ranked = self._ranked(body["prompt"])[: min(body["n_probs"], self.top)]
-        top = [{"id": i, "logprob": p} for i, p in ranked]
+        row = self._logprobs(body["prompt"])
+        ids = [*row, *(i for i in range(len(self.model.tokenizer.token_bytes)) if i not in row)]
+        shown = ids[: min(body["n_probs"], self.top)]
+        top = [{"id": i, "logprob": row.get(i, LOWEST)} for i in shown]
         return {"completion_probabilities": [{"top_logprobs": top}]}
 
     # -- the wire -------------------------------------------------------------------------------

@@ -206,10 +206,8 @@ class LocalModelOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ModelOptions:
+class ModelOptions(LocalModelOptions):
     """A model; what it says beside the name is what `labelmass.load` takes."""
-
-    section: ClassVar[str] = "Model"
 
     model: str | None = setting(
         None,
@@ -220,8 +218,6 @@ class ModelOptions:
         metavar="MODEL",
         complete=completions.models,
     )
-    device: str | None = _device()
-    dtype: DType | None = _dtype()
     tokenizer: str | None = _tokenizer()
     served_model: str | None = _served_model()
     max_requests: int | None = _max_requests()
@@ -249,7 +245,7 @@ class ModelsOptions:
     max_requests: int | None = _max_requests()
 
 
-AnyModelOptions = LocalModelOptions | ModelOptions | ModelsOptions
+AnyModelOptions = LocalModelOptions | ModelsOptions
 
 
 @dataclass(frozen=True, kw_only=True)

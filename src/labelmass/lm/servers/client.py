@@ -271,9 +271,14 @@ class _WithQuery(httpx2.AsyncBaseTransport):
         self._under, self._query = under, query
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        if self._query:
-            request.url = request.url.copy_with(query=self._query.encode())
-        return await self._under.handle_async_request(request)
+        whole = httpx2.Request(
+            request.method,
+            request.url.copy_with(query=self._query.encode() or None),
+            headers=request.headers,
+            stream=request.stream,
+            extensions=request.extensions,
+        )
+        return await self._under.handle_async_request(whole)
 
     async def aclose(self) -> None:
         await self._under.aclose()
