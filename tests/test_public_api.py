@@ -36,6 +36,7 @@ FUNCTIONS = [
 ]
 CLASSES = [
     "AnswerTree",
+    "AsyncScorer",
     "Bounds",
     "Budget",
     "Calibrator",

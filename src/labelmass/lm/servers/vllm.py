@@ -59,7 +59,7 @@ class VLLM:
 
     def requests(self, served: Served, questions: Sequence[Question]) -> list[Request]:
         requests: list[Request] = []
-        for numbers, ids in together(questions, MAX_IDS, MAX_CONTEXTS):
+        for numbers, ids in group(questions, MAX_IDS, MAX_CONTEXTS):
             for some in in_parts(ids, MAX_IDS):
                 requests.append(self._request(served, questions, numbers, 0, some))
         wanting = [n for n, question in enumerate(questions) if question.top > 1]
@@ -109,7 +109,7 @@ class VLLM:
         return Answer({}, best[: asked["logprobs"]], asked["logprobs"])
 
 
-def together(
+def group(
     questions: Sequence[Question], most_ids: int, most_contexts: int
 ) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
     """Questions that one request can ask, by number, with the ids that any of them wants.
