@@ -12,7 +12,7 @@ from helpers.trees import build_tree
 from labelmass.answers.search import Requirements
 from labelmass.answers.tree import AnswerTree
 from labelmass.errors import MethodError, RecordError
-from labelmass.estimators.selection import RULES, Selection, logtoku, raw_scores
+from labelmass.estimators.selection import REQUIREMENTS, RULES, Selection, logtoku, raw_scores
 from labelmass.lm.scripted import END, ScriptedLanguageModel
 from labelmass.task.formats import guard
 
@@ -20,7 +20,9 @@ LABELS = ["S1", "S2", "S3", "S10"]
 TOKENS = ["unsafe", "safe", "\n", "S", "1", "2", "3", "10", ","]
 
 
-def tree_of(p: dict[str, float], scale: float | None = 3.0) -> AnswerTree:
+def tree_of(
+    p: dict[str, float], scale: float | None = 3.0, requirements: Requirements = REQUIREMENTS
+) -> AnswerTree:
     def script(prompt: str, path: tuple[str, ...]) -> dict[str, float]:
         text = "".join(path)
         if text in ("", "unsafe", "unsafe\n"):
@@ -28,9 +30,7 @@ def tree_of(p: dict[str, float], scale: float | None = 3.0) -> AnswerTree:
         return p if text == "unsafe\nS" else {END: 1.0}
 
     model = ScriptedLanguageModel(script, TOKENS, scale=scale)
-    return build_tree(
-        model, guard(blanks=""), LABELS, requirements=Requirements(tree=False, label_tries=1)
-    )
+    return build_tree(model, guard(blanks=""), LABELS, requirements=requirements)
 
 
 def test_scores_are_those_after_the_common_beginning() -> None:
@@ -85,6 +85,12 @@ def test_what_cannot_be_read_is_named() -> None:
         Selection.fit("magic", {"1": unscaled}, {"1": []})
     with pytest.raises(MethodError, match="no records"):
         Selection.fit("entropy", {}, {})
+
+
+def test_a_tree_that_was_not_grown_for_a_rule_is_refused() -> None:
+    tree = tree_of({"1": 0.5, "2": 0.5}, requirements=Requirements(label_tries=None, shares=None))
+    with pytest.raises(MethodError, match=r"entropy: this tree was grown without .* --rule"):
+        raw_scores(tree, "entropy")
 
 
 def test_a_sure_record_may_get_more_than_two() -> None:

@@ -20,10 +20,10 @@ chat = false
 """
 
 
-def warned(folder: Path, form: str, script: dict[str, dict[str, float]]) -> str:
+def warned(folder: Path, form: str, script: dict[str, dict[str, float]], *options: str) -> str:
     model = ScriptedLanguageModel(script, name="one")
     rows = [{"id": i, "text": str(i), "labels": ["S1"]} for i in range(3)]
-    made = make_run(folder, TASK.format(name="task", format=form), rows, [model])
+    made = make_run(folder, TASK.format(name="task", format=form), rows, [model], *options)
     found = gather(made)
     return "\n".join(warnings(found))
 
@@ -41,3 +41,12 @@ def test_labels_that_are_lost_are_warned_of(tmp_path: Path, none: float, said: b
     script = {"": {"S1!": 1 - none, "none": none}, "none": {END: 1.0}}
     found = warned(tmp_path, '"comma"', script)
     assert ("leaves the format after the text of a label" in found) == said
+
+
+@pytest.mark.parametrize(("method", "said"), [("any-place", True), ("max-over-generations", False)])
+def test_steps_that_the_run_was_not_explored_for_are_named(
+    tmp_path: Path, method: str, said: bool
+) -> None:
+    script = {"": {"S1": 0.9, "S2": 0.1}, "S1": {END: 1.0}, "S2": {END: 1.0}}
+    found = warned(tmp_path, '"comma"', script, "--method", method)
+    assert ("is not shown" in found and "compare without --method" in found) == said

@@ -34,8 +34,9 @@ HIDDEN = {"script", "style"}
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The report of 250 records, two methods and a policy."""
     folder = tmp_path_factory.mktemp("sections")
+    made = make_run(folder, TASK, annotated(250), [level_model(name="m")], "--gold", "majority")
     asked = ("--method", "any-place,hard", "--gold", "majority", "--baseline", "hard")
-    made = make_run(folder, TASK, annotated(250), [level_model(name="m")], *asked)
+    run("compare", str(made), *asked, "--draws", "50", "--out", str(made))
     run(
         "tune", str(made / "m"), "--targets", str(folder / "dev.jsonl"), "--gold", "majority",
         "--goal", "fpr<=0.3", "--review-budget", "0.2", "--guarantee", "ltt",

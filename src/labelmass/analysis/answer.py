@@ -133,7 +133,7 @@ def read_answer(item: Item) -> Answer:
     if tree.label_tries is not None:
         raise MethodError(
             "these trees were grown without the label tries of every step; score again with "
-            "--keep-trees"
+            "--keep-trees, or compare without --method"
         )
     k = len(tree.labels)
     index = {name: at for at, name in enumerate(tree.labels)}

@@ -27,7 +27,7 @@ from labelmass.answers.grammar import TokenGrammar
 from labelmass.answers.narrowing import StepSearch
 from labelmass.answers.path_sampler import Sampler
 from labelmass.answers.steps import is_idle
-from labelmass.answers.tree import EXITED, ROOT, Ending, Status
+from labelmass.answers.tree import EXITED, ROOT, AnswerTree, Ending, Status
 from labelmass.answers.tree_builder import TreeBuilder
 from labelmass.lm.base import NextTokenLogprobs, NodeQuery
 
@@ -36,6 +36,9 @@ SAMPLING_FACTOR = 4
 
 MAX_PREFIX_ROWS = 64
 """Rows that are read at most for the shares after the text that all labels begin with."""
+
+UNSOUGHT = "complete"
+"""`AnswerTree.stopped` of a tree that was not grown for the label probabilities."""
 
 RARE = 1e-3
 """Below this probability a relative tolerance is measured against this value."""
@@ -130,6 +133,19 @@ class Requirements:
             return self
         samples, completions = (count if n else 0 for n in (self.samples, self.completions))
         return replace(self, samples=samples, completions=completions)
+
+    def met_by(self, tree: AnswerTree) -> bool:
+        """True if a tree was grown for at least this; draws are not looked for in it."""
+        grown = Requirements(
+            tree.stopped != UNSOUGHT,
+            tree.label_tries,
+            tree.shares,
+            tree.contrast,
+            tree.prefix_shares,
+            tree.min_mass,
+            self.top,
+        )
+        return replace(self, samples=0, completions=0, next_labels=False) | grown == grown
 
     def __or__(self, other: Requirements) -> Requirements:
         floors = [m for m in (self.min_mass, other.min_mass) if m is not None]
@@ -257,7 +273,7 @@ class Search:
         # expands a part of a larger's
         chosen = sorted([n for n in wanted if not self.builder.too_deep(n)][:room])
         if not chosen and not tree.stopped:
-            tree.stopped = "depth" if wanted else "complete"
+            tree.stopped = "depth" if wanted else UNSOUGHT
         if not chosen:
             tree.step_stopped = self._fell_short()
         self._asked += len(chosen)

@@ -72,11 +72,13 @@ def command(
     cutting: CuttingOptions,
     run: Run,
 ) -> None:
-    """Score every record of INPUT by all methods, and judge them by its labels or annotators.
+    """Score every record of INPUT by several methods, and judge them by its labels or annotators.
 
     INPUT holds records with `labels`, `annotators` (a list of labels each) or `distribution`. Every
-    model explores every record once; its trees are kept in the folder RUN, which a stopped run goes
-    on with and `labelmass analyse` reads. A RUN given as INPUT is judged again, without a model.
+    model explores every record once, for the methods that are named, or for all that read the one
+    tree; its trees are kept in the folder RUN, which a stopped run goes on with. A RUN given as
+    INPUT is judged again, without a model, by methods that it was explored for. `labelmass analyse`
+    reads a RUN of all methods.
 
     \b
     Examples:
@@ -107,6 +109,7 @@ def command(
             normalise=method_options.normalise,
             samples=method_options.samples,
             label_permutations=method_options.label_permutations,
+            rules=load_rules(method_options.rules),
             max_text_tokens=cutting.max_text_tokens,
         )
         total = Input(source, records, run.limit_records).count()

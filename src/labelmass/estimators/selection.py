@@ -31,8 +31,11 @@ def raw_scores(tree: AnswerTree, rule: str = "logtoku") -> Floats:
     A label's whole text through its boundary counts, so labels that share a first token differ.
     Only `logtoku` reads the scale; to the others raw scores and log-probabilities are the same.
     """
-    if tree.status[tree.common_prefix] != Status.EXPANDED or tree.label_tries == 0:
-        raise MethodError("this tree was grown without the first label trie; score again")
+    if tree.status[tree.common_prefix] != Status.EXPANDED or not REQUIREMENTS.met_by(tree):
+        raise MethodError(
+            f"{rule}: this tree was grown without the labels' scores that the rule reads; score "
+            "again with --rule, or with --keep-trees"
+        )
     if rule == "logtoku" and tree.common_prefix not in tree.scale:
         raise MethodError("this engine does not give raw scores, which the rule logtoku reads")
     result = NextLabel(tree).after(tree.common_prefix).mass

@@ -102,7 +102,7 @@ def compare(
     say: Callable[[str], None] = silent,
     forecast: Callable[[Forecast], None] | None = None,
 ) -> Comparison:
-    """Score the records of a file by all methods, and judge them by their labels or annotators.
+    """Score the records of a file by several methods, and judge them by human labels.
 
     Args:
         source: Records with `labels`, `annotators` or `distribution`; or a run, which is judged
@@ -112,7 +112,9 @@ def compare(
             tables are written there, too.
         models: One, or several, asked one after the other; of a run, those that wrote what probes
             read.
-        methods: None for every method that reads the one tree, without further prompts or draws.
+        methods: Methods that are compared; records are explored for these alone. None for every
+            method that reads the one tree, without further prompts or draws; of a run, for those of
+            them that its trees were grown for.
         calibration_method: Also each method calibrated, every record by a fit that has not seen it.
         classifiers: Trained on labelled records, judged on the same.
         gold: Rule that makes a gold set, see `Targets`.
@@ -124,6 +126,7 @@ def compare(
 
     Raises:
         LabelMassError: If more prompts than this would be asked in all.
+        MethodError: If a run is read by a method that its trees were not grown for.
     """
     expect("source", source, (str, Path), "a file of records, or a run")
     asked_of = models if isinstance(models, Iterable) and not isinstance(models, str) else (models,)
@@ -155,6 +158,7 @@ def compare(
             normalise=normalise,
             samples=samples,
             label_permutations=label_permutations,
+            rules=rules,
             max_text_tokens=max_text_tokens,
         )
         records = Input(source, fields, limit_records)
@@ -179,7 +183,7 @@ def compare(
         kept = {model.fingerprint: model for model in explored if model.fingerprint in wrote}
     run, short = Run.open(source if again else out), Shortfall()
     rows = run.scores(
-        methods or plain_methods(run.task),
+        methods or _methods_of(run),
         short=short,
         normalise=normalise,
         contextual_calibration=contextual_calibration,
@@ -212,17 +216,26 @@ def comparison_plan(
     normalise: str = "raw",
     samples: int | None = None,
     label_permutations: int = 1,
+    rules: Sequence[Selection] = (),
     max_text_tokens: int | None = None,
 ) -> Plan:
-    """One exploration that every method can be read off; None for all that need no more."""
+    """One exploration that these methods and rules can be read off.
+
+    Args:
+        methods: None for all that read the one tree. Whether they are named or not, trees of all
+            of them serve every rule, too.
+    """
+    plain = plain_methods(task)
+    every_method = set(plain) <= set(methods or plain)
     return Plan(
         task,
-        methods or plain_methods(task),
+        methods or plain,
         budget=budget,
         normalisation=normalise,
-        every_method=True,
+        every_method=every_method,
         samples=samples,
         label_permutations=label_permutations,
+        rules=() if every_method else rules,
         max_text_tokens=max_text_tokens,
     )
 
@@ -236,6 +249,16 @@ def plain_methods(task: Task) -> list[str]:
         and method.unsupported_reason(task) is None
         and not method.questions(task)
         and name != "demonstration-rate"  # every evaluation has base rates of its own
+    ]
+
+
+def _methods_of(run: Run) -> list[str]:
+    """The methods that read the one tree and that the trees of a run were grown for."""
+    trees = run.first_trees()
+    return [
+        name
+        for name in plain_methods(run.task)
+        if all(ESTIMATORS[name].requirements.met_by(tree) for tree in trees)
     ]
 
 

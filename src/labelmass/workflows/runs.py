@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from labelmass.answers.tree import AnswerTree
 from labelmass.errors import FitError, LabelMassError
 from labelmass.files import is_saved_dataset
 from labelmass.lm.base import LanguageModel
@@ -47,6 +48,14 @@ class Run:
     def records(self) -> Iterator[Record]:
         """The records that have a tree, by the first model."""
         return SavedTrees(self.folders[0]).records()
+
+    def first_trees(self) -> list[AnswerTree]:
+        """The first tree of each model; all trees of a model are grown for the same methods."""
+        explored = (
+            next((one for one in SavedTrees(folder) if isinstance(one, ExploredRecord)), None)
+            for folder in self.folders
+        )
+        return [one.tree for one in explored if one is not None]
 
     def scores(
         self, methods: Sequence[str], *, short: Shortfall | None = None, **options: Any
