@@ -14,7 +14,7 @@ ROOT = Path(labelmass.__file__).parent
 FLOORS = (
     ("errors",),
     ("_types",),
-    ("_math", "_ranges", "_text"),
+    ("_canary", "_math", "_ranges", "_text"),
     ("_settings",),
     ("files",),
     ("artifacts", "present", "provenance"),

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from labelmass._canary import Canary
 from labelmass._text import canonical
 from labelmass._types import Normalisation
 from labelmass.errors import FitError, LabelMassError
@@ -50,6 +51,7 @@ class Signature:
         fitted: Method@digest of the classifiers read beside.
         max_text_tokens: Most tokens of a text that its prompt shows; None for all.
         prompt: Form of answers and demonstrations, where they were chosen for the model.
+        canary: What the model says to fixed texts (`Canary`); "" where it was not asked.
     """
 
     model: str = _compared("never")
@@ -79,6 +81,7 @@ class Signature:
     fitted: tuple[str, ...] = _compared("same", ())
     max_text_tokens: int | None = _compared("same", None)
     prompt: str = _compared("never", "")
+    canary: str = _compared("never", "")  # but see `differences`
 
     def to_dict(self) -> dict[str, Any]:
         result = asdict(self) | {
@@ -86,7 +89,7 @@ class Signature:
             "normalisation": str(self.normalisation),
             "fitted": list(self.fitted),
         }
-        for key in ("fitted", "points", "max_text_tokens", "prompt"):
+        for key in ("fitted", "points", "max_text_tokens", "prompt", "canary"):
             if not result[key]:
                 del result[key]
         return result
@@ -175,7 +178,9 @@ def differences(
 ) -> dict[str, tuple[Any, Any]]:
     """Fields that change a number and differ between two signatures (`Signature.to_dict`).
 
-    Empty where either is None: nothing is known.
+    Models that read the same tokens are the same where their canaries agree, whatever they are
+    called and wherever they run, and others where these differ. Empty where either signature is
+    None: nothing is known.
     """
     if fitted is None or given is None:
         return {}
@@ -188,7 +193,29 @@ def differences(
             results[field_.name] = _plain(before), _plain(now)
         if how == "as fine" and before is not None and (now is None or now > before):
             results[field_.name] = before, now
+    before, now = _canary(fitted), _canary(given)
+    if before is not None and now is not None and "tokenizer" not in results:
+        if before.agrees(now):
+            return {key: one for key, one in results.items() if key not in _OF_THE_MODEL}
+        results["canary"] = canary_words(before, now)
     return results
+
+
+_OF_THE_MODEL = ("fingerprint", "dtype")
+"""Fields that a canary stands for."""
+
+
+def _canary(signature: Mapping[str, Any]) -> Canary | None:
+    try:
+        return Canary.parse(signature["canary"])
+    except (KeyError, ValueError, AttributeError):
+        return None
+
+
+def canary_words(before: Canary, now: Canary) -> tuple[str, str]:
+    """How far two canaries may be apart, and how far they are."""
+    allowed, apart = before.allowed(now), before.difference(now)
+    return f"within {allowed:.2g} nats", f"{apart:.2g} nats apart"
 
 
 def check(

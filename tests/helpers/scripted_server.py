@@ -49,6 +49,7 @@ class ScriptedServer:
         top: Likeliest tokens that llama-server gives at most.
         requests: Number of requests for tokens by what came of them.
         heads: Values of each header that came. queries: those of addresses.
+        weights: Names what the model says to texts that its script does not know.
     """
 
     model: ScriptedLanguageModel
@@ -63,9 +64,11 @@ class ScriptedServer:
     requests: Counter[str] = field(default_factory=Counter)
     heads: dict[str, set[str]] = field(default_factory=dict)
     queries: set[str] = field(default_factory=set)
+    weights: str = "trained"
 
     def __post_init__(self) -> None:
         self._random = Random(self.seed)
+        self._epoch = 0
         self._rows: dict[tuple[int, ...], dict[int, float]] = {}
 
     # -- what a model says ----------------------------------------------------------------------
@@ -82,6 +85,9 @@ class ScriptedServer:
 
     def _distribution(self, context: tuple[int, ...]) -> Mapping[int, float]:
         text = self.model.tokenizer.decode(context)
+        if MARK not in text:
+            drawn = Random(f"{self.weights} {text}").choices(range(1, 1000), k=5)
+            return {index: share / sum(drawn) for index, share in enumerate(drawn)}
         end = text.index(MARK) + len(MARK)
         length, start = 0, 0
         while length < end:
@@ -157,9 +163,16 @@ class ScriptedServer:
 
     # -- the wire -------------------------------------------------------------------------------
 
+    def restart(self, weights: str) -> None:
+        """Break every connection, and serve another model from now on."""
+        self.weights = weights
+        self._rows.clear()
+        self._epoch += 1
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            while await self._respond(*await self._read(reader), writer):
+            epoch = self._epoch
+            while epoch == self._epoch and await self._respond(*await self._read(reader), writer):
                 pass
         except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass

@@ -129,7 +129,10 @@ class Tokenizer(Protocol):
 
 
 class LanguageModel(Protocol):
-    """A model that gives next-token log-probabilities."""
+    """A model that gives next-token log-probabilities.
+
+    One that also has a `canary` is known by it on other engines, see `lm.canary`.
+    """
 
     @property
     def name(self) -> str: ...

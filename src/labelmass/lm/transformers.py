@@ -9,21 +9,31 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from labelmass._canary import Canary
 from labelmass.errors import ModelError
 from labelmass.lm import sources
 from labelmass.lm.attention import attention
 from labelmass.lm.base import NextTokenLogprobs, NodeQuery, Tokenizer, Usage
+from labelmass.lm.canary import read_canary
 from labelmass.lm.forward import embeddings
 from labelmass.lm.forward_modes import StrategyFactory, choose_mode, config_text
 from labelmass.lm.hidden_states import HiddenStateReader, Pair
 
 DTYPES = ("float32", "bfloat16", "float16")
+
+TOLERANCES = {"float64": 1e-5, "float32": 1e-4}
+"""Largest error, in nats, of the log-probability of a likely token, by dtype."""
+
+HALF_TOLERANCE = 0.05
+"""That of the narrower ones, on one machine."""
 
 
 class TransformersModel:
@@ -127,6 +137,15 @@ class TransformersModel:
             sum(u.tree_tokens for u in accounts),
             sum(u.forward_passes for u in accounts),
         )
+
+    @cached_property
+    def canary(self) -> Canary:
+        """What the model says to fixed texts, which is on nobody's account."""
+        closed = replace(self._closed)
+        try:
+            return read_canary(self, TOLERANCES.get(self.dtype, HALF_TOLERANCE))
+        finally:
+            self._closed = closed
 
     def open(self, prompts: Sequence[Sequence[int]], shared: int = 0) -> list[int]:
         """Register prompts; nothing is computed before their first row is asked for."""

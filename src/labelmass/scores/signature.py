@@ -44,6 +44,7 @@ def signature_of(
         points=points_of(methods),
         prompt=task.prompt_style if task.instruction == INSTRUCTION else "",
         version=version("labelmass"),
+        canary="" if (canary := getattr(model, "canary", None)) is None else str(canary),
         **asdict(budget),
         **further,
     )

@@ -18,8 +18,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar, cast
 
+from labelmass._canary import Canary
 from labelmass.errors import LabelMassError
 from labelmass.files import shaped
+from labelmass.provenance import canary_words
 from labelmass.records.readers import BadRecord, Item
 from labelmass.scores.writers import write_scores
 from labelmass.scoring.journal_lines import (
@@ -335,8 +337,18 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any], under: str = "")
             yield from differences(
                 cast("dict[str, Any]", before), cast("dict[str, Any]", now), f"{under}{key}."
             )
+        elif key == "canary":
+            yield from _other_model(before, now)
         elif before != now:
             yield f"{under}{key} was {before!r}, now {now!r}"
+
+
+def _other_model(before: Any, now: Any) -> Iterator[str]:
+    """A change of canary, in words, if it is one of the model."""
+    if before and now:
+        kept, read = Canary.parse(before), Canary.parse(now)
+        if not kept.agrees(read):
+            yield "the model is another: {}, {}".format(*canary_words(kept, read))
 
 
 def _lock(descriptor: int, path: Path) -> None:

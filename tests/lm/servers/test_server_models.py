@@ -17,10 +17,11 @@ import labelmass
 from conftest import TASK, mood_model
 from helpers.scripted_server import FAULTS, ScriptedServer, serving
 from labelmass import AsyncScorer, Scorer
-from labelmass.errors import ModelError
+from labelmass.errors import FitError, LabelMassError, ModelError
 from labelmass.lm.scripted import ScriptedLanguageModel
 from labelmass.lm.servers import ServerModel
 from labelmass.scores import Failure, Result, Scores
+from labelmass.targets import Targets
 from labelmass.task import Task
 
 MOOD = Task.from_toml(TASK)
@@ -92,10 +93,10 @@ def test_a_fault_of_the_wire_changes_no_number(kind: str, fault: str) -> None:
         serving(ScriptedServer(mood_model(), kind, [fault], slow=0.05)) as server,
         connect(server) as model,
     ):
-        before = model.traffic.requests
+        unheard = model.traffic.requests - server.requests.total()  # they asked for no tokens
         assert same(labelmass.score(TEXTS, MOOD, model), near)
         assert server.requests[fault] > 0
-        assert model.traffic.requests - before == server.requests.total()
+        assert model.traffic.requests - unheard == server.requests.total()
 
 
 def test_a_reply_that_is_late_is_asked_for_again() -> None:
@@ -140,11 +141,11 @@ def decoded(server: ScriptedServer, body: dict[str, Sequence[Sequence[int]]]) ->
 def test_requests_stop_at_their_limit_and_the_run_goes_on_with_a_higher_one(tmp_path: Path) -> None:
     source, out = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
     source.write_text("".join(f'{{"id": {n}, "text": "{text}"}}\n' for n, text in enumerate(TEXTS)))
-    with serving(ScriptedServer(mood_model())) as server, connect(server, max_requests=12) as model:
-        with pytest.raises(ModelError, match="12 requests were sent"):
+    with serving(ScriptedServer(mood_model())) as server, connect(server, max_requests=24) as model:
+        with pytest.raises(ModelError, match="24 requests were sent"):
             labelmass.Scorer(MOOD, model, batch_size=2).score_file(source, out)
         sent = server.requests.total()
-        assert sent + 6 >= 12 >= sent  # those at the connection are among them
+        assert sent + 6 >= 24 >= sent  # those at the connection are among them
         with connect(server) as again:
             resumed: list[str] = []
             labelmass.Scorer(MOOD, again).score_file(source, out, say=resumed.append)
@@ -213,6 +214,75 @@ def test_texts_are_read_in_the_callers_thread() -> None:
     with serving(ScriptedServer(mood_model())) as server, connect(server) as model:
         assert len(list(Scorer(MOOD, model).stream(texts()))) == len(TEXTS)
     assert threads == {threading.get_ident()}
+
+
+# -- identity -------------------------------------------------------------------------------------
+
+
+def test_a_server_that_comes_back_with_another_model_stops_the_run(server: ScriptedServer) -> None:
+    with connect(server) as model:
+        scorer = Scorer(MOOD, model)
+        assert len(scorer.score(TEXTS[:2]).failures) == 0
+        server.restart("others")
+        with pytest.raises(ModelError, match="serves another model than at first"):
+            scorer.score(TEXTS)
+        with pytest.raises(ModelError, match="serves another model than at first"):
+            scorer.score(TEXTS)  # and it stays so
+
+
+def test_a_server_that_comes_back_with_the_same_model_goes_on(server: ScriptedServer) -> None:
+    with connect(server) as model:
+        scorer = Scorer(MOOD, model)
+        before = scorer.score(TEXTS)
+        connections = model.traffic.reconnections
+        server.restart(server.weights)
+        assert same(scorer.score(TEXTS), before)
+        assert model.traffic.reconnections > connections
+
+
+def test_the_model_is_looked_at_again_after_a_thousand_requests() -> None:
+    with serving(ScriptedServer(mood_model())) as server, connect(server) as model:
+        scorer = Scorer(MOOD, model)
+        server.weights = "others"  # no connection breaks
+        server._rows.clear()
+        with pytest.raises(ModelError, match="serves another model"):
+            scorer.score(TEXTS * 30)
+        assert 1000 <= model.traffic.requests < 1500
+
+
+def test_what_was_fitted_on_one_kind_of_server_serves_another() -> None:
+    with (
+        serving(ScriptedServer(mood_model(), "vllm")) as server,
+        serving(ScriptedServer(mood_model(), "sglang")) as twin,
+        serving(ScriptedServer(mood_model(), "sglang", weights="others")) as stranger,
+        connect(server) as model,
+        connect(twin) as same_model,
+        connect(stranger) as other_model,
+    ):
+        scores = labelmass.score(TEXTS, MOOD, model)
+        rows = [
+            {"id": one.id, "labels": ["joy"] if "happy" in text else ["fear"]}
+            for one, text in zip(scores, TEXTS, strict=True)
+        ]
+        targets = Targets.from_records(rows, MOOD.label_names)
+        calibrator = labelmass.calibrate(scores, targets).calibrator
+        assert labelmass.score(TEXTS, MOOD, same_model).through(calibrator).calibrated_by
+        with pytest.raises(FitError, match=r"canary: 'within 0.002 nats', now '.* nats apart'"):
+            labelmass.score(TEXTS, MOOD, other_model).through(calibrator)
+
+
+def test_a_run_is_not_resumed_with_another_model(tmp_path: Path) -> None:
+    source, out = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    source.write_text("".join(f'{{"id": {n}, "text": "{text}"}}\n' for n, text in enumerate(TEXTS)))
+    with serving(ScriptedServer(mood_model())) as server:
+        with connect(server, max_requests=25) as model, pytest.raises(ModelError):
+            Scorer(MOOD, model, batch_size=2).score_file(source, out)
+        server.restart("others")
+        with (
+            connect(server) as other,
+            pytest.raises(LabelMassError, match=r"the model is another: .* nats apart"),
+        ):
+            Scorer(MOOD, other).score_file(source, out)
 
 
 # -- what a user writes ---------------------------------------------------------------------------

@@ -69,11 +69,20 @@ class Traffic:
         requests: Requests sent, further tries included.
         retries: Further tries among them.
         losses: Broken connections among the failures.
+        connections: Connections that were made.
+        most_in_flight: Most requests that were in flight at once.
     """
 
     requests: int = 0
     retries: int = 0
     losses: int = 0
+    connections: int = 0
+    most_in_flight: int = 0
+
+    @property
+    def reconnections(self) -> int:
+        """Connections made beyond those that were needed at once."""
+        return self.connections - self.most_in_flight
 
 
 class Client:
@@ -175,9 +184,15 @@ class Client:
                     "the same command with a higher limit goes on"
                 )
             self.traffic.requests += 1
+            in_flight = int(self._window.borrowed_tokens)
+            self.traffic.most_in_flight = max(self.traffic.most_in_flight, in_flight)
             try:
                 reply = await self._http.request(
-                    method, path, content=content, headers={"content-type": "application/json"}
+                    method,
+                    path,
+                    content=content,
+                    headers={"content-type": "application/json"},
+                    extensions={"trace": self._watch},
                 )
             except httpx2.TimeoutException as error:
                 self._shrink()
@@ -214,6 +229,11 @@ class Client:
 
     def _shrink(self) -> None:
         self._window.total_tokens, self._grown = max(1, self.window // 2), 0
+
+    async def _watch(self, event: str, info: Mapping[str, Any]) -> None:
+        """Counts connections, among what the transport tells."""
+        if event == "connection.connect_tcp.started":
+            self.traffic.connections += 1
 
     def _count_retry(self, state: RetryCallState) -> None:
         self.traffic.retries += 1

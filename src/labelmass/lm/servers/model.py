@@ -5,10 +5,9 @@ model = labelmass.load("http://localhost:8000/v1", tokenizer="meta-llama/Llama-G
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import weakref
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -18,9 +17,11 @@ from labelmass.lm.base import PROMPT, NextTokenLogprobs, NodeQuery, Tokenizer, U
 from labelmass.lm.ranked import ranked_row
 from labelmass.lm.servers.address import ServerAddress
 from labelmass.lm.servers.client import Client, Traffic
+from labelmass.lm.servers.endpoint import Endpoint
 from labelmass.lm.servers.event_loop import EventLoopThread
+from labelmass.lm.servers.identity import Identity
 from labelmass.lm.servers.llama_server import LlamaServer
-from labelmass.lm.servers.protocol import Answer, Question, Request, Served, Wire
+from labelmass.lm.servers.protocol import Question, Request, Served, Wire
 from labelmass.lm.servers.sglang import SGLang
 from labelmass.lm.servers.vllm import VLLM
 
@@ -48,34 +49,33 @@ class ServerModel:
     `forward_passes` are requests. As a context, it is disconnected at the end.
 
     Args:
-        client: Client of the server, used in `loop` alone.
-        wire: How this kind of server is spoken to.
-        served: What the server says about its model.
+        endpoint: The server, used in `loop` alone.
         tokenizer: That of the model.
+        identity: What the model is known by.
         loop: The thread that speaks to the server.
 
     Attributes:
         served: What the server says about its model.
         traffic: Requests that were sent, and how many of them again.
+        canary: What the model said to fixed texts when it was connected.
     """
 
     dtype = "served"
 
     def __init__(
         self,
-        client: Client,
-        wire: Wire,
-        served: Served,
+        endpoint: Endpoint,
         tokenizer: Tokenizer,
+        identity: Identity,
         loop: EventLoopThread,
     ) -> None:
-        self.tokenizer, self.served, self.wire = tokenizer, served, wire
-        self.name, self.context = served.name, served.context
-        self.engine = wire.engine
-        source = f"{wire.engine} {served.name} {tokenizer.fingerprint}"
+        self.tokenizer, self.served = tokenizer, endpoint.served
+        self.name, self.context = self.served.name, self.served.context
+        self.engine, self.canary = endpoint.wire.engine, identity.canary
+        source = f"{self.engine} {self.name} {tokenizer.fingerprint}"
         self.fingerprint = hashlib.sha256(source.encode()).hexdigest()[:12]
-        self._client, self._loop = client, loop
-        self._end = weakref.finalize(self, _disconnect, client, loop)
+        self._endpoint, self._identity, self._loop = endpoint, identity, loop
+        self._end = weakref.finalize(self, _disconnect, endpoint.client, loop)
         self._records: dict[int, _Record] = {}
         self._opened = 0
 
@@ -105,13 +105,13 @@ class ServerModel:
         loop = EventLoopThread()
         client = loop.run(_client(address, options))
         try:
-            wire, served = loop.run(_recognise(client, model))
-            own = _tokenizer(served, address) if tokenizer is None else tokenizer
-            loop.run(_check_tokenizer(client, wire, served, own))
+            endpoint = loop.run(_recognise(client, model))
+            own = _tokenizer(endpoint.served, address) if tokenizer is None else tokenizer
+            identity = loop.run(_meet(endpoint, own))
         except BaseException:
             _disconnect(client, loop)
             raise
-        return cls(client, wire, served, own, loop)
+        return cls(endpoint, own, identity, loop)
 
     @property
     def max_records(self) -> int | None:
@@ -120,7 +120,7 @@ class ServerModel:
 
     @property
     def traffic(self) -> Traffic:
-        return self._client.traffic
+        return self._endpoint.client.traffic
 
     def open(self, prompts: Sequence[Sequence[int]], shared: int = 0) -> list[int]:
         """Register prompts; nothing is asked yet."""
@@ -157,14 +157,20 @@ class ServerModel:
         if not queries:
             return []
         questions = [self._question(query) for query in queries]
-        answers = await self._ask(questions, [self._records[query.record] for query in queries])
+        records = [self._records[query.record] for query in queries]
+
+        def count(request: Request) -> None:
+            records[request.about[0]].usage.forward_passes += 1
+
+        answers = await self._endpoint.ask(questions, count)
+        await self._identity.check()
         return [
             ranked_row(
                 query,
                 answer.ranked,
                 count=answer.count,
                 named=answer.named,
-                tolerance=self.wire.tolerance,
+                tolerance=self._endpoint.wire.tolerance,
             )
             for query, answer in zip(queries, answers, strict=True)
         ]
@@ -179,32 +185,6 @@ class ServerModel:
         context = (*record.prompt, *record.paths[query.node])
         return Question(context, tuple(query.ids.tolist()), max(query.top, 1))
 
-    async def _ask(self, questions: Sequence[Question], records: Sequence[_Record]) -> list[Answer]:
-        answers = [Answer() for _ in questions]
-
-        async def send(request: Request) -> None:
-            parts = await self._client.post(
-                request.path, request.body, lambda body: self.wire.read(request, body)
-            )
-            records[request.about[0]].usage.forward_passes += 1
-            for number, part in zip(request.about, parts, strict=True):
-                answers[number].merge(part)
-
-        requests = self.wire.requests(self.served, questions)
-        await gather(send(request) for request in requests)
-        return answers
-
-
-async def gather(work: Iterable[Coroutine[Any, Any, None]]) -> None:
-    """Run coroutines together; the first error cancels the others and is raised."""
-    tasks = [asyncio.ensure_future(one) for one in work]
-    try:
-        await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
 
 def _disconnect(client: Client, loop: EventLoopThread) -> None:
     loop.run(client.aclose())
@@ -215,8 +195,8 @@ async def _client(address: ServerAddress, options: dict[str, Any]) -> Client:
     return Client(address, **options)
 
 
-async def _recognise(client: Client, model: str | None) -> tuple[Wire, Served]:
-    """The kind of the server and what it serves."""
+async def _recognise(client: Client, model: str | None) -> Endpoint:
+    """The server, of which the kind is found out, and what it serves."""
     kind = client.address.kind
     if kind is not None and kind not in WIRES:
         raise ModelError(f"no kind of server {kind!r}: one of {', '.join(WIRES)}")
@@ -224,21 +204,24 @@ async def _recognise(client: Client, model: str | None) -> tuple[Wire, Served]:
         if (served := await wire.describe(client, model)) is not None:
             if served.slots is not None:
                 client.limit(served.slots)
-            return wire, served
+            return Endpoint(client, wire, served)
     known = kind or ", ".join(WIRES)
     raise ModelError(f"{client.address.url} does not answer like {known}")
 
 
-async def _check_tokenizer(
-    client: Client, wire: Wire, served: Served, tokenizer: Tokenizer
-) -> None:
+async def _meet(endpoint: Endpoint, tokenizer: Tokenizer) -> Identity:
+    """Check that a tokenizer is the server's, and learn what its model is known by."""
+    served = endpoint.served
     for text in PROBES:
-        theirs = await wire.tokenize(client, served, text)
+        theirs = await endpoint.wire.tokenize(endpoint.client, served, text)
         if theirs is not None and theirs != tokenizer.encode(text):
             raise ModelError(
                 f"the tokenizer reads {text!r} otherwise than the server, whose model is "
                 f"{served.name}: name the model's own with --tokenizer"
             )
+    identity = Identity(endpoint, tokenizer)
+    await identity.learn()
+    return identity
 
 
 def _tokenizer(served: Served, address: ServerAddress) -> Tokenizer:

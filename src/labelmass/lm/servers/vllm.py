@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
 from labelmass.lm.servers.client import Client, MalformedReply, Refusal
@@ -59,7 +59,8 @@ class VLLM:
 
     def requests(self, served: Served, questions: Sequence[Question]) -> list[Request]:
         requests: list[Request] = []
-        for numbers, ids in group(questions, MAX_IDS, MAX_CONTEXTS):
+        asking = [n for n, question in enumerate(questions) if question.ids or question.top == 1]
+        for numbers, ids in group(questions, asking, MAX_IDS, MAX_CONTEXTS):
             for some in in_parts(ids, MAX_IDS):
                 requests.append(self._request(served, questions, numbers, 0, some))
         wanting = [n for n, question in enumerate(questions) if question.top > 1]
@@ -110,20 +111,24 @@ class VLLM:
 
 
 def group(
-    questions: Sequence[Question], most_ids: int, most_contexts: int
+    questions: Sequence[Question], asking: Iterable[int], most_ids: int, most_contexts: int
 ) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
     """Questions that one request can ask, by number, with the ids that any of them wants.
 
-    Questions whose ids are too many for one request stand alone.
+    Args:
+        asking: Numbers of the questions that are asked.
+        most_ids: Ids of one request; questions that want more stand alone.
+        most_contexts: Questions of one request.
     """
     groups: list[tuple[list[int], dict[int, None]]] = []
-    for number, question in enumerate(questions):
+    for number in asking:
+        wanted = dict.fromkeys(questions[number].ids)
         for numbers, ids in groups:
-            union = len(ids.keys() | set(question.ids))
+            union = len(ids.keys() | wanted.keys())
             if len(numbers) < most_contexts and union <= max(most_ids, len(ids)):
                 numbers.append(number)
-                ids.update(dict.fromkeys(question.ids))
+                ids.update(wanted)
                 break
         else:
-            groups.append(([number], dict.fromkeys(question.ids)))
+            groups.append(([number], wanted))
     return [(tuple(numbers), tuple(ids) or (0,)) for numbers, ids in groups]

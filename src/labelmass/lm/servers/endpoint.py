@@ -1,0 +1,59 @@
+"""A server that is connected, and how it is asked."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from labelmass.lm.servers.client import Client
+from labelmass.lm.servers.protocol import Answer, Question, Request, Served, Wire
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A server that is spoken to.
+
+    Attributes:
+        client: Connection to it.
+        wire: How its kind is spoken to.
+        served: What it says about its model.
+    """
+
+    client: Client
+    wire: Wire
+    served: Served
+
+    async def ask(
+        self, questions: Sequence[Question], sent: Callable[[Request], None] | None = None
+    ) -> list[Answer]:
+        """One answer per question, in order.
+
+        Args:
+            sent: Called with each request that was answered.
+        """
+        answers = [Answer() for _ in questions]
+
+        async def send(request: Request) -> None:
+            parts = await self.client.post(
+                request.path, request.body, lambda body: self.wire.read(request, body)
+            )
+            if sent is not None:
+                sent(request)
+            for number, part in zip(request.about, parts, strict=True):
+                answers[number].merge(part)
+
+        await gather(send(one) for one in self.wire.requests(self.served, questions))
+        return answers
+
+
+async def gather(work: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Run coroutines together; the first error cancels the others and is raised."""
+    tasks = [asyncio.ensure_future(one) for one in work]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
