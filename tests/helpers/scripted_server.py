@@ -44,7 +44,8 @@ class ScriptedServer:
 
     Attributes:
         model: What it serves.
-        kind: "vllm", "sglang" or "llama-server".
+        kind: "vllm", "sglang", "llama-server", "ollama" or "openai".
+        takes_ids: Whether a context may be token ids, of kind "openai"; texts it always takes.
         faults: What goes wrong, drawn for each request; share: how often.
         top: Likeliest tokens that llama-server gives at most.
         requests: Number of requests for tokens by what came of them.
@@ -65,6 +66,7 @@ class ScriptedServer:
     heads: dict[str, set[str]] = field(default_factory=dict)
     queries: set[str] = field(default_factory=set)
     weights: str = "trained"
+    takes_ids: bool = True
 
     def __post_init__(self) -> None:
         self._random = Random(self.seed)
@@ -103,7 +105,7 @@ class ScriptedServer:
     # -- what a server answers ------------------------------------------------------------------
 
     def answer(self, path: str, body: Any) -> Any:
-        """The JSON for a path; KeyError where this kind of server has no such path."""
+        """The JSON for a path; KeyError where this kind of server does not take the request."""
         return getattr(self, f"_{self.kind.replace('-', '_')}")(path, body)
 
     def _vllm(self, path: str, body: Any) -> Any:
@@ -161,6 +163,39 @@ class ScriptedServer:
         top = [{"id": i, "logprob": row.get(i, LOWEST)} for i in shown]
         return {"completion_probabilities": [{"top_logprobs": top}]}
 
+    def _ollama(self, path: str, body: Any) -> Any:
+        if path == "/api/version":
+            return {"version": "0.20.0"}
+        if path == "/api/tags":
+            return {"models": [{"name": self.name}]}
+        if path == "/api/show":
+            return {"model_info": {"scripted.context_length": 4096}}
+        if path != "/api/generate":
+            raise KeyError(path)
+        assert body["raw"] and body["model"] == self.name
+        context = self.model.tokenizer.encode(body["prompt"])
+        top = [self._entry(i, p) for i, p in self._ranked(context)[: body["top_logprobs"]]]
+        return {"prompt_eval_count": len(context), "logprobs": [top[0] | {"top_logprobs": top}]}
+
+    def _entry(self, index: int, value: float) -> dict[str, Any]:
+        written = self.model.tokenizer.token_bytes[index]
+        entry = {"token": self.model.tokenizer.token_name(index), "logprob": value}
+        return entry if written is None else entry | {"bytes": list(written)}
+
+    def _openai(self, path: str, body: Any) -> Any:
+        if path == "/v1/models":
+            return {"data": [{"id": self.name}]}
+        prompt = body["prompt"] if path == "/v1/completions" else None
+        if prompt is None or (not isinstance(prompt, str) and not self.takes_ids):
+            raise KeyError(path)
+        context = self.model.tokenizer.encode(prompt) if isinstance(prompt, str) else prompt
+        ranked = self._ranked(context)[: min(body["logprobs"], self.top)]
+        top = {self.model.tokenizer.token_name(i): p for i, p in ranked}
+        return {
+            "usage": {"prompt_tokens": len(context)},
+            "choices": [{"logprobs": {"top_logprobs": [top]}}],
+        }
+
     # -- the wire -------------------------------------------------------------------------------
 
     def restart(self, weights: str) -> None:
@@ -194,7 +229,7 @@ class ScriptedServer:
 
     async def _respond(self, path: str, body: Any, writer: asyncio.StreamWriter) -> bool:
         """Answer one request; False if the connection is over."""
-        asks = path in ("/v1/completions", "/generate", "/completion")
+        asks = path in ("/v1/completions", "/generate", "/completion", "/api/generate")
         fault = "none"
         if asks and self.faults and self._random.random() < self.share:
             fault = self._random.choice(list(self.faults))

@@ -20,6 +20,7 @@ from labelmass import AsyncScorer, Scorer
 from labelmass.errors import FitError, LabelMassError, ModelError
 from labelmass.lm.scripted import ScriptedLanguageModel
 from labelmass.lm.servers import ServerModel
+from labelmass.lm.servers.texts import TokenTexts
 from labelmass.scores import Failure, Result, Scores
 from labelmass.targets import Targets
 from labelmass.task import Task
@@ -80,6 +81,61 @@ def test_few_top_tokens_keep_the_exact_values_inside_the_bounds() -> None:
             assert one[label].low - 2e-3 <= other[label].low <= other[label].high
             assert other[label].high <= one[label].high + 2e-3
             assert one[label].high - one[label].low > 0.01
+
+
+@pytest.mark.parametrize(
+    "server",
+    [
+        ScriptedServer(mood_model(), "openai"),
+        ScriptedServer(mood_model(), "openai", takes_ids=False),
+        ScriptedServer(mood_model(), "openai", takes_ids=False, top=2),
+        ScriptedServer(mood_model(), "ollama"),
+    ],
+    ids=["ids", "texts", "texts-2", "ollama"],
+)
+def test_servers_of_texts_keep_the_exact_values_inside_the_bounds(server: ScriptedServer) -> None:
+    near = labelmass.score(TEXTS, MOOD, mood_model(), tolerance=1e-9)
+    with serving(server), connect(server) as model:
+        assert model.engine == server.kind
+        far = labelmass.score(TEXTS, MOOD, model, tolerance=1e-4)
+    for one, other in zip(far, near, strict=True):
+        assert isinstance(one, Result) and isinstance(other, Result)
+        for label in MOOD.label_names:
+            assert one[label].low - 2e-3 <= other[label].low <= other[label].high
+            assert other[label].high <= one[label].high + 2e-3
+    assert min(one["joy"].high - one["joy"].low for one in far if isinstance(one, Result)) < 0.5
+
+
+def test_a_context_that_its_text_does_not_stand_for_is_not_read() -> None:
+    texts = TokenTexts(mood_model().tokenizer)
+    joy, letters = mood_model().tokenizer.encode("joy"), [*map(ord, "joy")]
+    assert texts.context(joy) == "joy"
+    assert len(joy) == 1 and texts.context([6 + letter for letter in letters]) is None
+
+
+def test_a_token_that_two_ids_write_is_left_out_and_bounds_nothing() -> None:
+    tokenizer = ScriptedLanguageModel({}, ["joy", "joy", "fear"]).tokenizer
+    entries = [{"token": "joy", "logprob": -1.0}, {"token": "fear", "logprob": -2.0}]
+    answer = TokenTexts(tokenizer).answer(entries, 2)
+    assert answer.ranked == [(2, -2.0)] and answer.count == 3
+
+
+def test_a_server_without_log_probabilities_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving(ScriptedServer(mood_model(), "openai")) as server:
+        answer = server.answer
+        monkeypatch.setattr(
+            server,
+            "answer",
+            lambda path, body: (
+                answer(path, body)
+                if path == "/v1/models"
+                else {"usage": {"prompt_tokens": 1}, "choices": [{"text": "x", "logprobs": None}]}
+                if path == "/v1/completions"
+                else answer(path, body)
+            ),
+        )
+        with pytest.raises(ModelError, match="gives no log-probabilities"):
+            connect(server)
 
 
 # -- faults of the wire ---------------------------------------------------------------------------
@@ -308,7 +364,10 @@ def test_secrets_of_an_address_are_sent_and_never_shown(
 @pytest.mark.parametrize(
     ("address", "match"),
     [
-        ("tgi:http://127.0.0.1:1", "no kind of server 'tgi': one of vllm, sglang, llama-server"),
+        (
+            "tgi:http://127.0.0.1:1",
+            "no kind of server 'tgi': one of vllm, .*openai",
+        ),
         ("http://127.0.0.1:1", "gave no answer: the connection failed"),
         ("http://:80", "not the address of a server"),
     ],

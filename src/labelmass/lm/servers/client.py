@@ -22,7 +22,7 @@ from tenacity import (
 )
 
 from labelmass.errors import ModelError
-from labelmass.lm.servers.address import ServerAddress
+from labelmass.lm.servers.address import KEY_VARIABLES, ServerAddress
 
 T = TypeVar("T")
 
@@ -215,6 +215,10 @@ class Client:
             if status in BUSY:
                 self._shrink()
             raise _Passing(f"status {status}, {said(reply)}", wait=_retry_after(reply))
+        if status == 401:
+            raise ModelError(
+                f"the server {self.address} wants a key ({said(reply)}): set {KEY_VARIABLES[0]}"
+            )
         if status >= 300:
             raise Refusal(f"the server {self.address} refuses ({status}): {said(reply)}", status)
         try:

@@ -6,13 +6,21 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from labelmass.lm.servers.client import Client, MalformedReply, Refusal
-from labelmass.lm.servers.protocol import Answer, Question, Request, Served, logprob, member
+from labelmass.lm.servers.protocol import (
+    Answer,
+    Question,
+    Request,
+    Served,
+    Wire,
+    logprob,
+    member,
+)
 
 TOP = 1000
 """Likeliest tokens that are asked for: more cost time to write and read, fewer leave more open."""
 
 
-class LlamaServer:
+class LlamaServer(Wire):
     """A server of llama.cpp, asked through its own completions.
 
     Its log-probabilities are those of the model, before any sampler, off by a small constant. It

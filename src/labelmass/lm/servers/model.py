@@ -17,15 +17,19 @@ from labelmass.lm.base import PROMPT, NextTokenLogprobs, NodeQuery, Tokenizer, U
 from labelmass.lm.ranked import ranked_row
 from labelmass.lm.servers.address import ServerAddress
 from labelmass.lm.servers.client import Client, Traffic
+from labelmass.lm.servers.completions import Completions
 from labelmass.lm.servers.endpoint import Endpoint
 from labelmass.lm.servers.event_loop import EventLoopThread
 from labelmass.lm.servers.identity import Identity
 from labelmass.lm.servers.llama_server import LlamaServer
+from labelmass.lm.servers.ollama import Ollama
 from labelmass.lm.servers.protocol import Question, Request, Served, Wire
 from labelmass.lm.servers.sglang import SGLang
 from labelmass.lm.servers.vllm import VLLM
 
-WIRES: dict[str, Wire] = {wire.engine: wire for wire in (VLLM(), SGLang(), LlamaServer())}
+WIRES: dict[str, Wire] = {
+    wire.engine: wire for wire in (VLLM(), SGLang(), LlamaServer(), Ollama(), Completions())
+}
 """Kinds of servers by name, in the order in which an unknown one is tried."""
 
 PROBES = ("unsafe\nS1,S10", 'Straße 12, 東京 — "naïve" 🙂', "  two  spaces\tand\r\nlines\n\n")
@@ -107,7 +111,7 @@ class ServerModel:
         try:
             endpoint = loop.run(_recognise(client, model))
             own = _tokenizer(endpoint.served, address) if tokenizer is None else tokenizer
-            identity = loop.run(_meet(endpoint, own))
+            endpoint, identity = loop.run(_meet(endpoint, own))
         except BaseException:
             _disconnect(client, loop)
             raise
@@ -209,19 +213,20 @@ async def _recognise(client: Client, model: str | None) -> Endpoint:
     raise ModelError(f"{client.address.url} does not answer like {known}")
 
 
-async def _meet(endpoint: Endpoint, tokenizer: Tokenizer) -> Identity:
+async def _meet(endpoint: Endpoint, tokenizer: Tokenizer) -> tuple[Endpoint, Identity]:
     """Check that a tokenizer is the server's, and learn what its model is known by."""
-    served = endpoint.served
+    client, wire, served = endpoint.client, endpoint.wire, endpoint.served
     for text in PROBES:
-        theirs = await endpoint.wire.tokenize(endpoint.client, served, text)
+        theirs = await wire.tokenize(client, served, text)
         if theirs is not None and theirs != tokenizer.encode(text):
             raise ModelError(
                 f"the tokenizer reads {text!r} otherwise than the server, whose model is "
                 f"{served.name}: name the model's own with --tokenizer"
             )
+    endpoint = Endpoint(client, await wire.bind(client, served, tokenizer), served)
     identity = Identity(endpoint, tokenizer)
     await identity.learn()
-    return identity
+    return endpoint, identity
 
 
 def _tokenizer(served: Served, address: ServerAddress) -> Tokenizer:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, TypeVar
 
 from labelmass.errors import ModelError
+from labelmass.lm.base import Tokenizer
 from labelmass.lm.servers.client import Client, MalformedReply
 
 T = TypeVar("T")
@@ -70,11 +71,19 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request: a path, a body, and which questions it is about, by their numbers."""
+    """One request.
+
+    Attributes:
+        path: Where it is sent.
+        body: Its JSON.
+        about: Numbers of the questions that it asks.
+        context: That of its question, where its text stands for ids.
+    """
 
     path: str
     body: Mapping[str, Any]
     about: tuple[int, ...]
+    context: tuple[int, ...] = ()
 
 
 class Wire(Protocol):
@@ -95,10 +104,14 @@ class Wire(Protocol):
 
     async def tokenize(self, client: Client, served: Served, text: str) -> list[int] | None:
         """Ids of a text as the server reads it, nothing put before; None if it does not tell."""
-        ...
+        return None
+
+    async def bind(self, client: Client, served: Served, tokenizer: Tokenizer) -> Wire:
+        """The wire for a model with this tokenizer; ModelError where the server cannot be asked."""
+        return self
 
     def requests(self, served: Served, questions: Sequence[Question]) -> list[Request]:
-        """The requests that answer some questions; a question may need several."""
+        """The requests that answer some questions: for each several, or none if none can."""
         ...
 
     def read(self, request: Request, body: Any) -> list[Answer]:

@@ -11,6 +11,7 @@ from labelmass.lm.servers.protocol import (
     Question,
     Request,
     Served,
+    Wire,
     in_parts,
     logprob,
     member,
@@ -20,7 +21,7 @@ MAX_CONTEXTS = 8
 """Contexts that are sent in one request."""
 
 
-class SGLang:
+class SGLang(Wire):
     """A server of SGLang, asked through its native endpoint."""
 
     engine: ClassVar[str] = "sglang"

@@ -11,6 +11,7 @@ from labelmass.lm.servers.protocol import (
     Question,
     Request,
     Served,
+    Wire,
     choose,
     in_parts,
     logprob,
@@ -29,7 +30,7 @@ MAX_CONTEXTS = 8
 _NAME = "token_id:"
 
 
-class VLLM:
+class VLLM(Wire):
     """A server of vLLM, asked through its completions with token ids.
 
     Ids are named, so that rows are whole. Structured outputs, which shift the log-probabilities,
