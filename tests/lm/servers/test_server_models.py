@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import threading
 import time
@@ -20,6 +21,8 @@ from labelmass import AsyncScorer, Scorer
 from labelmass.errors import ModelError
 from labelmass.lm.scripted import ScriptedLanguageModel
 from labelmass.lm.servers import ServerModel
+from labelmass.lm.servers.model import WIRES
+from labelmass.lm.servers.protocol import Question, Served, Wire
 from labelmass.scores import Failure, Result, Scores
 from labelmass.task import Task
 
@@ -79,6 +82,14 @@ def test_few_top_tokens_keep_the_exact_values_inside_the_bounds() -> None:
             assert one[label].low - 2e-3 <= other[label].low <= other[label].high
             assert other[label].high <= one[label].high + 2e-3
             assert one[label].high - one[label].low > 0.01
+
+
+@pytest.mark.parametrize("wire", WIRES.values(), ids=lambda wire: wire.engine)
+def test_most_of_a_vocabulary_is_never_named(wire: Wire) -> None:
+    questions = [Question((1, 2), (3, 4, 5)), Question((1, 2, 3), tuple(range(40_000)))]
+    requests = wire.requests(Served("model"), questions)
+    assert sorted(number for request in requests for number in request.about) == [0, 1]
+    assert all(len(json.dumps(request.body)) < 1000 for request in requests)
 
 
 # -- faults of the wire ---------------------------------------------------------------------------

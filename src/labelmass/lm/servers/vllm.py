@@ -26,14 +26,17 @@ MAX_TOP = 20
 MAX_CONTEXTS = 8
 """Contexts that are sent in one request, so that a batch is full and an answer is not late."""
 
+MAX_REQUESTS = 4
+"""Requests that name ids of one context; if more were needed, its likeliest are requested."""
+
 _NAME = "token_id:"
 
 
 class VLLM:
     """A server of vLLM, asked through its completions with token ids.
 
-    Ids are named, so that rows are whole. Structured outputs, which shift the log-probabilities,
-    are never combined with that.
+    Ids are named, so that rows are whole, unless they are too many. Structured outputs, which shift
+    the log-probabilities, are never combined with that.
     """
 
     engine: ClassVar[str] = "vllm"
@@ -59,10 +62,15 @@ class VLLM:
 
     def requests(self, served: Served, questions: Sequence[Question]) -> list[Request]:
         requests: list[Request] = []
-        for numbers, ids in group(questions, MAX_IDS, MAX_CONTEXTS):
-            for some in in_parts(ids, MAX_IDS):
-                requests.append(self._request(served, questions, numbers, 0, some))
-        wanting = [n for n, question in enumerate(questions) if question.top > 1]
+        wide = [n for n, one in enumerate(questions) if len(one.ids) > MAX_REQUESTS * MAX_IDS]
+        named = [n for n in range(len(questions)) if n not in wide]
+        for some, ids in group([questions[n] for n in named], MAX_IDS, MAX_CONTEXTS):
+            numbers = tuple(named[n] for n in some)
+            for part in in_parts(ids, MAX_IDS):
+                requests.append(self._request(served, questions, numbers, 0, part))
+        for numbers in in_parts(wide, MAX_CONTEXTS):
+            requests.append(self._request(served, questions, numbers, MAX_TOP, ()))
+        wanting = [n for n in named if questions[n].top > 1]
         for numbers in in_parts(wanting, MAX_CONTEXTS):
             top = min(MAX_TOP, max(questions[n].top for n in numbers))
             requests.append(self._request(served, questions, numbers, top, ()))
