@@ -15,6 +15,7 @@ from helpers.commands import run
 from labelmass import Budget, Scores
 from labelmass.lm.base import LanguageModel, NextTokenLogprobs
 from labelmass.lm.servers import ServerModel, llama_server
+from labelmass.scores import Result
 from labelmass.task import Task
 from servers.conformance import GUARD, TEXTS, Contexts, answer_ids
 from servers.engines import Engine, case, every_engine, every_server
@@ -133,7 +134,11 @@ def widest(scores: Scores) -> float:
 def test_bounds_hold_the_exact_probabilities(engine: Engine, task: Task, exact: Scores) -> None:
     scores = labelmass.score(TEXTS[:2], task, engine.model, tolerance=TOLERANCE)
     check_bounds(scores, exact, engine.tolerance)
-    assert widest(scores) <= TOLERANCE
+    # vLLM's 20 likeliest tokens may not do, where any word may follow; then the results say so.
+    assert widest(scores) <= TOLERANCE or any(
+        one.missed for one in scores if isinstance(one, Result)
+    )
+    assert widest(scores) <= TOLERANCE or task.name != "topics"
 
 
 @pytest.mark.parametrize("engine", [case("llama-server")], indirect=True)
