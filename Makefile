@@ -8,7 +8,7 @@ JOBS ?= 2
 PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 PARALLEL = $(PYTEST) -n $(JOBS) --dist worksteal --durations=15 --durations-min=5
 
-.PHONY: demo test check lint types docs test-browser check-long check-data check-wheel changelog bench clean
+.PHONY: demo test check lint types docs test-browser test-vllm test-sglang test-url check-long check-data check-wheel changelog bench clean
 
 demo: .venv/ready
 	$(BIN)/labelmass score examples/topics.jsonl --task topics --normalise on-format --table
@@ -37,6 +37,15 @@ docs: .venv/ready
 # With CI set, a test fails where what it needs is missing.
 test-browser: .venv/ready
 	CI=true $(PYTEST) -m browser
+
+# With a server of their own, installed outside .venv when it is missing (2.5 GB; 3.5 GB).
+test-vllm test-sglang: test-%: .venv/ready
+	$(BIN)/python tests/helpers/server_environments.py $*
+	LABELMASS_SERVER=$* $(PYTEST) tests/servers -m $*
+
+# A server that runs elsewhere, with the embedded model in float32.
+test-url: .venv/ready
+	LABELMASS_SERVER="$(URL)" $(PYTEST) tests/servers -m url
 
 check-data: .venv/ready
 	LABELMASS_DATA="$(DATA)" $(PYTEST) -m data

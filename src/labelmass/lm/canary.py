@@ -17,7 +17,7 @@ TEXTS = (
     "Is this text safe or unsafe? Answer with one word:",
     '{"labels": ["',
     "def add(a, b):\n    return",
-    "Der Himmel ist blau und das Gras ist",
+    "La lluvia en España cae",
     "Once upon a time there was a",
 )
 """Texts of several kinds, short enough for any context."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import threading
 import time
@@ -20,6 +21,8 @@ from labelmass import AsyncScorer, Scorer
 from labelmass.errors import FitError, LabelMassError, ModelError
 from labelmass.lm.scripted import ScriptedLanguageModel
 from labelmass.lm.servers import ServerModel
+from labelmass.lm.servers.model import WIRES
+from labelmass.lm.servers.protocol import Question, Served
 from labelmass.lm.servers.texts import TokenTexts
 from labelmass.scores import Failure, Result, Scores
 from labelmass.targets import Targets
@@ -136,6 +139,15 @@ def test_a_server_without_log_probabilities_says_so(monkeypatch: pytest.MonkeyPa
         )
         with pytest.raises(ModelError, match="gives no log-probabilities"):
             connect(server)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_most_of_a_vocabulary_is_never_named(kind: str) -> None:
+    wire = WIRES[kind]
+    questions = [Question((1, 2), (3, 4, 5)), Question((1, 2, 3), tuple(range(40_000)))]
+    requests = wire.requests(Served("model"), questions)
+    assert sorted(number for request in requests for number in request.about) == [0, 1]
+    assert all(len(json.dumps(request.body)) < 1000 for request in requests)
 
 
 # -- faults of the wire ---------------------------------------------------------------------------

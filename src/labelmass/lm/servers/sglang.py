@@ -20,6 +20,9 @@ from labelmass.lm.servers.protocol import (
 MAX_CONTEXTS = 8
 """Contexts that are sent in one request."""
 
+MAX_IDS = 1000
+"""Ids that are named for one context; if there are more, as many of the likeliest are requested."""
+
 
 class SGLang(Wire):
     """A server of SGLang, asked through its native endpoint."""
@@ -53,12 +56,19 @@ class SGLang(Wire):
 
     def _request(self, questions: Sequence[Question], numbers: tuple[int, ...]) -> Request:
         asked = [questions[n] for n in numbers]
+        wide = [len(question.ids) > MAX_IDS for question in asked]
         body: dict[str, Any] = {
             "input_ids": [question.context for question in asked],
             "sampling_params": {"max_new_tokens": 1, "temperature": 0},
             "return_logprob": True,
-            "token_ids_logprob": [question.ids or (0,) for question in asked],
-            "top_logprobs_num": [question.top for question in asked],
+            "token_ids_logprob": [
+                (0,) if many or not question.ids else question.ids
+                for question, many in zip(asked, wide, strict=True)
+            ],
+            "top_logprobs_num": [
+                max(question.top, MAX_IDS if many else 0)
+                for question, many in zip(asked, wide, strict=True)
+            ],
         }
         return Request("/generate", body, numbers)
 

@@ -27,14 +27,17 @@ MAX_TOP = 20
 MAX_CONTEXTS = 8
 """Contexts that are sent in one request, so that a batch is full and an answer is not late."""
 
+MAX_REQUESTS = 4
+"""Requests that name ids of one context; if more were needed, its likeliest are requested."""
+
 _NAME = "token_id:"
 
 
 class VLLM(Wire):
     """A server of vLLM, asked through its completions with token ids.
 
-    Ids are named, so that rows are whole. Structured outputs, which shift the log-probabilities,
-    are never combined with that.
+    Ids are named, so that rows are whole, unless they are too many. Structured outputs, which shift
+    the log-probabilities, are never combined with that.
     """
 
     engine: ClassVar[str] = "vllm"
@@ -60,13 +63,17 @@ class VLLM(Wire):
 
     def requests(self, served: Served, questions: Sequence[Question]) -> list[Request]:
         requests: list[Request] = []
-        asking = [n for n, question in enumerate(questions) if question.ids or question.top == 1]
+        wide = {n for n, one in enumerate(questions) if len(one.ids) > MAX_REQUESTS * MAX_IDS}
+        asking = [
+            n for n, one in enumerate(questions) if n not in wide and (one.ids or one.top == 1)
+        ]
         for numbers, ids in group(questions, asking, MAX_IDS, MAX_CONTEXTS):
             for some in in_parts(ids, MAX_IDS):
                 requests.append(self._request(served, questions, numbers, 0, some))
-        wanting = [n for n, question in enumerate(questions) if question.top > 1]
+        wanting = [n for n, one in enumerate(questions) if n in wide or one.top > 1]
         for numbers in in_parts(wanting, MAX_CONTEXTS):
-            top = min(MAX_TOP, max(questions[n].top for n in numbers))
+            most = max(MAX_TOP if n in wide else questions[n].top for n in numbers)
+            top = min(MAX_TOP, most)
             requests.append(self._request(served, questions, numbers, top, ()))
         return requests
 
