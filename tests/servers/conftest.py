@@ -16,7 +16,7 @@ from helpers.servers import SERVERS, Server
 from labelmass.lm.base import LanguageModel
 from labelmass.lm.servers import ServerModel
 from servers.conformance import Contexts, reference
-from servers.engines import LOCAL, URL, Engine
+from servers.engines import COMPLETIONS, LOCAL, URL, Engine
 
 
 @pytest.fixture(scope="session")
@@ -34,10 +34,13 @@ def engine(
         yield Engine(smol, tolerance=1e-4, whole_rows=True)
         return
     name = request.param
-    address = os.environ[SERVER] if name == URL else f"{name}:{server(name).url}"
+    if name == URL:
+        address = os.environ[SERVER]
+    else:
+        address = f"{name}:{server('llama-server' if name == COMPLETIONS else name).url}"
     with ServerModel.connect(address, smol.tokenizer) as model:
-        whole = model.engine != "llama-server"
-        yield Engine(model, model.wire.tolerance, whole, address)
+        whole = model.engine in ("vllm", "sglang")
+        yield Engine(model, model.tolerance, whole, address)
 
 
 @pytest.fixture(scope="session")

@@ -39,7 +39,13 @@ def case(name: str, *values: object, title: str | None = None) -> object:
     return pytest.param(name, *values, marks=marks, id=title or name)
 
 
-SERVED = [case(name) for name in (*SERVERS, URL)]
+COMPLETIONS = "openai"
+"""llama-server, asked as any server with completions is."""
+
+SERVED = [
+    *(case(name) for name in (*SERVERS, URL)),
+    pytest.param(COMPLETIONS, marks=pytest.mark.llama_server),
+]
 EVERY = [case(LOCAL), *SERVED]
 
 every_engine = pytest.mark.parametrize("engine", EVERY, indirect=True, scope="session")

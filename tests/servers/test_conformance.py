@@ -134,11 +134,12 @@ def widest(scores: Scores) -> float:
 def test_bounds_hold_the_exact_probabilities(engine: Engine, task: Task, exact: Scores) -> None:
     scores = labelmass.score(TEXTS[:2], task, engine.model, tolerance=TOLERANCE)
     check_bounds(scores, exact, engine.tolerance)
-    # vLLM's 20 likeliest tokens may not do, where any word may follow; then the results say so.
+    # 20 likeliest tokens may not do; then the results say so.
     assert widest(scores) <= TOLERANCE or any(
         one.missed for one in scores if isinstance(one, Result)
     )
-    assert widest(scores) <= TOLERANCE or task.name != "topics"
+    if task.name == "topics" and engine.model.engine != "openai":
+        assert widest(scores) <= TOLERANCE
 
 
 @pytest.mark.parametrize("engine", [case("llama-server")], indirect=True)

@@ -123,6 +123,11 @@ class ServerModel:
         return self.served.slots
 
     @property
+    def tolerance(self) -> float:
+        """Largest error of a log-probability, in nats, of a server that runs in float32."""
+        return self._endpoint.wire.tolerance
+
+    @property
     def traffic(self) -> Traffic:
         return self._endpoint.client.traffic
 
@@ -174,7 +179,7 @@ class ServerModel:
                 answer.ranked,
                 count=answer.count,
                 named=answer.named,
-                tolerance=self._endpoint.wire.tolerance,
+                tolerance=self.tolerance,
             )
             for query, answer in zip(queries, answers, strict=True)
         ]
