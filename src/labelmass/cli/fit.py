@@ -29,7 +29,7 @@ from labelmass.cli.options import (
     TaskOptions,
     gold_field_setting,
 )
-from labelmass.cli.progress import say, track_progress
+from labelmass.cli.progress import say, show_status, track_progress
 from labelmass.cli.records import note_source
 from labelmass.errors import LabelMassError
 from labelmass.estimators.selection import RULES
@@ -106,11 +106,9 @@ def encoder(
       labelmass score texts.jsonl --task emotions --encoder tfidf --out scores.jsonl
       labelmass compare dev.jsonl --task emotions --encoder minilm --out run
     """
-    from rich.console import Console
-
     asked = task.load()
     records = note_source(source, records)
-    with Console(stderr=True).status("fitting"):
+    with show_status("fitting"):
         fitted = fit_encoder(
             source,
             asked,

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from labelmass.cli.options import AnyModelOptions, ModelsOptions, PromptOptions
-from labelmass.cli.progress import say, track_progress
+from labelmass.cli.progress import say, show_status, track_progress
 from labelmass.errors import LabelMassError
 from labelmass.lm.base import LanguageModel
 from labelmass.records import read_records
@@ -130,15 +130,13 @@ def load_model(
 
 
 def _load(name: str | None, options: AnyModelOptions) -> LanguageModel:
-    from rich.console import Console
-
     from labelmass.lm.load import load
 
     loader = click.get_current_context().find_object(ModelLoader) or ModelLoader(load)
     given = {key: value for key, value in vars(options).items() if value is not None}
     chosen = {key: value for key, value in given.items() if key not in ("model", "models")}
-    with Console(stderr=True).status("loading the model"):
-        loaded = loader.load(name, **chosen)
+    with show_status("loading the model") as update:
+        loaded = loader.load(name, **chosen, say=update)
     gc.freeze()  # a model is no garbage: looking for some in it at the end would take a second
     if note := getattr(loaded, "note", None):
         say(f"note: {note}")

@@ -7,7 +7,7 @@ import io
 import os
 import re
 import warnings
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,8 +41,11 @@ class Source:
     end_ids: tuple[int, ...] = ()
 
 
-def find(requested: str, revision: str | None = None) -> Source:
-    """Tell folders, GGUF files and hub ids apart. Raises ModelError for a path to nothing."""
+def find(requested: str, revision: str | None, say: Callable[[str], None]) -> Source:
+    """Tell folders, GGUF files and hub ids apart. Raises ModelError for a path to nothing.
+
+    say: gets a line for each step of a GGUF file's conversion.
+    """
     path = Path(requested).expanduser()
     if path.is_dir():
         if not (path / "config.json").is_file():
@@ -55,7 +58,7 @@ def find(requested: str, revision: str | None = None) -> Source:
         if path.suffix != ".gguf":
             raise ModelError(f"{requested} is a file but no .gguf; give the model's folder")
         with quiet():
-            folder, digest = gguf.converted(path)
+            folder, digest = gguf.converted(path, say)
             ends = gguf.end_ids(path, folder)
         return Source(requested, path.stem, str(folder), True, None, digest[:12], ends)
     if not HUB_ID.fullmatch(requested) or requested.startswith(".") or path.suffix == ".gguf":
