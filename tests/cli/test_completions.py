@@ -21,7 +21,7 @@ from labelmass.targets import GOLD
 from labelmass.task import presets
 
 FREE = {
-    *("--text-column", "--id-column", "--gold-field", "--id", "--group", "--by"),
+    *("--text-column", "--id-column", "--labels-column", "--gold-field", "--id", "--group", "--by"),
     *("--goal", "--parts", "--labels", "--question", "--sheet", "--served-model"),
 }
 """Options whose values nobody can list."""

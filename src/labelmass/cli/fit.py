@@ -169,13 +169,14 @@ def probe(
       labelmass score texts.jsonl --task emotions --probe probe --out scores.jsonl
       labelmass compare dev.jsonl --task emotions --probe probe --encoder tfidf --out run
     """
+    given = records
     if again := is_saved(source):
         reject_prompt_options(source, replace(prompt, seed=None), records)
         warn_of_changes(source)
     else:
         records = note_source(source, records)
         warn_of_training(source, names_of(model), records)
-    asked = None if again else load_task(prompt, model)
+    asked = None if again else load_task(prompt, model, fields=given)
     loaded = load_model(model.model, model, asked)
     fitted = fit_probe(
         source,

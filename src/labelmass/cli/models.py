@@ -44,17 +44,22 @@ def names_of(model: AnyModelOptions) -> Names:
 
 
 def load_task(
-    prompt: PromptOptions, options: AnyModelOptions | None = None, *, warn: bool = True
+    prompt: PromptOptions,
+    options: AnyModelOptions | None = None,
+    *,
+    fields: Fields | None = None,
+    warn: bool = True,
 ) -> Task:
     """The task that is named, or that the models were trained on, put as the options say.
 
     options: the models that it is asked of; what it leaves open is chosen for the first of them.
+    fields: what a file of demonstrations calls text and labels.
     warn: say what its prompt keeps from a model that was not trained on it.
     """
     models: Names = () if options is None else names_of(options)
     trained = _trained_tasks(models)
     named = _shared_task(trained) if trained and prompt.names_none else prompt.load()
-    task = prompt.put(named)
+    task = prompt.put(named, fields)
     if options is not None and task.open_keys:
         first, *_ = names_of(options)
         model = load_model(first, options)
@@ -104,6 +109,7 @@ def reject_prompt_options(
         **{name.replace("_", "-"): value for name, value in vars(prompt).items()},
         "text-column": records.text,
         "id-column": records.id,
+        "labels-column": records.labels,
         "sheet": records.sheet,
         "max-text-tokens": max_text_tokens,
         "limit-records": limit_records,
