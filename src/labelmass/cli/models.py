@@ -53,7 +53,7 @@ def load_task(
     """The task that is named, or that the models were trained on, put as the options say.
 
     options: the models that it is asked of; what it leaves open is chosen for the first of them.
-    fields: what a file of demonstrations calls text and labels.
+    fields: names of text and labels in a file of demonstrations.
     warn: say what its prompt keeps from a model that was not trained on it.
     """
     models: Names = () if options is None else names_of(options)

@@ -122,7 +122,7 @@ class PromptOptions(TaskOptions):
     def put(self, task: Task, fields: Fields | None = None) -> Task:
         """The task, put as the options say.
 
-        fields: what a file of demonstrations calls text and labels.
+        fields: names of text and labels in a file of demonstrations.
         """
         if self == type(self)(task=self.task, labels=self.labels):
             return task

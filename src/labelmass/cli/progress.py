@@ -83,8 +83,8 @@ def _logged(items: Iterable[T], total: int | None, done: int, unit: str) -> Iter
 
 @contextmanager
 def show_status(title: str) -> Generator[Callable[[str], None]]:
-    """A title and its seconds on a terminal while something lasts; what is given replaces it."""
-    console = Console(file=sys.stderr)  # itself: what silences libraries puts another in its place
+    """A title and the seconds so far, on a terminal; yields a function that changes the title."""
+    console = Console(file=sys.stderr)  # bound now: while libraries are silenced it is another
     columns = SpinnerColumn(), TimeElapsedColumn(), TextColumn("{task.description}", markup=False)
     with Progress(
         *columns, console=console, transient=True, disable=not console.is_terminal

@@ -31,7 +31,7 @@ def read_cells(row: Mapping[str, Any], labels: str = "labels") -> dict[str, Any]
     whom chose nothing. A cell that begins like a list and is none stays a text, which is refused
     where a list is needed. Values of a workbook that are no texts stay as they are.
 
-    labels: the column that is called so.
+    labels: name of the column that holds `labels`.
     """
     results: dict[str, Any] = {}
     for column, cell in row.items():

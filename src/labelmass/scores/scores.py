@@ -615,7 +615,7 @@ class Scores(Sequence[Outcome]):
 
     @property
     def notices(self) -> tuple[str, ...]:
-        """What a reader should know, a sentence each.
+        """Sentences that a reader should know.
 
         The prompt, where it was chosen for the model; much mass outside the answer format; how many
         records failed; and then the next step.
