@@ -270,7 +270,10 @@ def folds(keys: Ids, count: int, seed: int = 0) -> NDArray[np.int64]:
     """
     distinct, at = np.unique([str(key) for key in keys], return_inverse=True)
     if not 2 <= count <= len(distinct):
-        raise FitError(f"folds: 2 to {len(distinct)} for {len(distinct)} groups, not {count}")
+        raise FitError(
+            f"{count} folds need at least {max(count, 2)} records with human labels, or groups of "
+            f"them, and there are {len(distinct)}: label more"
+        )
     order = np.argsort(rank(distinct.tolist(), seed), kind="stable")
     fold = np.empty(len(distinct), dtype=np.int64)
     fold[order] = np.arange(len(distinct)) % count

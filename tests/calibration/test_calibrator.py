@@ -207,7 +207,7 @@ def test_deals_depend_on_the_record_alone() -> None:
         ({"target": np.ones_like(H), "method": "auto"}, "every record to fit on has joy or"),
         ({"method": "magic"}, "no calibrator is called 'magic': one of identity"),
         ({"groups": ["g"]}, "1 groups for 300 records"),
-        ({"method": "auto", "groups": ["g"] * 300}, "2 to 1 for 1 groups"),
+        ({"method": "auto", "groups": ["g"] * 300}, "5 folds .* there are 1: label more"),
     ],
 )
 def test_what_cannot_be_fitted_is_named(change: dict[str, Any], text: str) -> None:

@@ -120,7 +120,7 @@ def commands_of(page: Path) -> Iterator[list[str]]:
         line: list[str] = []
         for word in [*words, "\n"]:
             if word == "\n" or set(word) <= set("|;&>#"):
-                if "labelmass" in line:
+                if "labelmass" in line[:-1]:
                     yield line[line.index("labelmass") + 1 :]
                 line = []
             else:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import pty
+import re
+import select
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import click
@@ -21,7 +25,7 @@ from labelmass.targets import GOLD
 from labelmass.task import presets
 
 FREE = {
-    *("--text-column", "--id-column", "--gold-field", "--id", "--group", "--by"),
+    *("--text-column", "--id-column", "--labels-column", "--gold-field", "--id", "--group", "--by"),
     *("--goal", "--parts", "--labels", "--question", "--sheet", "--served-model"),
 }
 """Options whose values nobody can list."""
@@ -151,3 +155,71 @@ def test_bash_completes(words: str, expected: list[str]) -> None:
     *replies, registered = answer.stdout.splitlines()
     assert replies == expected
     assert "-F _labelmass_completion labelmass" in registered and answer.stderr == ""
+
+
+CASES = [
+    ("show comp", "labelmass show completions"),
+    ("score x --label-o", "labelmass score x --label-order"),
+    ("score x --task emotions-", "labelmass score x --task emotions-6"),
+    ("score x --method hard,fix", "labelmass score x --method hard,fixed-place"),
+]
+"""What is typed before the tab key, and the line after it."""
+
+
+@pytest.mark.zsh
+@pytest.mark.usefixtures("program")
+@pytest.mark.parametrize(("typed", "line"), CASES)
+def test_zsh_completes(typed: str, line: str, tmp_path: Path) -> None:
+    """From a folder of functions, as the help of `show completions` says."""
+    (tmp_path / "_labelmass").write_text(run("show", "completions", "zsh").stdout)
+    keys = [
+        f"fpath=({tmp_path} $fpath); autoload -U compinit; compinit -u -D; bindkey -e\n",
+        f"labelmass {typed}\t",
+        "\x01echo LINE: \n",  # to the beginning of the line, to print instead of run it
+    ]
+    assert typed_at(["zsh", "-f", "-i"], keys, "LINE: .*").rstrip() == f"LINE: {line}"
+
+
+@pytest.mark.fish
+@pytest.mark.usefixtures("program")
+@pytest.mark.parametrize(("typed", "line"), CASES)
+def test_fish_completes(
+    typed: str, line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the folder of completions, as the help of `show completions` says."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    folder = tmp_path / "fish" / "completions"
+    folder.mkdir(parents=True)
+    (folder / "labelmass.fish").write_text(run("show", "completions", "fish").stdout)
+    shell = ["fish", "-c", f"complete -C 'labelmass {typed}'"]
+    answer = subprocess.run(shell, capture_output=True, text=True, check=True)
+    assert line.rpartition(" ")[2] in answer.stdout.split() and answer.stderr == ""
+
+
+def typed_at(command: list[str], keys: list[str], line: str, seconds: float = 30) -> str:
+    """Type keys into a program on a terminal, and wait for a line of its output.
+
+    Args:
+        line: Regular expression that the whole line matches.
+        seconds: How long to wait.
+    """
+    ours, theirs = pty.openpty()
+    environment = os.environ | {"TERM": "dumb", "PS1": "", "COLUMNS": "200"}
+    with subprocess.Popen(
+        command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment, start_new_session=True
+    ) as shell:
+        os.close(theirs)
+        os.write(ours, "".join(keys).encode())
+        shown, until = b"", time.monotonic() + seconds
+        try:
+            while time.monotonic() < until:
+                if select.select([ours], [], [], 0.2)[0]:
+                    shown += os.read(ours, 4096)
+                text = shown.decode(errors="replace").replace("\r", "")
+                if match := re.search(rf"^({line})\n", text, re.MULTILINE):
+                    return match[1]
+        finally:
+            shell.kill()
+            os.close(ours)
+    raise AssertionError(f"no line {line!r} in:\n{shown.decode(errors='replace')}")

@@ -129,6 +129,26 @@ def test_targets_have_columns_too() -> None:
     assert "no column 'text'" in str(error) and "--text-column" in str(error)
 
 
+def test_labels_stand_in_a_column_of_any_name() -> None:
+    names = {"joy": 0.5, "fear": 0.5, "joyful": 0.5}
+    write_lines("scores.jsonl", [{"id": f"r{i}", "labels": names} for i in range(4)])
+    lines = [f"r{i};so happy;{'joy, fear' if i % 2 else '[]'};x" for i in range(4)]
+    Path("gold.csv").write_text("\n".join(["id;text;Mood;labels", *lines]))
+    command = "evaluate", "scores.jsonl", "--targets", "gold.csv", "-t", "mood.toml"
+    run(*command, "--labels-column", "Mood", "--draws", "10", "--out", "judged")
+    judged = json.loads(Path("judged/evaluation.json").read_text())
+    assert {row["items"] for row in judged["methods"] if row["name"] == "scores"} == {4}
+
+
+def test_a_file_without_human_labels_names_the_option_for_their_column() -> None:
+    write_lines("scores.jsonl", [{"id": "r1", "labels": {"joy": 0.5}}])
+    Path("gold.csv").write_text("id,text,Mood\nr1,so happy,joy\n")
+    lacking = run("evaluate", "scores.jsonl", "--targets", "gold.csv", "-t", "mood.toml", code=2)
+    lacking = lacking.output
+    assert "no record of gold.csv has `labels` or `annotators`" in lacking
+    assert "--labels-column" in lacking
+
+
 def test_a_comparison_refuses_ids_that_repeat_before_it_explores() -> None:
     write_lines("in.jsonl", [{"id": "a", "text": t, "labels": ["joy"]} for t in ("so", "on")])
     error = run("compare", "in.jsonl", "-t", "mood.toml", "--out", "run", code=1).exception
@@ -170,4 +190,4 @@ def test_every_command_that_reads_records_takes_their_columns() -> None:
     commands = {" ".join(words): command for words, command in walk(cli)}
     for name in readers:
         options = {option for one in commands[name].params for option in one.opts}
-        assert {"--text-column", "--id-column"} <= options, name
+        assert {"--text-column", "--id-column", "--labels-column"} <= options, name

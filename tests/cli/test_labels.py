@@ -117,3 +117,25 @@ def test_a_table_that_cannot_be_read_is_refused_before_a_prompt_is_tried(
     Path("other.csv").write_text("ticket,kommentar\nT1,x\n")
     command = "score", "other.csv", *LABELS
     assert "--text-column" in str(run(*command, code=1).exception)
+
+
+def test_labelled_records_of_any_table_are_demonstrations() -> None:
+    Path("shown.csv").write_text("Nr,Body,Kind\n1,no heat,bug report\n2,a bill,billing\n3,hi,[]\n")
+    shown = "--demonstrations-file", "shown.csv", "--labels-column", "Kind"
+    result = run("score", "tickets.csv", *LABELS, *shown, "--json", "--dry-run")
+    assert "Text: no heat\nLabels: bug report\n\nText: a bill\nLabels: billing" in result.stdout
+    assert "Text: hi\nLabels: none" in result.stdout
+    assert "text column of shown.csv: Body" in result.stderr
+    assert "3 demonstrations, the best of" in result.stderr
+
+
+def test_a_demonstration_without_labels_is_named() -> None:
+    Path("shown.csv").write_text("text,labels\na bill,billing\nhi,\n")
+    command = "score", "tickets.csv", *LABELS, "--demonstrations-file", "shown.csv"
+    assert "shown.csv, record 3: a demonstration needs `labels`" in run(*command, code=2).output
+
+
+def test_records_that_are_shown_are_warned_of_where_they_are_scored() -> None:
+    Path("shown.csv").write_text("text,labels\nthanks,[]\n")
+    said = run("score", "tickets.csv", *LABELS, "--demonstrations-file", "shown.csv").stderr
+    assert "warning: 1 of the records of tickets.csv are demonstrations" in said

@@ -1,11 +1,14 @@
-"""Progress where nobody watches a terminal."""
+"""Progress on a terminal, and where nobody watches one."""
 
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 
 import pytest
 
+from helpers.commands import run
+from helpers.gguf_files import write_gguf
 from labelmass.cli import progress
 from labelmass.cli.progress import track_progress
 
@@ -25,3 +28,25 @@ def test_a_log_gets_a_line_a_minute(
 def test_a_short_run_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     assert list(track_progress("abc", None)) == ["a", "b", "c"]
     assert capsys.readouterr().err == ""
+
+
+@pytest.fixture
+def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:
+    """A command for a GGUF file that is not in the cache."""
+    monkeypatch.setenv("LABELMASS_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "texts.txt").write_text("a text\n")
+    file = write_gguf(tmp_path / "tiny.gguf", eos=0)
+    return "show", "prompt", str(tmp_path / "texts.txt"), "-t", "topics", "--model", str(file)
+
+
+def test_a_conversion_is_seen_on_a_terminal_and_only_once(
+    asked: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    assert "converting tiny.gguf, once: reading the weights" in run(*asked).stderr
+    again = run(*asked).stderr
+    assert "loading the model" in again and "converting" not in again
+
+
+def test_a_conversion_is_silent_in_a_log(asked: tuple[str, ...]) -> None:
+    assert run(*asked).stderr == ""

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from shutil import which
 
 from helpers import browser
 from labelmass.lm.servers.address import is_address
@@ -93,6 +94,8 @@ PREREQUISITES: Mapping[str, Prerequisite] = {
         lambda: all(map(find_spec, ("mkdocs", "material", "mkdocstrings", "latex2mathml"))),
         "pip install -c constraints.txt -e '.[docs]'",
     ),
+    "zsh": Prerequisite("zsh on PATH", lambda: which("zsh") is not None, "install it"),
+    "fish": Prerequisite("fish on PATH", lambda: which("fish") is not None, "install it"),
     "data": Prerequisite(
         "records that are no part of the repository",
         lambda: data_folder() is not None,

@@ -8,14 +8,12 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import gguf as writer
-import numpy as np
 import pytest
 
+from helpers.gguf_files import write_gguf
 from labelmass.errors import ModelError
 from labelmass.lm import embedded, gguf
 from labelmass.lm.load import MODELS, load
-from lm.tokenizer_families import family
 
 
 @pytest.fixture
@@ -136,49 +134,10 @@ def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
     shutil.rmtree(tmp_path)
 
 
-def tiny(path: Path, **ends: int) -> Path:
-    """A GGUF file of one layer, with ChatML; ends: ids by the names of their keys."""
-    words = family("qwen").tokenizer
-    state = json.loads(words.backend_tokenizer.to_str())
-    tokens = words.convert_ids_to_tokens(range(len(words)))
-    size, inner, heads = 32, 48, 4
-    out = writer.GGUFWriter(path, "llama")
-    out.add_name("tiny")
-    out.add_context_length(64)
-    out.add_embedding_length(size)
-    out.add_block_count(1)
-    out.add_feed_forward_length(inner)
-    out.add_head_count(heads)
-    out.add_head_count_kv(heads)
-    out.add_layer_norm_rms_eps(1e-5)
-    out.add_rope_freq_base(1e4)
-    out.add_vocab_size(len(tokens))
-    out.add_tokenizer_model("gpt2")
-    out.add_token_list(tokens)
-    out.add_token_types([3] * 3 + [1] * (len(tokens) - 3))
-    out.add_token_merges([" ".join(merge) for merge in state["model"]["merges"]])
-    out.add_chat_template(words.chat_template)
-    for name, index in ends.items():
-        getattr(out, f"add_{name}_token_id")(index)
-    draw = np.random.default_rng(0)
-    shapes = {"token_embd": (len(tokens), size), "output": (len(tokens), size)}
-    shapes |= dict.fromkeys(("output_norm", "blk.0.attn_norm", "blk.0.ffn_norm"), (size,))
-    shapes |= {f"blk.0.attn_{name}": (size, size) for name in ("q", "k", "v", "output")}
-    shapes |= {f"blk.0.ffn_{name}": (inner, size) for name in ("gate", "up")}
-    shapes["blk.0.ffn_down"] = (size, inner)
-    for name, shape in shapes.items():
-        out.add_tensor(f"{name}.weight", draw.normal(0, 0.1, shape).astype(np.float32))
-    out.write_header_to_file()
-    out.write_kv_data_to_file()
-    out.write_tensors_to_file()
-    out.close()
-    return path
-
-
 def test_the_ends_that_a_file_names_are_all_known(cache: Path, tmp_path: Path) -> None:
     """Also where its end of a text is none that a turn ends with, and where an older run's folder
     does not say."""
-    file = tiny(tmp_path / "tiny.gguf", bos=0, eos=0, eot=11, eom=12)
+    file = write_gguf(tmp_path / "tiny.gguf", bos=0, eos=0, eot=11, eom=12)
     assert load(str(file), device="cpu").tokenizer.end_ids == {0, 2, 11, 12}
     (note,) = (cache / "gguf").glob(f"*/{gguf.SOURCE}")
     kept = json.loads(note.read_text())
@@ -186,3 +145,24 @@ def test_the_ends_that_a_file_names_are_all_known(cache: Path, tmp_path: Path) -
     note.write_text(json.dumps(kept))
     assert load(str(file), device="cpu").tokenizer.end_ids == {0, 2, 11, 12}
     assert json.loads(note.read_text())["end_ids"] == [0, 11, 12]
+
+
+def test_each_step_of_a_conversion_is_said_once(cache: Path, tmp_path: Path) -> None:
+    file, said = write_gguf(tmp_path / "tiny.gguf", eos=0), list[str]()
+    load(str(file), device="cpu", say=said.append)
+    load(str(file), device="cpu", say=said.append)
+    *steps, last = said
+    assert steps == [
+        "converting tiny.gguf, once: reading the tokenizer",
+        "converting tiny.gguf, once: reading the weights",
+        "converting tiny.gguf, once: writing the cache",
+    ]
+    assert last.startswith(f"converted tiny.gguf, kept in {cache}")
+
+
+def test_a_conversion_is_logged(
+    cache: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO", "labelmass"):
+        load(str(write_gguf(tmp_path / "tiny.gguf", eos=0)), device="cpu")
+    assert "converting tiny.gguf, once: reading the weights" in caplog.text

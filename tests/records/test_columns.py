@@ -98,3 +98,12 @@ def test_a_frame_without_a_text_is_refused_with_its_columns() -> None:
     frame = polars.DataFrame({"id": [7], "txt": ["so happy"]})
     with pytest.raises(LabelMassError, match=r"the table: .*rename.*\(columns: id, txt\)"):
         each_record(frame)
+
+
+def test_labels_are_read_under_the_name_that_is_given(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text("id,text,labels,topics\na,x,old,joy|fear\nb,y,old,\n")
+    first, second = (record for _, record in read_records(path, fields=Fields(labels="topics")))
+    assert isinstance(first, Record) and isinstance(second, Record)
+    assert first.extra == {"labels": ["joy", "fear"], "input.labels": "old"}
+    assert second.extra == {"input.labels": "old"}

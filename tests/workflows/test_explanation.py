@@ -59,6 +59,18 @@ def test_a_mass_that_is_no_share_is_refused(mood: Task) -> None:
         labelmass.explain("so happy", mood, mood_model(), min_mass=2)
 
 
+def test_in_a_notebook_nothing_else_is_displayed(
+    explanation: Explanation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rich displays what any of its consoles prints in a notebook, unless it is told not to."""
+    displayed: list[object] = []
+    monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
+    monkeypatch.setattr("rich.jupyter.display", lambda *args: displayed.append(args))
+    assert "greedy path" in str(explanation) and "greedy path" in explanation._repr_html_()
+    explanation.save_svg(tmp_path / "tree.svg")
+    assert displayed == []
+
+
 def test_a_notebook_shows_it_escaped(mood: Task) -> None:
     page = read(labelmass.explain(SCRIPT, mood, mood_model())._repr_html_())
     assert not list(page.all("script"))

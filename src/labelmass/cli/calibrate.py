@@ -19,7 +19,7 @@ from labelmass.cli.options import (
     TaskOptions,
     calibration_method_setting,
 )
-from labelmass.cli.progress import say
+from labelmass.cli.progress import say, show_status
 from labelmass.task.record import Fields
 from labelmass.workflows.calibration import Calibration, calibrate
 
@@ -71,10 +71,8 @@ def command(
       labelmass calibrate trees/ --targets dev.jsonl --calibration-method auto --out cal.json
       labelmass score texts.jsonl --task emotions --calibrator cal.json --out calibrated.jsonl
     """
-    from rich.console import Console
-
     scored, targets, _ = read_training_input(scores, task, by, annotations, records)
-    with Console(stderr=True).status("fitting"):
+    with show_status("fitting"):
         result = calibrate(
             scored,
             targets,

@@ -35,10 +35,8 @@ from labelmass.cli.options import (
 )
 from labelmass.cli.progress import say, track_progress
 from labelmass.cli.prompts import show_dry_run
-from labelmass.cli.records import note_source, warn_of_demonstrations
-from labelmass.records import count_records, read_records
+from labelmass.cli.records import note_source, warn_of_shown_records
 from labelmass.scoring.resuming import Input
-from labelmass.task import Record
 from labelmass.task.record import Fields
 from labelmass.workflows.comparison import compare, comparison_plan
 from labelmass.workflows.runs import is_run
@@ -89,6 +87,7 @@ def command(
     """
     from rich.console import Console
 
+    given = records
     if again := is_run(source):
         reject_prompt_options(source, prompt, records, cutting.max_text_tokens, run.limit_records)
         if run.dry_run:
@@ -97,10 +96,9 @@ def command(
     else:
         records = note_source(source, records)
         warn_of_training(source, names_of(model), records)
-    task = None if again else load_task(prompt, model)
-    if task is not None and count_records(source) is not None:
-        items = (item for _, item in read_records(source, fields=records))
-        warn_of_demonstrations(source, task, (x for x in items if isinstance(x, Record)))
+    task = None if again else load_task(prompt, model, fields=given)
+    if task is not None:
+        warn_of_shown_records(source, task, records)
     if run.dry_run and task is not None:
         plan = comparison_plan(
             task,

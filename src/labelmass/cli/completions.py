@@ -23,7 +23,9 @@ def completion_script(shell: str) -> str:
 
     kind = get_completion_class(shell)
     assert kind is not None
-    return kind(cli, {}, "labelmass", VARIABLE).source()
+    script = kind(cli, {}, "labelmass", VARIABLE).source()
+    # click's script for fish cuts a value at its first comma: several methods have commas
+    return script.replace('string split "," ', 'string split --max 1 "," ')
 
 
 def files(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:

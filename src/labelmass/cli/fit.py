@@ -29,7 +29,7 @@ from labelmass.cli.options import (
     TaskOptions,
     gold_field_setting,
 )
-from labelmass.cli.progress import say, track_progress
+from labelmass.cli.progress import say, show_status, track_progress
 from labelmass.cli.records import note_source
 from labelmass.errors import LabelMassError
 from labelmass.estimators.selection import RULES
@@ -106,11 +106,9 @@ def encoder(
       labelmass score texts.jsonl --task emotions --encoder tfidf --out scores.jsonl
       labelmass compare dev.jsonl --task emotions --encoder minilm --out run
     """
-    from rich.console import Console
-
     asked = task.load()
     records = note_source(source, records)
-    with Console(stderr=True).status("fitting"):
+    with show_status("fitting"):
         fitted = fit_encoder(
             source,
             asked,
@@ -171,13 +169,14 @@ def probe(
       labelmass score texts.jsonl --task emotions --probe probe --out scores.jsonl
       labelmass compare dev.jsonl --task emotions --probe probe --encoder tfidf --out run
     """
+    given = records
     if again := is_saved(source):
         reject_prompt_options(source, replace(prompt, seed=None), records)
         warn_of_changes(source)
     else:
         records = note_source(source, records)
         warn_of_training(source, names_of(model), records)
-    asked = None if again else load_task(prompt, model)
+    asked = None if again else load_task(prompt, model, fields=given)
     loaded = load_model(model.model, model, asked)
     fitted = fit_probe(
         source,

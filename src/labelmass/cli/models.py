@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from labelmass.cli.options import AnyModelOptions, ModelsOptions, PromptOptions
-from labelmass.cli.progress import say, track_progress
+from labelmass.cli.progress import say, show_status, track_progress
 from labelmass.errors import LabelMassError
 from labelmass.lm.base import LanguageModel
 from labelmass.records import read_records
@@ -44,17 +44,22 @@ def names_of(model: AnyModelOptions) -> Names:
 
 
 def load_task(
-    prompt: PromptOptions, options: AnyModelOptions | None = None, *, warn: bool = True
+    prompt: PromptOptions,
+    options: AnyModelOptions | None = None,
+    *,
+    fields: Fields | None = None,
+    warn: bool = True,
 ) -> Task:
     """The task that is named, or that the models were trained on, put as the options say.
 
     options: the models that it is asked of; what it leaves open is chosen for the first of them.
+    fields: names of text and labels in a file of demonstrations.
     warn: say what its prompt keeps from a model that was not trained on it.
     """
     models: Names = () if options is None else names_of(options)
     trained = _trained_tasks(models)
     named = _shared_task(trained) if trained and prompt.names_none else prompt.load()
-    task = prompt.put(named)
+    task = prompt.put(named, fields)
     if options is not None and task.open_keys:
         first, *_ = names_of(options)
         model = load_model(first, options)
@@ -104,6 +109,7 @@ def reject_prompt_options(
         **{name.replace("_", "-"): value for name, value in vars(prompt).items()},
         "text-column": records.text,
         "id-column": records.id,
+        "labels-column": records.labels,
         "sheet": records.sheet,
         "max-text-tokens": max_text_tokens,
         "limit-records": limit_records,
@@ -130,15 +136,13 @@ def load_model(
 
 
 def _load(name: str | None, options: AnyModelOptions) -> LanguageModel:
-    from rich.console import Console
-
     from labelmass.lm.load import load
 
     loader = click.get_current_context().find_object(ModelLoader) or ModelLoader(load)
     given = {key: value for key, value in vars(options).items() if value is not None}
     chosen = {key: value for key, value in given.items() if key not in ("model", "models")}
-    with Console(stderr=True).status("loading the model"):
-        loaded = loader.load(name, **chosen)
+    with show_status("loading the model") as update:
+        loaded = loader.load(name, **chosen, say=update)
     gc.freeze()  # a model is no garbage: looking for some in it at the end would take a second
     if note := getattr(loaded, "note", None):
         say(f"note: {note}")

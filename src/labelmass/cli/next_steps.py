@@ -7,10 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from labelmass.cli.options import TaskOptions
+from labelmass.scores.notices import MUCH_OFF_FORMAT
 from labelmass.scoring.shortfall import Shortfall
-
-MUCH_OFF_FORMAT = 0.2
-"""Mean mass outside the format from which the first line is about it."""
 
 PLACEHOLDER = "LABELLED"
 """Stands for a file of records with human labels."""

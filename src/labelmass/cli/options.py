@@ -12,9 +12,11 @@ from labelmass._settings import REQUIRED, setting
 from labelmass._types import Normalisation
 from labelmass.calibration.registry import CALIBRATION_METHODS
 from labelmass.cli import completions
+from labelmass.cli.records import read_demonstrations
 from labelmass.targets import GOLD
 from labelmass.task.formats import LIST_FORMATS
 from labelmass.task.labels import LABEL_PERMUTATIONS as LABEL_ORDERS
+from labelmass.task.record import Fields
 
 if TYPE_CHECKING:
     from labelmass.task import Task
@@ -90,8 +92,8 @@ class PromptOptions(TaskOptions):
     )
     demonstrations_file: str | None = setting(
         None,
-        "JSONL file of records with `labels` to draw demonstrations from, in place of the "
-        "task's own.",
+        "File of records with `labels` to show as demonstrations, all or K of them, in place of "
+        "the task's own; leave these out of what you judge by.",
         path="file",
     )
     multi_share: float | None = setting(
@@ -117,8 +119,11 @@ class PromptOptions(TaskOptions):
         None, "Give the model the fixed opening of the answer, or let it write the opening."
     )
 
-    def put(self, task: Task) -> Task:
-        """The task, put as the options say."""
+    def put(self, task: Task, fields: Fields | None = None) -> Task:
+        """The task, put as the options say.
+
+        fields: names of text and labels in a file of demonstrations.
+        """
         if self == type(self)(task=self.task, labels=self.labels):
             return task
         own = {"question": self.question, "format": self.format}
@@ -129,9 +134,12 @@ class PromptOptions(TaskOptions):
                     "be heard: change the task file"
                 )
             task = task.with_keys(**own)
+        examples = None
+        if self.demonstrations_file is not None:
+            examples = read_demonstrations(self.demonstrations_file, fields or Fields())
         return task.with_options(
             k=self.demonstrations,
-            demonstrations=self.demonstrations_file,
+            demonstrations=examples,
             multi_share=self.multi_share,
             choice=self.choice,
             label_order=self.label_order,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 import click
@@ -13,8 +15,10 @@ from rich.progress import (
     MofNCompleteColumn,
     Progress,
     ProgressColumn,
+    SpinnerColumn,
     Task,
     TextColumn,
+    TimeElapsedColumn,
     TimeRemainingColumn,
 )
 from rich.text import Text
@@ -75,6 +79,18 @@ def _logged(items: Iterable[T], total: int | None, done: int, unit: str) -> Iter
         whole = "" if total is None else f" of {total}"
         left = "" if total is None else f", {(total - done - count) / speed / 60:.0f} minutes left"
         click.echo(f"{done + count}{whole} {unit}, {speed:.2f} {unit}/s{left}", err=True)
+
+
+@contextmanager
+def show_status(title: str) -> Generator[Callable[[str], None]]:
+    """A title and the seconds so far, on a terminal; yields a function that changes the title."""
+    console = Console(file=sys.stderr)  # bound now: while libraries are silenced it is another
+    columns = SpinnerColumn(), TimeElapsedColumn(), TextColumn("{task.description}", markup=False)
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as progress:
+        task = progress.add_task(title, total=None)
+        yield lambda line: progress.update(task, description=line, refresh=True)
 
 
 def say(line: str) -> None:

@@ -39,7 +39,7 @@ from labelmass.cli.options import (
 )
 from labelmass.cli.progress import say, track_progress
 from labelmass.cli.prompts import show_dry_run
-from labelmass.cli.records import note_source
+from labelmass.cli.records import note_source, warn_of_shown_records
 from labelmass.decisions import Policy
 from labelmass.estimators import ESTIMATORS
 from labelmass.scores import Outcome
@@ -255,7 +255,7 @@ class _Scoring:
                 "--limit-records"
             )
         fields = note_source(self.source, self.records)  # before a prompt is tried for the model
-        task = load_task(self.prompt, self.model)
+        task = load_task(self.prompt, self.model, fields=self.records)
         plan = self._plan(
             task,
             label_permutations=self.method_options.label_permutations,
@@ -264,6 +264,8 @@ class _Scoring:
         source = Input(self.source, fields, self.run.limit_records)
         total = source.count()
         warn_of_training(self.source, models, fields)
+        if self.prompt.demonstrations_file is not None:
+            warn_of_shown_records(self.source, task, fields)
         plan.forecast.check(total, self.run.limit)
         if not self.run.dry_run:
             print_forecast(plan.forecast)

@@ -74,7 +74,7 @@ def prompt(
     """
     from labelmass.lm.base import common_length
 
-    chosen = load_task(prompt, model)
+    chosen = load_task(prompt, model, fields=records)
     loaded = load_model(model.model, model, chosen)
     shared, count = list[int](), 0
     items = read_source(source, records)

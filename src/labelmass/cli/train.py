@@ -76,7 +76,7 @@ def command(
     from labelmass.training import train
 
     _reject_idle_options(training, data.dev)
-    task = load_task(prompt, warn=False)  # the model will learn it
+    task = load_task(prompt, fields=records, warn=False)  # the model will learn it
     records = _settle_fields(source, data.dev, records)
     with _stopping(run.minutes) as stop, _progress_bar() as watch:
         result = train(

@@ -9,15 +9,19 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import logging
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from platformdirs import user_cache_path
 
 from labelmass.errors import ModelError
+
+_LOG = logging.getLogger("labelmass")
 
 SOURCE = "labelmass-source.json"
 
@@ -32,9 +36,10 @@ def cache_folder() -> Path:
     return user_cache_path("labelmass", appauthor=False)
 
 
-def converted(file: Path) -> tuple[Path, str]:
+def converted(file: Path, say: Callable[[str], None] = _LOG.info) -> tuple[Path, str]:
     """The safetensors folder of a GGUF file, made if need be, and the file's sha256.
 
+    say: gets a line for each step of a conversion; none where the folder is there.
     Raises ModelError if the file cannot be read as a model or the cache cannot be written.
     """
     try:
@@ -54,8 +59,9 @@ def converted(file: Path) -> tuple[Path, str]:
             "set LABELMASS_CACHE to a folder that can be written"
         ) from error
     try:
-        _convert(file, digest, partial)
+        _convert(file, digest, partial, lambda step: say(f"converting {file.name}, once: {step}"))
         _put_in_place(partial, folder, digest)
+        say(f"converted {file.name}, kept in {folder}")
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return folder, digest
@@ -90,7 +96,7 @@ def _is_whole(folder: Path, digest: str) -> bool:
         return False
 
 
-def _convert(file: Path, digest: str, folder: Path) -> None:
+def _convert(file: Path, digest: str, folder: Path, say: Callable[[str], None]) -> None:
     """Fill `folder` with float32 weights, tokenizer and settings, and the note of their source."""
     try:
         import gguf
@@ -105,13 +111,16 @@ def _convert(file: Path, digest: str, folder: Path) -> None:
     named: dict[str, Any] = {"gguf_file": file.name, "local_files_only": True}
     config: Any = GgufConfig
     try:
+        say("reading the tokenizer")
         tokenizer: Any = transformers.AutoTokenizer.from_pretrained(file.parent, **named)
+        say("reading the weights")
         model: Any = transformers.AutoModelForCausalLM.from_pretrained(
             file.parent,
             dtype=torch.float32,
             quantization_config=config(dequantize=True),
             **named,
         )
+        say("writing the cache")
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
     except Exception as error:  # a damaged file fails in many ways, deep inside the reader

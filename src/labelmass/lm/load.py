@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import gc
-from collections.abc import Generator
+import logging
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,8 @@ from labelmass.task import Task
 if TYPE_CHECKING:
     from labelmass.lm.servers import ServerModel
     from labelmass.lm.transformers import TransformersModel
+
+_LOG = logging.getLogger("labelmass")
 
 MODELS: dict[str, str] = {embedded.NAME: embedded.ABOUT}
 """Models that need no download, and one line about each."""
@@ -44,6 +47,7 @@ def load(
     tokenizer: Tokenizer | str | Path | None = None,
     served_model: str | None = None,
     max_requests: int | None = None,
+    say: Callable[[str], None] = _LOG.info,
 ) -> LanguageModel:
     """Load a model by its name, or reach one by its URL.
 
@@ -58,6 +62,7 @@ def load(
             the server names.
         served_model: Name of the model behind a URL, where several are served.
         max_requests: Number of requests to a server, after which a run stops.
+        say: As for `TransformersModel.load`.
 
     Raises:
         ModelError: With what to do about it.
@@ -67,11 +72,11 @@ def load(
         for option, value in (("device", device), ("dtype", dtype), ("revision", revision)):
             if value is not None:
                 raise ModelError(f"{option} is a matter of the server that runs the model")
-        return _connect(name, tokenizer, served_model, max_requests)
+        return _connect(name, tokenizer, served_model, max_requests, say)
     for option, value in (("tokenizer", tokenizer), ("served_model", served_model)):
         if value is not None:
             raise ModelError(f"{option} is for a model behind a URL, not for {name}")
-    return load_here(name, device=device, dtype=dtype, revision=revision)
+    return load_here(name, device=device, dtype=dtype, revision=revision, say=say)
 
 
 def load_here(
@@ -80,12 +85,13 @@ def load_here(
     device: str | None = None,
     dtype: str | None = None,
     revision: str | None = None,
+    say: Callable[[str], None] = _LOG.info,
 ) -> TransformersModel:
     """A model that runs in this process, see `load`."""
     name = embedded.NAME if model is None else str(model)
     note = adapted.read_note(name)
     if note is not None and note["kind"] == "adapter":
-        return _for_its_task(_adapted(name, note, device, dtype), note)
+        return _for_its_task(_adapted(name, note, device, dtype, say), note)
     source, title = name, None if note is None else adapted.name_of(name, note)
     if name == embedded.NAME:
         source, title = str(embedded.gguf_file()), embedded.TITLE
@@ -98,7 +104,7 @@ def load_here(
                 "run: pip install 'labelmass[transformers]'"
             ) from error
         result = TransformersModel.load(
-            source, device=device, dtype=dtype, revision=revision, name=title
+            source, device=device, dtype=dtype, revision=revision, name=title, say=say
         )
     return _for_its_task(result, note)
 
@@ -108,6 +114,7 @@ def _connect(
     tokenizer: Tokenizer | str | Path | None,
     served_model: str | None,
     max_requests: int | None,
+    say: Callable[[str], None],
 ) -> ServerModel:
     try:
         from labelmass.lm.servers import ServerModel
@@ -119,7 +126,7 @@ def _connect(
         from labelmass.lm import sources
 
         path = embedded.gguf_file() if str(tokenizer) == embedded.NAME else tokenizer
-        tokenizer = sources.load_tokenizer(str(path))
+        tokenizer = sources.load_tokenizer(str(path), say=say)
     return ServerModel.connect(address, tokenizer, model=served_model, max_requests=max_requests)
 
 
@@ -131,13 +138,17 @@ def _for_its_task(model: TransformersModel, note: dict[str, Any] | None) -> Tran
 
 
 def _adapted(
-    folder: str, note: dict[str, Any], device: str | None, dtype: str | None
+    folder: str,
+    note: dict[str, Any],
+    device: str | None,
+    dtype: str | None,
+    say: Callable[[str], None],
 ) -> TransformersModel:
     """The base as it was trained on, with the adapter merged into it."""
     kept = note["base"]
     try:
         base = load_here(
-            kept["asked"], device=device, dtype=kept["dtype"], revision=kept["revision"]
+            kept["asked"], device=device, dtype=kept["dtype"], revision=kept["revision"], say=say
         )
     except ModelError as error:
         raise ModelError(f"the base of the adapter in {folder}: {error}") from error

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import io
+import logging
 import os
 import re
 import warnings
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from typing import Any
 from labelmass.errors import LabelMassError, ModelError
 from labelmass.lm import gguf
 from labelmass.lm.tokenizer import HFTokenizer
+
+_LOG = logging.getLogger("labelmass")
 
 HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 
@@ -41,8 +44,11 @@ class Source:
     end_ids: tuple[int, ...] = ()
 
 
-def find(requested: str, revision: str | None = None) -> Source:
-    """Tell folders, GGUF files and hub ids apart. Raises ModelError for a path to nothing."""
+def find(requested: str, revision: str | None, say: Callable[[str], None]) -> Source:
+    """Tell folders, GGUF files and hub ids apart. Raises ModelError for a path to nothing.
+
+    say: gets a line for each step of a GGUF file's conversion.
+    """
     path = Path(requested).expanduser()
     if path.is_dir():
         if not (path / "config.json").is_file():
@@ -55,7 +61,7 @@ def find(requested: str, revision: str | None = None) -> Source:
         if path.suffix != ".gguf":
             raise ModelError(f"{requested} is a file but no .gguf; give the model's folder")
         with quiet():
-            folder, digest = gguf.converted(path)
+            folder, digest = gguf.converted(path, say)
             ends = gguf.end_ids(path, folder)
         return Source(requested, path.stem, str(folder), True, None, digest[:12], ends)
     if not HUB_ID.fullmatch(requested) or requested.startswith(".") or path.suffix == ".gguf":
@@ -99,15 +105,21 @@ def load(source: Source, dtype: str, device: str) -> tuple[Any, HFTokenizer]:
         return model, HFTokenizer(tokenizer, ends, rows=rows)
 
 
-def load_tokenizer(requested: str, revision: str | None = None) -> HFTokenizer:
-    """The tokenizer of a model, without the model: of a folder, a .gguf file or a hub id."""
+def load_tokenizer(
+    requested: str, revision: str | None = None, say: Callable[[str], None] = _LOG.info
+) -> HFTokenizer:
+    """The tokenizer of a model, without the model: of a folder, a .gguf file or a hub id.
+
+    Args:
+        say: As for `find`.
+    """
     try:
         from transformers import AutoTokenizer, GenerationConfig
     except ImportError as error:
         raise ModelError(
             "a model's tokenizer needs transformers; run: pip install 'labelmass[servers]'"
         ) from error
-    source = find(requested, revision)
+    source = find(requested, revision, say)
     auto_tokenizer: Any = AutoTokenizer
     with quiet(), loading(source.requested):
         try:

@@ -8,7 +8,8 @@ Importing this module imports torch.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+import logging
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, Self
@@ -26,6 +27,8 @@ from labelmass.lm.canary import read_canary
 from labelmass.lm.forward import embeddings
 from labelmass.lm.forward_modes import StrategyFactory, choose_mode, config_text
 from labelmass.lm.hidden_states import HiddenStateReader, Pair
+
+_LOG = logging.getLogger("labelmass")
 
 DTYPES = ("float32", "bfloat16", "float16")
 
@@ -101,6 +104,7 @@ class TransformersModel:
         revision: str | None = None,
         name: str | None = None,
         max_slots: int | None = None,
+        say: Callable[[str], None] = _LOG.info,
     ) -> Self:
         """A model from a local folder, a .gguf file or a hub id; its code is never run.
 
@@ -109,6 +113,7 @@ class TransformersModel:
         dtype: one of float32, bfloat16, float16; by default float32 on a CPU and the model's
             own elsewhere.
         revision: branch, tag or commit of a hub id.
+        say: gets a line for each step of a GGUF file's conversion, which is done once.
 
         Raises ModelError with what to do about it.
         """
@@ -118,7 +123,7 @@ class TransformersModel:
             device = "cuda" if torch.cuda.is_available() else "cpu"
         _check_device(device)
         kind = dtype or ("float32" if device == "cpu" else "auto")
-        result = sources.find(source, revision)
+        result = sources.find(source, revision, say)
         model, tokenizer = sources.load(result, kind, device)
         return cls(
             model,

@@ -44,7 +44,12 @@ def table_html(table: Table) -> str:
 def drawing_html(drawing: RenderableType) -> str:
     """What a terminal of `WIDTH` characters shows, in the colours that read on any page."""
     console = Console(
-        file=io.StringIO(), record=True, width=WIDTH, color_system="standard", force_terminal=True
+        file=io.StringIO(),
+        record=True,
+        width=WIDTH,
+        color_system="standard",
+        force_terminal=True,
+        force_jupyter=False,
     )
     console.print(drawing)
     style = f"{SCROLL};line-height:1.3;font-family:ui-monospace,Menlo,Consolas,monospace"

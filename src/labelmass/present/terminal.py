@@ -44,7 +44,9 @@ def blocks(table: Table, width: int) -> Iterator[RenderableType]:
 
 def plain_text(drawing: RenderableType) -> str:
     """What a terminal of this width shows, without its colours."""
-    console = Console(file=io.StringIO(), force_terminal=False, color_system=None)
+    console = Console(
+        file=io.StringIO(), force_terminal=False, force_jupyter=False, color_system=None
+    )
     with console.capture() as captured:
         console.print(drawing)
     return "\n".join(line.rstrip() for line in captured.get().splitlines())
@@ -52,7 +54,7 @@ def plain_text(drawing: RenderableType) -> str:
 
 def save_svg(drawing: RenderableType, path: str | Path, title: str) -> None:
     """Write what a terminal of this width shows; the picture loads no fonts from the network."""
-    console = Console(file=io.StringIO(), record=True)
+    console = Console(file=io.StringIO(), force_jupyter=False, record=True)
     console.print(drawing)
     picture = console.export_svg(title=printable(title))
     write_text(path, re.sub(r"\s*@font-face \{.*?\}", "", picture, flags=re.DOTALL))

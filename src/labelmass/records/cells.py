@@ -19,24 +19,26 @@ from labelmass.files import parse_json
 SEPARATORS = ("|", ";", ",")
 """Between names; the first of these that a cell holds is the one."""
 
-_LISTS = ("labels", "unknown", "annotator_ids")
+_LISTS = ("unknown", "annotator_ids")
 _OBJECTS = ("messages", "distribution")
 
 
-def read_cells(row: Mapping[str, Any]) -> dict[str, Any]:
+def read_cells(row: Mapping[str, Any], labels: str = "labels") -> dict[str, Any]:
     """The row with lists in place of the cells that hold some; empty cells are left out.
 
     `labels`, `unknown` and `annotator_ids` are names with a separator between them; `annotators`
     are such lists with `|` between them, so that `joy;fear||joy` is three annotators, the second of
     whom chose nothing. A cell that begins like a list and is none stays a text, which is refused
     where a list is needed. Values of a workbook that are no texts stay as they are.
+
+    labels: name of the column that holds `labels`.
     """
     results: dict[str, Any] = {}
     for column, cell in row.items():
         if cell in ("", None):
             continue
         results[column] = cell
-        if isinstance(cell, str) and column in (*_LISTS, *_OBJECTS, "annotators"):
+        if isinstance(cell, str) and column in (labels, *_LISTS, *_OBJECTS, "annotators"):
             try:
                 results[column] = _value(column, cell)
             except ValueError:

@@ -80,7 +80,7 @@ def format_of(path: Path, fields: Fields) -> Format:
 def open_table(path: str | Path, fields: Fields | None = None) -> Generator[Table]:
     """A CSV or TSV of records, blanks around its columns' names left out."""
     fields = fields or Fields()
-    named = [name for name in (fields.id, fields.text) if name]
+    named = [name for name in (fields.id, fields.text, fields.labels) if name]
     wanted = (*KNOWN, *USUAL_NAMES, *named)
     separator = "\t" if contents_ending(path) == ".tsv" else None
     with open_file(path) as stream:
@@ -191,7 +191,7 @@ def _delimited(path: Path, fields: Fields, only_ids: bool) -> Rows:
                 error = f"{bad[0]}: invalid UTF-8: byte 0x{bad[1]:02x}; save the file as UTF-8"
                 yield row.line, RecordError(error)
             else:
-                yield row.line, read_cells(cells)
+                yield row.line, read_cells(cells, fields.labels or "labels")
 
 
 def _count_delimited(path: Path, fields: Fields) -> int:
@@ -252,7 +252,9 @@ def _workbook(path: Path, fields: Fields, only_ids: bool) -> Rows:
         if only_ids and (fields.id or "id") not in sheet.columns:
             return
         for number, row in sheet.rows:
-            yield number, row if isinstance(row, RecordError) else read_cells(row)
+            if not isinstance(row, RecordError):
+                row = read_cells(row, fields.labels or "labels")
+            yield number, row
 
 
 def _count_workbook(path: Path, fields: Fields) -> int:

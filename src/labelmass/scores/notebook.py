@@ -135,8 +135,7 @@ def _start_of_text(fields: Mapping[str, object]) -> str:
 def _notes(scores: Scores, shown: Sequence[Outcome]) -> Iterator[str]:
     if len(shown) < len(scores):
         yield f"the first {len(shown)} of {len(scores):,} records"
-    if scores.failures:
-        yield f"{len(scores.failures):,} of {len(scores):,} records failed"
+    yield from scores.notices
     others = [name for name in scores.methods if name != scores.method]
     normalisation = f" ({scores.signature.normalisation})" if scores.signature else ""
     also = f"; also there: {', '.join(others)}" if others else ""

@@ -613,6 +613,22 @@ class Scores(Sequence[Outcome]):
             about["run"] = self.signature.to_dict()
         write_scores(path, self.to_dicts, about)
 
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """Sentences that a reader should know.
+
+        The prompt, where it was chosen for the model; much mass outside the answer format; how many
+        records failed; and then the next step.
+        """
+        from labelmass.scores.notices import notices_of
+
+        return tuple(notices_of(self))
+
+    def __repr__(self) -> str:
+        prompt = "" if self.signature is None else self.signature.prompt
+        about = f"{len(self)} records, {len(self.labels)} labels, by {', '.join(self.methods)}"
+        return f"Scores({about}{prompt and f'; prompt: {prompt}'})"
+
     def __str__(self) -> str:
         return "\n".join(repr(result) for result in self)
 

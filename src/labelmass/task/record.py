@@ -27,11 +27,12 @@ FIELD = re.compile(r"\{([a-z_]+)\}")
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """Names of the text and id fields in records; None for `text` and `id`.
+    """Names of the fields of records; None for `text`, `id` and `labels`.
 
     Attributes:
         text: Column, or field of JSON, that holds the text.
         id: Column, or field of JSON, that holds the id.
+        labels: Column, or field of JSON, that holds the labels, where there are any.
         sheet: Sheet of a workbook that holds the records; None for the only one that is not empty.
     """
 
@@ -48,6 +49,12 @@ class Fields:
         "--id-column",
         metavar="NAME",
     )
+    labels: str | None = setting(
+        None,
+        "Column, or field of JSON, that holds a record's labels. Default: labels.",
+        "--labels-column",
+        metavar="NAME",
+    )
     sheet: str | None = setting(
         None,
         "Sheet of an Excel workbook that holds the records. Default: the only one that is not "
@@ -62,17 +69,19 @@ class Fields:
         A field that already has one of our names, and another meaning, is called `input.NAME`.
         RecordError where the row has no such text.
         """
-        if self.text is None and self.id is None:
+        if self.text is None and self.id is None and self.labels is None:
             return row
         if self.text is not None and self.text not in row:
             raise RecordError(f"missing {self.text!r}, which is to be the text")
-        wanted = {"id": self.id, "text": self.text}
+        wanted = {"id": self.id, "text": self.text, "labels": self.labels}
         wanted = {ours: theirs for ours, theirs in wanted.items() if theirs is not None}
         other = set(wanted) if self.text is None else {*wanted, *_FORM_KEYS}
         renamed = {ours: row.get(theirs) for ours, theirs in wanted.items()}
         for name, value in row.items():
             if name not in wanted.values():
                 renamed[f"input.{name}" if name in other else name] = value
+        if renamed.get("labels", ...) is None:  # an empty cell
+            del renamed["labels"]
         return renamed
 
 

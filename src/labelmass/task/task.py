@@ -292,7 +292,7 @@ class Task(TaskPart):
         seed: int | None = None,
         chat: bool | None = None,
         opening: str | None = None,
-        demonstrations: str | Path | None = None,
+        demonstrations: str | Path | Sequence[Mapping[str, Any]] | None = None,
         multi_share: float | None = None,
         choice: str | None = None,
     ) -> Task:
@@ -301,8 +301,8 @@ class Task(TaskPart):
         Args:
             k: Number of demonstrations.
             seed: Seed of all that is drawn, the demonstrations' own included.
-            demonstrations: A JSONL file of records with `labels`, in place of the task's own; those
-                that are shown to every record become the task's.
+            demonstrations: A JSONL file of records with `labels`, or such records, in place of the
+                task's own; those that are shown to every record become the task's.
             multi_share: See `Demonstrations`.
             choice: See `Demonstrations`.
         """
@@ -315,7 +315,10 @@ class Task(TaskPart):
         if seed is not None:
             shown.pop("seed", None)
         if demonstrations is not None:
-            shown["examples"] = read_demonstrations(Path(demonstrations))
+            paths = isinstance(demonstrations, str | Path)
+            shown["examples"] = (
+                read_demonstrations(Path(demonstrations)) if paths else list(demonstrations)
+            )
         drawn = {"k": k, "multi_share": multi_share, "choice": choice}
         shown |= {key: value for key, value in drawn.items() if value is not None}
         task = Task(**keys | ({"demonstrations": shown} if shown else {}))
