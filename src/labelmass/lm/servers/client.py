@@ -95,6 +95,8 @@ class Client:
         address: Of the server.
         timeout: Seconds until an answer must have come.
         tries: Number of times that a request is sent at most.
+        backoff: Seconds that are waited at most before the second try; twice as many before each
+            further one.
         max_concurrency: Most requests in flight.
         max_requests: Requests after which the run stops with a ModelError; None for no limit.
         transport: In place of the network, for tests.
@@ -106,6 +108,7 @@ class Client:
         *,
         timeout: float = 120.0,
         tries: int = 8,
+        backoff: float = 0.5,
         max_concurrency: int = 64,
         max_requests: int | None = None,
         transport: httpx2.AsyncBaseTransport | None = None,
@@ -126,7 +129,7 @@ class Client:
         self._retrying = AsyncRetrying(
             retry=retry_if_exception_type(_Passing),
             stop=stop_after_attempt(tries),
-            wait=_wait,
+            wait=_Wait(backoff),
             before_sleep=self._count_retry,
             reraise=True,
         )
@@ -254,14 +257,16 @@ def said(reply: httpx2.Response) -> str:
     return text[:300] or reply.reason_phrase
 
 
-_jitter = wait_random_exponential(multiplier=0.5, max=LONGEST_WAIT / 4)
-
-
-def _wait(state: RetryCallState) -> float:
+class _Wait(wait_random_exponential):
     """What the server asked for, or else longer each time."""
-    error = None if state.outcome is None else state.outcome.exception()
-    wait = error.wait if isinstance(error, _Passing) else None
-    return _jitter(state) if wait is None else min(max(wait, 0.0), LONGEST_WAIT)
+
+    def __init__(self, backoff: float) -> None:
+        super().__init__(multiplier=backoff, max=LONGEST_WAIT / 4)
+
+    def __call__(self, retry_state: RetryCallState) -> float:
+        error = None if retry_state.outcome is None else retry_state.outcome.exception()
+        wait = error.wait if isinstance(error, _Passing) else None
+        return super().__call__(retry_state) if wait is None else min(max(wait, 0.0), LONGEST_WAIT)
 
 
 def _retry_after(reply: httpx2.Response) -> float | None:
