@@ -70,19 +70,12 @@ class Traffic:
         retries: Further tries among them.
         losses: Broken connections among the failures.
         connections: Connections that were made.
-        most_in_flight: Most requests that were in flight at once.
     """
 
     requests: int = 0
     retries: int = 0
     losses: int = 0
     connections: int = 0
-    most_in_flight: int = 0
-
-    @property
-    def reconnections(self) -> int:
-        """Connections made beyond those that were needed at once."""
-        return self.connections - self.most_in_flight
 
 
 class Client:
@@ -187,8 +180,6 @@ class Client:
                     "the same command with a higher limit goes on"
                 )
             self.traffic.requests += 1
-            in_flight = int(self._window.borrowed_tokens)
-            self.traffic.most_in_flight = max(self.traffic.most_in_flight, in_flight)
             try:
                 reply = await self._http.request(
                     method,
@@ -235,7 +226,7 @@ class Client:
 
     async def _watch(self, event: str, info: Mapping[str, Any]) -> None:
         """Counts connections, among what the transport tells."""
-        if event == "connection.connect_tcp.started":
+        if event == "connection.connect_tcp.complete":
             self.traffic.connections += 1
 
     def _count_retry(self, state: RetryCallState) -> None:
