@@ -22,14 +22,21 @@ FAULTS = (
     "drop before",
     "drop after",
     "half a body",
+    "half a JSON",
     "not JSON",
     "wrong shape",
+    "one answer too few",
+    "one answer twice",
     "500",
     "429",
     "slow",
 )
-"""What may happen to a request: the connection breaks before it is read or in place of its answer,
-the answer is cut short, is no JSON or answers something else, or comes late."""
+"""What may happen to a request: the connection breaks before it is read or in place of its answer;
+the answer is cut short with its connection or as if it were whole, is no JSON, has something else
+in place of a part, or lacks a part, or has one twice; the server is broken or busy, or late."""
+
+ANSWERED = ("none", "slow")
+"""What a request needs no further try after."""
 
 LOWEST = -3.4028234663852886e38
 """What llama-server writes for the logarithm of 0."""
@@ -48,9 +55,11 @@ class ScriptedServer:
         takes_ids: Whether a context may be token ids, of kind "openai"; texts it always takes.
         faults: What goes wrong, drawn for each request; share: how often.
         top: Likeliest tokens that llama-server gives at most.
+        slots: Requests that llama-server works on at once.
         requests: Number of requests for tokens by what came of them.
         heads: Values of each header that came. queries: those of addresses.
         weights: Names what the model says to texts that its script does not know.
+        restart_after: Requests for tokens after which `next_model` is served, under other weights.
     """
 
     model: ScriptedLanguageModel
@@ -59,6 +68,7 @@ class ScriptedServer:
     share: float = 0.2
     seed: int = 0
     top: int = 1000
+    slots: int = 4
     slow: float = 0.5
     name: str = "scripted"
     url: str = ""
@@ -67,10 +77,13 @@ class ScriptedServer:
     queries: set[str] = field(default_factory=set)
     weights: str = "trained"
     takes_ids: bool = True
+    restart_after: int | None = None
+    next_model: ScriptedLanguageModel | None = None
 
     def __post_init__(self) -> None:
         self._random = Random(self.seed)
-        self._epoch = 0
+        self._open: set[asyncio.StreamWriter] = set()
+        self._loop = asyncio.new_event_loop()
         self._rows: dict[tuple[int, ...], dict[int, float]] = {}
 
     # -- what a model says ----------------------------------------------------------------------
@@ -152,7 +165,11 @@ class ScriptedServer:
     def _llama_server(self, path: str, body: Any) -> Any:
         if path == "/props":
             settings = {"n_ctx": 4096}
-            return {"default_generation_settings": settings, "total_slots": 4, "model_alias": "s"}
+            return {
+                "default_generation_settings": settings,
+                "total_slots": self.slots,
+                "model_alias": "s",
+            }
         if path == "/tokenize":
             return {"tokens": self.model.tokenizer.encode(body["content"])}
         if path != "/completion":
@@ -200,18 +217,24 @@ class ScriptedServer:
 
     def restart(self, weights: str) -> None:
         """Break every connection, and serve another model from now on."""
-        self.weights = weights
+        asyncio.run_coroutine_threadsafe(self._restart(weights), self._loop).result()
+
+    async def _restart(self, weights: str) -> None:
+        self.weights, self.model = weights, self.next_model or self.model
+        self.restart_after = None
         self._rows.clear()
-        self._epoch += 1
+        for writer in self._open:
+            writer.transport.abort()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._open.add(writer)
         try:
-            epoch = self._epoch
-            while epoch == self._epoch and await self._respond(*await self._read(reader), writer):
+            while await self._respond(*await self._read(reader), writer):
                 pass
         except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass
         finally:
+            self._open.discard(writer)
             writer.close()
 
     async def _read(self, reader: asyncio.StreamReader) -> tuple[str, Any]:
@@ -234,20 +257,28 @@ class ScriptedServer:
         if asks and self.faults and self._random.random() < self.share:
             fault = self._random.choice(list(self.faults))
         if asks:
+            if self.requests.total() == self.restart_after:
+                await self._restart("others")
+                return False
             self.requests[fault] += 1
         if fault in ("drop before", "drop after"):
             return False
         status, extra = 200, ""
         try:
-            reply = json.dumps(self.answer(path, body)).encode()
+            answer = self.answer(path, body)
+            if fault == "wrong shape":
+                answer = self._misshape(answer)
+            elif fault in ("one answer too few", "one answer twice"):
+                miscount(answer, twice=fault == "one answer twice")
+            reply = json.dumps(answer).encode()
         except KeyError:
             status, reply = 404, b'{"error": "no such path"}'
         if fault == "slow":
             await asyncio.sleep(self.slow)
+        elif fault == "half a JSON":
+            reply = reply[: len(reply) // 2]
         elif fault == "not JSON":
             reply = b"<html>proxy</html>"
-        elif fault == "wrong shape":
-            reply = json.dumps({"choices": [], "meta_info": None}).encode()
         elif fault in ("500", "429"):
             status, reply, extra = (
                 int(fault),
@@ -259,11 +290,36 @@ class ScriptedServer:
         await writer.drain()
         return fault != "half a body"
 
+    def _misshape(self, answer: Any) -> Any:
+        """The answer with something else in place of one of its objects and lists."""
+        places: list[tuple[Any, Any]] = [([answer], 0)]
+        for holder, key in places:  # it grows meanwhile
+            inside = holder[key]
+            keys = inside if isinstance(inside, dict) else range(len(inside))
+            places += [(inside, key) for key in keys if isinstance(inside[key], dict | list)]
+        holder, key = self._random.choice(places)
+        others = (None, 7, "x", [], {})
+        holder[key] = self._random.choice([one for one in others if one != holder[key]])
+        return places[0][0][0]
+
+
+def miscount(answer: Any, *, twice: bool) -> None:
+    """Repeat, or else remove, the first of what an answer lists."""
+    listed = answer
+    if isinstance(answer, dict):
+        listed = answer.get("choices") or answer["completion_probabilities"]
+        if twice and "choices" not in answer:
+            listed = listed[0]["top_logprobs"]
+    if twice:
+        listed.append(listed[0])
+    else:
+        del listed[0]
+
 
 @contextmanager
 def serving(server: ScriptedServer) -> Iterator[ScriptedServer]:
     """The server while it listens; its `url` is set."""
-    loop = asyncio.new_event_loop()
+    loop = server._loop
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
 

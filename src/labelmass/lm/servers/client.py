@@ -70,19 +70,12 @@ class Traffic:
         retries: Further tries among them.
         losses: Broken connections among the failures.
         connections: Connections that were made.
-        most_in_flight: Most requests that were in flight at once.
     """
 
     requests: int = 0
     retries: int = 0
     losses: int = 0
     connections: int = 0
-    most_in_flight: int = 0
-
-    @property
-    def reconnections(self) -> int:
-        """Connections made beyond those that were needed at once."""
-        return self.connections - self.most_in_flight
 
 
 class Client:
@@ -95,6 +88,8 @@ class Client:
         address: Of the server.
         timeout: Seconds until an answer must have come.
         tries: Number of times that a request is sent at most.
+        backoff: Seconds that are waited at most before the second try; twice as many before each
+            further one.
         max_concurrency: Most requests in flight.
         max_requests: Requests after which the run stops with a ModelError; None for no limit.
         transport: In place of the network, for tests.
@@ -106,6 +101,7 @@ class Client:
         *,
         timeout: float = 120.0,
         tries: int = 8,
+        backoff: float = 0.5,
         max_concurrency: int = 64,
         max_requests: int | None = None,
         transport: httpx2.AsyncBaseTransport | None = None,
@@ -126,7 +122,7 @@ class Client:
         self._retrying = AsyncRetrying(
             retry=retry_if_exception_type(_Passing),
             stop=stop_after_attempt(tries),
-            wait=_wait,
+            wait=_Wait(backoff),
             before_sleep=self._count_retry,
             reraise=True,
         )
@@ -184,8 +180,6 @@ class Client:
                     "the same command with a higher limit goes on"
                 )
             self.traffic.requests += 1
-            in_flight = int(self._window.borrowed_tokens)
-            self.traffic.most_in_flight = max(self.traffic.most_in_flight, in_flight)
             try:
                 reply = await self._http.request(
                     method,
@@ -236,7 +230,7 @@ class Client:
 
     async def _watch(self, event: str, info: Mapping[str, Any]) -> None:
         """Counts connections, among what the transport tells."""
-        if event == "connection.connect_tcp.started":
+        if event == "connection.connect_tcp.complete":
             self.traffic.connections += 1
 
     def _count_retry(self, state: RetryCallState) -> None:
@@ -258,14 +252,16 @@ def said(reply: httpx2.Response) -> str:
     return text[:300] or reply.reason_phrase
 
 
-_jitter = wait_random_exponential(multiplier=0.5, max=LONGEST_WAIT / 4)
-
-
-def _wait(state: RetryCallState) -> float:
+class _Wait(wait_random_exponential):
     """What the server asked for, or else longer each time."""
-    error = None if state.outcome is None else state.outcome.exception()
-    wait = error.wait if isinstance(error, _Passing) else None
-    return _jitter(state) if wait is None else min(max(wait, 0.0), LONGEST_WAIT)
+
+    def __init__(self, backoff: float) -> None:
+        super().__init__(multiplier=backoff, max=LONGEST_WAIT / 4)
+
+    def __call__(self, retry_state: RetryCallState) -> float:
+        error = None if retry_state.outcome is None else retry_state.outcome.exception()
+        wait = error.wait if isinstance(error, _Passing) else None
+        return super().__call__(retry_state) if wait is None else min(max(wait, 0.0), LONGEST_WAIT)
 
 
 def _retry_after(reply: httpx2.Response) -> float | None:

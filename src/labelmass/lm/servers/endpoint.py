@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from labelmass.lm.servers.client import Client
+from labelmass.lm.servers.client import Client, MalformedReply
 from labelmass.lm.servers.protocol import Answer, Question, Request, Served, Wire
 
 
@@ -37,7 +37,7 @@ class Endpoint:
 
         async def send(request: Request) -> None:
             parts = await self.client.post(
-                request.path, request.body, lambda body: self.wire.read(request, body)
+                request.path, request.body, lambda body: self._read(request, body)
             )
             if sent is not None:
                 sent(request)
@@ -46,6 +46,13 @@ class Endpoint:
 
         await gather(send(one) for one in self.wire.requests(self.served, questions))
         return answers
+
+    def _read(self, request: Request, body: Any) -> list[Answer]:
+        """The answers in a body, which may hold anything."""
+        try:
+            return self.wire.read(request, body)
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
+            raise MalformedReply(f"it has another shape ({error})") from None
 
 
 async def gather(work: Iterable[Coroutine[Any, Any, None]]) -> None:

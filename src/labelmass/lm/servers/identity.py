@@ -23,8 +23,9 @@ MARGIN = 4.0
 class Identity:
     """Reads the canary of a served model at the start, and again where another may have come.
 
-    That is after every connection that had to be made anew, and every 1,000 requests. It is used in
-    the event loop of the client alone.
+    That is after every new connection, and every 1,000 requests: a server that restarts breaks the
+    connections, and an answer counts only when no connection is newer than the last reading. It is
+    used in the event loop of the client alone.
 
     Args:
         endpoint: The server.
@@ -80,11 +81,11 @@ class Identity:
 
     def _now(self) -> tuple[int, int]:
         traffic = self._endpoint.client.traffic
-        return traffic.reconnections, traffic.requests
+        return traffic.connections, traffic.requests
 
     def _is_due(self) -> bool:
-        (reconnections, requests), (before, then) = self._now(), self._seen
-        return reconnections > before or requests - then >= REQUESTS
+        (connections, requests), (before, then) = self._now(), self._seen
+        return connections > before or requests - then >= REQUESTS
 
     async def _read(self, questions: Sequence[Question]) -> list[list[tuple[int, float]]]:
         answers = await self._endpoint.ask(questions)

@@ -83,6 +83,8 @@ class SGLang(Wire):
         if list(named) != list(dict.fromkeys(wanted)):
             raise MalformedReply("its ids are not those asked for")
         ranked = _pairs(member(one, "meta_info", "output_top_logprobs", 0))
+        if not ranked:
+            raise MalformedReply("its likeliest tokens are none")
         return Answer(named, list(ranked.items()), count)
 
 

@@ -98,9 +98,10 @@ class VLLM(Wire):
         return Request("/v1/completions", body, numbers)
 
     def read(self, request: Request, body: Any) -> list[Answer]:
-        choices = {member(choice, "index"): choice for choice in member(body, "choices")}
-        if sorted(choices) != list(range(len(request.about))):
-            raise MalformedReply(f"{len(choices)} choices for {len(request.about)} contexts")
+        listed = member(body, "choices")
+        choices = {member(choice, "index"): choice for choice in listed}
+        if len(listed) != len(choices) or choices.keys() != set(range(len(request.about))):
+            raise MalformedReply(f"{len(listed)} choices for {len(request.about)} contexts")
         wanted: Sequence[int] = request.body.get("logprob_token_ids", ())
         return [self._answer(choices[n], request.body, wanted) for n in range(len(choices))]
 
@@ -110,8 +111,8 @@ class VLLM(Wire):
             found = {int(name.removeprefix(_NAME)): logprob(p) for name, p in entries.items()}
         except (AttributeError, ValueError):
             raise MalformedReply("its tokens are not told apart by id") from None
-        if not found.keys() >= set(wanted):
-            raise MalformedReply(f"{len(set(wanted) - found.keys())} of the ids asked for")
+        if not found or not found.keys() >= set(wanted):
+            raise MalformedReply(f"it lacks {len(set(wanted) - found.keys())} of the ids asked for")
         best = sorted(found.items(), key=lambda pair: -pair[1])
         if wanted:  # beside these, the likeliest of all comes
             return Answer(found, best[:1], 1)
