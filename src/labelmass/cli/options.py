@@ -170,7 +170,7 @@ def _dtype() -> DType | None:
     )
 
 
-def _tokenizer() -> str | None:
+def tokenizer_setting() -> str | None:
     return setting(
         None,
         "Tokenizer of a model behind a URL: hub id, folder or GGUF file. Default: that of the "
@@ -180,7 +180,7 @@ def _tokenizer() -> str | None:
     )
 
 
-def _served_model() -> str | None:
+def served_model_setting() -> str | None:
     return setting(
         None, "Name of the model behind a URL, where several are served.", metavar="NAME"
     )
@@ -226,8 +226,8 @@ class ModelOptions(LocalModelOptions):
         metavar="MODEL",
         complete=completions.models,
     )
-    tokenizer: str | None = _tokenizer()
-    served_model: str | None = _served_model()
+    tokenizer: str | None = tokenizer_setting()
+    served_model: str | None = served_model_setting()
     max_requests: int | None = _max_requests()
 
 
@@ -248,8 +248,8 @@ class ModelsOptions:
     )
     device: str | None = _device()
     dtype: DType | None = _dtype()
-    tokenizer: str | None = _tokenizer()
-    served_model: str | None = _served_model()
+    tokenizer: str | None = tokenizer_setting()
+    served_model: str | None = served_model_setting()
     max_requests: int | None = _max_requests()
 
 

@@ -17,7 +17,6 @@ from tenacity import (
     AsyncRetrying,
     RetryCallState,
     retry_if_exception_type,
-    stop_after_attempt,
     wait_random_exponential,
 )
 
@@ -36,6 +35,9 @@ BROKEN = frozenset({500, 502, 504})
 
 LONGEST_WAIT = 60.0
 """Seconds that are waited at most before another try."""
+
+FIRST_TRIES = 3
+"""Tries of a request to a server that has not answered any."""
 
 FIRST_WINDOW = 4
 """Requests in flight at the beginning."""
@@ -87,7 +89,7 @@ class Client:
     Args:
         address: Of the server.
         timeout: Seconds until an answer must have come.
-        tries: Number of times that a request is sent at most.
+        tries: Number of times that a request is sent at most; three while no answer has come.
         backoff: Seconds that are waited at most before the second try; twice as many before each
             further one.
         max_concurrency: Most requests in flight.
@@ -119,9 +121,10 @@ class Client:
         )
         self._window = anyio.CapacityLimiter(min(FIRST_WINDOW, max_concurrency))
         self._grown = 0
+        self._tries, self._heard = tries, False
         self._retrying = AsyncRetrying(
             retry=retry_if_exception_type(_Passing),
-            stop=stop_after_attempt(tries),
+            stop=self._is_last,
             wait=_Wait(backoff),
             before_sleep=self._count_retry,
             reraise=True,
@@ -195,6 +198,7 @@ class Client:
                 self.traffic.losses += 1
                 why = f"{type(error).__name__}: {error}".rstrip(": ")
                 raise _Passing(f"the connection failed ({why})") from None
+        self._heard = True
         body = self._body(reply)
         try:
             answer = read(body)
@@ -227,6 +231,11 @@ class Client:
 
     def _shrink(self) -> None:
         self._window.total_tokens, self._grown = max(1, self.window // 2), 0
+
+    def _is_last(self, state: RetryCallState) -> bool:
+        """True after the last try: a server that never answered is not waited for as long."""
+        tries = self._tries if self._heard else min(self._tries, FIRST_TRIES)
+        return state.attempt_number >= tries
 
     async def _watch(self, event: str, info: Mapping[str, Any]) -> None:
         """Counts connections, among what the transport tells."""

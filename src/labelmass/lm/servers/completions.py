@@ -25,6 +25,7 @@ class Completions(Wire):
 
     engine: ClassVar[str] = "openai"
     tolerance: ClassVar[float] = 1e-3
+    gives: ClassVar[str] = "the 20 or 5 likeliest tokens"
 
     def __init__(self) -> None:
         self._texts: TokenTexts | None = None

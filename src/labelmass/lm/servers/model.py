@@ -128,6 +128,11 @@ class ServerModel:
         return self._endpoint.wire.tolerance
 
     @property
+    def gives(self) -> str:
+        """What of a row the server returns, in words."""
+        return self._endpoint.wire.gives
+
+    @property
     def traffic(self) -> Traffic:
         return self._endpoint.client.traffic
 

@@ -93,10 +93,12 @@ class Wire(Protocol):
         engine: Name of the kind, as in `vllm:http://...`.
         tolerance: Largest difference, in nats, of a log-probability from that of the same weights
             in float32 elsewhere.
+        gives: What of a row it returns, in words.
     """
 
     engine: ClassVar[str]
     tolerance: ClassVar[float]
+    gives: ClassVar[str]
 
     async def describe(self, client: Client, model: str | None) -> Served | None:
         """What the server serves, under a name if one is given; None if it is of another kind."""

@@ -42,6 +42,7 @@ class VLLM(Wire):
 
     engine: ClassVar[str] = "vllm"
     tolerance: ClassVar[float] = 1e-3
+    gives: ClassVar[str] = "any ids, up to 512; the 20 likeliest where more may follow"
 
     async def describe(self, client: Client, model: str | None) -> Served | None:
         try:
