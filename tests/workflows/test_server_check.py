@@ -67,5 +67,5 @@ def test_options_of_a_server_need_its_url() -> None:
 
 
 def test_a_server_that_is_not_there_is_named() -> None:
-    with pytest.raises(ModelError, match="vllm:http://127.0.0.1:1 gave no answer"):
+    with pytest.raises(ModelError, match=r"vllm:http://127\.0\.0\.1:1 gave no answer"):
         check_server("vllm:http://127.0.0.1:1", tokenizer=mood_model().tokenizer)
