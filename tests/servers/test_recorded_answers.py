@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
 import httpx2
 import pytest
 
+from helpers.event_loops import run_async
 from helpers.servers import SERVERS, Server
 from labelmass.lm.servers.address import ServerAddress
 from labelmass.lm.servers.client import Client, Refusal
@@ -56,7 +56,7 @@ def test_a_refusal_says_in_a_line_what_the_server_said(file: Path) -> None:
         await client.post(kept.path, {}, lambda body: body)
 
     with pytest.raises(Refusal) as refusal:
-        asyncio.run(ask())
+        run_async(ask())
     assert refusal.value.status == kept.status
     assert " ".join(said.split())[:300] in str(refusal.value)
     assert "\n" not in str(refusal.value)

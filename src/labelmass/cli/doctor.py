@@ -59,8 +59,10 @@ def command(
     from labelmass.workflows.installation import doctor
 
     if address is None:
-        if server != ServerOptions():
-            raise click.UsageError("these options are about a server: name its URL")
+        for name, value in vars(server).items():
+            if value is not None:
+                option = f"--{name.replace('_', '-')}"
+                raise click.UsageError(f"{option} is about a server: name its URL")
         report = doctor(quick=check.quick)
     else:
         from labelmass.workflows.server_check import check_server

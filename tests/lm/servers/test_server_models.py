@@ -16,6 +16,7 @@ import pytest
 
 import labelmass
 from conftest import TASK, mood_model
+from helpers.event_loops import run_async
 from helpers.scripted_server import FAULTS, ScriptedServer, serving
 from labelmass import AsyncScorer, Scorer
 from labelmass.errors import FitError, LabelMassError, ModelError
@@ -232,7 +233,7 @@ def test_calls_that_are_awaited_go_on_side_by_side(server: ScriptedServer) -> No
         async def both() -> list[Scores]:
             return await asyncio.gather(scorer.score(TEXTS[:4]), scorer.score(TEXTS[4:]))
 
-        found = asyncio.run(both())
+        found = run_async(both())
         for scores, texts in zip(found, (TEXTS[:4], TEXTS[4:]), strict=True):
             assert same(scores, labelmass.score(texts, MOOD, mood_model()))
 
@@ -246,7 +247,7 @@ def test_a_model_in_this_process_is_awaited_too() -> None:
             names.append(str(result.id))
         return await scores, names
 
-    scores, names = asyncio.run(both())
+    scores, names = run_async(both())
     assert same(scores, labelmass.score(TEXTS, MOOD, mood_model()))
     assert sorted(names) == ["1", "2"]
 
@@ -263,7 +264,7 @@ def test_what_is_cancelled_is_asked_no_further(kind: str) -> None:
             with pytest.raises(TimeoutError):
                 await asyncio.wait_for(scorer.score(TEXTS * 20), 0.2)
 
-        asyncio.run(cut())
+        run_async(cut())
         time.sleep(0.2)
         sent = server.requests.total()
         time.sleep(0.3)
