@@ -43,12 +43,14 @@ class Canary:
     def difference(self, other: Canary) -> float:
         """The largest difference, in nats, of a log-probability; infinite for other texts.
 
-        A token that one side does not have is at most as likely as the last one it has.
+        A token that one side does not have is at most as likely as the last one it has. A text
+        after which one side could not be read says nothing; if that is so of all, it is infinite.
         """
         if len(self.rows) != len(other.rows):
             return math.inf
         pairs = zip(self.rows, other.rows, strict=True)
-        return max((_apart(dict(one), dict(two)) for one, two in pairs), default=math.inf)
+        apart = [_apart(dict(one), dict(two)) for one, two in pairs if one and two]
+        return max(apart, default=math.inf)
 
     def allowed(self, other: Canary) -> float:
         """The difference that the tolerances of both engines explain."""
@@ -60,8 +62,6 @@ class Canary:
 
 
 def _apart(one: dict[int, float], other: dict[int, float]) -> float:
-    if not one or not other:
-        return math.inf
     least, least_other = min(one.values()), min(other.values())
     apart = [abs(one[i] - other[i]) for i in one.keys() & other.keys()]
     apart += [one[i] - least_other for i in one.keys() - other.keys()]

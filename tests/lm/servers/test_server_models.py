@@ -124,6 +124,14 @@ def test_a_token_that_two_ids_write_is_left_out_and_bounds_nothing() -> None:
     assert answer.ranked == [(2, -2.0)] and answer.count == 3
 
 
+def test_bytes_that_are_no_character_are_no_token_by_their_text() -> None:
+    tokenizer = ScriptedLanguageModel({}, ["\ufffd", "joy"]).tokenizer
+    texts = TokenTexts(tokenizer)
+    assert texts.answer([{"token": "\ufffd", "logprob": -1.0}], 1).ranked == []
+    told = {"token": "\ufffd", "bytes": list("\ufffd".encode()), "logprob": -1.0}
+    assert texts.answer([told], 1).ranked == [(0, -1.0)]
+
+
 def test_a_server_without_log_probabilities_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     with serving(ScriptedServer(mood_model(), "openai")) as server:
         answer = server.answer

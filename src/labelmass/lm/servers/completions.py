@@ -10,13 +10,13 @@ from labelmass.lm.base import Tokenizer
 from labelmass.lm.canary import contexts
 from labelmass.lm.servers.client import Client, MalformedReply, Refusal
 from labelmass.lm.servers.protocol import Answer, Question, Request, Served, Wire, choose, member
-from labelmass.lm.servers.texts import TokenTexts
+from labelmass.lm.servers.texts import TextWire, TokenTexts
 
 TRIALS = ((20, True), (20, False), (5, False))
 """Likeliest tokens to ask for, and whether as token ids; the first that a server takes is kept."""
 
 
-class Completions(Wire):
+class Completions(TextWire):
     """A server that is asked through `/v1/completions`.
 
     Contexts are token ids where it takes them, which is tried at the start; otherwise texts, and a
@@ -27,9 +27,8 @@ class Completions(Wire):
     tolerance: ClassVar[float] = 1e-3
     gives: ClassVar[str] = "the 20 or 5 likeliest tokens"
 
-    def __init__(self) -> None:
-        self._texts: TokenTexts | None = None
-        self._top, self._takes_ids = TRIALS[0]
+    def __init__(self, texts: TokenTexts | None = None, top: int = 20, *, ids: bool = True) -> None:
+        self._texts, self._top, self._takes_ids = texts, top, ids
 
     async def describe(self, client: Client, model: str | None) -> Served | None:
         try:
@@ -39,12 +38,10 @@ class Completions(Wire):
         return Served(choose(models, model)["id"])
 
     async def bind(self, client: Client, served: Served, tokenizer: Tokenizer) -> Wire:
-        ids = contexts(tokenizer)[0]
+        texts, question = TokenTexts(tokenizer), Question(tuple(contexts(tokenizer)[0]), ())
         for top, takes_ids in TRIALS:
-            wire = Completions()
-            wire._texts, wire._top, wire._takes_ids = TokenTexts(tokenizer), top, takes_ids
-            requests = wire.requests(served, [Question(tuple(ids), ())])
-            for request in requests:
+            wire = Completions(texts, top, ids=takes_ids)
+            for request in wire.requests(served, [question]):
                 try:
                     reply = await client.post(request.path, request.body, lambda body: body)
                     if wire.read(request, reply)[0].ranked:
@@ -72,9 +69,7 @@ class Completions(Wire):
         return requests
 
     def _prompt(self, context: tuple[int, ...]) -> Sequence[int] | str | None:
-        if self._takes_ids:
-            return context
-        return self._known().context(context)
+        return context if self._takes_ids else self.texts.context(context)
 
     def read(self, request: Request, body: Any) -> list[Answer]:
         if member(body, "usage", "prompt_tokens") != len(request.context):
@@ -87,9 +82,4 @@ class Completions(Wire):
             if not isinstance(top, dict):
                 raise MalformedReply("its likeliest tokens are not told")
             entries = [{"token": token, "logprob": value} for token, value in top.items()]
-        return [self._known().answer(entries, self._top)]
-
-    def _known(self) -> TokenTexts:
-        if self._texts is None:
-            raise RuntimeError("bind the wire to a tokenizer first")
-        return self._texts
+        return [self.texts.answer(entries, self._top)]

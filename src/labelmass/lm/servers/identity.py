@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Sequence
 
 from labelmass._canary import Canary
@@ -52,6 +53,8 @@ class Identity:
         alone = [(await self._read([question]))[0] for question in self._questions]
         tolerance = self._endpoint.wire.tolerance
         noise = Canary.of(tolerance, together).difference(Canary.of(tolerance, alone))
+        if not math.isfinite(noise):
+            raise ModelError(f"{self._endpoint.client.address} gives no likeliest tokens")
         self.canary = Canary.of(max(tolerance, MARGIN * noise), together)
         self._seen = seen
 

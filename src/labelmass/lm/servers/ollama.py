@@ -8,13 +8,13 @@ from typing import Any, ClassVar
 from labelmass.lm.base import Tokenizer
 from labelmass.lm.servers.client import Client, Refusal
 from labelmass.lm.servers.protocol import Answer, Question, Request, Served, Wire, choose, member
-from labelmass.lm.servers.texts import TokenTexts
+from labelmass.lm.servers.texts import TextWire, TokenTexts
 
 TOP = 20
 """Likeliest tokens that it gives at most."""
 
 
-class Ollama(Wire):
+class Ollama(TextWire):
     """A server of Ollama, asked through `/api/generate` without its template.
 
     A context that no text stands for is not read.
@@ -48,7 +48,7 @@ class Ollama(Wire):
     def requests(self, served: Served, questions: Sequence[Question]) -> list[Request]:
         requests: list[Request] = []
         for number, question in enumerate(questions):
-            text = self._known().context(question.context)
+            text = self.texts.context(question.context)
             if text is not None:
                 body = {
                     "model": served.name,
@@ -67,9 +67,4 @@ class Ollama(Wire):
         counted = body.get("prompt_eval_count")  # of what was not in its cache
         if isinstance(counted, int) and counted > len(request.context):
             return [Answer()]
-        return [self._known().answer(entries, TOP)]
-
-    def _known(self) -> TokenTexts:
-        if self._texts is None:
-            raise RuntimeError("bind the wire to a tokenizer first")
-        return self._texts
+        return [self.texts.answer(entries, TOP)]

@@ -6,8 +6,11 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from labelmass.lm.base import Tokenizer
-from labelmass.lm.servers.protocol import Answer, logprob, member
+from labelmass.lm.servers.protocol import Answer, Wire, logprob, member
 from labelmass.task.prompt import Part, Prompt, Turn
+
+REPLACEMENT = "\ufffd"
+"""What stands in a text for bytes that are no character, of whichever token."""
 
 
 class TokenTexts:
@@ -38,7 +41,7 @@ class TokenTexts:
         return None
 
     def answer(self, entries: Iterable[Any], count: int) -> Answer:
-        """The likeliest tokens of a reply; those that two ids write are left out.
+        """The likeliest tokens of a reply; those that two ids may have written are left out.
 
         Args:
             entries: Each with `token`, `logprob` and, where the server says them, `bytes` or `id`.
@@ -58,5 +61,20 @@ class TokenTexts:
         index = entry.get("id") if isinstance(entry, dict) else None
         if isinstance(index, int) and 0 <= index < len(self._written):
             return index
-        written = member(entry, "token") if not entry.get("bytes") else bytes(entry["bytes"])
-        return self._ids.get(written.encode() if isinstance(written, str) else written)
+        if entry.get("bytes"):
+            return self._ids.get(bytes(entry["bytes"]))
+        text = member(entry, "token")
+        return None if REPLACEMENT in text else self._ids.get(text.encode())
+
+
+class TextWire(Wire):
+    """A kind of server whose contexts or tokens are texts, so that it needs a tokenizer first."""
+
+    _texts: TokenTexts | None = None
+
+    @property
+    def texts(self) -> TokenTexts:
+        """Texts of the tokenizer that the wire is bound to."""
+        if self._texts is None:
+            raise RuntimeError("bind the wire to a tokenizer first")
+        return self._texts
