@@ -1,6 +1,7 @@
 """The byte automaton of an answer format: reads bytes, tells which labels have been written.
 
-It is the format's transducer (`answers/transducer.py`), determinised lazily by the subset
+It is the format's transducer (`answers/transducer.py`, `answers/field_transducer.py`), determinised
+lazily by the subset
 construction with delayed outputs: an output comes out when every reading of the bytes agrees on it,
 so a label that is the beginning of another, or holds a separator, is credited only once nothing
 else is possible. Where readings of one text disagree, one that has kept to the format wins over one
@@ -15,9 +16,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from labelmass.answers.transducer import DONE, Transducer
+from labelmass.answers.field_transducer import positions_of
+from labelmass.answers.positions import DONE
 from labelmass.errors import TaskError
 from labelmass.task.formats import AnswerFormat
 
@@ -59,8 +61,9 @@ class ByteAutomaton:
     """The automaton of `fmt` over labels given by their spellings.
 
     Outputs are label indices 0..k-1, then the empty answer (k), the risk verdict `verdict_prefix`
-    (k + 1), and `unreadable` (k + 2): the answer left the format behind that verdict. States are
-    small integers; `DONE` (0) is the state after a complete answer.
+    (k + 1), `unreadable` (k + 2): the answer left the format behind that verdict; and in a format
+    of fields its `values`, by name. States are small integers; `DONE` (0) is the state after a
+    complete answer.
 
     before: bytes of the prompt that are read first, and given: the beginning of the answer that the
     prompt holds; both as they stand, without any tolerance.
@@ -79,12 +82,16 @@ class ByteAutomaton:
         self.size = len(self.spellings)
         self.empty, self.verdict_prefix, self.unreadable = (self.size + n for n in range(3))
         self.before, self.given = before, given
-        self._transducer = Transducer(fmt, spellings)
+        self._transducer = positions_of(fmt, spellings)
         self._positions = self._transducer.positions
         self._must_write = self._transducer.must_write
+        self._risks = self._transducer.risks
+        self.values = self._transducer.values
+        self._outputs: dict[int, Outputs] = {}
         self._tracks_used = fmt.repeats == "off-format"
         self._ids: dict[_State, int] = {}
         self._states: list[_State] = []
+        self._moves: dict[tuple[int, int], tuple[int, Outputs] | None] = {}
         self._steps: dict[tuple[int, int], tuple[int, Outputs] | None] = {}
         self._ways: dict[int, dict[int, tuple[int, Outputs]]] = {}
         self._held: dict[int, bool] = {}
@@ -102,11 +109,33 @@ class ByteAutomaton:
         """State after `byte` and the outputs it settles; None where no answer goes on so."""
         key = (state, byte)
         if key not in self._steps:
-            self._steps[key] = self._step(state, byte)
+            moved = self._move(state, byte)
+            self._steps[key] = moved and (moved[0], self._expand(moved[1]))
         return self._steps[key]
 
     def end(self, state: int) -> Outputs | None:
         """Outputs written if the answer ends here; None where it cannot end."""
+        ending = self._end(state)
+        return None if ending is None else self._expand(ending)
+
+    def _expand(self, symbols: Outputs) -> Outputs:
+        """All that symbols of the transducer write."""
+        results: Outputs = ()
+        for symbol in symbols:
+            if symbol not in self._outputs:
+                self._outputs[symbol] = self._transducer.outputs(symbol)
+            results += self._outputs[symbol]
+        return results
+
+    def _move(self, state: int, byte: int) -> tuple[int, Outputs] | None:
+        """`step` in symbols of the transducer."""
+        key = (state, byte)
+        if key not in self._moves:
+            self._moves[key] = self._step(state, byte)
+        return self._moves[key]
+
+    def _end(self, state: int) -> Outputs | None:
+        """`end` in symbols of the transducer."""
         if state == DONE:
             return ()
         result = self._states[state]
@@ -127,13 +156,20 @@ class ByteAutomaton:
 
         None where no risk verdict has been read before: that is off-format.
         """
+        left = self._leave(state)
+        return None if left is None else self._expand(left)
+
+    def _leave(self, state: int) -> Outputs | None:
+        """`leave` in symbols of the transducer."""
         result = self._states[state]
         if result.verdict == NO_VERDICT or state in self._lead:
             return None
         if result.verdict == WRITTEN:
             return (self.unreadable,)
-        passed = [pending for _, pending, _ in result.threads if self.verdict_prefix in pending]
-        return (*(_common_prefix(passed) if passed else (self.verdict_prefix,)), self.unreadable)
+        passed = [pending for _, pending, _ in result.threads if self._risks & set(pending)]
+        agreed = _common_prefix(passed) if passed else ()
+        verdict = (self.verdict_prefix,) if self._risks.isdisjoint(agreed) else ()
+        return (*agreed, *verdict, self.unreadable)
 
     def ways(self, state: int) -> Mapping[int, tuple[int, Outputs]]:
         """Continuations of an answer by byte: the next state, and the outputs that are settled."""
@@ -159,7 +195,7 @@ class ByteAutomaton:
         there = self._states[state]
         results: set[int] = set()
         for at, pending, _ in there.threads:
-            results.update(pending, self._transducer.reach[at])
+            results.update(self._expand(pending), self._expand(tuple(self._transducer.reach[at])))
         if there.verdict == PASSED:
             results.add(self.verdict_prefix)
         if there.verdict or self.verdict_prefix in results:
@@ -171,17 +207,18 @@ class ByteAutomaton:
     def holds_label(self, state: int) -> bool:
         """True if, in some reading, the text of a label is complete and not yet settled."""
         if state not in self._held:
-            outputs: set[int | None] = set()
+            outputs: set[int] = set()
             for at, pending, _ in self._states[state].threads:
                 place = self._positions[at]
-                outputs.update(pending, (place.completes, place.end))
-            self._held[state] = any(out is not None and out < self.size for out in outputs)
+                settled = (s for s in (place.completes, place.end) if s is not None)
+                outputs.update(self._expand((*pending, *settled)))
+            self._held[state] = any(out < self.size for out in outputs)
         return self._held[state]
 
     def run(self, text: bytes) -> tuple[int, Outputs] | None:
         """State and outputs after `text` from the start; None where it leaves the format."""
         state, written, length = self._read(text)
-        return (state, written) if length == len(text) else None
+        return (state, self._expand(written)) if length == len(text) else None
 
     def parse(self, text: str | bytes) -> list[int] | None:
         """Labels of a complete answer in written order, repeats left out; None if off-format."""
@@ -197,19 +234,27 @@ class ByteAutomaton:
         """
         state, written, length = self._read(text)
         if length < len(text):
-            left = self.leave(state) if partial else None
+            left = self._leave(state) if partial else None
             if left is None:
                 return None
             written += left
         elif not partial:
-            ending = self.end(state)
+            ending = self._end(state)
             if ending is None:
                 return None
             written += ending
         begin = len(self.before)
-        return self._locate(
-            text[begin:length], tuple(o for o in written if o <= self.verdict_prefix), begin
-        )
+        written = tuple(out for out in written if out != self.unreadable)
+        located = self._locate(text[begin:length], written, begin)
+        spans = [
+            Span(output, span.start, span.end)
+            for span, symbol in zip(located, written, strict=False)
+            for output in self._expand((symbol,))
+            if output < self.unreadable
+        ]
+        if self.empty in self._expand(written[len(located) :]) and located:  # it has no text
+            spans.append(replace(located[0], output=self.empty))
+        return spans
 
     def shortest(self, state: int, output: int, *, next_one: bool = True) -> bytes | None:
         """Shortest text from `state` up to, not including, the byte that writes `output`.
@@ -236,12 +281,12 @@ class ByteAutomaton:
         return None
 
     def _read(self, text: bytes) -> tuple[int, Outputs, int]:
-        """State and outputs after as much of `text` as can be read, and how many bytes that is."""
+        """State and symbols after as much of `text` as can be read, and how many bytes that is."""
         state, written = self.start, ()
         for length, byte in enumerate(text):
             if state == DONE:
                 break
-            moved = self.step(state, byte)
+            moved = self._move(state, byte)
             if moved is None:
                 return state, written, length
             state, out = moved
@@ -252,16 +297,15 @@ class ByteAutomaton:
 
     def _led(self, text: bytes) -> int:
         """A state from which exactly `text` is read, then what may follow a given beginning."""
-        begun = self.run(self.given)
-        if begun is None or begun[0] == DONE:
+        state, written, length = self._read(self.given)
+        if length < len(self.given) or state == DONE:
             raise TaskError(f"{self.given!r} is not the beginning of an answer that goes on")
-        state, written = begun
-        behind, self._given_written = self._states[state], written
+        behind, self._given_written = self._states[state], self._expand(written)
         for byte in reversed(text):
             lead = len(self._states)
             self._states.append(behind)
             self._lead[lead] = byte
-            self._steps[lead, byte] = state, written
+            self._moves[lead, byte] = state, written
             state, written = lead, ()
         return state
 
@@ -300,10 +344,11 @@ class ByteAutomaton:
         return self._intern(after), agreed
 
     def _verdict(self, before: int, agreed: Outputs, threads: Threads) -> int:
-        if before == WRITTEN or self.verdict_prefix in agreed:
+        if before == WRITTEN or not self._risks.isdisjoint(agreed):
             return WRITTEN
         return max(
-            before, PASSED * any(self.verdict_prefix in pending for _, pending, _ in threads)
+            before,
+            PASSED * any(not self._risks.isdisjoint(pending) for _, pending, _ in threads),
         )
 
     def _closure(self, threads: Iterable[Thread]) -> Threads:
@@ -365,7 +410,7 @@ class ByteAutomaton:
         )
 
     def _locate(self, text: bytes, written: Outputs, begin: int) -> list[Span]:
-        """Spans of a text known to write `written`: threads that carry their marks."""
+        """Spans of a text known to write these symbols: threads that carry their marks."""
         threads: dict[tuple[int, int], tuple[int, Marks]] = {}  # (position, written so far)
 
         def add(at: int, done: int, start: int, marks: Marks, offset: int) -> None:
@@ -373,9 +418,9 @@ class ByteAutomaton:
             start = offset if place.starts else start
             # a verdict is written by now, a label is with what follows
             output = place.completes
-            sure = done + (output != self.verdict_prefix)
+            sure = done + (output not in self._risks)
             if output is not None and len(marks) < sure <= len(written):
-                if output == written[len(marks)]:
+                if output == self._transducer.text_of(written[len(marks)]):
                     marks = (*marks, (output, start, offset))
             if (at, done) in threads_next:
                 return

@@ -33,9 +33,11 @@ def check_tree(tree: AnswerTree) -> None:
         "must come before the node",
     )
     _require(set(tree.status) <= {0, 1, 2}, "status", "must be 0, 1 or 2")
-    _require(all(0 <= o < k + 3 for out in tree.outputs for o in out), "outputs", "is no output")
+    _require(
+        all(0 <= o < tree.width for out in tree.outputs for o in out), "outputs", "is no output"
+    )
     for name, bits in (("written", tree.written), ("ahead", tree.reachable)):
-        _require(all(0 <= b < 1 << (k + 3) for b in bits), name, "is no set of outputs")
+        _require(all(0 <= b < 1 << tree.width for b in bits), name, "is no set of outputs")
     ids = (*tree.token, *(entry[0] for row in tree.top.values() for entry in row))
     _require(all(abs(token) < 1 << 31 for token in ids), "token", "is no token id")
     _check_nodes(tree, n, k)
@@ -53,7 +55,7 @@ def _check_nodes(tree: AnswerTree, n: int, k: int) -> None:
     _require(tree.steps[:1] == [0], "steps", "must begin with the root")
     _check_among([tree.common_prefix], nodes, "stem")
     _check_among((node for _, node in tree.completed), nodes, "completed")
-    _require(all(0 <= out < k + 3 for out, _ in tree.completed), "completed", "is no output")
+    _require(all(0 <= out < tree.width for out, _ in tree.completed), "completed", "is no output")
     _check_among((entry[2] for row in tree.top.values() for entry in row), range(-1, n), "top")
     _check_among(tree.greedy, nodes, "greedy")
     path = tree.greedy

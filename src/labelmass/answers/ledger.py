@@ -6,6 +6,8 @@ finished tree are summed afresh (`answers/marginals.py`). Formulas: docs/formula
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from labelmass._types import Floats, Normalisation
@@ -14,21 +16,28 @@ from labelmass._types import Floats, Normalisation
 class Ledger:
     """Masses in one normalisation.
 
-    labels: how many. Outputs are the labels, then the empty answer, the verdict prefix and
-    `unreadable`, as bits of a set. verdict: whether the format has one, so that what follows a risk
-    verdict is never lost.
-    found: (k + 3,) mass on which each output was written.
+    labels: how many. Outputs are the labels, then the empty answer, the verdict prefix,
+    `unreadable`, and so many `values`, as bits of a set. verdict: whether the format has one, so
+    that what follows a risk verdict is never lost.
+    found: (k + 3 + values,) mass on which each output was written.
     """
 
-    def __init__(self, labels: int, normalisation: Normalisation, *, verdict: bool) -> None:
+    def __init__(
+        self, labels: int, normalisation: Normalisation, *, verdict: bool, values: int = 0
+    ) -> None:
         self.normalisation = normalisation
         self.empty, self.verdict_prefix = labels, labels + 1
         self._verdict = verdict
-        self._decides = (1 << labels + 2) - 1  # labels, the empty answer and the verdict prefix
+        every = (1 << labels + 3 + values) - 1
+        self._decides = every & ~(1 << labels + 2)  # all but `unreadable`
         self._open: dict[int, float] = {}  # undecided outputs -> mass
-        self.found = np.zeros(labels + 3)
+        self.found = np.zeros(labels + 3 + values)
         self._ended = 0.0
-        self._ended_with = np.zeros(labels + 3)
+        self._ended_with = np.zeros(labels + 3 + values)
+        last = labels + 2  # `unreadable`
+        self._quoted = np.array([*range(last - 1), *range(last + 1, last + 1 + values)])
+        self._read = np.zeros(labels + 3 + values)
+        self._risk = 1 << labels + 1
 
     def undecided(self, written: int, reachable: int) -> int:
         """Outputs that a path may write yet; the empty answer is decided by its end."""
@@ -43,16 +52,21 @@ class Ledger:
         """Book mass as open (below zero: as open no more)."""
         self._open[undecided] = self._open.get(undecided, 0.0) + mass
 
-    def find(self, output: int, mass: float) -> None:
-        """Book mass on which an output has just been written."""
-        self.found[output] += mass
+    def find(self, before: int, written: int, mass: float) -> None:
+        """Book mass on which outputs are written, some of them `before`."""
+        for output in _bits(written & ~before):
+            self.found[output] += mass
+        if written & self._risk:  # whatever follows, a verdict can be read
+            for output in _bits(written & ~before if before & self._risk else written):
+                self._read[output] += mass
 
     def end(self, written: int, mass: float) -> None:
         """Book a complete answer."""
         self._ended += mass
-        for output in range(len(self.found)):
-            if written >> output & 1:
-                self._ended_with[output] += mass
+        for output in _bits(written):
+            self._ended_with[output] += mass
+            if not written & self._risk:
+                self._read[output] += mass
 
     @property
     def live(self) -> float:
@@ -69,23 +83,21 @@ class Ledger:
         return self._ended + max(sum(self._open.values()), 0.0)
 
     def intervals(self) -> tuple[Floats, Floats]:
-        """(k + 1,) low and high of the labels and of the empty answer."""
+        """Low and high of the labels, of the empty answer, and of the values: (k + 1 + values,)."""
         if self._verdict and self.normalisation is Normalisation.ON_FORMAT:
             return self._with_verdict()
-        count = self.empty + 1
-        undecided = np.zeros(count)
+        undecided = np.zeros(len(self.found))
         for key, mass in self._open.items():
-            for output in range(count):
-                if key >> output & 1:
-                    undecided[output] += mass
-        undecided = np.maximum(undecided, 0.0)
+            for output in _bits(key):
+                undecided[output] += mass
+        undecided = np.maximum(undecided, 0.0)[self._quoted]
         if self.normalisation is not Normalisation.ON_FORMAT:
-            low = self.found[:count].copy()
+            low = self.found[self._quoted]
             low[self.empty] = self._ended_with[self.empty]
             return low, low + undecided
         total = max(sum(self._open.values()), 0.0)
-        hit = self._ended_with[:count]
-        going = np.maximum(self.found[:count] - hit, 0.0)  # written, and open or off-format
+        hit = self._ended_with[self._quoted]
+        going = np.maximum(self.found[self._quoted] - hit, 0.0)  # written, and open or off-format
         going[self.empty] = 0.0
         can = np.minimum(undecided + going, total)
         low = hit / max(self._ended + total, 1e-300)
@@ -109,15 +121,26 @@ class Ledger:
         return max(sum(masses), 0.0)
 
     def _with_verdict(self) -> tuple[Floats, Floats]:
-        """(k + 1,) low and high, given that a verdict can be read (`Marginals._on_verdict`)."""
+        """`intervals`, given that a verdict can be read (`Marginals._on_verdict`)."""
         settled, open_ = self._settled, self._open_with(self._either)
-        low, high = np.zeros(self.empty + 1), np.zeros(self.empty + 1)
-        for output in range(self.empty + 1):
+        going = np.maximum(self.found - self._read, 0.0)  # written, without a verdict yet
+        low, high = np.zeros(len(self._quoted)), np.zeros(len(self._quoted))
+        for at, output in enumerate(self._quoted.tolist()):
             bit, empty = 1 << output, output == self.empty
-            hit = self._ended_with[output] if empty else self.found[output]
+            hit = self._read[output]
             avoid = self._open_with(1 << self.verdict_prefix) if empty else open_
             can = sum(m for key, m in self._open.items() if key & bit and key & self._either)
+            if not empty:
+                can = min(can + going[output], open_)
             inside = 0.0 if empty else self._open_with(bit, without=self._either)
-            low[output] = hit / max(settled + avoid, 1e-300)
-            high[output] = (hit + inside + can) / max(settled + can, 1e-300)
+            low[at] = hit / max(settled + avoid, 1e-300)
+            high[at] = (hit + inside + can) / max(settled + can, 1e-300)
         return low, np.minimum(high, 1.0)
+
+
+def _bits(outputs: int) -> Iterator[int]:
+    """The outputs in a set."""
+    while outputs:
+        lowest = outputs & -outputs
+        yield lowest.bit_length() - 1
+        outputs ^= lowest

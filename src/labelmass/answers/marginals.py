@@ -74,7 +74,7 @@ class Marginals:
     _width: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_width", len(self.tree.labels) + 3)
+        object.__setattr__(self, "_width", self.tree.width)
 
     # -- masses ---------------------------------------------------------------------------------
 
@@ -89,15 +89,12 @@ class Marginals:
 
     @cached_property
     def written(self) -> Bools:
-        """(n, k + 3) what each node has written."""
+        """(n, width) what each node has written."""
         return _bits(self.tree.written, self._width)
 
     @cached_property
     def _new(self) -> Bools:
-        parents = np.array(self.tree.parent, dtype=np.int64)
-        before = self.written[parents]
-        before[0] = False
-        return self.written & ~before
+        return self._newly(self.written)
 
     @cached_property
     def _aggregates(self) -> tuple[NDArray[np.int64], Floats]:
@@ -189,7 +186,8 @@ class Marginals:
 
     @cached_property
     def intervals(self) -> tuple[Floats, Floats]:
-        """(k + 3,) low and high of the labels, the empty answer, the verdict prefix, `unreadable`.
+        """(width,) low and high of the labels, the empty answer, the verdict prefix, `unreadable`,
+        and the values of a format of fields.
 
         NaN where there is nothing to divide by.
         """
@@ -207,7 +205,7 @@ class Marginals:
 
     @cached_property
     def _found(self) -> Floats:
-        """(k + 3,) mass on which each output is written."""
+        """(width,) mass on which each output is written."""
         result = self.mass @ self._new
         empty = self.tree.empty  # an answer as a whole, not something written on the way to one
         result[empty] = self.mass[self._ended] @ self.written[self._ended, empty]
@@ -215,7 +213,7 @@ class Marginals:
 
     @cached_property
     def _unknown(self) -> Floats:
-        """(k + 3,) what could not be read, and may have held the label, where that is asked for."""
+        """(width,) what could not be read, and may have held the label, where that is asked for."""
         unknown = np.zeros(self._width)
         if self.off_format_unknown:
             k, nodes = len(self.tree.labels), self._cannot_read
@@ -232,13 +230,34 @@ class Marginals:
 
     def _on_verdict(self) -> tuple[Floats, Floats]:
         """Given that a verdict can be read: where a risk is written, whatever follows it."""
-        hit, empty, verdict_prefix = self._found, self.tree.empty, self.tree.verdict_prefix
-        before, reachable = self._before_verdict, self._open_reachable.copy()
-        reachable[:, empty] |= self._open_written[:, empty]  # the answer has yet to end
-        can, inside = before @ reachable, (self._open_mass - before) @ reachable
-        avoid = np.full_like(hit, before.sum())
+        hit, empty, verdict_prefix = self._read, self.tree.empty, self.tree.verdict_prefix
+        before, written, reachable = (
+            self._before_verdict,
+            self._open_written,
+            self._open_reachable,
+        )
+        can = before @ (reachable | written)  # what is written has yet to be read to the end
+        inside = (self._open_mass - before) @ reachable
+        avoid = before @ ~written
         avoid[empty], avoid[verdict_prefix] = can[verdict_prefix], can[empty]
         return _ratio(hit, self._readable, can, avoid, inside + self._unknown)
+
+    @cached_property
+    def _read(self) -> Floats:
+        """(width,) mass on which each output is written and a verdict can be read."""
+        risk = self.written[:, [self.tree.verdict_prefix]]
+        no_risk = self._ended[~risk[self._ended, 0]]
+        return (
+            self.mass @ self._newly(self.written & risk)
+            + self.mass[no_risk] @ self.written[no_risk]
+        )
+
+    def _newly(self, event: Bools) -> Bools:
+        """Nodes at which an event, (n, ...), that lasts has just come about."""
+        parents = np.array(self.tree.parent, dtype=np.int64)
+        before = event[parents]
+        before[0] = False
+        return event & ~before
 
     @cached_property
     def _before_verdict(self) -> Floats:
@@ -290,7 +309,11 @@ class Marginals:
             low = float(self.mass @ new)
             return _bounds(low, min(low + float(self._open_mass @ (undecided > sure)), 1.0))
         if self.tree.has_verdict_prefix:
-            return self._given_verdict(float(self.mass @ new), np.asarray(undecided > sure))
+            risk = self.written[:, self.tree.verdict_prefix]
+            ended = both[self._ended] & ~risk[self._ended]
+            read = self.mass @ self._newly(both & risk) + self.mass[self._ended] @ ended
+            before = self._before_verdict > 0
+            return self._given_verdict(float(read), undecided & (before | ~sure))
         hit = float(self.mass[self._ended] @ both[self._ended])
         can, avoid = self._open_mass @ undecided, self._open_mass @ ~sure
         return _share(hit, self.ended, float(can), float(avoid))

@@ -61,9 +61,7 @@ class PromptBoundary:
         self._spelling = spelling_of(task, self.vocabulary)
         self._grammars: dict[bytes, TokenGrammar] = {}
         self._cuts: dict[tuple[int, ...], int] = {}
-        self._answers = [task.format.write([forms[0]]) for forms in task.spellings]
-        if task.format.empty is not None:
-            self._answers.append(task.format.write([]))
+        self._answers = list(task.format.examples(task.spellings))
         if vocabulary is None:  # the first of those under this tokenizer
             with suppress(RecordError):
                 tokenizer.encode_prompt(task.prompt(Record(id=0, text=PROBES[0])))

@@ -113,7 +113,7 @@ class AnswerTree:
     Attributes:
         labels: The k label names. Bit i of a bit set stands for label i, bit k for the empty
             answer, bit k + 1 for the verdict prefix, bit k + 2 for `unreadable`: the answer left
-            the format behind that verdict.
+            the format behind that verdict; bit k + 3 + j for value j of a format of fields.
         parent, token: A node's parent and the id that leads to it (-1 for the root). A frontier
             node with token AGGREGATE stands for the tokens not looked at one by one that write the
             same; an ended node for every token that ends the answer with the same labels, `token`
@@ -141,6 +141,7 @@ class AnswerTree:
         scale: For an expanded node, `NextTokenLogprobs.scale` of its row, where the engine says it.
         common_prefix: The node that every label's usual spelling leads to before they part.
         spellings: Spelling with which each label is written.
+        values: Names of the values of a format of fields, such as "Safety: Unsafe".
         label_tries: At how many steps the label tries were expanded, None for all.
         shares: At how many steps the shares of the labels were narrowed, None for all.
         contrast: True if the labels against the empty answer were, at the first step.
@@ -178,6 +179,7 @@ class AnswerTree:
     texts: dict[int, bytes] = field(default_factory=dict)
     has_empty: bool = True
     has_verdict_prefix: bool = False
+    values: tuple[str, ...] = ()
     label_tries: int | None = 0
     shares: int | None = 0
     contrast: bool = False
@@ -206,6 +208,11 @@ class AnswerTree:
     def unreadable(self) -> int:
         """The output number of an answer that left the format behind a risk verdict."""
         return len(self.labels) + 2
+
+    @property
+    def width(self) -> int:
+        """Number of outputs."""
+        return self.unreadable + 1 + len(self.values)
 
     @property
     def expanded(self) -> int:
@@ -268,6 +275,8 @@ class AnswerTree:
         """The label, or what a person calls the further outputs."""
         if output < self.empty:
             return self.labels[output]
+        if output > self.unreadable:
+            return self.values[output - self.unreadable - 1]
         return {self.empty: "the empty answer", self.verdict_prefix: "the verdict"}.get(
             output, "an unreadable rest"
         )
@@ -353,6 +362,7 @@ class AnswerTree:
             "texts": {str(i): text.hex() for i, text in self.texts.items()},
             "has_none": self.has_empty,
             "has_gate": self.has_verdict_prefix,
+            **({"values": list(self.values)} if self.values else {}),
             "tries": self.label_tries,
             "shares": self.shares,
             "contrast": self.contrast,

@@ -70,8 +70,14 @@ class TreeBuilder:
             has_empty=automaton.format.empty is not None,
             has_verdict_prefix=automaton.format.verdict_prefix is not None,
             spellings=tuple(forms[0] for forms in automaton.spellings),
+            values=automaton.values,
         )
-        self.ledger = Ledger(len(labels), normalisation, verdict=self.tree.has_verdict_prefix)
+        self.ledger = Ledger(
+            len(labels),
+            normalisation,
+            verdict=self.tree.has_verdict_prefix,
+            values=len(automaton.values),
+        )
         self.mass: list[float] = []
         self.depth: list[int] = []
         self.children: list[list[int]] = []
@@ -120,10 +126,7 @@ class TreeBuilder:
         tree, ledger = self.tree, self.ledger
         tree.logp[node], self.mass[node] = logp, mass
         before = tree.written[tree.parent[node]] if node else 0
-        for out in tree.outputs[node]:
-            if not before >> out & 1:
-                ledger.find(out, mass)
-                before |= 1 << out
+        ledger.find(before, tree.written[node], mass)
         if tree.status[node] == Status.ENDED:
             ledger.end(tree.written[node], mass)
             return

@@ -14,7 +14,7 @@ grammar and the tree can never disagree.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -125,6 +125,13 @@ class AnswerFormat:
         verdict = "" if prefix is None else prefix + self.verdict_separator
         body = (self.separators[0] if self.separators else "").join(map(self.spell, spellings))
         return self.opening + verdict + body + (self.closing or "")
+
+    def examples(self, spellings: Sequence[Sequence[str]]) -> Iterator[str]:
+        """Short answers: each label alone, given by its spellings, and the empty list."""
+        for forms in spellings:
+            yield self.write([forms[0]])
+        if self.empty is not None:
+            yield self.write([])
 
     def strict(self) -> AnswerFormat:
         """The same format reading only what it writes: first separator, exact case, no blanks."""
