@@ -134,7 +134,7 @@ def test_no_tokenizer_of_another_kind() -> None:
         HFTokenizer(fast)
 
 
-def no_system(messages: list[dict[str, str]]) -> str:
+def no_system(messages: list[dict[str, str]], arguments: object = None) -> str:
     if messages[0]["role"] == "system":
         raise ValueError("System role not supported")
     if [m["role"] for m in messages] != ["user"]:
@@ -158,7 +158,7 @@ def test_the_template_s_own_words_reach_the_user() -> None:
 
 def test_a_template_that_drops_a_turn_is_refused() -> None:
     with pytest.raises(ModelError, match="leaves out what the user says"):
-        ChatTemplate(lambda messages: "nothing").render(user(Part("a")))
+        ChatTemplate(lambda messages, arguments: "nothing").render(user(Part("a")))
 
 
 # -- control tokens that a text spells ------------------------------------------------------------

@@ -299,6 +299,23 @@ class Marginals:
         low = min(self._readable, 1.0)
         return Bounds(low, min(low + float(self._before_verdict.sum()), 1.0))
 
+    def values(self) -> dict[str, Bounds]:
+        """P(value is written) for every value of a format of fields, by name."""
+        first = self.tree.unreadable + 1
+        return {name: self.label(first + at) for at, name in enumerate(self.tree.values)}
+
+    def given_risk(self) -> dict[str, Bounds]:
+        """P(label is written, given a risk verdict), by label; the same in every normalisation."""
+        risk, labels = self.tree.verdict_prefix, self.tree.labels
+        both = self.written & self.written[:, [risk]]
+        hit, verdict = self.mass @ self._newly(both), float(self._found[risk])
+        before, may = self._before_verdict, self._open_reachable[:, risk]
+        can = (before * may) @ (self._open_written | self._open_reachable)
+        inside = (self._open_mass - before) @ self._open_reachable
+        avoid = np.full_like(hit, float(before @ may))
+        low, high = _ratio(hit, verdict, can, avoid, inside + self._unknown)
+        return {label: _bounds(low[at], high[at]) for at, label in enumerate(labels)}
+
     def pair(self, label: int, other: int) -> Bounds:
         """P(both labels are written)."""
         both = self.written[:, label] & self.written[:, other]

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from labelmass.answers.automaton import DONE, ByteAutomaton
 from labelmass.answers.grammar import TokenGrammar, Vocabulary
 from labelmass.errors import TaskError
+from labelmass.task.fields import FieldFormat
 from labelmass.task.formats import AnswerFormat
 from labelmass.task.questions import Askable
 
@@ -40,6 +41,8 @@ def spelling_of(task: Askable, vocabulary: Vocabulary) -> Spelling:
     Raises TaskError for a label that no tokens write, and for two labels that become one.
     """
     form = task.format
+    if isinstance(form, FieldFormat):
+        return _of_fields(task, form, vocabulary)
     words: dict[str, str] = {}
     for key in WORDS:
         if (text := getattr(form, key)) and (written := as_written(text, vocabulary)):
@@ -54,6 +57,24 @@ def spelling_of(task: Askable, vocabulary: Vocabulary) -> Spelling:
             _check_word(key, word, labels, form, vocabulary)
     given = as_written(task.given_opening, vocabulary)
     return Spelling(form, labels, task.given_opening if given is None else given)
+
+
+def _of_fields(task: Askable, form: FieldFormat, vocabulary: Vocabulary) -> Spelling:
+    """`spelling_of` where answers have fields."""
+    form = form.respelt(lambda text: as_written(text, vocabulary))
+    labels = tuple(tuple(_forms(each, vocabulary)) for each in task.spellings)
+    listed = {label for field in form.fields for label in field.labels}
+    texts = [form.opening, form.closing or "", *(forms[0] for forms in labels)]
+    for field in form.fields:
+        texts += [field.lead, field.none or "", *(value.spellings[0] for value in field.values)]
+    if not all(_is_kept(text, vocabulary) for text in texts):
+        grammar = TokenGrammar(ByteAutomaton(form, labels), vocabulary)
+        names = [*task.label_names, "", "", "", *grammar.automaton.values]
+        for output, name in enumerate(names):
+            if name and (output in listed or output > len(labels)):
+                if not _can_write(output, grammar):
+                    raise TaskError(f"{name!r} can never be written by the model's tokenizer")
+    return Spelling(form, labels, "")
 
 
 def as_written(text: str, vocabulary: Vocabulary) -> str | None:

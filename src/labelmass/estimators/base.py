@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +15,7 @@ from labelmass.answers.search import Requirements
 from labelmass.answers.tree import AnswerTree
 from labelmass.errors import MethodError
 from labelmass.task import Task
-from labelmass.task.questions import ANSWER, Name, Question
+from labelmass.task.questions import Name, Question
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -140,6 +140,8 @@ class Estimator:
 
     def check(self, task: Task, normalisation: Normalisation = Normalisation.RAW) -> None:
         """MethodError if this task, or this normalisation, cannot give the method."""
+        if task.is_guard and self.questions is not no_questions:
+            raise MethodError(f"{self.name}: a guard is asked as its makers did, and nothing else")
         if (reason := self.unsupported_reason(task)) is not None:
             raise MethodError(f"{self.name}: {reason}")
         if normalisation not in self.normalisations:
@@ -150,8 +152,25 @@ class Estimator:
 def of_answer(
     read: Callable[[AnswerTree, Normalisation], LabelScores],
 ) -> Callable[[Trees, Normalisation, Task], LabelScores]:
-    """A reading of the answer to the task alone, as a reading of all trees."""
-    return lambda trees, normalisation, task: read(trees[ANSWER], normalisation)
+    """A reading of the answer to the task alone, or to its passes, as a reading of all trees."""
+
+    def read_passes(trees: Trees, normalisation: Normalisation, task: Task) -> LabelScores:
+        return joined([read(trees[name], normalisation) for name in task.passes])
+
+    return read_passes
+
+
+def joined(scores: Sequence[LabelScores]) -> LabelScores:
+    """The scores of several answers side by side, each of its own labels."""
+    if len(scores) == 1:
+        return scores[0]
+    return LabelScores(
+        tuple(label for one in scores for label in one.labels),
+        np.concatenate([one.p for one in scores]),
+        np.concatenate([one.low for one in scores]),
+        np.concatenate([one.high for one in scores]),
+        scores[0].interval,
+    )
 
 
 def bounds(low: np.float64, high: np.float64, p: np.float64) -> Bounds:

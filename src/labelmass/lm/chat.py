@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import takewhile
-from typing import Any
+from typing import Any, cast
 
 from labelmass.errors import ModelError
-from labelmass.task.prompt import Part, Turn
+from labelmass.task.prompt import Part, TemplateCall, Turn
 
 FIRST = 0xF0000
 """The stand-ins are characters of a private-use plane, from here on."""
@@ -28,29 +28,40 @@ TODAY = datetime(2024, 7, 26)
 MARK = "_labelmass_part"
 """A key, and its value, of every part that a template is given: who shows it shows the list."""
 
+CALL = TemplateCall()
+"""A template called as for any model."""
+
 SAID = "Indeed it is."
 """Text of the assistant's turn in a sample."""
 
 WAY_OUT = "set chat = false in the task to ask in plain text"
 
+MAX_RENDERED = 10_000_000
+"""Characters that a template may write, beyond which it is not read."""
+
 Message = dict[str, Any]
-Apply = Callable[[list[Message]], str]
+Apply = Callable[[list[Message], Mapping[str, Any]], str]
 
 
 def apply_template(
-    tokenizer: Any, messages: list[Message], *, tokenize: bool = False, answered: bool = False
+    tokenizer: Any,
+    messages: list[Message],
+    arguments: Mapping[str, Any] | None = None,
+    *,
+    tokenize: bool = False,
+    answered: bool = False,
 ) -> Any:
     """Apply a transformers tokenizer's template to messages, up to an answer without thinking.
 
-    tokenize: its ids, in place of text. answered: the last message is the answer, as it ends.
+    arguments: further ones of the template. tokenize: its ids, in place of text. answered: the last
+    message is the answer, as it ends.
     """
     return tokenizer.apply_chat_template(
         messages,
         tokenize=tokenize,
         return_dict=False,
         add_generation_prompt=not answered,
-        enable_thinking=False,
-        strftime_now=TODAY.strftime,
+        **{"enable_thinking": False, "strftime_now": TODAY.strftime} | dict(arguments or {}),
     )
 
 
@@ -67,9 +78,11 @@ class ChatTemplate:
     @classmethod
     def of(cls, tokenizer: Any, **options: Any) -> ChatTemplate:
         """The chat template of a transformers tokenizer; options: see `apply_template`."""
-        return cls(lambda messages: apply_template(tokenizer, messages, **options))
+        return cls(
+            lambda messages, arguments: apply_template(tokenizer, messages, arguments, **options)
+        )
 
-    def render(self, turns: Sequence[Turn]) -> list[Part]:
+    def render(self, turns: Sequence[Turn], call: TemplateCall = CALL) -> list[Part]:
         """Rendered prompt, as parts.
 
         Content is given as text, or as a list of parts where the template wants that; system text
@@ -77,43 +90,34 @@ class ChatTemplate:
 
         Raises ModelError with the template's own words, and the way out.
         """
-        return self._fitting(turns)[0]
+        return self._fitting(turns, call)[0]
 
     def messages(self, turns: Sequence[Turn]) -> list[Message]:
         """The messages that the template takes for these turns, nothing standing in for any text.
 
         Raises ModelError as `render` does.
         """
-        _, form = self._fitting(turns)
+        _, form = self._fitting(turns, CALL)
         return form.messages([turn.text for turn in form.turns])
 
-    def _fitting(self, turns: Sequence[Turn]) -> tuple[list[Part], Form]:
+    def _fitting(self, turns: Sequence[Turn], call: TemplateCall) -> tuple[list[Part], Form]:
         """The turns rendered in the first form that the template takes."""
         errors: list[Exception] = []
-        for form in forms(turns):
+        for form in forms(turns, call):
             try:
-                return self._render(form), form
+                return self._render(form, call), form
             except Exception as error:  # a template raises what it likes
                 errors.append(error)
         first = errors[0]
         raise ModelError(f"the model's chat template: {first}; {WAY_OUT}") from first
 
-    def _render(self, form: Form) -> list[Part]:
+    def _render(self, form: Form, call: TemplateCall) -> list[Part]:
         texts: list[str] = []
-        contents: list[str] = []
-        for turn in form.turns:
-            content = ""
-            for part in turn.parts:
-                text = part.text.strip()
-                if part.trusted or not text:
-                    content += STAND_INS.sub("\ufffd", part.text)
-                    continue
-                start = part.text.index(text)
-                content += part.text[:start] + chr(FIRST + len(texts))
-                content += part.text[start + len(text) :]
-                texts.append(text)
-            contents.append(content)
-        rendered = self._apply(form.messages(contents))
+        contents = ["".join(_stood_in(part, texts) for part in turn.parts) for turn in form.turns]
+        arguments = {name: _filled(value, texts) for name, value in call.arguments}
+        rendered = self._apply(form.messages(contents), arguments)
+        if len(rendered) > MAX_RENDERED:
+            raise ValueError(f"it writes more than {MAX_RENDERED} characters")
         if form.listed and MARK in rendered:
             raise ValueError("it writes a list of parts as it stands")
         for turn, content in zip(form.turns, contents, strict=True):
@@ -124,6 +128,29 @@ class ChatTemplate:
             outside = STAND_INS.fullmatch(piece)
             parts.append(Part(texts[ord(piece) - FIRST]) if outside else Part(piece, trusted=True))
         return [part for part in parts if part.text]
+
+
+def _stood_in(part: Part, texts: list[str]) -> str:
+    """The text of a part, an untrusted one as a stand-in whose text is appended to `texts`."""
+    text = part.text.strip()
+    if part.trusted or not text:
+        return STAND_INS.sub("\ufffd", part.text)
+    start = part.text.index(text)
+    stand_in = chr(FIRST + len(texts))
+    texts.append(text)
+    return part.text[:start] + stand_in + part.text[start + len(text) :]
+
+
+def _filled(value: Any, texts: list[str]) -> Any:
+    """A template's argument with stand-ins for its parts."""
+    if isinstance(value, Part):
+        return _stood_in(value, texts)
+    if isinstance(value, Mapping):
+        table = cast("Mapping[str, Any]", value)
+        return {key: _filled(one, texts) for key, one in table.items()}
+    if isinstance(value, list | tuple):
+        return [_filled(one, texts) for one in cast("Sequence[Any]", value)]
+    return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,14 +176,16 @@ class Form:
         ]
 
 
-def forms(turns: Sequence[Turn]) -> Iterator[Form]:
+def forms(turns: Sequence[Turn], call: TemplateCall = CALL) -> Iterator[Form]:
     """The ways to put turns to a template, the plainest first."""
     some = [turns]
-    if any(turn.role == "system" for turn in turns):
+    if call.folds and any(turn.role == "system" for turn in turns):
         some.append(fold(turns))
     for each in some:
-        yield Form(each, listed=False)
-        yield Form(each, listed=True)
+        if call.content != "parts":
+            yield Form(each, listed=False)
+        if call.content != "text":
+            yield Form(each, listed=True)
 
 
 def fold(turns: Sequence[Turn]) -> list[Turn]:

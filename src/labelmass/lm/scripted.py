@@ -55,7 +55,8 @@ class ScriptedTokenizer:
         return ids
 
     def render_prompt(self, prompt: Prompt) -> str:
-        return "\n\n".join(turn.text for turn in prompt.turns) + prompt.opening
+        text = "\n\n".join(turn.text for turn in prompt.turns)
+        return text + prompt.prefill + prompt.opening
 
     def encode_prompt(self, prompt: Prompt) -> list[int]:
         return self.encode(self.render_prompt(prompt))

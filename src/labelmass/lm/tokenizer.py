@@ -11,7 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from labelmass.errors import ModelError
-from labelmass.lm.chat import WAY_OUT, ChatTemplate, Message, apply_template, closings, samples
+from labelmass.lm.chat import (
+    CALL,
+    WAY_OUT,
+    ChatTemplate,
+    Message,
+    apply_template,
+    closings,
+    samples,
+)
 from labelmass.lm.literal import LiteralBackend
 from labelmass.lm.token_bytes import BLANK, token_bytes
 from labelmass.task.prompt import Part, Prompt, Turn
@@ -79,8 +87,9 @@ class HFTokenizer:
         self._check_bytes()
         self._check_literal()
         self._fault: str | None = None
+        self._refusal: str | None = None  # of a plain conversation; other calls may do
         if self.has_chat_template:
-            self._fault = self._chat_fault()
+            self._check_chat()
 
     @property
     def token_bytes(self) -> tuple[bytes | None, ...]:
@@ -210,9 +219,12 @@ class HFTokenizer:
             raise ModelError("the model has no chat template; set chat = false in the task")
         elif self._fault is not None:
             raise ModelError(self._fault)
+        elif self._refusal is not None and prompt.template == CALL:
+            raise ModelError(self._refusal)
         else:
-            parts = self._chat.render(prompt.turns)
-        return [part for part in (*parts, Part(prompt.opening)) if part.text]
+            parts = self._chat.render(prompt.turns, prompt.template)
+        ending = Part(prompt.prefill, trusted=True), Part(prompt.opening)
+        return [part for part in (*parts, *ending) if part.text]
 
     def _usual_ids(self, parts: Sequence[Part]) -> list[int] | None:
         """Ids of the parts read as one text by the tokenizer itself.
@@ -308,17 +320,17 @@ class HFTokenizer:
         """Control tokens that the checks spell out; there may be thousands."""
         return list(self._control)[:64]
 
-    def _chat_fault(self) -> str | None:
-        """Reason no prompt fits the chat template, and the way out; None if one does."""
-        refused = ""
+    def _check_chat(self) -> None:
+        """Note why no prompt fits the chat template, if none does, and the way out."""
         for turns in (SPOKEN, SPOKEN[1:], SPOKEN[-1:]):
             try:
                 messages = self._chat.messages(turns)
             except ModelError as error:
-                refused = str(error)
+                self._refusal = str(error)
             else:
-                return self._reading_fault(turns, messages)
-        return refused
+                self._refusal = None
+                self._fault = self._reading_fault(turns, messages)
+                return
 
     def _reading_fault(self, turns: Sequence[Turn], messages: list[Message]) -> str | None:
         """Fault in the ids of a conversation, compared to the tokenizer's; None if they agree."""

@@ -207,6 +207,17 @@ class Result:
         return None if self.summary is None else self._quoted(self.summary.verdict_prefix)
 
     @property
+    def values(self) -> dict[str, Bounds]:
+        """P of each value of a guard's answer, such as "Safety: Controversial"."""
+        values = {} if self.summary is None else self.summary.values
+        return {name: self._within_tolerance(bounds) for name, bounds in values.items()}
+
+    @property
+    def given_risk(self) -> dict[str, Bounds]:
+        """P(label, given a risk verdict) of a guard's answer, by label; wide where that is rare."""
+        return {} if self.summary is None else dict(self.summary.given_risk)
+
+    @property
     def verdict(self) -> Bounds | None:
         """P(any verdict is given), as the model generates; None for a format without a verdict."""
         if self.summary is not None:
@@ -400,6 +411,9 @@ class Result:
         else:
             fields["unreadable"] = summary.unreadable
             fields["verdict"] = quoted(summary.verdict).to_dict()
+        for name in ("values", "given_risk"):
+            if table := getattr(self, name):
+                fields[name] = {key: bounds.to_dict() for key, bounds in table.items()}
         return fields | {
             "unexplored": summary.unexplored,
             "sets": [

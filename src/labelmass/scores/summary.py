@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -26,6 +26,12 @@ class AnswerSummary:
         end, and that mass.
     greedy: text of the greedy answer; greedy_end: how it ends. stopped: why the search stopped.
     rows: expanded nodes, of all trees of the record.
+    values: P of each value of a guard's answer, by its name. given_risk: P(label, given a risk
+        verdict) there.
+
+    Of a guard that is asked about one policy at a time, masses are the largest of its trees, the
+    greedy answers stand one below the other, and no verdict is given: the policies have no joint
+    distribution.
     """
 
     empty_answer: Bounds | None
@@ -43,6 +49,8 @@ class AnswerSummary:
     greedy_end: str
     stopped: str
     rows: int
+    values: Mapping[str, Bounds] = field(default_factory=dict[str, Bounds])
+    given_risk: Mapping[str, Bounds] = field(default_factory=dict[str, Bounds])
 
     @classmethod
     def of(
@@ -53,6 +61,10 @@ class AnswerSummary:
     ) -> AnswerSummary:
         """Summary of a record's trees, read in this normalisation."""
         tree = trees[ANSWER]
+        passes = [one for name, one in trees.items() if name[0] == ANSWER[0]]
+        if len(passes) > 1:
+            alone = [cls.of({ANSWER: one}, normalisation, off_format_unknown) for one in passes]
+            return cls._joined(alone)
         marginals, raw = Marginals(tree, normalisation, off_format_unknown), Marginals(tree)
         names = tree.labels
         return cls(
@@ -74,6 +86,35 @@ class AnswerSummary:
             greedy_end=tree.greedy_end,
             stopped=tree.stopped,
             rows=sum(question_tree.expanded for question_tree in trees.values()),
+            values=marginals.values(),
+            given_risk=marginals.given_risk() if tree.values else {},
+        )
+
+    @classmethod
+    def _joined(cls, passes: Sequence[AnswerSummary]) -> AnswerSummary:
+        """Summary of the trees of several policies."""
+        worst = max(passes, key=lambda one: one.off_format)
+        stopped = [one.stopped for one in passes if one.stopped not in ("tolerance", "exhausted")]
+        return cls(
+            empty_answer=None,
+            verdict_prefix=None,
+            raw_empty_answer=None,
+            verdict=min(
+                (one.verdict for one in passes if one.verdict is not None),
+                key=lambda bounds: bounds.low or 0.0,
+                default=None,
+            ),
+            off_format=worst.off_format,
+            off_format_after_label=worst.off_format_after_label,
+            unreadable=max(one.unreadable for one in passes),
+            unexplored=max(one.unexplored for one in passes),
+            sets=(),
+            counts=(),
+            stray_end=max((one.stray_end for one in passes), key=lambda pair: pair[1]),
+            greedy="\n".join(one.greedy for one in passes),
+            greedy_end=worst.greedy_end,
+            stopped=next(iter(stopped), passes[0].stopped),
+            rows=sum(one.rows for one in passes),
         )
 
 

@@ -124,11 +124,21 @@ class Explorer:
         COUNT.check("batch_size", batch_size)
         self.model, self.task = model, task
         self.batch_size, self.max_text_tokens = batch_size, max_text_tokens
-        self.boundary = PromptBoundary(task, model.tokenizer)
+        self.boundary = PromptBoundary(task.passes[ANSWER], model.tokenizer)
+        passes = {
+            name: PromptBoundary(each, model.tokenizer, self.boundary.vocabulary)
+            if name != ANSWER
+            else self.boundary
+            for name, each in task.passes.items()
+        }
         budget, requirements = budget or Budget(), requirements or Requirements()
         word = self._word(budget)
-        first = _Request(ANSWER, self.boundary, budget, requirements, normalisation)
-        self._families: dict[str, list[_Request]] = {ANSWER[0]: [first]}
+        self._families: dict[str, list[_Request]] = {
+            ANSWER[0]: [
+                _Request(name, boundary, budget, requirements, normalisation)
+                for name, boundary in passes.items()
+            ]
+        }
         for name, askable in (also or {}).items():
             boundary = PromptBoundary(askable, model.tokenizer, self.boundary.vocabulary)
             if isinstance(askable, Task):

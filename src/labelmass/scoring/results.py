@@ -13,6 +13,7 @@ from labelmass.answers.tree import AnswerTree
 from labelmass.errors import MethodError
 from labelmass.estimators import Estimator, LabelScores
 from labelmass.estimators.anyplace import any_place
+from labelmass.estimators.base import joined
 from labelmass.estimators.contextual import average, calibrate_contextually
 from labelmass.estimators.selection import RULES, Selection
 from labelmass.scores import Missed, Result, Signature
@@ -22,7 +23,7 @@ from labelmass.scoring.explorer import ExploredRecord
 from labelmass.scoring.shortfall import find_missed
 from labelmass.supervised import CLASSIFIERS
 from labelmass.task import Task
-from labelmass.task.questions import ANSWER, Name
+from labelmass.task.questions import Name
 
 Bias = Mapping[str, NDArray[np.float64]]
 """Log-odds to subtract, (k,) by method."""
@@ -133,7 +134,12 @@ def _read(
     off_format: str | None = None,
 ) -> LabelScores:
     if estimator.name == "any-place" and (off_format or signature.off_format) == "unknown":
-        return any_place(trees[ANSWER], signature.normalisation, off_format_unknown=True)
+        return joined(
+            [
+                any_place(trees[name], signature.normalisation, off_format_unknown=True)
+                for name in task.passes
+            ]
+        )
     try:
         return estimator.read(trees, signature.normalisation, task)
     except KeyError:

@@ -14,15 +14,11 @@ from dataclasses import dataclass
 from labelmass.task.demonstrations import Demonstration
 from labelmass.task.formats import AnswerFormat
 from labelmass.task.layout import Block, Parts, chat_turns, plain_turn
-from labelmass.task.prompt import Part, Prompt
+from labelmass.task.prompt import ANSWER, Name, Part, Prompt
 from labelmass.task.record import Record, fill, join
 from labelmass.task.task import Task
 
-Name = tuple[str, ...]
-"""Name of a question: its family, then the labels it is about."""
-
-ANSWER: Name = ("answer",)
-"""The task's own question: which labels?"""
+__all__ = ["ANSWER", "NONE", "Askable", "Name", "Question", "binary", "permuted", "unary"]
 
 NONE = ""
 """The empty answer, where a question is about it: no label has this name."""
@@ -158,8 +154,8 @@ def permuted(task: Task, count: int) -> list[Task]:
     """The task with its labels in `count` orders in the prompt: its own first, then seeded ones."""
     draw = random.Random(f"orders:{task.seed}")
     names = list(task.label_names)
-    others = [task.with_options(label_order=draw.sample(names, len(names))) for _ in range(count)]
-    return [task, *others][:count]
+    orders = [draw.sample(names, len(names)) for _ in range(count - 1)]
+    return [task, *(task.with_options(label_order=order) for order in orders)]
 
 
 Askable = Task | Question

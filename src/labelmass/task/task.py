@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from functools import cache, cached_property
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal, Self, cast
+from typing import Any, ClassVar, Literal, Self, cast
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
@@ -40,7 +40,7 @@ from labelmass.task.labels import (
     resolve_spellings,
 )
 from labelmass.task.layout import chat_turns, plain_turn, under
-from labelmass.task.prompt import Part, Prompt
+from labelmass.task.prompt import ANSWER, Name, Part, Prompt
 from labelmass.task.record import Record, RecordTemplates, check_template, fill
 from labelmass.task.warnings import prompt_warnings
 from labelmass.task.wording import BinaryWording, UnaryWording
@@ -102,11 +102,26 @@ class Task(TaskPart):
     unary: UnaryWording = UnaryWording()
     binary: BinaryWording = BinaryWording()
 
+    template_fields: ClassVar[tuple[str, ...]] = (
+        "labels",
+        "label_names",
+        "question",
+        "answer_form",
+    )
+    """Fields of an instruction."""
+    is_guard: ClassVar[bool] = False
+    """Whether the prompt and the answer are those that a guard model was trained on."""
+
     def __init__(self, **keys: Any) -> None:
         try:
             super().__init__(**keys)
         except ValidationError as error:
-            raise TaskError(explain(error, _TABLES)) from None
+            raise TaskError(explain(error, self.tables())) from None
+
+    @classmethod
+    def tables(cls) -> dict[tuple[str, ...], type[TaskPart]]:
+        """The models of the tables of a task file, by the keys that lead to them."""
+        return _TABLES
 
     def __repr__(self) -> str:
         shown = len(self._shared)
@@ -144,13 +159,13 @@ class Task(TaskPart):
     @model_validator(mode="after")
     def _check(self) -> Self:
         _set(self, labels=resolve_spellings(self.labels, self.write))
-        check_labels(self.labels, self.format)
+        self._check_spellings()
         order, known = self.label_order, "', '".join(LABEL_PERMUTATIONS)
         whole = isinstance(order, tuple) and _names(order) == _names(self.label_names)
         if order not in LABEL_PERMUTATIONS and not whole:
             raise TaskError(f"label_order: must be '{known}', or every label once, not {order!r}")
         for key in ("instruction", "system"):
-            check_template(getattr(self, key) or "", key, _FIELDS)
+            check_template(getattr(self, key) or "", key, self.template_fields)
         self._check_opening()
         examples = [
             example.model_copy(update={"labels": self._named(example, f"demonstrations[{index}]")})
@@ -160,6 +175,9 @@ class Task(TaskPart):
         pool.check_enough()  # of the labels of this task
         _set(self, demonstrations=pool)
         return self
+
+    def _check_spellings(self) -> None:
+        check_labels(self.labels, self.format)
 
     def _check_opening(self) -> None:
         if self.opening == "written":
@@ -245,6 +263,10 @@ class Task(TaskPart):
     @classmethod
     def from_dict(cls, keys: Mapping[str, Any], base_dir: str | Path = ".") -> Task:
         """The task with these keys, as `to_dict` gives them or a task file holds them."""
+        if "fields" in keys and not cls.is_guard:
+            from labelmass.task.guard import Guard
+
+            return Guard.from_dict(keys, base_dir)
         keys = dict(keys)
         table = keys.get("demonstrations")
         if isinstance(table, Mapping) and "file" in table:
@@ -279,7 +301,8 @@ class Task(TaskPart):
         """12 hex digits that change with anything but `name` and `description`."""
         keys = {key: value for key, value in self.to_dict().items() if key not in _DESCRIPTIVE}
         # by the keys of the first version, so that no hash changes with a word
-        keys["format"] = with_keys(keys["format"], FORMER_KEYS)
+        if "format" in keys:
+            keys["format"] = with_keys(keys["format"], FORMER_KEYS)
         keys["labels"] = [with_keys(label, FORMER_LABEL_KEYS) for label in keys["labels"]]
         text = json.dumps(keys, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:12]
@@ -346,7 +369,9 @@ class Task(TaskPart):
     @property
     def given_keys(self) -> frozenset[str]:
         """The keys of a task file that were given, not left to their defaults."""
-        return frozenset(map(_alias, self.model_fields_set))
+        return frozenset(
+            type(self).model_fields[name].alias or name for name in self.model_fields_set
+        )
 
     @property
     def prompt_style(self) -> str:
@@ -409,6 +434,11 @@ class Task(TaskPart):
 
     # -- prompts --------------------------------------------------------------------------------
 
+    @property
+    def passes(self) -> Mapping[Name, Task]:
+        """Tasks that are put to the model for each record, by the name of their trees."""
+        return {ANSWER: self}
+
     @cached_property
     def warnings(self) -> tuple[str, ...]:
         """Warnings on what the prompt does not show the model: labels, or the form of the answer.
@@ -440,10 +470,11 @@ class Task(TaskPart):
             for example in shown
         ]
         asked = self.record.render(record)
+        heads = self._heads_for(record)
         if self.chat:
-            turns = chat_turns(*self._heads, blocks, asked)
+            turns = chat_turns(*heads, blocks, asked)
         else:
-            turns = plain_turn(*self._heads, blocks, asked, *self.joints)
+            turns = plain_turn(*heads, blocks, asked, *self.joints)
         return Prompt(turns, opening=self.given_opening, chat=self.chat)
 
     @cached_property
@@ -456,20 +487,29 @@ class Task(TaskPart):
         cue, between = self.answer_cue, self.demonstration_separator
         return Part(cue, trusted=True), Part(between, trusted=True)
 
+    def _heads_for(self, record: Record) -> tuple[tuple[Part, ...], tuple[Part, ...]]:
+        return self._heads
+
     @cached_property
     def _heads(self) -> tuple[tuple[Part, ...], tuple[Part, ...]]:
         return self.heads(self.instruction)
 
-    def heads(self, instruction: str) -> tuple[tuple[Part, ...], tuple[Part, ...]]:
-        """The system prompt, and what stands before the first record."""
+    def heads(
+        self, instruction: str, further: Mapping[str, Sequence[Part]] | None = None
+    ) -> tuple[tuple[Part, ...], tuple[Part, ...]]:
+        """The system prompt, and what stands before the first record.
+
+        further: fields of the templates besides those of the task.
+        """
         labels = ordered(self.labels, self.label_order, self.seed)
         lines = [label_line(label, self.write) for label in labels]
-        texts = {
+        texts: dict[str, Sequence[Part]] = {
             "labels": [Part("\n".join(lines))],
             "label_names": [Part(", ".join(label.spellings[0] for label in labels))],
             "question": [Part(self.question or default_question(self.format))],
-            "answer_form": [Part(answer_form(self.format, labels))],
-        }
+        } | dict(further or {})
+        if "answer_form" in self.template_fields:
+            texts["answer_form"] = [Part(answer_form(self.format, labels))]
         system, head = fill(self.system or "", texts), fill(instruction, texts)
         if self.instruction_in == "system":
             return under(system, head), ()
@@ -502,16 +542,8 @@ def _names(labels: Iterable[str]) -> list[str]:
 
 _DESCRIPTIVE = ("name", "description")
 
-_FIELDS = ("labels", "label_names", "question", "answer_form")
-"""Fields of an instruction."""
-
 _PROMPT_KEYS = ("format", "chat", "opening", "demonstrations")
 """Keys that help a model to stay in the format."""
-
-
-def _alias(name: str) -> str:
-    """The key that a field stands under."""
-    return Task.model_fields[name].alias or name
 
 
 def _set(task: Task, **values: Any) -> None:
