@@ -62,6 +62,12 @@ def _tasks() -> Iterable[str]:
     return presets()
 
 
+def _guards() -> Iterable[str]:
+    from labelmass.task.guard import guards
+
+    return [*guards(), "auto"]
+
+
 def _models() -> Iterable[str]:
     from labelmass.lm.hub_cache import cached_models
     from labelmass.lm.load import MODELS
@@ -94,6 +100,7 @@ def _maps() -> Iterable[str]:
 
 
 tasks = _names(_tasks, or_files=True)
+guards = _names(_guards, or_files=True)
 models = _names(_models, or_files=True)
 method = _names(_methods)
 methods = _names(_methods, several=True)

@@ -1,4 +1,4 @@
-"""`labelmass list`: the tasks, methods and models that can be named."""
+"""`labelmass list`: the tasks, guards, methods and models that can be named."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from labelmass.cli.options import JsonOptions, TaskOptions
 
 @click.group("list")
 def command() -> None:
-    """List the tasks, methods and models that can be named.
+    """List the tasks, guards, methods and models that can be named.
 
     \b
     Example:
@@ -39,6 +39,23 @@ def tasks(output: JsonOptions) -> None:
         click.echo(f"{preset:<20}{len(Task.load(preset).labels):>4} labels  {about}")
 
 
+@as_command("guards", command)
+def guards(output: JsonOptions) -> None:
+    """List the guard models that can be asked in their own words.
+
+    \b
+    Example:
+      labelmass list guards
+    """
+    from labelmass.task.guard import guards as profiles
+
+    if output.json:
+        click.echo(json.dumps(profiles(), ensure_ascii=False))
+        return
+    for name, about in profiles().items():
+        click.echo(f"{name:<22}{about}")
+
+
 @as_command("methods", command)
 def methods(task: TaskOptions, output: JsonOptions) -> None:
     """List the methods, with their sources and costs.
@@ -61,7 +78,7 @@ def methods(task: TaskOptions, output: JsonOptions) -> None:
         row: dict[str, Any] = {"name": e.name, "summary": e.summary}
         row |= {"source": e.source, "cost": e.cost}
         if asked is not None:
-            row["unavailable"] = reason = e.unsupported_reason(asked)
+            row["unavailable"] = reason = e.reason_against(asked)
             if reason is None:
                 row["forecast"] = asdict(Plan(asked, [e.name]).forecast)
         rows.append(row)

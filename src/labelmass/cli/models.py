@@ -58,7 +58,7 @@ def load_task(
     """
     models: Names = () if options is None else names_of(options)
     trained = _trained_tasks(models)
-    named = _shared_task(trained) if trained and prompt.names_none else prompt.load()
+    named = _shared_task(trained) if trained and prompt.names_none else prompt.load(models)
     task = prompt.put(named, fields)
     if options is not None and task.open_keys:
         first, *_ = names_of(options)

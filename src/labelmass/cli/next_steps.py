@@ -65,6 +65,8 @@ def next_steps(
 def _task_words(task: TaskOptions) -> str:
     if task.task is not None:
         return f"--task {_words(task.task)} "
+    if task.guard is not None:
+        return f"--guard {_words(task.guard)} "
     return f"--labels {_words(','.join(task.labels))} " if task.labels else ""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -42,6 +43,16 @@ class TaskOptions:
         metavar="TASK",
         complete=completions.tasks,
     )
+    guard: str | None = setting(
+        None,
+        "Guard model's own prompt and answer, in place of a task: a name (see `labelmass list "
+        "guards`), a profile's file, or auto for the one that the model is.",
+        metavar="GUARD",
+        complete=completions.guards,
+    )
+    accept_template: bool = setting(
+        False, "Ask a guard through a chat template that is not its makers'."
+    )
     labels: tuple[str, ...] = setting(
         (),
         "Labels, with commas, in place of a task; may be repeated.",
@@ -51,12 +62,20 @@ class TaskOptions:
 
     @property
     def names_none(self) -> bool:
-        return self.task is None and not self.labels
+        return self.task is None and not self.labels and self.guard is None
 
-    def load(self) -> Task:
-        """The task that is named, or made of the labels; UsageError unless it is one of them."""
+    def load(self, models: Sequence[str | None] = ()) -> Task:
+        """The task or guard that is named, or the task made of the labels.
+
+        models: those that it is asked of, which say what guard `auto` is.
+        UsageError unless it is one of the three.
+        """
         from labelmass.task import Task
 
+        if self.guard is not None:
+            return self._load_guard(self.guard, models)
+        if self.accept_template:
+            raise click.UsageError("--accept-template is of a guard: name one with --guard")
         if self.labels and self.task is not None:
             raise click.UsageError("--task has labels of its own: give --task or --labels")
         if self.task is not None:
@@ -67,6 +86,22 @@ class TaskOptions:
             "name a task, such as --task emotions (see `labelmass list tasks`), or your labels, "
             "such as --labels 'billing,bug report'"
         )
+
+    def _load_guard(self, name: str, models: Sequence[str | None]) -> Task:
+        from labelmass.task.guard import Guard
+
+        if self.labels or self.task is not None:
+            raise click.UsageError("--guard has labels of its own: leave out --task and --labels")
+        if name != "auto":
+            guard = Guard.load(name)
+        elif len(models) == 1 and models[0] is not None:
+            guard = Guard.for_model(models[0])
+        else:
+            raise click.UsageError(
+                "--guard auto goes by the name of one --model: name the guard (see `labelmass list "
+                "guards`)"
+            )
+        return guard.accepting_any_template() if self.accept_template else guard
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +159,13 @@ class PromptOptions(TaskOptions):
 
         fields: names of text and labels in a file of demonstrations.
         """
-        if self == type(self)(task=self.task, labels=self.labels):
+        named = type(self)(
+            task=self.task,
+            labels=self.labels,
+            guard=self.guard,
+            accept_template=self.accept_template,
+        )
+        if self == named:
             return task
         own = {"question": self.question, "format": self.format}
         if own := {key: value for key, value in own.items() if value is not None}:

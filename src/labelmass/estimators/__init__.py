@@ -13,6 +13,7 @@ from labelmass.estimators.breakdown import BINARY, BINARY_OUTCOME, UNARY
 from labelmass.estimators.greedy import FIXED_PLACE, HARD, TOKEN
 from labelmass.estimators.sampling import ANY_PLACE_COMPLETED, COMBINED, HAZARD, SAMPLING
 from labelmass.estimators.stepwise import COMPARE_TO_NONE, FIRST_STEP, MAX_OVER_GENERATIONS
+from labelmass.estimators.vendor import VENDOR_SCORE
 
 __all__ = ["ESTIMATORS", "Estimator", "LabelScores", "find_estimators", "requirements_of"]
 
@@ -35,6 +36,7 @@ ESTIMATORS: dict[str, Estimator] = {
         COMBINED,
         ANY_PLACE_COMPLETED,
         DEMONSTRATION_RATE,
+        VENDOR_SCORE,
     )
 }
 

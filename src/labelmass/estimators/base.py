@@ -138,11 +138,15 @@ class Estimator:
     normalisations: tuple[Normalisation, ...] = tuple(Normalisation)
     point: str = "mid"
 
+    def reason_against(self, task: Task) -> str | None:
+        """Reason that a task cannot give the method, or None if it can."""
+        if task.is_guard and self.questions is not no_questions:
+            return "a guard is asked as its makers did, and nothing else"
+        return self.unsupported_reason(task)
+
     def check(self, task: Task, normalisation: Normalisation = Normalisation.RAW) -> None:
         """MethodError if this task, or this normalisation, cannot give the method."""
-        if task.is_guard and self.questions is not no_questions:
-            raise MethodError(f"{self.name}: a guard is asked as its makers did, and nothing else")
-        if (reason := self.unsupported_reason(task)) is not None:
+        if (reason := self.reason_against(task)) is not None:
             raise MethodError(f"{self.name}: {reason}")
         if normalisation not in self.normalisations:
             names = " or ".join(self.normalisations)

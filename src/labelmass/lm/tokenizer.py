@@ -101,6 +101,15 @@ class HFTokenizer:
         """12 hex digits of the vocabulary and the chat template."""
         return self._digest
 
+    @property
+    def template_digest(self) -> str | None:
+        """12 hex digits of the SHA-256 of the chat template; None without one."""
+        template = self._tokenizer.chat_template
+        if template is None:
+            return None
+        text = template if isinstance(template, str) else json.dumps(template)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
     @cached_property
     def _table(self) -> tuple[bytes | None, ...]:
         vocabulary: dict[str, int] = self._backend.get_vocab(with_added_tokens=True)

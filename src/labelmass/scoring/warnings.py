@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from labelmass.lm.base import LanguageModel
 from labelmass.lm.guard_template import wraps_in_guard
+from labelmass.scoring.guard_check import check_template, self_test_warnings
 from labelmass.task import Task
+from labelmass.task.guard import Guard
 
 
 def task_warnings(task: Task, trained_for: str | None = None) -> tuple[str, ...]:
@@ -19,14 +21,27 @@ def task_warnings(task: Task, trained_for: str | None = None) -> tuple[str, ...]
 
 
 def template_warnings(task: Task, model: LanguageModel) -> tuple[str, ...]:
-    """True if the model's chat template would take the task's prompt for a message to be judged."""
-    if not task.chat or not wraps_in_guard(model.tokenizer):
+    """Warnings of a chat template that puts another question than the task's.
+
+    Raises:
+        ModelError: If the template is not the one that a guard was made for.
+    """
+    wraps = task.chat and wraps_in_guard(model.tokenizer)
+    if isinstance(task, Guard):
+        check_template(task, model)
+        if task.turns != "record" and not wraps:
+            return (
+                f"guard {task.name!r} leaves its question to the chat template of the model, and "
+                f"that of {model.name} asks none: take the guard that the model is",
+            )
+        return self_test_warnings(task, model)
+    if not wraps:
         return ()
     return (
         f"the chat template of {model.name} is a guard's own: it would put the whole prompt of "
-        f"task {task.name!r} into its instruction, as the message to be judged. Write the prompt "
-        "that this model expects as plain text, with chat = false (--no-chat), or take a model "
-        "that is no guard",
+        f"task {task.name!r} into its instruction, as the message to be judged. Ask it as its "
+        "makers do with --guard (see `labelmass list guards`), write the prompt that it expects as "
+        "plain text, with chat = false (--no-chat), or take a model that is no guard",
     )
 
 

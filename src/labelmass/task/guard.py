@@ -142,6 +142,8 @@ class Guard(Task):
             passes the conversation to the chat template, "last-pair" and "last" the end of it.
         leave_out: Roles whose messages the guard does not read.
         arguments: Of the chat template, see `ARGUMENTS`; a text may hold `{policy}`.
+        template_digests: 12 hex digits of the SHA-256 of each chat template that it was made for;
+            none where the makers' is not public. accept_template: take another one, too.
         content: Whether messages are texts or lists of parts.
         extra_turn: A turn after the conversation.
         prefill: Text after the prompt, control tokens included.
@@ -168,12 +170,17 @@ class Guard(Task):
     leave_out: tuple[Literal["system", "developer", "tool"], ...] = ()
     arguments: dict[str, Any] = Field(default_factory=dict[str, Any])
     content: Literal["either", "text", "parts"] = "either"
+    template_digests: tuple[str, ...] = ()
+    accept_template: bool = False
     extra_turn: ExtraTurn | None = None
     prefill: str = ""
     one_by_one: bool = False
     delimiters: tuple[str, ...] = ()
     vendor_score: VendorScore | None = None
     self_test: SelfTest | None = None
+
+    def __init__(self, **keys: Any) -> None:
+        super().__init__(**keys)
 
     # -- checks ---------------------------------------------------------------------------------
 
@@ -323,6 +330,10 @@ class Guard(Task):
         labels = [{"name": name, "policy": text} for name, text in policies.items()]
         return type(self)(**self._given() | {"labels": labels})
 
+    def accepting_any_template(self) -> Guard:
+        """The same guard, to be asked through whatever chat template the model has."""
+        return type(self)(**self._given() | {"accept_template": True})
+
     def with_options(self, **options: Any) -> Guard:
         """The guard as it is; TaskError for an option of a prompt, which is the profile's."""
         for name, value in options.items():
@@ -336,7 +347,7 @@ class Guard(Task):
     def open_keys(self) -> tuple[str, ...]:
         return ()
 
-    @property
+    @cached_property
     def warnings(self) -> tuple[str, ...]:
         return ()
 
@@ -345,9 +356,13 @@ class Guard(Task):
         """The form of answers and what helps a model to stay in it, in words."""
         return f"guard {self.name}{'' if self.verified else ' (unverified)'}"
 
+    @property
+    def passes(self) -> Mapping[Name, Guard]:
+        """Guards that are put to the model for each record: one for each policy, if there are."""
+        return self._passes
+
     @cached_property
-    def passes(self) -> Mapping[Name, Task]:
-        """Tasks that are put to the model for each record: one for each policy, if there are."""
+    def _passes(self) -> dict[Name, Guard]:
         if not self.one_by_one or len(self.labels) == 1:
             return {ANSWER: self}
         keys = self._given()
@@ -506,8 +521,8 @@ class Guard(Task):
 def _with(value: Any, fields: Mapping[str, Sequence[Part]]) -> object:
     """An argument of a template with the fields of the policy put in."""
     if isinstance(value, str) and FIELD.search(value):
-        parts = fill(value, fields)
-        if len(parts) > 1:
+        parts = list(fill(value, fields))
+        if len(parts) != 1:
             raise TaskError(f"arguments: {value!r} must be a field and nothing else")
         return parts[0]
     if isinstance(value, dict):

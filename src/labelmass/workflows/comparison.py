@@ -246,7 +246,7 @@ def plain_methods(task: Task) -> list[str]:
         name
         for name, method in ESTIMATORS.items()
         if not method.requirements.draws
-        and method.unsupported_reason(task) is None
+        and method.reason_against(task) is None
         and not method.questions(task)
         and name != "demonstration-rate"  # every evaluation has base rates of its own
     ]
