@@ -44,6 +44,7 @@ CLASSES = [
     "ClassifierScorer",
     "Failure",
     "FitError",
+    "Guard",
     "LabelMassClassifier",
     "LabelMassError",
     "LabelMassWarning",

@@ -30,6 +30,7 @@ from labelmass.scores import Failure, Result, Scores, Signature
 from labelmass.scoring.score import score, score_trees
 from labelmass.scoring.scorer import Scorer
 from labelmass.task import Record, Task
+from labelmass.task.guard import Guard
 
 if TYPE_CHECKING:
     from labelmass.calibration import Calibrator
@@ -90,6 +91,7 @@ __all__ = [
     "ClassifierScorer",
     "Failure",
     "FitError",
+    "Guard",
     "LabelMassClassifier",
     "LabelMassError",
     "LabelMassWarning",

@@ -24,7 +24,7 @@ VERBS = {
 GROUPS = {
     "fit": {"encoder", "probe", "rule"},
     "data": {"import", "split", "sources"},
-    "list": {"tasks", "methods", "models"},
+    "list": {"tasks", "guards", "methods", "models"},
     "new": {"task"},
     "show": {"task", "prompt", "completions"},
 }

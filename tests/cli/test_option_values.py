@@ -57,6 +57,7 @@ WORKING: dict[str, tuple[str, ...]] = {
     "data split": ("dev.jsonl", "--parts", "a=0.5", "b=0.5", "--out", "parts"),
     "data sources": (),
     "list tasks": (),
+    "list guards": (),
     "show task": ("emotions",),
     "show completions": ("bash",),
     "doctor": ("--quick",),

@@ -113,6 +113,7 @@ def reject_prompt_options(
         "sheet": records.sheet,
         "max-text-tokens": max_text_tokens,
         "limit-records": limit_records,
+        "accept-template": prompt.accept_template or None,
     }
     if flags := [f"--{name}" for name, value in given.items() if value not in (None, ())]:
         raise click.UsageError(

@@ -42,7 +42,7 @@ def signature_of(
         normalisation,
         off_format=off_format,
         points=points_of(methods),
-        prompt=task.prompt_style if task.instruction == INSTRUCTION else "",
+        prompt=task.prompt_style if task.is_guard or task.instruction == INSTRUCTION else "",
         version=version("labelmass"),
         canary="" if (canary := getattr(model, "canary", None)) is None else str(canary),
         **asdict(budget),
