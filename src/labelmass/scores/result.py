@@ -131,6 +131,7 @@ class Result:
         input: The record's fields as they were given, except for its id.
         cuts: Its texts that were too long to be shown whole.
         known_masses: Masses that are known without a summary.
+        spelt_delimiters: Delimiters of a guard's prompt, plain text, that the record spells.
     """
 
     id: str | int
@@ -147,6 +148,7 @@ class Result:
     input: Mapping[str, object] = field(default_factory=dict[str, object], repr=False)
     cuts: tuple[Cut, ...] = field(default=(), repr=False)
     known_masses: Masses = field(default=Masses(), repr=False)
+    spelt_delimiters: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def labels(self) -> LabelScores:
@@ -292,6 +294,11 @@ class Result:
         """Warnings that change how these numbers should be read."""
         summary = self.summary
         results: list[str] = list(map(str, self.cuts))
+        if self.spelt_delimiters:
+            results.append(
+                f"the record spells {', '.join(map(repr, self.spelt_delimiters))}, which the "
+                "guard's prompt uses as structure and which are plain text: it may steer the verdict"
+            )
         if summary is not None:
             results += self._warnings_of(summary)
         nulls = {name for name, scores in self.methods.items() if np.isnan(scores.p).any()}

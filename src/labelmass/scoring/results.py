@@ -23,6 +23,7 @@ from labelmass.scoring.explorer import ExploredRecord
 from labelmass.scoring.shortfall import find_missed
 from labelmass.supervised import CLASSIFIERS
 from labelmass.task import Task
+from labelmass.task.guard import Guard
 from labelmass.task.questions import Name
 
 Bias = Mapping[str, NDArray[np.float64]]
@@ -73,6 +74,7 @@ def read_result(
         missed=missed,
         input=record.input,
         cuts=record.cuts,
+        spelt_delimiters=task.spelt_delimiters(record) if isinstance(task, Guard) else (),
     )
     return (
         result.moved_to(scores, "label_permutations", spread)

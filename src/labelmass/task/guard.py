@@ -86,7 +86,8 @@ class GuardLabel(Label):
         field: Field that lists it; None for the only list, unless `values` are given.
         values: Values of fields that mean it, by the fields' names.
         implied: Whether any category that annotators give implies it, as any hazard does `unsafe`.
-        policy: Text of the policy that it stands for, for guards that judge one at a time.
+        policy: Text of the policy that it stands for, for guards that judge one at a time; "" where
+            the guard knows it by its code.
         response_policy: The same for a response, where that is put in other words.
     """
 
@@ -141,7 +142,9 @@ class Guard(Task):
         turns: "record" puts the record into the user's turn by the templates of `record`; "chat"
             passes the conversation to the chat template, "last-pair" and "last" the end of it.
         leave_out: Roles whose messages the guard does not read.
-        arguments: Of the chat template, see `ARGUMENTS`; a text may hold `{policy}`.
+        arguments: Of the chat template, see `ARGUMENTS`; a text may be `{policy}`, or `{code}`.
+        wording: Where the makers publish the wording of the prompt, if it is theirs and not in the
+            profile. A profile that extends it gives `record` and sets `wording = ""`.
         template_digests: 12 hex digits of the SHA-256 of each chat template that it was made for;
             none where the makers' is not public. accept_template: take another one, too.
         content: Whether messages are texts or lists of parts.
@@ -155,6 +158,7 @@ class Guard(Task):
 
     is_guard: ClassVar[bool] = True
     template_fields: ClassVar[tuple[str, ...]] = ("labels", "label_names", "policy", "policy_name")
+    """Fields of an instruction."""
 
     labels: tuple[Annotated[GuardLabel, BeforeValidator(_named)], ...]  # pyright: ignore[reportIncompatibleVariableOverride]
     instruction: str = ""
@@ -170,6 +174,7 @@ class Guard(Task):
     leave_out: tuple[Literal["system", "developer", "tool"], ...] = ()
     arguments: dict[str, Any] = Field(default_factory=dict[str, Any])
     content: Literal["either", "text", "parts"] = "either"
+    wording: str = ""
     template_digests: tuple[str, ...] = ()
     accept_template: bool = False
     extra_turn: ExtraTurn | None = None
@@ -190,7 +195,7 @@ class Guard(Task):
         """A label that stands in no list has no spelling but its name."""
         return tuple(
             label.model_copy(update={"spellings": (label.name,)})
-            if label.values or label.policy
+            if label.values or label.policy or label.code is None
             else label
             for label in labels
         )
@@ -242,7 +247,7 @@ class Guard(Task):
             if missing := [value for value in values if value not in known]:
                 raise TaskError(f"{where}.values: {name!r} has no value {missing[0]!r}")
         if self.one_by_one:
-            if not label.policy:
+            if not label.policy and label.code is None:
                 raise TaskError(f"{where}.policy is missing: the guard judges one at a time")
         elif not label.values and not any(self._lists(f, label) for f in self.fields):
             raise TaskError(f"{where}: name the field that lists it, or the values that mean it")
@@ -457,6 +462,12 @@ class Guard(Task):
         Raises:
             RecordError: If the guard does not judge, or cannot be shown, such a record.
         """
+        if self.wording:
+            raise TaskError(
+                f"the wording of {self.name}'s prompt is its makers' ({self.wording}): write a "
+                f'profile with extends = "{self.name}", wording = "" and their text in [record], '
+                "and name it with --guard FILE"
+            )
         side = self.side(record)
         if side not in self.judges:
             judged = " and ".join(f"a {one}" for one in self.judges)
@@ -469,7 +480,10 @@ class Guard(Task):
         fields = self._policy(side)
         if self.extra_turn is not None:
             turns = (*turns, Turn(self.extra_turn.role, fill(self.extra_turn.text, fields)))
-        arguments = tuple((name, _with(value, fields)) for name, value in self.arguments.items())
+        code = self.labels[0].code or ""
+        arguments = tuple(
+            (name, _with(value, fields, code)) for name, value in self.arguments.items()
+        )
         call = TemplateCall(arguments, self.content, folds=False)
         return Prompt(turns, chat=chat, template=call, prefill=self.prefill)
 
@@ -518,8 +532,13 @@ class Guard(Task):
         return tuple(text for text in self.delimiters if text in said)
 
 
-def _with(value: Any, fields: Mapping[str, Sequence[Part]]) -> object:
-    """An argument of a template with the fields of the policy put in."""
+def _with(value: Any, fields: Mapping[str, Sequence[Part]], code: str) -> object:
+    """An argument of a template with the fields of the policy put in.
+
+    A code is the profile's own and stays a text, so that a template can look it up.
+    """
+    if value == "{code}":
+        return code
     if isinstance(value, str) and FIELD.search(value):
         parts = list(fill(value, fields))
         if len(parts) != 1:
@@ -527,9 +546,9 @@ def _with(value: Any, fields: Mapping[str, Sequence[Part]]) -> object:
         return parts[0]
     if isinstance(value, dict):
         table = cast("dict[str, Any]", value)
-        return {key: _with(one, fields) for key, one in table.items()}
+        return {key: _with(one, fields, code) for key, one in table.items()}
     if isinstance(value, list):
-        return [_with(one, fields) for one in cast("list[Any]", value)]
+        return [_with(one, fields, code) for one in cast("list[Any]", value)]
     return value
 
 
