@@ -297,7 +297,7 @@ class Result:
         if self.spelt_delimiters:
             results.append(
                 f"the record spells {', '.join(map(repr, self.spelt_delimiters))}, which the "
-                "guard's prompt uses as structure and which are plain text: it may steer the verdict"
+                "guard's prompt uses as structure, in plain text: it may steer the verdict"
             )
         if summary is not None:
             results += self._warnings_of(summary)
