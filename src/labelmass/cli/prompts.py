@@ -22,21 +22,27 @@ from labelmass.task.record import Fields
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """Prompt of a record, or the reason why it has none."""
+    """Prompt of a record, or the reason why it has none.
+
+    label: the one that it is about, of a guard that is asked about one at a time.
+    """
 
     id: str | int
     text: str = ""
     token_ids: tuple[int, ...] = ()
     error: str | None = None
+    label: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         if self.error is not None:
             return {"id": self.id, "error": self.error}
-        return {"id": self.id, "text": self.text, "token_ids": list(self.token_ids)}
+        about = {} if self.label is None else {"label": self.label}
+        return {"id": self.id, **about, "text": self.text, "token_ids": list(self.token_ids)}
 
     def show(self) -> None:
         """Print it for people."""
-        click.secho(f"--- {self.id}", fg="cyan")
+        about = "" if self.label is None else f", {self.label}"
+        click.secho(f"--- {self.id}{about}", fg="cyan")
         if self.error is not None:
             click.secho(self.error, fg="red")
             return
@@ -47,8 +53,9 @@ class Prompt:
 def prompts_of(
     items: Iterable[Item], task: Task, model: LanguageModel, max_text_tokens: int | None
 ) -> Iterator[Prompt]:
-    """The prompt of each record."""
-    boundary = PromptBoundary(task, model.tokenizer)
+    """The prompt of each record, or the prompts."""
+    several = len(task.passes) > 1
+    boundaries = [PromptBoundary(each, model.tokenizer) for each in task.passes.values()]
     for _, record in items:
         if isinstance(record, BadRecord):
             yield Prompt(record.id, error=record.error)
@@ -56,8 +63,11 @@ def prompts_of(
         try:
             if max_text_tokens is not None:
                 record = cut_texts(record, model.tokenizer, max_text_tokens)
-            start = boundary.start(record)
-            yield Prompt(record.id, boundary.text(record, start), tuple(start.ids))
+            for boundary in boundaries:
+                start = boundary.start(record)
+                text, ids = boundary.text(record, start), tuple(start.ids)
+                label = boundary.task.label_names[0] if several else None
+                yield Prompt(record.id, text, ids, label=label)
         except RecordError as error:
             yield Prompt(record.id, error=str(error))
 

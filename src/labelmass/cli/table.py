@@ -8,6 +8,7 @@ from labelmass._types import Normalisation
 from labelmass.answers.marginals import Bounds, Marginals
 from labelmass.present.tables import Cell, Head, Table
 from labelmass.scores import Failure, Outcome, Result
+from labelmass.task.questions import ANSWER
 
 MAX_ROWS = 5
 """Labels shown of each record."""
@@ -83,23 +84,35 @@ def _id(result: Result, row: int) -> Cell:
 
 
 def _rows(result: Result, *, on_format: bool, few: bool, most: int) -> list[Row]:
-    given = Marginals(result.tree, Normalisation.ON_FORMAT)
+    given = _given_format(result)
     names: list[str | None] = [name for name, _ in result.labels.ranked()[:most]]
     if any(scores.empty is not None for scores in result.methods.values()):
         names.append(None)
     rows: list[Row] = []
     for at, name in enumerate(names):
-        output = result.tree.empty if name is None else result.tree.labels.index(name)
         row: Row = [_id(result, at), Cell("empty", style="italic") if name is None else name]
         for method, scores in result.methods.items():
             bounds = scores.empty if name is None else scores[name]
             row.append(_cell(bounds, few, method in result.missed))
-        row += [_cell(given.label(output), few)] if on_format else []
+        row += [_cell(given.get(name), few)] if on_format else []
         row.append(Cell(_off_format(result) if at == 0 else "", style=_shade(result)))
         if few:
-            row.append(Cell(result.tree.greedy_text.strip() if at == 0 else "", style="dim"))
+            greedy = result.summary.greedy.strip() if result.summary and at == 0 else ""
+            row.append(Cell(greedy, style="dim"))
         rows.append(row)
     return rows
+
+
+def _given_format(result: Result) -> dict[str | None, Bounds]:
+    """On-format probabilities of the labels, and of the empty answer under None."""
+    answers = [tree for name, tree in result.trees.items() if name[0] == ANSWER[0]]
+    given: dict[str | None, Bounds] = {}
+    for tree in answers:
+        marginals = Marginals(tree, Normalisation.ON_FORMAT)
+        given |= {label: marginals.label(at) for at, label in enumerate(tree.labels)}
+        if len(answers) == 1:
+            given[None] = marginals.label(tree.empty)
+    return given
 
 
 def _cell(bounds: Bounds | None, spread: bool, missed: bool = False) -> Cell:

@@ -121,6 +121,8 @@ class Plan:
             self.requirements |= selection.REQUIREMENTS
         check_classifiers(classifiers, task)
         self.classifiers = tuple(classifiers)
+        if rules or any(classifier.method == "probe" for classifier in classifiers):
+            task.check_joint("a rule, or a probe,")
         named = [
             *(e.name for e in self.estimators),
             *(classifier.method for classifier in classifiers),

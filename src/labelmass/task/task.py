@@ -434,6 +434,14 @@ class Task(TaskPart):
 
     # -- prompts --------------------------------------------------------------------------------
 
+    def check_joint(self, what: str) -> None:
+        """TaskError if each label has an answer of its own, where one to all of them is needed."""
+        if len(self.passes) > 1:
+            raise TaskError(
+                f"{what} needs one answer to all labels, and {self.name} is asked about one at a "
+                "time: evaluate, calibrate and tune its scores"
+            )
+
     @property
     def passes(self) -> Mapping[Name, Task]:
         """Tasks that are put to the model for each record, by the name of their trees."""

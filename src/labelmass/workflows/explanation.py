@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
 
 from labelmass._ranges import SHARE
 from labelmass._types import Normalisation
@@ -20,6 +20,7 @@ from labelmass.scoring.plan import Plan
 from labelmass.scoring.prompt_choice import choose_prompt
 from labelmass.scoring.saved_trees import SavedTrees
 from labelmass.task import Record, Task
+from labelmass.task.questions import ANSWER
 from labelmass.workflows.tree_drawing import drawing
 
 
@@ -42,7 +43,10 @@ class Explanation(ExploredRecord):
         save_svg(self, path, f"labelmass explain: {self.record.id}")
 
     def __rich__(self) -> RenderableType:
-        return drawing(self.record, self.tree, self.normalisation, self.min_mass)
+        trees = [tree for name, tree in self.trees.items() if name[0] == ANSWER[0]]
+        return Group(
+            *(drawing(self.record, tree, self.normalisation, self.min_mass) for tree in trees)
+        )
 
     def __str__(self) -> str:
         return plain_text(self)

@@ -1,0 +1,98 @@
+"""Guards on the command line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from helpers.commands import records, run, write_lines
+from labelmass.lm.scripted import END, ScriptedLanguageModel
+from labelmass.task.guard import guards
+
+POLICIES = """\
+extends = "yes-no"
+name = "mine"
+verified = true
+[[labels]]
+name = "violence"
+policy = "Nobody may threaten anyone."
+[[labels]]
+name = "spam"
+policy = "Nobody may advertise."
+"""
+
+
+def by_policy(prompt: str, path: tuple[str, ...]) -> dict[str, float]:
+    if path:
+        return {END: 1.0}
+    return {"yes": 0.7, "no": 0.2} if "threaten" in prompt else {"yes": 0.1, "no": 0.8}
+
+
+@pytest.fixture(autouse=True)
+def prepared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(
+        "helpers.commands.loader",
+        lambda *a, **k: ScriptedLanguageModel(by_policy, ["yes", "no"]),
+    )
+    Path("mine.toml").write_text(POLICIES)
+    chats = [
+        {"id": "a", "text": "I will find you", "labels": ["violence"]},
+        {"id": "b", "prompt": "Hi", "response": "Hello", "labels": []},
+    ]
+    write_lines("chats.jsonl", chats)
+
+
+def test_guards_are_listed_by_name() -> None:
+    shown = run("list", "guards").stdout.splitlines()
+    assert [line.split()[0] for line in shown] == list(guards())
+    assert json.loads(run("list", "guards", "--json").stdout) == guards()
+
+
+def test_each_policy_is_scored_and_used_downstream() -> None:
+    run("score", "chats.jsonl", "--guard", "mine.toml", "--out", "scores.jsonl")
+    a, b = records("scores.jsonl")
+    for row in (a, b):
+        assert row["labels"]["violence"]["p"] == pytest.approx(0.7)
+        assert row["labels"]["spam"]["p"] == pytest.approx(0.1)
+    assert "guard mine" in a["signature"]["prompt"]
+    shown = run("evaluate", "scores.jsonl", "--targets", "chats.jsonl", "--guard", "mine.toml")
+    assert "any-place" in shown.stdout
+    table = run("score", "chats.jsonl", "--guard", "mine.toml", "--table").stdout
+    assert "0.700" in table and "violence" in table
+
+
+def test_every_prompt_and_tree_of_a_record_is_shown() -> None:
+    rows = run("show", "prompt", "chats.jsonl", "--guard", "mine.toml", "--json").stdout
+    shown = [json.loads(row) for row in rows.splitlines()]
+    assert [(row["id"], row["label"]) for row in shown] == [
+        (name, label) for name in "ab" for label in ("violence", "spam")
+    ]
+    assert "Nobody may advertise." in shown[1]["text"]
+    drawn = run("explain", "I will find you", "--guard", "mine.toml").stdout
+    assert "writes violence" in drawn and "writes spam" in drawn
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--guard", "none"), "no guard 'none'"),
+        (("--guard", "auto"), "auto goes by the name of one --model"),
+        (("--guard", "yes-no", "--task", "emotions"), "has labels of its own"),
+        (("--guard", "yes-no", "-k", "3"), "makers'"),
+        (("--guard", "yes-no", "--method", "binary"), "as its makers did"),
+        (("--task", "emotions", "--accept-template"), "name one with --guard"),
+        (("--guard", "wildguard"), 'extends = "wildguard"'),
+    ],
+)
+def test_what_a_guard_cannot_be_asked_is_said(words: tuple[str, ...], message: str) -> None:
+    done = run("score", "chats.jsonl", *words, code=2 if "--" in message or "own" in message else 1)
+    assert message in f"{done.stderr} {done.exception}"
+
+
+def test_one_answer_to_all_labels_is_asked_for_where_it_is_needed() -> None:
+    run("compare", "chats.jsonl", "--guard", "mine.toml", "--draws", "2", "--out", "compared")
+    for command in (("report", "compared", "--out", "page.html"), ("analyse", "compared")):
+        assert "about one at a time" in str(run(*command, code=1).exception)
