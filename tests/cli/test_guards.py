@@ -92,6 +92,17 @@ def test_what_a_guard_cannot_be_asked_is_said(words: tuple[str, ...], message: s
     assert message in f"{done.stderr} {done.exception}"
 
 
+def test_auto_goes_by_the_model_that_a_server_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    served = ScriptedLanguageModel({"": {"No": 0.8, "Yes": 0.2}, "No": {END: 1}, "Yes": {END: 1}})
+    served.name = "ibm-granite/granite-guardian-3.1-8b"
+    loaded: list[object] = []
+    monkeypatch.setattr("helpers.commands.loader", lambda *a, **k: loaded.append(a) or served)
+    words = ("--guard", "auto", "-m", "http://localhost:8000", "--out", "scores.jsonl")
+    run("score", "chats.jsonl", *words)
+    assert records("scores.jsonl")[0]["signature"]["task"] == "granite-guardian-3"
+    assert len(loaded) == 1
+
+
 def test_one_answer_to_all_labels_is_asked_for_where_it_is_needed() -> None:
     run("compare", "chats.jsonl", "--guard", "mine.toml", "--draws", "2", "--out", "compared")
     for command in (("report", "compared", "--out", "page.html"), ("analyse", "compared")):

@@ -227,6 +227,14 @@ def test_a_record_that_the_guard_does_not_judge() -> None:
         pairs.prompt(Record.from_dict({"messages": [*three, three[1]]}, 1))
 
 
+def test_a_guard_of_responses_alone_scores_them() -> None:
+    guard = Guard(**LEVELS | {"judges": ["response"]})
+    chat = {"prompt": "How?", "response": "So."}
+    good, bad = labelmass.score([chat, {"text": "How?"}], guard, answering(ANSWERS))
+    assert good["loose"].p == pytest.approx(0.4)
+    assert "judges a response" in bad.error
+
+
 @pytest.mark.parametrize(
     ("change", "word"),
     [

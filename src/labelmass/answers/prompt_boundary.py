@@ -83,8 +83,14 @@ class PromptBoundary:
 
     @cached_property
     def beginning(self) -> tuple[int, ...]:
-        """The ids that the prompts of the task begin with, whatever the record says."""
-        probes = [self.start(Record(id=0, text=text)).ids for text in PROBES]
+        """The ids that the prompts of the task begin with, whatever the record says.
+
+        None of a task that cannot be asked about a text alone.
+        """
+        try:
+            probes = [self.start(Record(id=0, text=text)).ids for text in PROBES]
+        except RecordError:
+            return ()
         return probes[0][: common_length(probes)]
 
     def shared(self, starts: Sequence[PreparedPrompt]) -> int:

@@ -13,6 +13,7 @@ from labelmass.cli.options import AnyModelOptions, ModelsOptions, PromptOptions
 from labelmass.cli.progress import say, show_status, track_progress
 from labelmass.errors import LabelMassError
 from labelmass.lm.base import LanguageModel
+from labelmass.lm.servers.address import is_address
 from labelmass.records import read_records
 from labelmass.scoring.forecast import Forecast
 from labelmass.scoring.prompt_choice import PromptTrial, choose_prompt
@@ -57,6 +58,8 @@ def load_task(
     warn: say what its prompt keeps from a model that was not trained on it.
     """
     models: Names = () if options is None else names_of(options)
+    if prompt.guard == "auto" and options is not None:
+        models = [_served_name(name, options) for name in models]
     trained = _trained_tasks(models)
     named = _shared_task(trained) if trained and prompt.names_none else prompt.load(models)
     task = prompt.put(named, fields)
@@ -79,6 +82,15 @@ def load_task(
         results = (warning for one in learnt for warning in task_warnings(task, one))
         say_warnings(dict.fromkeys(results))
     return task
+
+
+def _served_name(name: str | None, options: AnyModelOptions) -> str | None:
+    """A model's name, or of a server the name of the model behind it."""
+    if name is None or not is_address(name):
+        return name
+    model = load_model(name, options)
+    click.get_current_context().meta[_LOADED] = name, model  # for `load_model`
+    return model.name
 
 
 def _trained_tasks(models: Names) -> dict[str, Task]:

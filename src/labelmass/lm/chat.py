@@ -36,6 +36,8 @@ SAID = "Indeed it is."
 
 WAY_OUT = "set chat = false in the task to ask in plain text"
 
+OTHER_TURNS = "give it the turns that it takes, as a rule a user's and an assistant's by turns"
+
 MAX_RENDERED = 10_000_000
 """Characters that a template may write, beyond which it is not read."""
 
@@ -108,8 +110,8 @@ class ChatTemplate:
                 return self._render(form, call), form
             except Exception as error:  # a template raises what it likes
                 errors.append(error)
-        first = errors[0]
-        raise ModelError(f"the model's chat template: {first}; {WAY_OUT}") from first
+        first, cure = errors[0], WAY_OUT if call.folds else OTHER_TURNS
+        raise ModelError(f"the model's chat template: {first}; {cure}") from first
 
     def _render(self, form: Form, call: TemplateCall) -> list[Part]:
         texts: list[str] = []
