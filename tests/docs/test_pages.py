@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections import Counter
 from pathlib import Path
@@ -12,6 +13,7 @@ import labelmass
 from docs.blocks import DOCS, PAGES, ROOT, Notebook, blocks_of
 from docs.world import EMOTIONS, PREPARE, arrays, model_of_the_pages, settle
 from labelmass.task import Task
+from labelmass.task.guard import Guard, guards
 
 NOT_RUN = {
     "it makes the environment": 2,
@@ -20,6 +22,7 @@ NOT_RUN = {
     "it trains for minutes": 2,
     "it needs the embedded models": 3,
     "it needs a server": 3,
+    "it needs weights that are not public": 1,
     "it takes hours, on public data": 6,
 }
 """Why blocks are not run, and how many for each reason."""
@@ -72,6 +75,16 @@ def test_the_blocks_of_a_page_run(
 def test_the_task_of_the_page_is_one() -> None:
     (block,) = [one for one in blocks_of(DOCS / "tasks.md") if one.kind == "toml"]
     assert Task.from_toml(block.code).name == "reviews"
+
+
+def test_the_guards_of_the_page_are_those_there_are(tmp_path: Path) -> None:
+    page = DOCS / "guards.md"
+    named = re.findall(r"^\| `([a-z0-9.-]+)` \|", page.read_text(), re.MULTILINE)
+    assert sorted(named) == list(guards())
+    (block,) = [one for one in blocks_of(page) if one.kind == "toml"]
+    (tmp_path / "mine.toml").write_text(block.code)
+    guard = Guard.load(tmp_path / "mine.toml")
+    assert guard.label_names == ("advertising", "personal data") and len(guard.passes) == 2
 
 
 def test_the_model_of_the_pages_writes_answers() -> None:
