@@ -29,7 +29,8 @@ settings.load_profile("tests")
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark tests by their prerequisites, and leave out those that cannot be run here.
 
-    Tests of the embedded model come first: they take longest, and one worker then loads it alone.
+    Tests of the embedded model come first, those of whole pages before the others: they take
+    longest, and one worker then loads it alone.
     """
     available = {name for name, one in PREREQUISITES.items() if one.available()}
     without = os.environ.get("LABELMASS_WITHOUT", "").split()
@@ -47,7 +48,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
-    items.sort(key=lambda item: item.get_closest_marker("model") is None)
+    items.sort(
+        key=lambda item: (
+            item.get_closest_marker("model") is None,
+            item.path.name not in ("test_tutorials.py", "test_readme.py"),
+        )
+    )
     if hasattr(config, "workeroutput"):
         config.workeroutput["left_out"] = dict(counts)
 

@@ -119,9 +119,9 @@ def test_cost_is_what_was_computed(smol: LanguageModel) -> None:
 def test_questions_about_labels_agree_with_one_full_pass_per_prefix(smol: LanguageModel) -> None:
     task = Task.load("hate-offensive").with_options(k=0)
     methods = ["unary", "binary", "hazard"]
-    options = {"budget": Budget(tolerance=0.25, max_nodes=8), "samples": 4, "keep_trees": True}
+    options = {"budget": Budget(tolerance=0.25, max_nodes=4), "samples": 2, "keep_trees": True}
     quick, slow = (
-        labelmass.score(TEXTS[:1], task, model, methods=methods, **options)[0]
+        labelmass.score(TEXTS[1:2], task, model, methods=methods, **options)[0]
         for model in (smol, SlowReference(smol))  # type: ignore[arg-type]
     )
     for name in methods:
