@@ -4,8 +4,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 # Tests run on two processes of one thread each; make test JOBS=8 where there are more cores.
+# Compiled code is kept even where the environment says otherwise: many tests start Python anew.
 JOBS ?= 2
-PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+PYTEST = PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 PARALLEL = $(PYTEST) -n $(JOBS) --dist worksteal --durations=15 --durations-min=5
 
 .PHONY: demo test check lint types docs test-browser test-vllm test-sglang test-url check-long check-data check-wheel changelog bench clean

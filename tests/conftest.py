@@ -15,6 +15,7 @@ from helpers.prerequisites import PREREQUISITES, in_ci, missing
 from labelmass.lm import check_cache
 from labelmass.lm.base import LanguageModel
 from labelmass.lm.scripted import ScriptedLanguageModel
+from labelmass.scoring import prompt_choice
 from labelmass.task import Task
 
 LEFT_OUT = pytest.StashKey[Counter[str]]()
@@ -28,7 +29,8 @@ settings.load_profile("tests")
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark tests by their prerequisites, and leave out those that cannot be run here.
 
-    Tests of the embedded model come first: they take longest, and one worker then loads it alone.
+    Tests of the embedded model come first, those of whole pages before the others: they take
+    longest, and one worker then loads it alone.
     """
     available = {name for name, one in PREREQUISITES.items() if one.available()}
     without = os.environ.get("LABELMASS_WITHOUT", "").split()
@@ -46,7 +48,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
-    items.sort(key=lambda item: item.get_closest_marker("model") is None)
+    items.sort(
+        key=lambda item: (
+            item.get_closest_marker("model") is None,
+            item.path.name not in ("test_tutorials.py", "test_readme.py"),
+        )
+    )
     if hasattr(config, "workeroutput"):
         config.workeroutput["left_out"] = dict(counts)
 
@@ -79,11 +86,16 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _checks_elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """What checks of models find is remembered for the session, not in the user's cache."""
-    folder = tmp_path_factory.mktemp("checks")
+def _cache_elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Checks of models and choices of prompts are kept for this run and all of its workers.
+
+    The user's cache may hold those that other code made.
+    """
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base) / "cache"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(check_cache, "folder", lambda: folder)
+        patch.setattr(check_cache, "folder", lambda: folder / "checks")
+        patch.setattr(prompt_choice, "folder", lambda: folder / "prompts")
         yield
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import shutil
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,12 @@ class Stating(ScriptedLanguageModel):
         return found
 
 
+Kept = tuple[Path, dict[str, Result]]
+"""Folders of probes in one folder, and what was printed of each."""
+
+Fit = Callable[..., Result]
+
+
 def texts(n: int, seed: int, name: str) -> list[dict[str, Any]]:
     """Gold is what the text names, but for one label in ten that is added."""
     draw = np.random.default_rng(seed)
@@ -90,6 +97,28 @@ def probe(*further: str, out: str = "probe", source: str = "train.jsonl") -> Res
     )
 
 
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Kept:
+    return tmp_path_factory.mktemp("kept"), {}
+
+
+@pytest.fixture
+def fitted(model: Stating, kept: Kept) -> Fit:
+    """`probe` on the records of every test, fitted once for each choice of options."""
+    folder, results = kept
+
+    def fit(*further: str) -> Result:
+        name = " ".join(("probe", *further))
+        if name in results:
+            shutil.copytree(folder / name, "probe")
+        else:
+            results[name] = probe(*further)
+            shutil.copytree("probe", folder / name)
+        return results[name]
+
+    return fit
+
+
 def study(out: str = "probe") -> dict[str, dict[str, Any]]:
     return {row["name"]: row for row in json.loads(Path(f"{out}/study.json").read_text())["rows"]}
 
@@ -98,15 +127,16 @@ def f1(row: dict[str, Any], side: str = "probe") -> float:
     return row[side]["micro-f1"]["value"]
 
 
-def test_the_first_state_knows_the_first_label_alone_and_the_mean_knows_all() -> None:
-    shown = probe().output
+def test_the_first_state_knows_the_first_label_alone_and_the_mean_knows_all(fitted: Fit) -> None:
+    shown = fitted().output
     assert "Pred 2+" in shown
     rows = study()
     assert list(rows) == ["Gold", "Pred", "Pred 2+", "Perf"]
     assert f1(rows["Perf"]) > 0.9
     assert f1(rows["Pred 2+"]) < f1(rows["Pred"]) - 0.1
-    probe("--steps", "each", out="each")
-    rows = study("each")
+    shutil.rmtree("probe")
+    fitted("--steps", "each")
+    rows = study()
     assert f1(rows["Pred"]) > 0.99
     assert f1(rows["Pred 2+"]) > 0.99
     assert f1(rows["Gold"]) > 0.9
@@ -124,8 +154,8 @@ def test_the_tables_of_a_probe(
     assert printed == snapshot
 
 
-def test_pred_2_plus_leaves_out_the_first_label_of_each_record() -> None:
-    probe("--steps", "each")
+def test_pred_2_plus_leaves_out_the_first_label_of_each_record(fitted: Fit) -> None:
+    fitted("--steps", "each")
     report = json.loads(Path("probe/study.json").read_text())
     assert report["fitted"] + report["judged"] == 160
     rows = study()
@@ -136,9 +166,9 @@ def test_pred_2_plus_leaves_out_the_first_label_of_each_record() -> None:
 
 
 def test_a_stopped_run_goes_on_and_reads_no_state_twice(
-    model: Stating, monkeypatch: pytest.MonkeyPatch
+    model: Stating, fitted: Fit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    probe()
+    fitted()
     whole = Classifier.load("probe")
     lines = Path("probe/states.journal").read_text().splitlines(keepends=True)
     Path("probe/states.journal").write_text("".join(lines[:81]) + lines[81][:20])
@@ -199,8 +229,8 @@ def test_a_record_whose_state_cannot_be_read_fails_alone(
     assert row["failed"] == 1
 
 
-def test_a_journal_that_went_by_lines_is_refused() -> None:
-    probe()
+def test_a_journal_that_went_by_lines_is_refused(fitted: Fit) -> None:
+    fitted()
     head, *lines = records("probe/states.journal")
     head["signature"] = {"input": "train.jsonl", "states": head["signature"]["states"]}
     rows = [line | {"key": key} for key, line in enumerate(lines, start=1)]
@@ -209,8 +239,8 @@ def test_a_journal_that_went_by_lines_is_refused() -> None:
     assert "give --overwrite to begin anew" in str(refused.exception)
 
 
-def test_saved_trees_give_the_same_probe() -> None:
-    probe()
+def test_saved_trees_give_the_same_probe(fitted: Fit) -> None:
+    fitted()
     run("score", "train.jsonl", "-t", "mood.toml", "--keep-trees", "trees", "--out", "s.jsonl")
     run("fit", "probe", "trees", "--hold-out", "0.3", "--out", "same")
     one, other = Classifier.load("probe"), Classifier.load("same")
@@ -218,8 +248,8 @@ def test_saved_trees_give_the_same_probe() -> None:
     assert one.fitted_on == other.fitted_on
 
 
-def test_its_scores_stand_beside_the_tree_in_score_and_compare(model: Stating) -> None:
-    probe("--steps", "each")
+def test_its_scores_stand_beside_the_tree_in_score_and_compare(fitted: Fit) -> None:
+    fitted("--steps", "each")
     run("fit", "encoder", "train.jsonl", "-t", "mood.toml", "--out", "tfidf")
     asked = ("-t", "mood.toml", "--probe", "probe", "--encoder", "tfidf")
     run("score", "dev.jsonl", *asked, "--keep-trees", "trees", "--out", "s.jsonl")
@@ -241,9 +271,9 @@ def test_its_scores_stand_beside_the_tree_in_score_and_compare(model: Stating) -
 
 
 def test_it_refuses_its_records_and_other_models(
-    model: Stating, monkeypatch: pytest.MonkeyPatch
+    model: Stating, fitted: Fit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    probe()
+    fitted()
     asked = ("score", "train.jsonl", "-t", "mood.toml", "--probe", "probe")
     run(*asked, "--out", "s.jsonl")
     assert all("fitted on this record" in row["error"] for row in records("s.jsonl"))
@@ -326,8 +356,8 @@ def test_an_answer_without_the_one_label_is_wrong_and_says_nothing_of_which() ->
     assert f1(study("none")["Perf"]) == 0
 
 
-def test_few_records_have_a_probe_and_no_study() -> None:
-    probe()
+def test_few_records_have_a_probe_and_no_study(fitted: Fit) -> None:
+    fitted()
     write_lines("few.jsonl", texts(6, 2, "f"))
     few = ("fit", "probe", "few.jsonl", "-t", "mood.toml", "--hold-out", "0.001", "--out", "probe")
     assert "none of them is in few.jsonl" in str(run(*few, code=1).exception)

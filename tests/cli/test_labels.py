@@ -10,6 +10,7 @@ import pytest
 
 from helpers.commands import run
 from labelmass import ScriptedLanguageModel
+from labelmass.scoring import prompt_choice
 
 LABELS = ("--labels", "billing, bug report", "--id-column", "ticket")
 
@@ -27,7 +28,7 @@ def names_what_is_there(prompt: str, written: tuple[str, ...]) -> Mapping[str, f
 @pytest.fixture(autouse=True)
 def _world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # pyright: ignore[reportUnusedFunction]
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("LABELMASS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(prompt_choice, "folder", lambda: tmp_path / "prompts")
     Path("tickets.csv").write_text("ticket,body\nT1,a billing matter\nT2,thanks\n")
     tokens = ("billing", "bug report", "none", ", ", "prose")
     model = ScriptedLanguageModel(names_what_is_there, tokens)

@@ -10,6 +10,7 @@ import pytest
 
 import labelmass
 from labelmass import LanguageModel, ModelError, ScriptedLanguageModel, Task
+from labelmass.scoring import prompt_choice
 from labelmass.scoring.prompt_choice import choose_prompt, prompt_candidates, try_prompt
 
 LABELS = ("sport", "food")
@@ -18,7 +19,7 @@ TOKENS = ("sport", "food", "none", ", ", '"', "]}", "prose")
 
 @pytest.fixture(autouse=True)
 def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # pyright: ignore[reportUnusedFunction]
-    monkeypatch.setenv("LABELMASS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(prompt_choice, "folder", lambda: tmp_path / "prompts")
 
 
 def lists_with_commas(prompt: str, written: tuple[str, ...]) -> Mapping[str, float]:
@@ -85,7 +86,7 @@ def test_a_choice_is_made_once_for_a_model_and_a_list_of_labels(
     assert choose(LABELS) == first and tried == [4]
     choose((*LABELS, "money"))
     assert tried == [4, 4]
-    (kept, _) = (tmp_path / "cache" / "prompts").iterdir()
+    (kept, _) = (tmp_path / "prompts").iterdir()
     kept.write_text(kept.read_text()[:40])  # damaged: made anew
     choose(LABELS)
     choose((*LABELS, "money"))
@@ -96,7 +97,7 @@ def test_a_file_of_other_candidates_is_not_believed(
     model: ScriptedLanguageModel, tmp_path: Path
 ) -> None:
     first = choose_prompt(Task.from_labels(LABELS), model)
-    (kept,) = (tmp_path / "cache" / "prompts").iterdir()
+    (kept,) = (tmp_path / "prompts").iterdir()
     data = json.loads(kept.read_text())
     kept.write_text(json.dumps(data | {"trials": data["trials"][:1]}))
     assert choose_prompt(Task.from_labels(LABELS), model) == first
@@ -130,7 +131,7 @@ def test_a_cache_that_cannot_be_written_costs_nothing_but_time(
     model: ScriptedLanguageModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").touch()
-    monkeypatch.setenv("LABELMASS_CACHE", str(tmp_path / "file"))
+    monkeypatch.setattr(prompt_choice, "folder", lambda: tmp_path / "file" / "prompts")
     assert choose_prompt(Task.from_labels(LABELS), model).format.name == "comma"
 
 
@@ -152,10 +153,10 @@ def test_a_task_and_labels_are_one_too_many(model: ScriptedLanguageModel) -> Non
 def test_the_prompt_chosen_for_the_embedded_model_holds_it_better_than_none(
     smol: LanguageModel,
 ) -> None:
-    labels = ["sport", "food", "weather", "money"]
+    labels = ["billing", "bug report", "how-to"]  # those of the README, whose prompt is kept
     bare = Task.from_labels(labels).with_keys(format="comma", chat=True, demonstrations=[])
     chosen = choose_prompt(Task.from_labels(labels), smol)
-    text = "The match was stopped because of heavy rain."
+    text = "I was charged twice for the same month."
     before, after = (labelmass.score([text], task, smol)[0] for task in (bare, chosen))
     assert isinstance(before, labelmass.Result) and isinstance(after, labelmass.Result)
     assert before.off_format > 0.8 > after.off_format

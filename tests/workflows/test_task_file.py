@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from helpers.commands import run
 from labelmass import LabelMassError, ScriptedLanguageModel, Task
+from labelmass.scoring import prompt_choice
+from labelmass.scoring.prompt_choice import choose_prompt
 from labelmass.workflows.task_file import new_task
 
 LABELS = ("sport", "food")
@@ -70,6 +72,19 @@ def test_what_examples_win_is_said(model: ScriptedLanguageModel, labelled: Path)
     assert made.without.on_format == pytest.approx(0.4)
     assert made.gain.startswith("3 labelled records as demonstrations: 0.90 of the mass")
     assert f"# Worked examples. {made.gain}" in made.to_toml()
+
+
+def test_prompts_are_tried_once_for_a_model_and_a_list_of_labels(
+    model: ScriptedLanguageModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prompt_choice, "folder", lambda: tmp_path / "prompts")
+    tried: list[int] = []
+    choose_prompt(Task.from_labels(LABELS), model, watch=lambda steps, n: tried.append(n) or steps)
+    made = [
+        new_task(LABELS, model, name=name, watch=lambda steps, n: tried.append(n) or steps)
+        for name in ("news", "again")
+    ]
+    assert len(tried) == 1 and made[0].chosen == made[1].chosen
 
 
 def test_records_without_labels_are_no_examples(

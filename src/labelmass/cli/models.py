@@ -67,7 +67,7 @@ def load_task(
         first, *_ = names_of(options)
         model = load_model(first, options)
         click.get_current_context().meta[_LOADED] = first, model  # for `load_model`
-        task = choose_prompt(task, model, watch=_watch_choice, say=say)
+        task = choose_prompt(task, model, watch=watch_choice, say=say)
     for model, own in trained.items():
         if own.hash != task.hash:
             one, other = own.to_dict(), task.to_dict()
@@ -162,7 +162,8 @@ def _load(name: str | None, options: AnyModelOptions) -> LanguageModel:
     return loaded
 
 
-def _watch_choice(steps: Iterable[PromptTrial], total: int) -> Iterator[PromptTrial]:
+def watch_choice(steps: Iterable[PromptTrial], total: int) -> Iterator[PromptTrial]:
+    """Show the progress of a choice of a prompt."""
     return track_progress(steps, total, title="trying prompts", unit="prompts")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -12,13 +11,13 @@ import click
 from labelmass._ranges import WHOLE
 from labelmass._settings import REQUIRED, setting
 from labelmass.cli.declare import as_command
-from labelmass.cli.models import load_model
+from labelmass.cli.models import load_model, watch_choice
 from labelmass.cli.options import ModelOptions, split_names
-from labelmass.cli.progress import say, track_progress
+from labelmass.cli.progress import say
 from labelmass.cli.records import note_source
 from labelmass.task.formats import LIST_FORMATS
 from labelmass.task.record import Fields
-from labelmass.workflows.task_file import DEMONSTRATIONS, Trial, new_task
+from labelmass.workflows.task_file import DEMONSTRATIONS, new_task
 
 
 @click.group("new")
@@ -86,7 +85,7 @@ def task(file: str, content: Content, model: ModelOptions, records: Fields) -> N
         examples=content.examples,
         demonstrations=content.demonstrations,
         fields=records,
-        watch=_watch,
+        watch=watch_choice,
     )
     made.save(path)
     say(
@@ -97,7 +96,3 @@ def task(file: str, content: Content, model: ModelOptions, records: Fields) -> N
         say(made.gain)
         say(f"do not judge by these records: {', '.join(map(str, made.records))}")
     say(f"next: labelmass score RECORDS --task {file} --out scores.jsonl")
-
-
-def _watch(steps: Iterator[Trial], total: int) -> Iterable[Trial]:
-    return track_progress(steps, total, title="trying prompts", unit="prompts")

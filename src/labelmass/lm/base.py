@@ -193,7 +193,7 @@ def common_length(sequences: Sequence[Sequence[int]]) -> int:
     """Length of the longest common beginning."""
     count = 0
     for values in zip(*sequences, strict=False):
-        if any(value != values[0] for value in values):
+        if values.count(values[0]) < len(values):
             break
         count += 1
     return count

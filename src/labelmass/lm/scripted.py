@@ -42,15 +42,20 @@ class ScriptedTokenizer:
         for index in reversed(range(len(self.token_bytes))):
             if (text := self.token_bytes[index]) is not None:
                 self._longest[text] = index
-        self._width = max((len(text) for text in texts), default=1)
+        widths: dict[int, set[int]] = {}
+        for text in filter(None, self._longest):
+            widths.setdefault(text[0], set()).add(len(text))
+        self._widths = {first: sorted(some, reverse=True) for first, some in widths.items()}
+        """Lengths of the tokens that begin with a byte, the largest first."""
 
     def encode(self, text: str) -> list[int]:
-        remaining, ids = text.encode(), list[int]()
-        while remaining:
-            for width in range(min(self._width, len(remaining)), 0, -1):
-                if (index := self._longest.get(remaining[:width])) is not None:
+        data, ids, at = text.encode(), list[int](), 0
+        while at < len(data):
+            for width in self._widths[data[at]]:
+                piece = data[at : at + width]
+                if (index := self._longest.get(piece)) is not None:
                     ids.append(index)
-                    remaining = remaining[width:]
+                    at += len(piece)
                     break
         return ids
 

@@ -80,6 +80,11 @@ Watch = Callable[[Iterator[PromptTrial], int], Iterable[PromptTrial]]
 """Shows the progress of so many steps."""
 
 
+def folder() -> Path:
+    """Where trials are kept."""
+    return cache_folder() / "prompts"
+
+
 def choose_prompt(
     task: Task,
     model: LanguageModel,
@@ -89,11 +94,8 @@ def choose_prompt(
 ) -> Task:
     """The task with a prompt that holds this model; the task itself if it leaves nothing open.
 
-    The choice is read from the cache folder where it was made before, for the same model and
-    candidates, and kept there otherwise.
-
     Args:
-        watch: Gets the trials as they are made, and how many there are.
+        watch: As for `try_prompts`, which also says where trials are kept.
         say: Gets the choice in one line.
     """
     if not task.open_keys:
@@ -101,12 +103,7 @@ def choose_prompt(
     candidates = prompt_candidates(task, chat=model.tokenizer.has_chat_template)
     if len(candidates) == 1:
         return candidates[0]
-    path = cache_folder() / "prompts" / f"{_digest(candidates, model)}.json"
-    trials = load_trials(path)
-    if trials is None or len(trials) != len(candidates):
-        steps = (try_prompt(candidate, model) for candidate in candidates)
-        trials = tuple(watch(steps, len(candidates)))
-        _save(path, trials, model)
+    trials = try_prompts(candidates, model, watch=watch)
     best = best_trial(trials)
     say(
         f"prompt: {best.prompt}, the best of {len(trials)} for this model; it answers plain texts "
@@ -157,6 +154,29 @@ def best_trial(trials: Iterable[PromptTrial]) -> PromptTrial:
     if not scored:
         raise ModelError(f"no prompt can be put to this model: {trials[0].problem}")
     return max(scored, key=lambda trial: trial.score or 0.0)
+
+
+def try_prompts(
+    candidates: Sequence[Task],
+    model: LanguageModel,
+    *,
+    watch: Watch = lambda steps, total: steps,
+) -> tuple[PromptTrial, ...]:
+    """A trial of each candidate, in order.
+
+    They are read from the cache folder where they were made before, for the same model and
+    candidates, and kept there otherwise.
+
+    Args:
+        watch: Gets the trials as they are made, and how many there are.
+    """
+    path = folder() / f"{_digest(candidates, model)}.json"
+    trials = load_trials(path)
+    if trials is None or len(trials) != len(candidates):
+        steps = (try_prompt(candidate, model) for candidate in candidates)
+        trials = tuple(watch(steps, len(candidates)))
+        _save(path, trials, model)
+    return trials
 
 
 def try_prompt(task: Task, model: LanguageModel) -> PromptTrial:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -18,7 +18,13 @@ from labelmass.files.writing import write_text
 from labelmass.lm.base import LanguageModel
 from labelmass.lm.load import as_model
 from labelmass.records import BadRecord, read_records
-from labelmass.scoring.prompt_choice import PromptTrial, best_trial, prompt_candidates, try_prompt
+from labelmass.scoring.prompt_choice import (
+    PromptTrial,
+    Watch,
+    best_trial,
+    prompt_candidates,
+    try_prompts,
+)
 from labelmass.targets import targets_of
 from labelmass.task import Record, Task
 from labelmass.task.default_prompt import default_question
@@ -29,9 +35,6 @@ DEMONSTRATIONS = 8
 
 MAX_CHARACTERS = 400
 """Longest text that is taken for a demonstration while there are shorter ones."""
-
-Watch = Callable[[Iterator["Trial"], int], Iterable["Trial"]]
-Trial = tuple[Task, PromptTrial]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +118,7 @@ def new_task(
             are rare among those taken come first, then short texts. Do not judge by these records.
         demonstrations: How many of them.
         fields: Names of the text and id fields in the file.
-        watch: Gets the trials as they are made, and how many there are.
+        watch: As for `try_prompts`, which also says where trials are kept.
 
     Raises:
         TaskError, ModelError: For labels or a model that cannot be used.
@@ -136,13 +139,12 @@ def new_task(
     return TaskFile(*chosen, without, model.name, tuple(record.id for record, _ in picked))
 
 
-def _best(task: Task, model: LanguageModel, watch: Watch) -> Trial:
+def _best(task: Task, model: LanguageModel, watch: Watch) -> tuple[Task, PromptTrial]:
     """The prompt that holds the model best, and its trial."""
     candidates = prompt_candidates(task, chat=model.tokenizer.has_chat_template)
-    steps = ((candidate, try_prompt(candidate, model)) for candidate in candidates)
-    trials = list(watch(steps, len(candidates)))
-    trial = best_trial(each for _, each in trials)
-    best = next(candidate for candidate, each in trials if each is trial)
+    trials = try_prompts(candidates, model, watch=watch)
+    trial = best_trial(trials)
+    best = candidates[trials.index(trial)]
     return best.with_keys(question=best.question or default_question(best.format)), trial
 
 

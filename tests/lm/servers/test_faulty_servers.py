@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections import Counter
 from pathlib import Path
@@ -18,7 +19,7 @@ from labelmass import Scorer
 from labelmass.errors import ModelError
 from labelmass.lm.scripted import ScriptedLanguageModel
 from labelmass.lm.servers import ServerModel
-from labelmass.scores import Result
+from labelmass.scores import Failure, Result
 from labelmass.scoring.journal import journal_path
 from labelmass.scoring.journal_lines import read_journal
 from labelmass.task import Task
@@ -28,6 +29,8 @@ KINDS = ("vllm", "sglang", "llama-server")
 REQUESTS = 10_000 if LONG else 300
 RESTARTS = range(20, 620, 30) if LONG else (21, 90, 400)
 RECORDS_AT_ONCE = 32
+COUNT = 200
+"""Records that are scored while the server restarts."""
 
 
 def model_of(weights: str) -> ScriptedLanguageModel:
@@ -94,6 +97,12 @@ def test_faults_lose_double_and_change_nothing(kind: str) -> None:
         assert other.cost.prompt_tokens == one.cost.prompt_tokens
 
 
+@functools.cache
+def expected_results() -> dict[int, Result | Failure]:
+    """Results of the model beside us, by place."""
+    return dict(enumerate(labelmass.score(texts(COUNT), MOOD, model_of("trained")), start=1))
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("records_at_once", [1, RECORDS_AT_ONCE])
@@ -102,10 +111,8 @@ def test_nothing_is_written_that_another_model_said(
 ) -> None:
     """The server restarts with another model after some requests, wherever a record then is."""
     source = tmp_path / "in.jsonl"
-    records = texts(200)
-    source.write_text("".join(json.dumps({"text": text}) + "\n" for text in records))
-    near = labelmass.score(source, MOOD, model_of("trained"))
-    expected = dict(enumerate(near, start=1))
+    source.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts(COUNT)))
+    expected = expected_results()
     kept = 0
     for number in RESTARTS:
         server = ScriptedServer(
