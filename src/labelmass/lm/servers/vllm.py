@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from operator import itemgetter
 from typing import Any, ClassVar
 
 from labelmass.lm.servers.client import Client, MalformedReply, Refusal
@@ -14,7 +15,7 @@ from labelmass.lm.servers.protocol import (
     Wire,
     choose,
     in_parts,
-    logprob,
+    logprobs,
     member,
 )
 
@@ -31,6 +32,17 @@ MAX_REQUESTS = 4
 """Requests that name ids of one context; if more were needed, its likeliest are requested."""
 
 _NAME = "token_id:"
+
+
+class _Ids(dict[str, int]):
+    """Ids by their names in answers, each read once."""
+
+    def __missing__(self, name: str) -> int:
+        self[name] = index = int(name.removeprefix(_NAME))
+        return index
+
+
+_IDS = _Ids()
 
 
 class VLLM(Wire):
@@ -109,14 +121,15 @@ class VLLM(Wire):
     def _answer(self, choice: Any, asked: Any, wanted: Sequence[int]) -> Answer:
         entries = member(choice, "logprobs", "top_logprobs", 0)
         try:
-            found = {int(name.removeprefix(_NAME)): logprob(p) for name, p in entries.items()}
+            values = logprobs(entries.values())
+            found = dict(zip(map(_IDS.__getitem__, entries), values, strict=True))
         except (AttributeError, ValueError):
             raise MalformedReply("its tokens are not told apart by id") from None
         if not found or not found.keys() >= set(wanted):
             raise MalformedReply(f"it lacks {len(set(wanted) - found.keys())} of the ids asked for")
-        best = sorted(found.items(), key=lambda pair: -pair[1])
         if wanted:  # beside these, the likeliest of all comes
-            return Answer(found, best[:1], 1)
+            return Answer(found, [max(found.items(), key=itemgetter(1))], 1)
+        best = sorted(found.items(), key=itemgetter(1), reverse=True)
         return Answer({}, best[: asked["logprobs"]], asked["logprobs"])
 
 
