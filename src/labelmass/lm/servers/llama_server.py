@@ -29,7 +29,7 @@ class LlamaServer(Wire):
 
     engine: ClassVar[str] = "llama-server"
     tolerance: ClassVar[float] = 1e-3
-    gives: ClassVar[str] = "the 1,000 likeliest tokens"
+    gives: str = "the 1,000 likeliest tokens"
 
     async def describe(self, client: Client, model: str | None) -> Served | None:
         try:

@@ -98,7 +98,7 @@ class Wire(Protocol):
 
     engine: ClassVar[str]
     tolerance: ClassVar[float]
-    gives: ClassVar[str]
+    gives: str
 
     async def describe(self, client: Client, model: str | None) -> Served | None:
         """What the server serves, under a name if one is given; None if it is of another kind."""

@@ -29,7 +29,7 @@ class SGLang(Wire):
 
     engine: ClassVar[str] = "sglang"
     tolerance: ClassVar[float] = 1e-3
-    gives: ClassVar[str] = "any ids, up to 1,000; as many likeliest where more may follow"
+    gives: str = "any ids, up to 1,000; as many likeliest where more may follow"
 
     async def describe(self, client: Client, model: str | None) -> Served | None:
         try:

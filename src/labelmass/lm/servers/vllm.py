@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from operator import itemgetter
 from typing import Any, ClassVar
 
+from labelmass.lm.base import Tokenizer
+from labelmass.lm.canary import contexts
 from labelmass.lm.servers.client import Client, MalformedReply, Refusal
 from labelmass.lm.servers.protocol import (
     Answer,
@@ -22,8 +25,13 @@ from labelmass.lm.servers.protocol import (
 MAX_IDS = 128
 """Ids that a request may ask for."""
 
-MAX_TOP = 20
-"""Likeliest tokens that a server gives by default."""
+DEFAULT_TOP = 20
+"""Likeliest tokens that a server gives unless it was started with another `--max-logprobs`."""
+
+MAX_TOP = 1000
+"""Likeliest tokens that are asked for where a server gives more."""
+
+_ALLOWED = re.compile(r"greater than max allowed: (\d+)")
 
 MAX_CONTEXTS = 8
 """Contexts that are sent in one request, so that a batch is full and an answer is not late."""
@@ -50,11 +58,18 @@ class VLLM(Wire):
 
     Ids are named, so that rows are whole, unless they are too many. Structured outputs, which shift
     the log-probabilities, are never combined with that.
+
+    Args:
+        top: Likeliest tokens that it gives.
     """
 
     engine: ClassVar[str] = "vllm"
     tolerance: ClassVar[float] = 1e-3
-    gives: ClassVar[str] = "any ids, up to 512; the 20 likeliest where more may follow"
+    gives: str = "any ids, up to 512; the 20 likeliest where more may follow"
+
+    def __init__(self, top: int = DEFAULT_TOP) -> None:
+        self._top = top
+        self.gives = f"any ids, up to 512; the {top:,} likeliest where more may follow"
 
     async def describe(self, client: Client, model: str | None) -> Served | None:
         try:
@@ -74,6 +89,17 @@ class VLLM(Wire):
         body = {"model": served.name, "prompt": text, "add_special_tokens": False}
         return await client.post("/tokenize", body, lambda reply: list(member(reply, "tokens")))
 
+    async def bind(self, client: Client, served: Served, tokenizer: Tokenizer) -> Wire:
+        """The wire that asks for as many likeliest tokens as this server gives, up to 1,000."""
+        context = tuple(contexts(tokenizer)[0])
+        request = self._request(served, [Question(context, ())], (0,), MAX_TOP, ())
+        try:
+            await client.post(request.path, request.body, lambda body: body)
+        except Refusal as refusal:
+            allowed = _ALLOWED.search(str(refusal))
+            return VLLM(DEFAULT_TOP if allowed is None else max(int(allowed[1]), 1))
+        return VLLM(MAX_TOP)
+
     def requests(self, served: Served, questions: Sequence[Question]) -> list[Request]:
         requests: list[Request] = []
         wide = {n for n, one in enumerate(questions) if len(one.ids) > MAX_REQUESTS * MAX_IDS}
@@ -85,8 +111,8 @@ class VLLM(Wire):
                 requests.append(self._request(served, questions, numbers, 0, some))
         wanting = [n for n, one in enumerate(questions) if n in wide or one.top > 1]
         for numbers in in_parts(wanting, MAX_CONTEXTS):
-            most = max(MAX_TOP if n in wide else questions[n].top for n in numbers)
-            top = min(MAX_TOP, most)
+            most = max(self._top if n in wide else questions[n].top for n in numbers)
+            top = min(self._top, most)
             requests.append(self._request(served, questions, numbers, top, ()))
         return requests
 
