@@ -78,12 +78,14 @@ class Request:
         body: Its JSON.
         about: Numbers of the questions that it asks.
         context: That of its question, where its text stands for ids.
+        kind: Requests of another kind must not be in flight with it.
     """
 
     path: str
     body: Mapping[str, Any]
     about: tuple[int, ...]
     context: tuple[int, ...] = ()
+    kind: str = ""
 
 
 class Wire(Protocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Sequence
 from operator import itemgetter
@@ -58,6 +59,10 @@ class VLLM(Wire):
 
     Ids are named, so that rows are whole, unless they are too many. Structured outputs, which shift
     the log-probabilities, are never combined with that.
+
+    Where it computes requests that name ids together with requests for the likeliest tokens, vLLM
+    0.32 fills the answers of the latter with padding after the first token. They are kept apart,
+    and padding, as other programs' requests may cause it, is left out, which widens the bounds.
 
     Args:
         top: Likeliest tokens that it gives.
@@ -134,7 +139,7 @@ class VLLM(Wire):
         }
         if ids:
             body["logprob_token_ids"] = ids
-        return Request("/v1/completions", body, numbers)
+        return Request("/v1/completions", body, numbers, kind="named" if ids else "ranked")
 
     def read(self, request: Request, body: Any) -> list[Answer]:
         listed = member(body, "choices")
@@ -155,7 +160,8 @@ class VLLM(Wire):
             raise MalformedReply(f"it lacks {len(set(wanted) - found.keys())} of the ids asked for")
         if wanted:  # beside these, the likeliest of all comes
             return Answer(found, [max(found.items(), key=itemgetter(1))], 1)
-        best = sorted(found.items(), key=itemgetter(1), reverse=True)
+        ranked = [pair for pair in found.items() if pair[1] > -math.inf]  # the rest is padding
+        best = sorted(ranked, key=itemgetter(1), reverse=True)
         return Answer({}, best[: asked["logprobs"]], asked["logprobs"])
 
 
