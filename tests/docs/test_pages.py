@@ -21,7 +21,7 @@ NOT_RUN = {
     "it installs a package": 2,
     "it trains for minutes": 2,
     "it needs the embedded models": 3,
-    "it needs a server": 3,
+    "it needs a server": 8,
     "it needs weights that are not public": 1,
     "it takes hours, on public data": 6,
 }

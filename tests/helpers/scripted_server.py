@@ -55,6 +55,7 @@ class ScriptedServer:
         takes_ids: Whether a context may be token ids, of kind "openai"; texts it always takes.
         faults: What goes wrong, drawn for each request; share: how often.
         top: Likeliest tokens that llama-server gives at most.
+        max_logprobs: Likeliest tokens that vLLM gives; more are refused.
         slots: Requests that llama-server works on at once.
         requests: Number of requests for tokens by what came of them.
         heads: Values of each header that came. queries: those of addresses.
@@ -68,6 +69,7 @@ class ScriptedServer:
     share: float = 0.2
     seed: int = 0
     top: int = 1000
+    max_logprobs: int = 20
     slots: int = 4
     slow: float = 0.5
     name: str = "scripted"
@@ -130,6 +132,11 @@ class ScriptedServer:
             return {"tokens": self.model.tokenizer.encode(body["prompt"])}
         if path != "/v1/completions":
             raise KeyError(path)
+        if body["logprobs"] > self.max_logprobs:
+            raise ValueError(
+                f"Requested sample logprobs of {body['logprobs']}, which is greater than max "
+                f"allowed: {self.max_logprobs} (parameter=logprobs)"
+            )
         wanted = body.get("logprob_token_ids", [])
         assert len(wanted) <= 128 and body["model"] == self.name
         choices = []
@@ -271,6 +278,8 @@ class ScriptedServer:
             elif fault in ("one answer too few", "one answer twice"):
                 miscount(answer, twice=fault == "one answer twice")
             reply = json.dumps(answer).encode()
+        except ValueError as error:
+            status, reply = 400, json.dumps({"error": {"message": str(error)}}).encode()
         except KeyError:
             status, reply = 404, b'{"error": "no such path"}'
         if fault == "slow":

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import httpx2
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from helpers.event_loops import run_async
 from helpers.servers import SERVERS, Server
@@ -51,9 +52,17 @@ def test_a_refusal_says_in_a_line_what_the_server_said(file: Path) -> None:
     said = kept.answer.get("error", kept.answer)["message"]
 
     async def ask() -> None:
-        transport = httpx2.MockTransport(lambda _: httpx2.Response(kept.status, json=kept.answer))
-        client = Client(ServerAddress.parse("http://localhost"), transport=transport)
-        await client.post(kept.path, {}, lambda body: body)
+        async def answer(_: web.Request) -> web.Response:
+            return web.json_response(kept.answer, status=kept.status)
+
+        app = web.Application()
+        app.router.add_post(kept.path, answer)
+        async with TestServer(app) as running:
+            client = Client(ServerAddress.parse(str(running.make_url("/"))))
+            try:
+                await client.post(kept.path, {}, lambda body: body)
+            finally:
+                await client.aclose()
 
     with pytest.raises(Refusal) as refusal:
         run_async(ask())

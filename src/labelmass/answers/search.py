@@ -341,6 +341,7 @@ class Search:
 
     def _walk_greedily(self) -> None:
         tree = self.tree
+        before = len(tree.greedy), tree.greedy_end
         while tree.status[node := tree.greedy[-1]] == Status.EXPANDED:
             likeliest, _, child = tree.top[node][0]
             if child < 0:
@@ -360,7 +361,8 @@ class Search:
             self._force(child)  # before what is below it, where rows run short
             if tree.is_step(child):
                 self._enter_step(child)
-        self._mark_completions()
+        if (len(tree.greedy), tree.greedy_end) != before:
+            self._mark_completions()
         if tree.greedy_end == Ending.COMPLETE:
             idle = {node for node in tree.steps if is_idle(tree, node)}
             self._steps = [step for step in self._steps if step.node not in idle]

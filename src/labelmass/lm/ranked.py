@@ -6,6 +6,7 @@ together have what the returned ones leave. Formula: docs/formulas.md#top-k.
 
 from __future__ import annotations
 
+import heapq
 import math
 from collections.abc import Mapping, Sequence
 
@@ -33,20 +34,20 @@ def ranked_row(
         tolerance: Largest error of a log-probability, in nats.
     """
     known = {**(named or {}), **dict(ranked)}
-    logprobs = np.array([known.get(i, math.nan) for i in query.ids.tolist()], dtype=np.float64)
-    missing = int(np.isnan(logprobs).sum())
-    total = math.fsum(map(math.exp, known.values()))
-    unseen = _rest(total * math.exp(-tolerance))
-    if len(ranked) >= count > 0:
-        last = min(logprob for _, logprob in ranked)
-        unseen = min(unseen, missing * math.exp(last + tolerance))
-    if not missing:
-        unseen = 0.0
-    elif unseen == 0:  # the known ones are the whole distribution
-        logprobs[np.isnan(logprobs)] = -math.inf
+    logprobs = np.array([*map(known.get, query.ids.tolist())], dtype=np.float64)  # None is NaN
+    unknown = np.isnan(logprobs)
+    missing, unseen = int(unknown.sum()), 0.0
+    if missing:
+        total = math.fsum(map(math.exp, known.values()))
+        unseen = _rest(total * math.exp(-tolerance))
+        if len(ranked) >= count > 0:
+            last = min(logprob for _, logprob in ranked)
+            unseen = min(unseen, missing * math.exp(last + tolerance))
+        if unseen == 0:  # the known ones are the whole distribution
+            logprobs[unknown] = -math.inf
     residual = _rest(math.fsum(np.exp(logprobs[~np.isnan(logprobs)]).tolist()))
-    possible = [(index, logprob) for index, logprob in known.items() if logprob > -math.inf]
-    best = sorted(possible, key=lambda pair: (-pair[1], pair[0]))[: max(query.top, 1)]
+    possible = [(-logprob, index) for index, logprob in known.items() if logprob > -math.inf]
+    best = [(index, -negative) for negative, index in heapq.nsmallest(max(query.top, 1), possible)]
     return NextTokenLogprobs(logprobs, tuple(best) or ((-1, 0.0),), max(residual, unseen), unseen)
 
 

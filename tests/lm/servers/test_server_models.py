@@ -20,6 +20,7 @@ from helpers.event_loops import run_async
 from helpers.scripted_server import FAULTS, ScriptedServer, serving
 from labelmass import AsyncScorer, Scorer
 from labelmass.errors import FitError, LabelMassError, ModelError
+from labelmass.lm.base import PROMPT, NodeQuery
 from labelmass.lm.scripted import ScriptedLanguageModel
 from labelmass.lm.servers import ServerModel
 from labelmass.lm.servers.model import WIRES
@@ -157,6 +158,24 @@ def test_most_of_a_vocabulary_is_never_named(kind: str) -> None:
     requests = wire.requests(Served("model"), questions)
     assert sorted(number for request in requests for number in request.about) == [0, 1]
     assert all(len(json.dumps(request.body)) < 1000 for request in requests)
+
+
+@pytest.mark.parametrize(("allowed", "asked"), [(5, 5), (20, 20), (500, 500), (100_000, 1000)])
+def test_vllm_is_asked_for_as_many_likeliest_tokens_as_it_gives(allowed: int, asked: int) -> None:
+    words = [f"word{number}" for number in range(2000)]
+    share = 1 / len(words)
+    model = ScriptedLanguageModel({"": dict.fromkeys(words, share)}, words)
+    with (
+        serving(ScriptedServer(model, "vllm", max_logprobs=allowed)) as server,
+        connect(server) as remote,
+    ):
+        before = server.requests.total()
+        (record,) = remote.open([model.tokenizer.encode("Answer:\n")])
+        ids = np.arange(len(words))
+        (row,) = remote.rows([NodeQuery(record, PROMPT, PROMPT, -1, ids)])
+        assert server.requests.total() == before + 1
+        assert (~np.isnan(row.logprobs)).sum() == asked
+        assert f"the {asked:,} likeliest" in remote.gives
 
 
 # -- faults of the wire ---------------------------------------------------------------------------

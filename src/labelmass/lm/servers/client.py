@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import json
+import asyncio
 import logging
-import ssl
+import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from time import time
 from typing import Any, TypeVar
 
+import aiohttp
 import anyio
-import httpx2
-from tenacity import (
-    AsyncRetrying,
-    RetryCallState,
-    retry_if_exception_type,
-    wait_random_exponential,
-)
+import orjson
+from yarl import URL
 
 from labelmass.errors import ModelError
 from labelmass.lm.servers.address import KEY_VARIABLES, ServerAddress
@@ -94,7 +90,6 @@ class Client:
             further one.
         max_concurrency: Most requests in flight.
         max_requests: Requests after which the run stops with a ModelError; None for no limit.
-        transport: In place of the network, for tests.
     """
 
     def __init__(
@@ -106,29 +101,23 @@ class Client:
         backoff: float = 0.5,
         max_concurrency: int = 64,
         max_requests: int | None = None,
-        transport: httpx2.AsyncBaseTransport | None = None,
     ) -> None:
         self.address, self.traffic = address, Traffic()
         self.max_concurrency, self.max_requests = max_concurrency, max_requests
-        headers = {"authorization": address.authorization} if address.authorization else {}
-        limits = httpx2.Limits(max_connections=None, max_keepalive_connections=max_concurrency)
-        under = transport or httpx2.AsyncHTTPTransport(limits=limits, verify=_tls(address))
-        self._http = httpx2.AsyncClient(
-            base_url=address.url,
+        headers = {"user-agent": "labelmass", "content-type": "application/json"}
+        if address.authorization:
+            headers["authorization"] = address.authorization
+        self._http = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0),
+            cookie_jar=aiohttp.DummyCookieJar(),
             headers=headers,
-            timeout=timeout,
-            transport=_WithQuery(under, address.query),
+            timeout=aiohttp.ClientTimeout(total=timeout),
+            trace_configs=[self._watching()],
         )
+        self._urls: dict[str, URL] = {}
         self._window = anyio.CapacityLimiter(min(FIRST_WINDOW, max_concurrency))
         self._grown = 0
-        self._tries, self._heard = tries, False
-        self._retrying = AsyncRetrying(
-            retry=retry_if_exception_type(_Passing),
-            stop=self._is_last,
-            wait=_Wait(backoff),
-            before_sleep=self._count_retry,
-            reraise=True,
-        )
+        self._tries, self._backoff, self._heard = tries, backoff, False
 
     @property
     def window(self) -> int:
@@ -162,16 +151,23 @@ class Client:
     async def _send(
         self, method: str, path: str, body: Mapping[str, Any] | None, read: Callable[[Any], T]
     ) -> T:
-        content = None if body is None else json.dumps(body, separators=(",", ":")).encode()
-        retrying = self._retrying.copy()  # it keeps the state of one call
-        try:
-            return await retrying(self._try, method, path, content, read)
-        except _Passing as error:
-            raise ModelError(f"the server {self.address} gave no answer: {error}") from None
+        content = None if body is None else orjson.dumps(body)
+        tried = 0
+        while True:
+            tried += 1
+            try:
+                return await self._try(method, path, content, read)
+            except _Passing as error:
+                if tried >= self._most_tries:
+                    message = f"the server {self.address} gave no answer: {error}"
+                    raise ModelError(message) from None
+                _LOG.debug("%s: try %d failed: %s", self.address, tried, error)
+                self.traffic.retries += 1
+                await asyncio.sleep(self._pause(tried, error))
 
     async def aclose(self) -> None:
         """Close the connections."""
-        await self._http.aclose()
+        await self._http.close()
 
     async def _try(
         self, method: str, path: str, content: bytes | None, read: Callable[[Any], T]
@@ -184,22 +180,19 @@ class Client:
                 )
             self.traffic.requests += 1
             try:
-                reply = await self._http.request(
-                    method,
-                    path,
-                    content=content,
-                    headers={"content-type": "application/json"},
-                    extensions={"trace": self._watch},
-                )
-            except httpx2.TimeoutException as error:
+                async with self._http.request(
+                    method, self._url(path), data=content, allow_redirects=False
+                ) as reply:
+                    received = await reply.read()
+            except TimeoutError as error:
                 self._shrink()
                 raise _Passing(f"it took too long ({type(error).__name__})") from None
-            except httpx2.TransportError as error:
+            except aiohttp.ClientError as error:
                 self.traffic.losses += 1
                 why = f"{type(error).__name__}: {error}".rstrip(": ")
                 raise _Passing(f"the connection failed ({why})") from None
         self._heard = True
-        body = self._body(reply)
+        body = self._body(reply, received)
         try:
             answer = read(body)
         except MalformedReply as error:
@@ -207,20 +200,26 @@ class Client:
         self._grow()
         return answer
 
-    def _body(self, reply: httpx2.Response) -> Any:
-        status = reply.status_code
+    def _body(self, reply: aiohttp.ClientResponse, received: bytes) -> Any:
+        status = reply.status
         if status in BUSY or status in BROKEN:
             if status in BUSY:
                 self._shrink()
-            raise _Passing(f"status {status}, {said(reply)}", wait=_retry_after(reply))
+            raise _Passing(
+                f"status {status}, {said(reply, received)}",
+                wait=_seconds(reply.headers.get("retry-after")),
+            )
         if status == 401:
             raise ModelError(
-                f"the server {self.address} wants a key ({said(reply)}): set {KEY_VARIABLES[0]}"
+                f"the server {self.address} wants a key ({said(reply, received)}): "
+                f"set {KEY_VARIABLES[0]}"
             )
         if status >= 300:
-            raise Refusal(f"the server {self.address} refuses ({status}): {said(reply)}", status)
+            raise Refusal(
+                f"the server {self.address} refuses ({status}): {said(reply, received)}", status
+            )
         try:
-            return json.loads(reply.content)
+            return orjson.loads(received)
         except ValueError:
             raise _Passing("its answer is cut short or no JSON") from None
 
@@ -232,82 +231,57 @@ class Client:
     def _shrink(self) -> None:
         self._window.total_tokens, self._grown = max(1, self.window // 2), 0
 
-    def _is_last(self, state: RetryCallState) -> bool:
-        """True after the last try: a server that never answered is not waited for as long."""
-        tries = self._tries if self._heard else min(self._tries, FIRST_TRIES)
-        return state.attempt_number >= tries
+    @property
+    def _most_tries(self) -> int:
+        """Tries of a request; fewer of a server that never answered, which is not waited for."""
+        return self._tries if self._heard else min(self._tries, FIRST_TRIES)
 
-    async def _watch(self, event: str, info: Mapping[str, Any]) -> None:
-        """Counts connections, among what the transport tells."""
-        if event == "connection.connect_tcp.complete":
+    def _pause(self, tried: int, error: _Passing) -> float:
+        """Seconds before the next try: what the server asked for, or else longer each time."""
+        if error.wait is not None:
+            return min(max(error.wait, 0.0), LONGEST_WAIT)
+        return random.uniform(0, min(LONGEST_WAIT / 4, self._backoff * 2 ** (tried - 1)))
+
+    def _url(self, path: str) -> URL:
+        """The whole address of a path, with the query that is never shown."""
+        if path not in self._urls:
+            query = f"?{self.address.query}" if self.address.query else ""
+            self._urls[path] = URL(f"{self.address.url}{path}{query}")
+        return self._urls[path]
+
+    def _watching(self) -> aiohttp.TraceConfig:
+        """Counts connections, among what the session tells."""
+
+        async def count_one(*_: object) -> None:
             self.traffic.connections += 1
 
-    def _count_retry(self, state: RetryCallState) -> None:
-        self.traffic.retries += 1
-        error = None if state.outcome is None else state.outcome.exception()
-        _LOG.debug("%s: try %d failed: %s", self.address, state.attempt_number, error)
+        watching = aiohttp.TraceConfig()
+        watching.on_connection_create_end.append(count_one)
+        return watching
 
 
-def said(reply: httpx2.Response) -> str:
+def said(reply: aiohttp.ClientResponse, received: bytes) -> str:
     """The message in a reply that reports an error, in a line."""
     try:
-        body: Any = json.loads(reply.content)
+        body: Any = orjson.loads(received)
     except ValueError:
-        body = reply.text
+        body = received.decode(errors="replace")
     for key in ("error", "message", "detail"):
         if isinstance(body, dict) and key in body:
             body = body[key]
     text = " ".join(str(body).split())
-    return text[:300] or reply.reason_phrase
+    return text[:300] or reply.reason or str(reply.status)
 
 
-class _Wait(wait_random_exponential):
-    """What the server asked for, or else longer each time."""
-
-    def __init__(self, backoff: float) -> None:
-        super().__init__(multiplier=backoff, max=LONGEST_WAIT / 4)
-
-    def __call__(self, retry_state: RetryCallState) -> float:
-        error = None if retry_state.outcome is None else retry_state.outcome.exception()
-        wait = error.wait if isinstance(error, _Passing) else None
-        return super().__call__(retry_state) if wait is None else min(max(wait, 0.0), LONGEST_WAIT)
-
-
-def _retry_after(reply: httpx2.Response) -> float | None:
+def _seconds(retry_after: str | None) -> float | None:
     """Seconds of the header Retry-After, which may be a date."""
-    text = reply.headers.get("retry-after")
-    if text is None:
+    if retry_after is None:
         return None
     try:
-        return float(text)
+        return float(retry_after)
     except ValueError:
         pass
     try:
-        return parsedate_to_datetime(text).timestamp() - time()
+        return parsedate_to_datetime(retry_after).timestamp() - time()
     except ValueError:
         return None
-
-
-def _tls(address: ServerAddress) -> ssl.SSLContext | bool:
-    """Certificates are only loaded where they are used."""
-    return address.url.startswith("https")
-
-
-class _WithQuery(httpx2.AsyncBaseTransport):
-    """Adds the query of the address below everything that might log a request's URL."""
-
-    def __init__(self, under: httpx2.AsyncBaseTransport, query: str) -> None:
-        self._under, self._query = under, query
-
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        whole = httpx2.Request(
-            request.method,
-            request.url.copy_with(query=self._query.encode() or None),
-            headers=request.headers,
-            stream=request.stream,
-            extensions=request.extensions,
-        )
-        return await self._under.handle_async_request(whole)
-
-    async def aclose(self) -> None:
-        await self._under.aclose()

@@ -25,7 +25,7 @@ class Completions(TextWire):
 
     engine: ClassVar[str] = "openai"
     tolerance: ClassVar[float] = 1e-3
-    gives: ClassVar[str] = "the 20 or 5 likeliest tokens"
+    gives: str = "the 20 or 5 likeliest tokens"
 
     def __init__(self, texts: TokenTexts | None = None, top: int = 20, *, ids: bool = True) -> None:
         self._texts, self._top, self._takes_ids = texts, top, ids

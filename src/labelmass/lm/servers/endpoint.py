@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from labelmass.lm.servers.client import Client, MalformedReply
 from labelmass.lm.servers.protocol import Answer, Question, Request, Served, Wire
+from labelmass.lm.servers.turns import Turns
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +20,13 @@ class Endpoint:
         client: Connection to it.
         wire: How its kind is spoken to.
         served: What it says about its model.
+        turns: Keep apart what it must not work on at the same time.
     """
 
     client: Client
     wire: Wire
     served: Served
+    turns: Turns = field(default_factory=Turns)
 
     async def ask(
         self, questions: Sequence[Question], sent: Callable[[Request], None] | None = None
@@ -36,9 +39,10 @@ class Endpoint:
         answers = [Answer() for _ in questions]
 
         async def send(request: Request) -> None:
-            parts = await self.client.post(
-                request.path, request.body, lambda body: self._read(request, body)
-            )
+            async with self.turns.of(request.kind):
+                parts = await self.client.post(
+                    request.path, request.body, lambda body: self._read(request, body)
+                )
             if sent is not None:
                 sent(request)
             for number, part in zip(request.about, parts, strict=True):

@@ -12,7 +12,7 @@ from labelmass.lm.servers.protocol import (
     Request,
     Served,
     Wire,
-    logprob,
+    logprobs,
     member,
 )
 
@@ -29,7 +29,7 @@ class LlamaServer(Wire):
 
     engine: ClassVar[str] = "llama-server"
     tolerance: ClassVar[float] = 1e-3
-    gives: ClassVar[str] = "the 1,000 likeliest tokens"
+    gives: str = "the 1,000 likeliest tokens"
 
     async def describe(self, client: Client, model: str | None) -> Served | None:
         try:
@@ -68,7 +68,8 @@ class LlamaServer(Wire):
 
     def read(self, request: Request, body: Any) -> list[Answer]:
         entries = member(body, "completion_probabilities", 0, "top_logprobs")
-        ranked = {int(member(entry, "id")): logprob(member(entry, "logprob")) for entry in entries}
-        if len(ranked) < len(entries) or not ranked:
+        ids = [int(entry["id"]) for entry in entries]
+        ranked = list(zip(ids, logprobs(entry["logprob"] for entry in entries), strict=True))
+        if len({*ids}) < len(ids) or not ids:
             raise MalformedReply("its likeliest tokens are none, or one comes twice")
-        return [Answer({}, list(ranked.items()), request.body["n_probs"])]
+        return [Answer({}, ranked, request.body["n_probs"])]

@@ -22,7 +22,7 @@ class Ollama(TextWire):
 
     engine: ClassVar[str] = "ollama"
     tolerance: ClassVar[float] = 1e-3
-    gives: ClassVar[str] = "the 20 likeliest tokens, by their texts"
+    gives: str = "the 20 likeliest tokens, by their texts"
 
     def __init__(self, texts: TokenTexts | None = None) -> None:
         self._texts = texts

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, TypeVar
 
@@ -78,12 +78,14 @@ class Request:
         body: Its JSON.
         about: Numbers of the questions that it asks.
         context: That of its question, where its text stands for ids.
+        kind: Requests of another kind must not be in flight with it.
     """
 
     path: str
     body: Mapping[str, Any]
     about: tuple[int, ...]
     context: tuple[int, ...] = ()
+    kind: str = ""
 
 
 class Wire(Protocol):
@@ -98,7 +100,7 @@ class Wire(Protocol):
 
     engine: ClassVar[str]
     tolerance: ClassVar[float]
-    gives: ClassVar[str]
+    gives: str
 
     async def describe(self, client: Client, model: str | None) -> Served | None:
         """What the server serves, under a name if one is given; None if it is of another kind."""
@@ -121,13 +123,25 @@ class Wire(Protocol):
         ...
 
 
+LOWEST = -9999.0
+"""Log-probability from which on down a server means the logarithm of 0."""
+
+
 def logprob(value: Any) -> float:
     """A log-probability in JSON; servers write null, or a number near -1e4 or 0, for its ends."""
     if value is None:
         return -math.inf
     if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
         raise MalformedReply(f"{value!r:.40} is no log-probability")
-    return -math.inf if value <= -9999 else float(value)
+    return -math.inf if value <= LOWEST else float(value)
+
+
+def logprobs(values: Iterable[Any]) -> list[float]:
+    """Log-probabilities in JSON; those of a whole row at once, as nearly all are plain numbers."""
+    found = list(values)
+    if {*map(type, found)} == {float} and min(found) > LOWEST and not math.isnan(sum(found)):
+        return found
+    return [logprob(value) for value in found]
 
 
 def member(body: Any, *path: str | int) -> Any:

@@ -13,7 +13,7 @@ from labelmass.lm.servers.protocol import (
     Served,
     Wire,
     in_parts,
-    logprob,
+    logprobs,
     member,
 )
 
@@ -29,7 +29,7 @@ class SGLang(Wire):
 
     engine: ClassVar[str] = "sglang"
     tolerance: ClassVar[float] = 1e-3
-    gives: ClassVar[str] = "any ids, up to 1,000; as many likeliest where more may follow"
+    gives: str = "any ids, up to 1,000; as many likeliest where more may follow"
 
     async def describe(self, client: Client, model: str | None) -> Served | None:
         try:
@@ -93,4 +93,5 @@ def _pairs(entries: Any) -> dict[int, float]:
     """Log-probabilities by id, of entries that hold the log-probability, the id and a text."""
     if not isinstance(entries, list):
         raise MalformedReply("it holds no log-probabilities")
-    return {int(member(entry, 1)): logprob(member(entry, 0)) for entry in entries}
+    ids = [int(member(entry, 1)) for entry in entries]
+    return dict(zip(ids, logprobs(entry[0] for entry in entries), strict=True))
