@@ -172,7 +172,7 @@ class Guard(Task):
     judges: tuple[Side, ...] = ("prompt", "response")
     turns: Literal["record", "chat", "last-pair", "last"] = "record"
     leave_out: tuple[Literal["system", "developer", "tool"], ...] = ()
-    arguments: dict[str, Any] = Field(default_factory=dict[str, Any])
+    arguments: dict[str, object] = Field(default_factory=dict[str, object])
     content: Literal["either", "text", "parts"] = "either"
     wording: str = ""
     template_digests: tuple[str, ...] = ()
@@ -202,7 +202,7 @@ class Guard(Task):
 
     @field_validator("arguments")
     @classmethod
-    def _known_arguments(cls, arguments: dict[str, Any]) -> dict[str, Any]:
+    def _known_arguments(cls, arguments: dict[str, object]) -> dict[str, object]:
         for name in arguments:
             if name not in ARGUMENTS:
                 raise ValueError(
