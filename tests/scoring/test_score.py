@@ -85,7 +85,11 @@ def test_a_node_is_never_asked_for_twice(mood: Task) -> None:
         return ask(queries)
 
     model.rows = watch  # type: ignore[method-assign]
-    methods = [name for name in labelmass.estimators.ESTIMATORS if name != "demonstration-rate"]
+    methods = [
+        name
+        for name in labelmass.estimators.ESTIMATORS
+        if name not in ("demonstration-rate", "vendor-score")
+    ]
     plan = Plan(mood, methods, every_method=True, label_permutations=2)
     items = enumerate([Record(1, text=t) for t in TEXTS])
     assert len(list(Scorer.of_plan(plan, model).run_in_order(items))) == 4

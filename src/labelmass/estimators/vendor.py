@@ -68,7 +68,7 @@ def _two_tokens(tree: AnswerTree, lead: str, words: Sequence[str], others: Seque
 
 
 def _token_sum(tree: AnswerTree, lead: str, words: Sequence[str], others: Sequence[str]) -> Range:
-    """Sums over the greedy answer of tokens that are a word, but for blanks and case."""
+    """Sums over the greedy answer of tokens that are a word, apart from blanks and case."""
     sums = [FLOOR, FLOOR]
     for node in tree.greedy:
         for token, logp, _ in tree.top.get(node, ())[:TOP]:

@@ -125,7 +125,7 @@ def gather(folder: str | Path, method: str | None = None) -> ReportData:
     """
     folder = Path(folder)
     run = Run.open(folder)
-    run.task.check_joint("a report")
+    run.task.require_one_answer("a report")
     comparison = _comparison(folder, run.task)
     several = len(run.folders) > 1
     names = [row["name"] for row in comparison["methods"]]

@@ -122,7 +122,7 @@ class Plan:
         check_classifiers(classifiers, task)
         self.classifiers = tuple(classifiers)
         if rules or any(classifier.method == "probe" for classifier in classifiers):
-            task.check_joint("a rule, or a probe,")
+            task.require_one_answer("a rule, or a probe,")
         named = [
             *(e.name for e in self.estimators),
             *(classifier.method for classifier in classifiers),

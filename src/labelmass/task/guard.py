@@ -111,7 +111,7 @@ class VendorScore(TaskPart):
     Attributes:
         kind: "first-token": probability of the first token of the risk word where the verdict
             starts. "two-tokens": the same over that of both words. "token-sum": over the sums of
-            all of the 20 likeliest tokens that are a word but for blanks and case.
+            all of the 20 likeliest tokens that are a word apart from blanks and case.
         threshold: The published one; None if there is none.
     """
 

@@ -434,7 +434,7 @@ class Task(TaskPart):
 
     # -- prompts --------------------------------------------------------------------------------
 
-    def check_joint(self, what: str) -> None:
+    def require_one_answer(self, what: str) -> None:
         """TaskError if each label has an answer of its own, where one to all of them is needed."""
         if len(self.passes) > 1:
             raise TaskError(

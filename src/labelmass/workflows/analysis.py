@@ -130,7 +130,7 @@ class RunReader:
     """Saved trees as items to analyse, counting what is left out. field: of gold labels."""
 
     def __init__(self, saved: SavedTrees, field: str = "labels") -> None:
-        saved.task.check_joint("an analysis of how labels are written")
+        saved.task.require_one_answer("an analysis of how labels are written")
         self._saved, self._task, self._field = saved, saved.task, field
         self.failed = self.known = 0
         self.ignored: Counter[str] = Counter()

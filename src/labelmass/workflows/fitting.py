@@ -237,7 +237,7 @@ def fit_rule(
         RecordError: For a record without true labels.
     """
     saved = SavedTrees(trees)
-    saved.task.check_joint("an uncertainty rule")
+    saved.task.require_one_answer("an uncertainty rule")
     grown: dict[str, AnswerTree] = {}
     truth: dict[str, Sequence[str]] = {}
     for kept in saved:
