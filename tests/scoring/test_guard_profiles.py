@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from labelmass.lm.scripted import END, ScriptedLanguageModel
 from labelmass.scoring.guard_check import check_template, self_test_warnings
 from labelmass.task import Record, Task
 from labelmass.task.guard import Guard
+from labelmass.task.record import Cut
 
 LEVELS: dict[str, Any] = {
     "name": "levels",
@@ -215,6 +217,13 @@ def test_a_record_that_the_guard_does_not_judge() -> None:
         )
     )
     assert [(turn.role, turn.text) for turn in kept.turns] == [("user", "u")]
+    long = [{"role": "system", "content": "s"}, {"role": "user", "content": "one two three"}]
+    cut = replace(
+        Record.from_dict({"messages": long}, 1), cuts=(Cut("messages[1].content", 3, 1, 3),)
+    )
+    for turns in ("chat", "record"):
+        shown = Guard(**LEVELS | {"turns": turns, "leave_out": ["system"]}).prompt(cut)
+        assert "one" in shown.turns[-1].text and "two" not in shown.turns[-1].text
     with pytest.raises(RecordError, match="judges a prompt, and this record is a response"):
         guard.prompt(Record(0, prompt="a", response="b"))
     with pytest.raises(RecordError, match="none that guard"):

@@ -473,7 +473,7 @@ class Guard(Task):
             judged = " and ".join(f"a {one}" for one in self.judges)
             raise RecordError(f"guard {self.name} judges {judged}, and this record is a {side}")
         if self.turns == "record":
-            prompt = super().prompt(self._without_left_out(record))
+            prompt = super().prompt(self._without_left_out(record.shown))
             turns, chat = prompt.turns, prompt.chat
         else:
             turns, chat = self._turns(record.shown), True
