@@ -64,6 +64,26 @@ def test_each_policy_is_scored_and_used_downstream() -> None:
     assert "0.700" in table and "violence" in table
 
 
+def test_thresholds_stand_beside_the_guards_own_answers() -> None:
+    run(
+        "score",
+        "chats.jsonl",
+        "--guard",
+        "mine.toml",
+        "--method",
+        "any-place,hard",
+        "--out",
+        "s.jsonl",
+    )
+    words = ("--targets", "chats.jsonl", "--guard", "mine.toml", "--goal", "f1", "--out", "p.toml")
+    shown = run("tune", "s.jsonl", *words).stdout.splitlines()
+    (head,) = (at for at, line in enumerate(shown) if "own answers" in line)
+    rows = {line.split()[0]: line.split()[1:] for line in shown[head + 1 :] if " of " in line}
+    assert rows["violence"] == ["0.500", "of", "2", "1.000", "of", "1"]  # it says yes to both
+    run("score", "chats.jsonl", "--guard", "mine.toml", "--out", "alone.jsonl")
+    assert "own answers" not in run("tune", "alone.jsonl", *words).stdout
+
+
 def test_every_prompt_and_tree_of_a_record_is_shown() -> None:
     rows = run("show", "prompt", "chats.jsonl", "--guard", "mine.toml", "--json").stdout
     shown = [json.loads(row) for row in rows.splitlines()]

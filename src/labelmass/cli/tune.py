@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
 import click
@@ -17,7 +19,10 @@ from labelmass.cli.options import CalibratorOptions, GoldTargetsOptions, TaskOpt
 from labelmass.cli.progress import say
 from labelmass.cli.records import read_targets
 from labelmass.decisions.rule import ACTIONS, Rule
-from labelmass.errors import LabelMassError
+from labelmass.errors import LabelMassError, MethodError
+from labelmass.scores import Scores
+from labelmass.scoring.score import load_scores
+from labelmass.task import Task
 from labelmass.task.record import Fields
 from labelmass.workflows.tuning import ThresholdObjective, Tuning, tune
 
@@ -65,7 +70,8 @@ def command(
 
     The policy is made to be read and edited; a threshold moved by hand loses its guarantee. Targets
     are gold sets unless --soft. The table says what each threshold gives on DATA, the last line
-    which labels have no guarantee.
+    which labels have no guarantee. Where SCORES has the method hard, a second table says what the
+    model's own answers give: of a guard, its published modes.
 
     \b
     Examples:
@@ -86,6 +92,7 @@ def command(
         action=policy.action,
         order=order,
         calibrator=calibrator,
+        own_answers=_own_answers(scores, asked, targets.ids),
     )
     result.policy.save(policy.out)
     _show(result)
@@ -96,6 +103,16 @@ def command(
         say(_unmet(result, objective))
         if policy.strict:
             sys.exit(Exit.FELL_SHORT)
+
+
+def _own_answers(source: str, task: Task, ids: Iterable[str | int]) -> Scores | None:
+    """The scores by `hard` in a file of scores; None if there are none."""
+    if Path(source).is_dir():
+        return None
+    try:
+        return load_scores(source, task.label_names, "hard", ids=ids)
+    except MethodError:
+        return None
 
 
 def _show(found: Tuning) -> None:
@@ -116,6 +133,13 @@ def _show(found: Tuning) -> None:
         for row, rule in zip(found.achieved, found.policy.rules.values(), strict=True)
     ]
     Console().print(Table("", head, rows))
+    if found.own_answers:
+        own = [
+            [row.label, _share(row.precision, row.given), _share(row.recall, row.positives)]
+            for row in found.own_answers
+        ]
+        names = [Head("the model's own answers", prose=True), "precision", "recall"]
+        Console().print(Table("", names, own))
     click.echo(f"{found.review:.1%} of {found.policy.records} records go to review")
 
 

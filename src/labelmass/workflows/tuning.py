@@ -35,6 +35,9 @@ from labelmass.provenance import fingerprint
 from labelmass.scores import Scores
 from labelmass.targets import Targets
 
+HALF = 0.5
+"""Above it, a score by `hard` says that the answer holds the label."""
+
 GUARANTEE_METHODS = ("none", "ltt", "crc")
 
 
@@ -154,6 +157,8 @@ class Tuning:
     Attributes:
         review: Share of the records that go to review.
         unmet: Labels without the requested guarantee, or whose goal no threshold reaches.
+        own_answers: What the model's own answers give on the same records, label by label: the
+            point that a policy is compared with; empty if they are not known.
     """
 
     policy: Policy
@@ -161,6 +166,7 @@ class Tuning:
     review: float
     notes: tuple[str, ...] = ()
     unmet: tuple[str, ...] = ()
+    own_answers: tuple[Achieved, ...] = ()
 
 
 def tune(
@@ -172,6 +178,7 @@ def tune(
     action: str = "flag",
     order: Targets | None = None,
     calibrator: Calibrator | None = None,
+    own_answers: Scores | None = None,
 ) -> Tuning:
     """Fit a policy whose thresholds reach a goal, or guarantee it on records like these.
 
@@ -181,6 +188,9 @@ def tune(
         order: Other records with scores, for the order in which thresholds are tested.
         calibrator: Calibrator to apply, unless it was applied already; the records it was fitted
             on are left out, as far as it held some of these out.
+        own_answers: Scores by the method `hard` of the same records, to show what the model's own
+            answers give beside the thresholds. Of a guard with levels these are its published
+            modes, strict and loose.
     """
     expect("scores", scores, Scores, error=FitError)
     expect("targets", targets, Targets, error=FitError)
@@ -236,7 +246,20 @@ def tune(
         _achieved(label, given[:, at], review[:, at], target[:, at])
         for at, label in enumerate(scores.labels)
     )
-    return Tuning(policy, rows, float(review.any(axis=1).mean()), tuple(notes), unmet)
+    own = () if own_answers is None else _given_by(own_answers, targets, objective, soft)
+    return Tuning(policy, rows, float(review.any(axis=1).mean()), tuple(notes), unmet, own)
+
+
+def _given_by(
+    hard: Scores, targets: Targets, objective: ThresholdObjective, soft: bool
+) -> tuple[Achieved, ...]:
+    """What giving the labels of the model's own answers does on these records."""
+    hard, targets = hard.align(targets)
+    given, target = hard.p > HALF, objective.target(targets, soft)
+    none = np.zeros(len(targets), dtype=bool)
+    return tuple(
+        _achieved(label, given[:, at], none, target[:, at]) for at, label in enumerate(hard.labels)
+    )
 
 
 def unseen(calibrator: Calibrator, targets: Targets, *, certain: bool) -> tuple[Targets, str]:
