@@ -9,11 +9,13 @@ import pytest
 
 from helpers.commands import records, run, write_lines
 from labelmass.errors import ModelError
+from labelmass.lm.scripted import ScriptedLanguageModel
 from labelmass.lm.tokenizer import HFTokenizer
 from labelmass.lm.transformers import TransformersModel
+from labelmass.scoring.warnings import template_warnings
 from labelmass.task import Record
 from labelmass.task.guard import Guard
-from training.tiny_model import save_base, tokenizer
+from training.tiny_model import CHATML, save_base, tokenizer
 
 END = "<|im_end|>\n"
 ASSISTANT = "{{ '<|im_start|>assistant\\n' }}"
@@ -124,6 +126,20 @@ def test_a_prompt_is_the_templates_token_for_token(name: str, form: str) -> None
             **arguments_of(each, side),
         )
         assert ours.encode_prompt(each.prompt(record)) == meant
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_only_a_template_that_asks_nothing_is_warned_of(name: str) -> None:
+    guard, model = (
+        Guard.load(name),
+        ScriptedLanguageModel({"": {"Yes": 1.0}, "Yes": {"<end>": 1.0}}),
+    )
+    for template, silent in ((TEMPLATES[name], True), (CHATML, False)):
+        model.tokenizer = HFTokenizer(with_template(template))
+        verified = Guard.from_dict(guard.to_dict() | {"verified": True})
+        warnings = template_warnings(verified, model)
+        assert (warnings == ()) == silent
+        assert silent or "asks none" in warnings[0]
 
 
 @pytest.mark.parametrize("name", TEMPLATES)

@@ -28,15 +28,21 @@ _TASK = re.compile(
 """Words of guard instructions that stand before the user's turn."""
 
 
-def wraps_in_guard(tokenizer: Tokenizer) -> bool:
+PLAIN = Prompt((Turn("user", (Part(PROBE),)),))
+
+
+def wraps_in_guard(tokenizer: Tokenizer, prompt: Prompt = PLAIN) -> bool:
     """True if the model's chat template asks for a judgement of what the user says.
 
     False where there is no template, or it does not take a single user turn.
+
+    Args:
+        prompt: Prompt that holds `PROBE` as the user's turn.
     """
     if not tokenizer.has_chat_template:
         return False
     try:
-        text = tokenizer.render_prompt(Prompt((Turn("user", (Part(PROBE),)),)))
+        text = tokenizer.render_prompt(prompt)
     except ModelError:
         return False
     before, found, behind = text.partition(PROBE)

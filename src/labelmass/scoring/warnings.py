@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from labelmass.lm.base import LanguageModel
-from labelmass.lm.guard_template import wraps_in_guard
+from labelmass.lm.guard_template import PROBE, wraps_in_guard
 from labelmass.scoring.guard_check import check_template, self_test_warnings
-from labelmass.task import Task
+from labelmass.task import Record, Task
 from labelmass.task.guard import Guard
 
 
@@ -26,16 +26,15 @@ def template_warnings(task: Task, model: LanguageModel) -> tuple[str, ...]:
     Raises:
         ModelError: If the template is not the one that a guard was made for.
     """
-    wraps = task.chat and wraps_in_guard(model.tokenizer)
     if isinstance(task, Guard):
         check_template(task, model)
-        if task.turns != "record" and not wraps:
+        if task.turns != "record" and not _asks(task, model):
             return (
                 f"guard {task.name!r} leaves its question to the chat template of the model, and "
                 f"that of {model.name} asks none: take the guard that the model is",
             )
         return self_test_warnings(task, model)
-    if not wraps:
+    if not task.chat or not wraps_in_guard(model.tokenizer):
         return ()
     return (
         f"the chat template of {model.name} is a guard's own: it would put the whole prompt of "
@@ -43,6 +42,15 @@ def template_warnings(task: Task, model: LanguageModel) -> tuple[str, ...]:
         "makers do with --guard (see `labelmass list guards`), write the prompt that it expects as "
         "plain text, with chat = false (--no-chat), or take a model that is no guard",
     )
+
+
+def _asks(guard: Guard, model: LanguageModel) -> bool:
+    """True if the model's chat template asks the question that a guard leaves to it."""
+    first = next(iter(guard.passes.values()))
+    probe = Record(0, text=PROBE)
+    if "prompt" not in guard.judges:
+        probe = Record(0, prompt="?", response=PROBE)
+    return wraps_in_guard(model.tokenizer, first.prompt(probe))
 
 
 def scoring_warnings(task: Task, model: LanguageModel) -> tuple[str, ...]:
