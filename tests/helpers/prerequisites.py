@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from shutil import which
 
-from helpers import browser
+from helpers import browser, published_templates
 from labelmass.lm.servers.address import is_address
 
 DATA = "LABELMASS_DATA"
@@ -81,6 +81,12 @@ PREREQUISITES: Mapping[str, Prerequisite] = {
         "an SGLang server",
         lambda: os.environ.get(SERVER) == "sglang",
         "`make test-sglang`",
+        in_ci=False,
+    ),
+    "guards": Prerequisite(
+        "published chat templates of guards",
+        lambda: published_templates.file().is_file(),
+        "`make test-guards`",
         in_ci=False,
     ),
     "url": Prerequisite(

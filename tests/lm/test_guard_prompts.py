@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from helpers import published_templates
 from helpers.commands import records, run, write_lines
 from labelmass.errors import ModelError
 from labelmass.lm.scripted import ScriptedLanguageModel
@@ -83,6 +84,7 @@ RECORDS = {
 def with_template(template: str) -> Any:
     words = tokenizer()
     words.chat_template = template
+    words.add_special_tokens({"bos_token": "<|endoftext|>"})
     return words
 
 
@@ -112,10 +114,25 @@ def arguments_of(guard: Guard, side: str) -> dict[str, Any]:
     return {}
 
 
+@pytest.mark.guards
+@pytest.mark.parametrize("name", published_templates.NAMES)
+def test_a_prompt_is_that_of_the_published_template(name: str) -> None:
+    template = published_templates.templates()[name]
+    for form in RECORDS:
+        check_prompt(name, form, template)
+    model = ScriptedLanguageModel({"": {"Yes": 1.0}, "Yes": {"<end>": 1.0}})
+    model.tokenizer = HFTokenizer(with_template(template))
+    assert Guard.load(name).verified and template_warnings(Guard.load(name), model) == ()
+
+
 @pytest.mark.parametrize("form", RECORDS)
 @pytest.mark.parametrize("name", TEMPLATES)
 def test_a_prompt_is_the_templates_token_for_token(name: str, form: str) -> None:
-    words, guard = with_template(TEMPLATES[name]), Guard.load(name)
+    check_prompt(name, form, TEMPLATES[name])
+
+
+def check_prompt(name: str, form: str, template: str) -> None:
+    words, guard = with_template(template), Guard.load(name)
     ours, record = HFTokenizer(words), Record.from_dict(RECORDS[form], 1)
     side = "response" if form == "pair" else "prompt"
     for each in guard.passes.values():
