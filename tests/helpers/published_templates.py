@@ -11,12 +11,16 @@ import ast
 import re
 import subprocess
 import tarfile
+from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from platformdirs import user_cache_path
 
 PACKAGE, VERSION = "@huggingface/ollama-utils", "0.0.18"
+DIGEST = "8665c3d91f09"
+"""First digits of the SHA-256 of the source."""
+
 SOURCE = "package/src/chat-template-automap.ts"
 NAMES = {
     "granite-guardian-3": "granite3-guardian:2b",
@@ -49,11 +53,16 @@ def get() -> None:
         with tarfile.open(archive) as packed:
             source = packed.extractfile(SOURCE)
             assert source is not None
-            file().parent.mkdir(parents=True, exist_ok=True)
-            file().write_bytes(source.read())
+            content = source.read()
+    if sha256(content).hexdigest()[:12] != DIGEST:
+        raise SystemExit(f"{PACKAGE} {VERSION} is not the package that it was")
+    file().parent.mkdir(parents=True, exist_ok=True)
+    file().with_suffix(".part").write_bytes(content)
+    file().with_suffix(".part").replace(file())
 
 
 if __name__ == "__main__":
     if not file().is_file():
         get()
-    print(f"{', '.join(templates())}: {file()}")
+    for guard, template in templates().items():
+        print(f"{sha256(template.encode()).hexdigest()[:12]}  {guard}")

@@ -189,18 +189,18 @@ def test_turns_that_a_template_does_not_take_are_an_error_and_none_is_left_out()
 
 
 @pytest.mark.parametrize(
-    "template",
+    ("template", "reason"),
     [
-        "{{ ''.__class__.__mro__ }}",
-        "{{ messages.append(1) }}",
-        "{{ messages[0].update({'role': 'system'}) }}",
-        "{% for a in range(10 ** 9) %}x{% endfor %}",
-        "{{ 'x' * 20000000 }}{{ messages[0].content }}",
+        ("{{ ''.__class__.__mro__ }}", "unsafe"),
+        ("{{ messages.append(1) }}", "unsafe"),
+        ("{{ messages[0].update({'role': 'system'}) }}", "unsafe"),
+        ("{% for a in range(10 ** 9) %}x{% endfor %}", "Range too big"),
+        ("{{ 'x' * 10000001 }}{{ messages[0].content }}", "more than 10000000 characters"),
     ],
 )
-def test_a_template_runs_in_a_sandbox(template: str) -> None:
+def test_a_template_runs_in_a_sandbox(template: str, reason: str) -> None:
     ours = HFTokenizer(with_template(template))
-    with pytest.raises(ModelError):
+    with pytest.raises(ModelError, match=reason):
         ours.encode_prompt(Guard.load("llama-guard-3").prompt(Record(0, text="Hi")))
 
 
