@@ -8,6 +8,7 @@ two ways, the way without them is the one (`answers/automaton.py`).
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -49,7 +50,7 @@ class Position:
             yield to, None
 
 
-class Positions:
+class Positions(ABC):
     """Positions of the answers in `fmt` over labels given by their spellings, from `origin` on.
 
     Symbols are label indices 0..k-1, then the empty answer (k), the risk verdict `verdict_prefix`
@@ -75,9 +76,9 @@ class Positions:
         self.reach = self._reachable_outputs()
         self.must_write = self._labels_next()
 
+    @abstractmethod
     def _build(self, spellings: Sequence[Sequence[str]]) -> None:
         """Make the positions, from `origin` to `DONE`."""
-        raise NotImplementedError
 
     def outputs(self, symbol: int) -> tuple[int, ...]:
         """Outputs of the automaton that a symbol writes: itself, and what follows from it."""

@@ -18,7 +18,8 @@ from labelmass.answers.tree import AnswerTree, Status
 from labelmass.errors import MethodError
 from labelmass.estimators.base import Estimator, LabelScores, Trees, joined
 from labelmass.task import Task
-from labelmass.task.guard import Guard, VendorScore
+from labelmass.task.guard import Guard
+from labelmass.task.guard_tables import VendorScore
 
 TOP = 20
 """Likeliest tokens of a position that the makers read."""

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
-from functools import cache, cached_property
-from importlib import resources
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self, cast
 
@@ -22,109 +21,23 @@ from labelmass.files import parse_toml, read_text
 from labelmass.task.fields import Field as AnswerField
 from labelmass.task.fields import FieldFormat, Value
 from labelmass.task.formats import custom
+from labelmass.task.guard_tables import (
+    ARGUMENTS,
+    ExtraTurn,
+    GuardField,
+    GuardLabel,
+    GuardValue,
+    SelfTest,
+    Side,
+    VendorScore,
+    named,
+)
 from labelmass.task.keys import TaskPart
-from labelmass.task.labels import Label, check_labels
+from labelmass.task.labels import check_labels
 from labelmass.task.prompt import ANSWER, Name, Part, Prompt, TemplateCall, Turn
 from labelmass.task.record import FIELD, Record, fill
+from labelmass.task.shipped import ShippedFiles
 from labelmass.task.task import Task
-
-Side = Literal["prompt", "response"]
-"""The message that is judged: one of the user, or one of the assistant."""
-
-ARGUMENTS = (
-    "available_tools",
-    "categories",
-    "custom_criteria",
-    "custom_scoring_schema",
-    "enable_thinking",
-    "excluded_category_keys",
-    "guardian_config",
-    "guideline",
-    "reasoning_effort",
-    "request_categories",
-    "think",
-)
-"""Arguments that a profile may give to a chat template."""
-
-
-def _named(value: Any) -> Any:
-    return {"name": value} if isinstance(value, str) else value
-
-
-class GuardValue(TaskPart):
-    """A value of a field: its name, spellings (default: the name), and whether it is a risk."""
-
-    name: str
-    spellings: tuple[str, ...] = ()
-    risk: bool = False
-
-
-class GuardField(TaskPart):
-    """A part of the answer, in the order in which they are written; see `task/fields.py`.
-
-    Attributes:
-        lead: Text before it.
-        values: Names of values, or tables; without them, the field is a list of labels.
-        none: Word for a list without labels.
-        when: Values of earlier fields with which it is written, by their names.
-    """
-
-    name: str
-    lead: str = ""
-    values: tuple[Annotated[GuardValue, BeforeValidator(_named)], ...] = ()
-    none: str | None = None
-    separators: tuple[str, ...] = (", ", ",")
-    single: bool = False
-    when: dict[str, tuple[str, ...]] = Field(default_factory=dict[str, tuple[str, ...]])
-    optional: bool = False
-
-
-class GuardLabel(Label):
-    """A label of a guard: a category in a list, or what values of fields mean.
-
-    Attributes:
-        field: Field that lists it; None for the only list, unless `values` are given.
-        values: Values of fields that mean it, by the fields' names.
-        implied: Whether any category that annotators give implies it, as any hazard does `unsafe`.
-        policy: Text of the policy that it stands for, for guards that judge one at a time; "" where
-            the guard knows it by its code.
-        response_policy: The same for a response, where that is put in other words.
-    """
-
-    field: str | None = None
-    values: dict[str, tuple[str, ...]] = Field(default_factory=dict[str, tuple[str, ...]])
-    implied: bool = False
-    policy: str = ""
-    response_policy: str = ""
-
-
-class ExtraTurn(TaskPart):
-    """A turn that a profile puts after the conversation, with the fields of an instruction."""
-
-    role: Literal["user", "system"] = "user"
-    text: str
-
-
-class VendorScore(TaskPart):
-    """The score that a guard's makers publish, by their own name and formula.
-
-    Attributes:
-        kind: "first-token": probability of the first token of the risk word where the verdict
-            starts. "two-tokens": the same over that of both words. "token-sum": over the sums of
-            all of the 20 likeliest tokens that are a word apart from blanks and case.
-        threshold: The published one; None if there is none.
-    """
-
-    kind: Literal["first-token", "two-tokens", "token-sum"]
-    threshold: float | None = None
-    source: str
-
-
-class SelfTest(TaskPart):
-    """Two texts whose verdicts are plain."""
-
-    safe: str
-    unsafe: str
 
 
 class Guard(Task):
@@ -160,7 +73,7 @@ class Guard(Task):
     template_fields: ClassVar[tuple[str, ...]] = ("labels", "label_names", "policy", "policy_name")
     """Fields of an instruction."""
 
-    labels: tuple[Annotated[GuardLabel, BeforeValidator(_named)], ...]  # pyright: ignore[reportIncompatibleVariableOverride]
+    labels: tuple[Annotated[GuardLabel, BeforeValidator(named)], ...]  # pyright: ignore[reportIncompatibleVariableOverride]
     instruction: str = ""
     models: tuple[str, ...] = ()
     licence: str = ""
@@ -274,7 +187,7 @@ class Guard(Task):
             TaskError: If there is none, or naming the key that is wrong.
         """
         if isinstance(source, str) and source in guards():
-            return cls.from_toml(_profile(source))
+            return cls.from_toml(_PROFILES.read(source))
         path = Path(source)
         if not path.is_file():
             raise TaskError(
@@ -291,7 +204,9 @@ class Guard(Task):
         """The guard that a TOML text holds."""
         keys = parse_toml(text)
         if (base := keys.pop("extends", None)) is not None:
-            keys = parse_toml(_profile(str(base))) | keys
+            if (name := str(base)) not in guards():
+                raise TaskError(f"extends: there is no guard {name!r}")
+            keys = parse_toml(_PROFILES.read(name)) | keys
         return cls.from_dict(keys, base_dir)
 
     @classmethod
@@ -554,24 +469,10 @@ def _with(value: Any, fields: Mapping[str, Sequence[Part]], code: str) -> object
 
 def guards() -> dict[str, str]:
     """The guards that come with labelmass, each with its description."""
-    return dict(_read_profiles())
+    return dict(_PROFILES.descriptions)
 
 
-@cache
-def _read_profiles() -> tuple[tuple[str, str], ...]:
-    names = (file.name for file in _PROFILES.iterdir() if file.name.endswith(".toml"))
-    results = sorted(name.removesuffix(".toml") for name in names)
-    return tuple((name, parse_toml(_profile(name))["description"]) for name in results)
-
-
-def _profile(name: str) -> str:
-    path = _PROFILES / f"{name}.toml"
-    if not path.is_file():
-        raise TaskError(f"extends: there is no guard {name!r}")
-    return path.read_text(encoding="utf-8")
-
-
-_PROFILES = resources.files("labelmass.task") / "guards"
+_PROFILES = ShippedFiles("guards")
 
 _NOT_OURS = ("format", "question", "opening", "demonstrations", "unary", "binary")
 """Keys of a task that a profile does not have."""

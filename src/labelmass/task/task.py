@@ -7,8 +7,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
-from functools import cache, cached_property
-from importlib import resources
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, cast
 
@@ -42,6 +41,7 @@ from labelmass.task.labels import (
 from labelmass.task.layout import chat_turns, plain_turn, under
 from labelmass.task.prompt import ANSWER, Name, Part, Prompt
 from labelmass.task.record import Record, RecordTemplates, check_template, fill
+from labelmass.task.shipped import ShippedFiles
 from labelmass.task.warnings import prompt_warnings
 from labelmass.task.wording import BinaryWording, UnaryWording
 
@@ -234,7 +234,7 @@ class Task(TaskPart):
         )
         path = Path(source)
         if isinstance(source, str) and source in presets():
-            return cls.from_toml(_preset(source))
+            return cls.from_toml(_PRESETS.read(source))
         if not path.is_file():
             raise TaskError(
                 f"no task {str(source)!r}: neither a file nor a preset"
@@ -526,21 +526,10 @@ class Task(TaskPart):
 
 def presets() -> dict[str, str]:
     """The names of the tasks that come with labelmass, each with its description."""
-    return dict(_read_presets())
+    return dict(_PRESETS.descriptions)
 
 
-@cache
-def _read_presets() -> tuple[tuple[str, str], ...]:
-    names = (file.name for file in _PRESETS.iterdir() if file.name.endswith(".toml"))
-    results = sorted(name.removesuffix(".toml") for name in names)
-    return tuple((name, parse_toml(_preset(name))["description"]) for name in results)
-
-
-def _preset(name: str) -> str:
-    return (_PRESETS / f"{name}.toml").read_text(encoding="utf-8")
-
-
-_PRESETS = resources.files("labelmass.task") / "presets"
+_PRESETS = ShippedFiles("presets")
 
 
 def _names(labels: Iterable[str]) -> list[str]:
