@@ -14,7 +14,7 @@ from labelmass.task.guard import guards
 POLICIES = """\
 extends = "yes-no"
 name = "mine"
-verified = true
+verified = ["*"]
 [[labels]]
 name = "violence"
 policy = "Nobody may threaten anyone."

@@ -18,7 +18,7 @@ from labelmass.task.record import Cut
 
 LEVELS: dict[str, Any] = {
     "name": "levels",
-    "verified": True,
+    "verified": ["*"],
     "fields": [
         {
             "name": "Safety",
@@ -57,7 +57,7 @@ POLICIES: dict[str, Any] = {
     "name": "policies",
     "one_by_one": True,
     "word_ends": True,
-    "verified": True,
+    "verified": ["*"],
     "instruction": "Policy: {policy}",
     "fields": [{"name": "verdict", "values": [{"name": "Yes", "risk": True}, "No"]}],
     "labels": [
@@ -297,7 +297,7 @@ def test_a_template_that_is_not_the_makers_is_refused() -> None:
 
 
 def test_an_unverified_guard_is_tried_on_its_own_texts() -> None:
-    test = {"self_test": {"safe": "good", "unsafe": "evil"}, "verified": False}
+    test = {"self_test": {"safe": "good", "unsafe": "evil"}, "verified": []}
     guard = Guard(**LEVELS | test)
 
     def judging(unsafe: float, safe: float):
@@ -316,7 +316,13 @@ def test_an_unverified_guard_is_tried_on_its_own_texts() -> None:
     assert "do not rely on it" in blind
     warnings = self_test_warnings(guard, answering({"What?": 0.7, "Safety: Unsafe": 0.3}))
     assert "30% of the mass only" in warnings[0]
-    assert self_test_warnings(Guard(**LEVELS | test | {"verified": True}), judging(0.2, 0.2)) == ()
+    assert self_test_warnings(Guard(**LEVELS | test | {"verified": ["*"]}), judging(0.2, 0.2)) == ()
+    other = judging(0.2, 0.2)
+    other.name = "maker/guard-2b"
+    verified = Guard(**LEVELS | test | {"verified": ["maker/guard-8b"]})
+    assert self_test_warnings(verified, other) != ()
+    other.name = "/models/maker/guard-8b"
+    assert self_test_warnings(verified, other) == ()
     with pytest.warns(LabelMassWarning, match="do not rely on it"):
         labelmass.Scorer(guard, judging(0.2, 0.2))
     assert "(unverified)" in labelmass.Scorer(guard, judging(0.8, 0.1)).signature.prompt

@@ -16,7 +16,6 @@ from labelmass.estimators.base import no_questions
 from labelmass.lm.base import LanguageModel
 from labelmass.provenance import Signature
 from labelmass.task import Task
-from labelmass.task.default_prompt import INSTRUCTION
 
 
 def signature_of(
@@ -42,7 +41,7 @@ def signature_of(
         normalisation,
         off_format=off_format,
         points=points_of(methods),
-        prompt=task.prompt_style if task.is_guard or task.instruction == INSTRUCTION else "",
+        prompt=task.prompt_style_for(model.name),
         version=version("labelmass"),
         canary="" if (canary := getattr(model, "canary", None)) is None else str(canary),
         **asdict(budget),
@@ -57,7 +56,7 @@ def signature_of_texts(task: Task, fitted: Sequence[str]) -> Signature:
         *("", "", "", "texts", "float64"),
         task=task.name,
         task_hash=task.hash,
-        prompt=task.prompt_style if task.instruction == INSTRUCTION else "",
+        prompt=task.prompt_style_for(""),
         format=task.format.name,
         methods=names,
         normalisation=Normalisation.RAW,

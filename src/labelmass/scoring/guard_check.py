@@ -35,9 +35,10 @@ def check_template(guard: Guard, model: LanguageModel) -> None:
 def self_test_warnings(guard: Guard, model: LanguageModel) -> tuple[str, ...]:
     """Warnings of a guard that does not tell its two plain texts apart; costs two records.
 
-    Only for profiles whose prompt was not compared with published text.
+    Only where the prompt was not compared with the model's published one.
     """
-    if guard.verified or guard.self_test is None or "prompt" not in guard.judges:
+    known = guard.is_verified_for(model.name)
+    if known or guard.self_test is None or "prompt" not in guard.judges:
         return ()
     return tuple(_warnings(guard, model))
 
@@ -58,14 +59,15 @@ def _warnings(guard: Guard, model: LanguageModel) -> Iterator[str]:
     given = min(_verdict(one) for one in found)
     if given < MIN_VERDICT:
         yield (
-            f"guard {guard.name} is not verified, and {model.name} gives a verdict on plain texts "
-            f"with {given:.0%} of the mass only: see `labelmass explain`"
+            f"guard {guard.name} is not verified for {model.name}, which gives a verdict on plain "
+            f"texts with {given:.0%} of the mass only: see `labelmass explain`"
         )
     safe, unsafe = (_risk(one) for one in found)
     if not unsafe > safe:
         yield (
-            f"guard {guard.name} is not verified, and {model.name} finds a plainly unsafe text no "
-            f"more of a risk ({unsafe:.2f}) than a plain one ({safe:.2f}): do not rely on it"
+            f"guard {guard.name} is not verified for {model.name}, which finds a plainly unsafe "
+            f"text no more of a risk ({unsafe:.2f}) than a plain one ({safe:.2f}): do not rely on "
+            "it"
         )
 
 

@@ -48,7 +48,7 @@ class Guard(Task):
     Attributes:
         models: Hub ids of the models it is for; `*` for any text.
         licence, source: Licence of the models; where prompt and answer are published.
-        verified: Whether the prompt was compared with published text.
+        verified: Hub ids of those models whose published prompt this one was compared with.
         fields: Parts of the answer, see `GuardField`; `opening_text` and `closing` stand around
             them. word_ends: the answer ends with the last value, whatever follows.
         judges: Whether it judges a prompt, a response, or both.
@@ -78,7 +78,7 @@ class Guard(Task):
     models: tuple[str, ...] = ()
     licence: str = ""
     source: str = ""
-    verified: bool = False
+    verified: tuple[str, ...] = ()
     fields: tuple[GuardField, ...] = Field(min_length=1)
     closing: str | None = None
     word_ends: bool = False
@@ -228,12 +228,7 @@ class Guard(Task):
             TaskError: Also where several do.
         """
         known = {guard: cls.load(guard) for guard in guards()}
-        ids = {name, "/".join(Path(name).parts[-2:])}
-        fitting = [
-            guard
-            for guard, profile in known.items()
-            if any(fnmatchcase(one.lower(), m.lower()) for one in ids for m in profile.models)
-        ]
+        fitting = [guard for guard, profile in known.items() if _is_one_of(name, profile.models)]
         if len(fitting) != 1:
             several = f"several guards are for {name!r}" if fitting else f"no guard is for {name!r}"
             raise TaskError(f"{several}: name one with --guard: {', '.join(fitting or known)}")
@@ -271,10 +266,12 @@ class Guard(Task):
     def warnings(self) -> tuple[str, ...]:
         return ()
 
-    @property
-    def prompt_style(self) -> str:
-        """The form of answers and what helps a model to stay in it, in words."""
-        return f"guard {self.name}{'' if self.verified else ' (unverified)'}"
+    def is_verified_for(self, model: str) -> bool:
+        """True if the prompt was compared with the published one of a model of this name."""
+        return _is_one_of(model, self.verified)
+
+    def prompt_style_for(self, model: str) -> str:
+        return f"guard {self.name}{'' if self.is_verified_for(model) else ' (unverified)'}"
 
     @property
     def passes(self) -> Mapping[Name, Guard]:
@@ -445,6 +442,12 @@ class Guard(Task):
         """Delimiters of the prompt, plain text, that the record itself spells."""
         said = record.plain
         return tuple(text for text in self.delimiters if text in said)
+
+
+def _is_one_of(name: str, ids: Iterable[str]) -> bool:
+    """True if a hub id, or the end of a folder's path, is among ids; `*` stands for any text."""
+    ends = {name.lower(), "/".join(Path(name).parts[-2:]).lower()}
+    return any(fnmatchcase(end, one.lower()) for end in ends for one in ids)
 
 
 def _with(value: Any, fields: Mapping[str, Sequence[Part]], code: str) -> object:

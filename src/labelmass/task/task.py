@@ -373,6 +373,10 @@ class Task(TaskPart):
             type(self).model_fields[name].alias or name for name in self.model_fields_set
         )
 
+    def prompt_style_for(self, model: str) -> str:
+        """What signatures say of the prompt: its style, if it was chosen or is a guard's own."""
+        return self.prompt_style if self.instruction == INSTRUCTION else ""
+
     @property
     def prompt_style(self) -> str:
         """The form of answers and what helps a model to stay in it, in words."""
