@@ -30,7 +30,7 @@ FLOORS = (
     ("scoring",),
     ("workflows",),
     ("training", "reporting"),
-    ("sklearn",),
+    ("sklearn", "service"),
     ("cli",),
 )
 """Rooms by floor, from the ground up; a room may use those of lower floors."""

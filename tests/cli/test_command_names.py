@@ -19,13 +19,13 @@ DOCS = Path(__file__).parents[2] / "docs"
 LEAVES = {" ".join(words): one for words, one in walk(cli) if not isinstance(one, click.Group)}
 VERBS = {
     *("score", "compare", "evaluate", "analyse", "calibrate", "tune", "decide", "drift"),
-    *("explain", "report", "train", "doctor"),
+    *("explain", "report", "train", "doctor", "serve"),
 }
 GROUPS = {
     "fit": {"encoder", "probe", "rule"},
     "data": {"import", "split", "sources"},
     "list": {"tasks", "guards", "methods", "models"},
-    "new": {"task"},
+    "new": {"key", "task"},
     "show": {"task", "prompt", "completions"},
 }
 

@@ -31,6 +31,9 @@ SECTIONS = {
         "decide": "Apply a policy to scores.",
         "drift": "Compare new scores with those that a policy was made on.",
     },
+    "Serve": {
+        "serve": "The scorer over HTTP, behind the wires of other services.",
+    },
     "Train and fit": {
         "train": "Train a model to write a task's answers.",
         "fit": "Fit an encoder, a probe or a rule.",
@@ -38,7 +41,7 @@ SECTIONS = {
     "Look up and prepare": {
         "data": "Import, split and list the sources of data.",
         "list": "List tasks, methods and models.",
-        "new": "Write a task file to begin with.",
+        "new": "Write a task file to begin with, or make an API key.",
         "show": "Show a task, the exact prompt, or a completion script.",
         "doctor": "Check the installation, and say how to mend it.",
     },

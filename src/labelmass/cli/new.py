@@ -15,6 +15,7 @@ from labelmass.cli.models import load_model, watch_choice
 from labelmass.cli.options import ModelOptions, split_names
 from labelmass.cli.progress import say
 from labelmass.cli.records import note_source
+from labelmass.service.keys import make_key
 from labelmass.task.formats import LIST_FORMATS
 from labelmass.task.record import Fields
 from labelmass.workflows.task_file import DEMONSTRATIONS, new_task
@@ -22,11 +23,12 @@ from labelmass.workflows.task_file import DEMONSTRATIONS, new_task
 
 @click.group("new")
 def command() -> None:
-    """Write a task file to begin with.
+    """Write a task file to begin with, or make an API key.
 
     \b
-    Example:
+    Examples:
       labelmass new task tickets.toml --labels "billing,bug report,how-to"
+      labelmass new key website --keys keys.toml
     """
 
 
@@ -96,3 +98,27 @@ def task(file: str, content: Content, model: ModelOptions, records: Fields) -> N
         say(made.gain)
         say(f"do not judge by these records: {', '.join(map(str, made.records))}")
     say(f"next: labelmass score RECORDS --task {file} --out scores.jsonl")
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeyOptions:
+    section: ClassVar[str] = "Keys"
+
+    keys: str = setting(
+        REQUIRED, "File of keys for `labelmass serve`, which need not be there.", path="new file"
+    )
+
+
+@as_command("key", command)
+@click.argument("name", metavar="NAME")
+def key(name: str, options: KeyOptions) -> None:
+    """Make an API key for a caller, NAME, and print it once.
+
+    The file keeps its digest alone. A running service takes the key up by itself.
+
+    \b
+    Example:
+      labelmass new key website --keys keys.toml
+    """
+    click.echo(make_key(name, options.keys))
+    say(f"{options.keys}: its digest, as {name}; the key itself is kept nowhere")

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import click
 
-from labelmass._ranges import BETWEEN
 from labelmass._settings import setting
 from labelmass.answers.search import Budget
-from labelmass.calibration import Calibrator
 from labelmass.cli import completions
-from labelmass.cli.classifiers import load_classifiers, load_rules
+from labelmass.cli.classifiers import load_classifiers
 from labelmass.cli.declare import as_command
 from labelmass.cli.exits import Exit
 from labelmass.cli.models import (
@@ -31,19 +29,16 @@ from labelmass.cli.models import (
 )
 from labelmass.cli.next_steps import next_steps
 from labelmass.cli.options import (
-    BaseMethodOptions,
     CuttingOptions,
     ModelOptions,
     PromptOptions,
     RunOptions,
 )
+from labelmass.cli.planning import MethodOptions, make_plan
 from labelmass.cli.progress import say, track_progress
 from labelmass.cli.prompts import show_dry_run
 from labelmass.cli.records import note_source, warn_of_shown_records
-from labelmass.decisions import Policy
-from labelmass.estimators import ESTIMATORS
 from labelmass.scores import Outcome
-from labelmass.scores.signature import methods_for
 from labelmass.scores.writers import output_writer
 from labelmass.scoring.classifier_scorer import ClassifierScorer
 from labelmass.scoring.plan import Plan
@@ -54,33 +49,6 @@ from labelmass.scoring.shortfall import Shortfall
 from labelmass.scoring.to_file import Summary, say_resumed, write_read
 from labelmass.task import Task
 from labelmass.task.record import Fields
-
-
-@dataclass(frozen=True, kw_only=True)
-class MethodOptions(BaseMethodOptions):
-    off_format: Literal["not-written", "unknown"] = setting(
-        "not-written",
-        "Reading of labels that an off-format answer has not written: absent, or unknown.",
-    )
-    contextual_calibration: Literal["content-free", "batch"] | None = setting(
-        None,
-        "Remove the bias of each label, estimated on content-free texts or on all records of "
-        "INPUT.",
-    )
-    target_rate: float = setting(
-        0.5,
-        "Probability of each label for a content-free text after the correction.",
-        within=BETWEEN,
-    )
-    calibrator: str | None = setting(
-        None, "Also give scores calibrated by what `labelmass calibrate` fitted.", path="file"
-    )
-    policy: str | None = setting(
-        None,
-        "Also decide by what `labelmass tune` wrote, exploring further what straddles a threshold.",
-        path="file",
-    )
-    force: bool = setting(False, "Calibrate or decide scores of another kind than expected.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,35 +165,13 @@ class _Scoring:
         return bool(method_options.encoders) and not any(of_trees) and not is_saved(self.source)
 
     def _plan(self, task: Task, *, label_permutations: int, every_method: bool = False) -> Plan:
-        """Calibrator and policy say which method, if none is named."""
-        method_options = self.method_options
-        methods: Sequence[str] = method_options.methods
-        policy = None if method_options.policy is None else Policy.load(method_options.policy)
-        calibrator = (
-            None
-            if method_options.calibrator is None
-            else Calibrator.load(method_options.calibrator)
-        )
-        for fitted in (policy, calibrator):
-            if fitted is not None and not methods:
-                methods = [one for one in methods_for(fitted.signature)[-1:] if one in ESTIMATORS]
-        return Plan(
+        return make_plan(
             task,
-            methods,
-            budget=self.budget,
-            normalisation=method_options.normalise,
-            off_format=method_options.off_format,
-            every_method=every_method,
-            samples=method_options.samples,
-            label_permutations=label_permutations,
-            contextual_calibration=method_options.contextual_calibration,
-            target_rate=method_options.target_rate,
-            rules=load_rules(method_options.rules),
-            classifiers=load_classifiers(method_options),
-            calibrator=calibrator,
-            policy=policy,
-            force=method_options.force,
+            self.method_options,
+            self.budget,
             max_text_tokens=self.cutting.max_text_tokens,
+            label_permutations=label_permutations,
+            every_method=every_method,
         )
 
     def _reread(self, folder: str) -> Shortfall:

@@ -54,6 +54,7 @@ class DecisionRow(Action):
         straddles: The labels whose interval leaves two outcomes open.
         unreadable: Those of them that no exploration can settle.
         no_verdict: Whether too little of the record gives a verdict.
+        policy: The `digest` of the policy, where nothing else names it.
         explorations: Number of times the record was explored for it.
     """
 
@@ -64,6 +65,7 @@ class DecisionRow(Action):
     straddles: list[str]
     unreadable: list[str]
     no_verdict: bool
+    policy: NotRequired[str]
     explorations: NotRequired[int]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, cast
@@ -87,7 +88,7 @@ class Policy:
         """
         return None if self.reference is None else "verdict" in self.reference.masses
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """12 hex digits of all it holds."""
         return sha256(json.dumps(self.to_dict()).encode()).hexdigest()[:12]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, fields, replace
@@ -18,6 +19,7 @@ from labelmass.scores import Cost, Failure, Result
 from labelmass.scores.result import verdict_masses
 from labelmass.scores.signature import method_for, of_method, reads_answer
 from labelmass.scoring.calibration_step import CalibrationStep
+from labelmass.scoring.explorer import End, Limits
 from labelmass.task import Record
 
 FINER, LARGER = 4, 2
@@ -26,8 +28,11 @@ FINER, LARGER = 4, 2
 MAX_EXPLORATIONS = 4
 """Further explorations of a record: to 1/256 of the tolerance with 16 times the nodes."""
 
-Items = Iterable[tuple[int, Record | BadRecord]]
-Explore = Callable[[Items, Budget], AsyncGenerator[tuple[int, Result | Failure]]]
+Item = tuple[int, Record | BadRecord] | None
+"""A record by its key; None where there is none for now, see `Explorer.explore`."""
+
+Items = Iterable[Item]
+Explore = Callable[[Items, dict[int, Limits]], AsyncGenerator[tuple[int, Result | Failure]]]
 
 
 @dataclass(frozen=True)
@@ -73,6 +78,7 @@ class DecisionStep:
             self.policy, *ends, ceiling=top, verdict=verdict, force=True
         ).to_rows()
         del row["id"]
+        row["policy"] = self.policy.digest
         row["explorations"] = 1
         return replace(result, decisions=row)
 
@@ -97,48 +103,54 @@ class DecisionStep:
 
 
 async def explore_until_clear(
-    explore: Explore, items: Items, budget: Budget
+    explore: Explore, items: Items, budget: Budget, limits: dict[int, Limits]
 ) -> AsyncGenerator[tuple[int, Result | Failure]]:
-    """(key, result) as records are decided, those that straddle last.
+    """(key, result) as records are decided.
 
-    A search cannot be gone on with, so a record is explored anew, under a tighter budget, until
-    nothing straddles, the budget buys no more rows, or it was explored `MAX_EXPLORATIONS` times
-    more. Its cost is that of all its explorations; what straddles even then is as the policy says.
-    What straddles only because some mass cannot be read is not explored further: that finds no more
-        to read.
+    A search cannot be gone on with, so a record that straddles is explored anew, under a tighter
+    budget, until nothing straddles, the budget buys no more rows, its time is up, or it was
+    explored `MAX_EXPLORATIONS` times more. Its cost is that of all its explorations; what straddles
+    even then is as the policy says. What straddles only because some mass cannot be read is not
+    explored further: that finds no more to read.
+
+    limits: of single records; their budgets are tightened here.
     """
     records: dict[int, Record] = {}
-
-    def remembered() -> Iterator[tuple[int, Record | BadRecord]]:
-        for key, item in items:
-            if isinstance(item, Record):
-                records[key] = item
-            yield key, item
-
     before: dict[int, Result] = {}
-    explored = explore(remembered(), budget)
-    for number in range(MAX_EXPLORATIONS + 1):
-        straddling: dict[int, Result] = {}
-        async with aclosing(explored):
-            async for key, result in explored:
-                first = before.get(key)
-                more = first is None or _rows(result) > _rows(first)
-                if first is not None:
-                    result = _after(first, result)
-                if (
-                    more
-                    and number < MAX_EXPLORATIONS
-                    and isinstance(result, Result)
-                    and _straddles(result)
-                ):
-                    straddling[key] = result
-                else:
-                    records.pop(key, None)
-                    yield key, result
-        if not straddling:
-            return
-        budget, before = tighter(budget), straddling
-        explored = explore([(key, records[key]) for key in straddling], budget)
+    again: deque[int] = deque()
+
+    def ready() -> Iterator[Item]:
+        """The records, those to be explored anew as soon as they are known."""
+        fresh = iter(items)
+        exhausted = False
+        while records or not exhausted:
+            if again:
+                key = again.popleft()
+                yield key, records[key]
+                continue
+            item = None if exhausted else next(fresh, End.END)
+            if item is End.END:
+                exhausted = True
+                continue
+            if item is not None and isinstance(item[1], Record):
+                records[item[0]] = item[1]
+            yield item
+
+    async with aclosing(explore(ready(), limits)) as explored:
+        async for key, result in explored:
+            first = before.get(key)
+            more = first is None or _rows(result) > _rows(first)
+            if first is not None:
+                result = _after(first, result)
+            one = limits.setdefault(key, Limits())
+            if more and isinstance(result, Result) and _straddles(result) and not one.done:
+                before[key] = result
+                one.budget = tighter(one.budget or budget)
+                again.append(key)
+                continue
+            for kept in (records, before, limits):
+                kept.pop(key, None)
+            yield key, result
 
 
 def tighter(budget: Budget) -> Budget:
@@ -153,8 +165,11 @@ def tighter(budget: Budget) -> Budget:
 
 
 def _straddles(result: Result) -> bool:
+    """True if exploring it once more may settle it, and that was not done too often."""
     row = result.decisions
-    return row is not None and not set(row["straddles"]) <= set(row["unreadable"])
+    if row is None or row.get("explorations", 1) > MAX_EXPLORATIONS:
+        return False
+    return not set(row["straddles"]) <= set(row["unreadable"])
 
 
 def _rows(result: Result | Failure) -> int:

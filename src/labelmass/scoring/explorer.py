@@ -7,7 +7,6 @@ record's failure: where a pass fails, its records are read again one by one.
 
 from __future__ import annotations
 
-import copy
 import logging
 import sys
 import time
@@ -15,6 +14,7 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mappin
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from enum import Enum
 from typing import Any, cast
 
 from labelmass._ranges import COUNT
@@ -40,8 +40,15 @@ from labelmass.task import Record, Task
 from labelmass.task.questions import ANSWER, Askable, Name
 
 Keyed = tuple[int, Record]
+"""A record by its key."""
 
 _LOG = logging.getLogger("labelmass")
+
+
+class End(Enum):
+    """What `next` gives where an iterator that may give None has ended."""
+
+    END = 0
 
 
 WORD = Budget(max_nodes=64, max_depth=16)
@@ -66,13 +73,49 @@ Outcome = tuple[int, Record, ExploredRecord | RecordError]
 """A record by its key, with its trees or the error that kept it from them."""
 
 
+@dataclass(slots=True)
+class Limits:
+    """Limits of one record, beside those of all.
+
+    Attributes:
+        budget: In place of the explorer's; None for that one.
+        deadline: Time, by `time.monotonic`, at which its search stops with what it has found.
+        once: True for a record that is explored once, however open its decision is.
+        cancelled: True once nobody waits for it: it fails before the next pass.
+    """
+
+    budget: Budget | None = None
+    deadline: float | None = None
+    once: bool = False
+    cancelled: bool = False
+
+    @property
+    def done(self) -> bool:
+        """True if it is not to be explored again."""
+        return self.once or self.passed
+
+    @property
+    def passed(self) -> bool:
+        """True if its time is up, or nobody waits for it."""
+        late = self.deadline is not None and time.monotonic() >= self.deadline
+        return late or self.cancelled
+
+    def of(self, budget: Budget) -> Budget:
+        """What is left of a budget."""
+        budget = self.budget or budget
+        if self.deadline is None:
+            return budget
+        left = max(self.deadline - time.monotonic(), 1e-3)
+        most = left if budget.max_seconds is None else min(left, budget.max_seconds)
+        return replace(budget, max_seconds=most)
+
+
 @dataclass(frozen=True, slots=True)
 class _Request:
     """Something asked of every record, and how its tree is grown."""
 
     name: Name
     boundary: PromptBoundary
-    budget: Budget
     requirements: Requirements
     normalisation: Normalisation
 
@@ -91,9 +134,14 @@ class _Active:
     key: int
     record: Record
     branches: dict[Name, _Branch]
+    limits: Limits | None = None
     usage: Usage = field(default_factory=Usage)
     seconds: float = 0.0
     asked: float = 0.0  # when it asked for the rows it waits for
+
+    @property
+    def cancelled(self) -> bool:
+        return self.limits is not None and self.limits.cancelled
 
 
 class Explorer:
@@ -131,37 +179,24 @@ class Explorer:
             else self.boundary
             for name, each in task.passes.items()
         }
-        budget, requirements = budget or Budget(), requirements or Requirements()
-        word = self._word(budget)
+        self.budget, requirements = budget or Budget(), requirements or Requirements()
         self._families: dict[str, list[_Request]] = {
             ANSWER[0]: [
-                _Request(name, boundary, budget, requirements, normalisation)
+                _Request(name, boundary, requirements, normalisation)
                 for name, boundary in passes.items()
             ]
         }
         for name, askable in (also or {}).items():
             boundary = PromptBoundary(askable, model.tokenizer, self.boundary.vocabulary)
             if isinstance(askable, Task):
-                asked = _Request(name, boundary, budget, requirements, normalisation)
+                asked = _Request(name, boundary, requirements, normalisation)
             else:
-                asked = _Request(name, boundary, word, Requirements(), Normalisation.ON_FORMAT)
+                asked = _Request(name, boundary, Requirements(), Normalisation.ON_FORMAT)
             self._families.setdefault(name[0], []).append(asked)
         self._shared: dict[str, tuple[int, ...]] = {}
         self._most = max(1, batch_size // sum(map(len, self._families.values())))
         if isinstance(model, RemoteLanguageModel) and model.max_records is not None:
             self._most = min(self._most, model.max_records)
-
-    def under(self, budget: Budget) -> Explorer:
-        """The same with another budget; vocabulary and automata are shared."""
-        other, word = copy.copy(self), self._word(budget)
-        other._families = {
-            family: [
-                replace(member, budget=budget if isinstance(member.boundary.task, Task) else word)
-                for member in members
-            ]
-            for family, members in self._families.items()
-        }
-        return other
 
     def _word(self, budget: Budget) -> Budget:
         """The budget of a question, beside this one of the task."""
@@ -172,23 +207,32 @@ class Explorer:
             max_seconds=budget.max_seconds,
         )
 
-    def explore(self, records: Iterable[Keyed]) -> Iterator[Outcome]:
+    def explore(self, records: Iterable[Keyed | None]) -> Iterator[Outcome]:
         """Each record with its trees, or with the error that kept it from them, as they finish.
 
         Raises what the model raises for a plain text too.
+
+        records: in their order; None where there is none for now, and may be one after the next
+            pass. An iterator that waits for a record may do so only while none is under way.
         """
         return drive(self.explore_async(records, blocking))
 
     async def explore_async(
-        self, records: Iterable[Keyed], wait: Wait = awaiting
+        self,
+        records: Iterable[Keyed | None],
+        wait: Wait = awaiting,
+        limits: Mapping[int, Limits] | None = None,
     ) -> AsyncGenerator[Outcome]:
         """The same for callers that await, while a `RemoteLanguageModel` works elsewhere.
 
         Each record is then explored at its own pace. The trees do not depend on the order in which
         rows come, for each is grown from its own.
+
+        limits: of single records, by key, as they are when the record begins.
         """
+        limits = {} if limits is None else limits
         if not isinstance(self.model, RemoteLanguageModel):
-            for outcome in self._explore_in_passes(records):
+            for outcome in self._explore_in_passes(records, limits):
                 yield outcome
             return
         waiting, exhausted = iter(records), False
@@ -196,14 +240,19 @@ class Explorer:
         try:
             while True:
                 while not exhausted and len(flying) < self._most:
-                    item = next(waiting, None)
-                    if exhausted := item is None:
+                    item = next(waiting, End.END)
+                    if item is End.END:
+                        exhausted = True
                         break
-                    yielded = self._launch(*item, flying)
+                    if item is None:
+                        break
+                    yielded = self._launch(*item, flying, limits.get(item[0]))
                     if yielded is not None:
                         yield await self._outcome(*item, yielded, wait)
                 if not flying:
-                    return
+                    if exhausted:
+                        return
+                    continue
                 for future in await wait(set(flying)):
                     one = flying.pop(future)
                     yielded = self._land(one, future, flying)
@@ -215,11 +264,15 @@ class Explorer:
                 self._drop(one)
 
     def _launch(
-        self, key: int, record: Record, flying: dict[Future[Any], _Active]
+        self,
+        key: int,
+        record: Record,
+        flying: dict[Future[Any], _Active],
+        limits: Limits | None = None,
     ) -> ExploredRecord | Exception | None:
         """Begin a record and ask for its first rows; what is known of it if it asks for none."""
         try:
-            one = self._begin(key, record)
+            one = self._begin(key, record, limits)
         except Exception as error:
             return error
         return self._ask(one, flying)
@@ -280,22 +333,30 @@ class Explorer:
 
         return key, record, blame(explored, again)
 
-    def _explore_in_passes(self, records: Iterable[Keyed]) -> Iterator[Outcome]:
+    def _explore_in_passes(
+        self, records: Iterable[Keyed | None], limits: Mapping[int, Limits]
+    ) -> Iterator[Outcome]:
         waiting = iter(records)
         active: list[_Active] = []
         exhausted = False
         try:
             while True:
                 while not exhausted and len(active) < self._most:
-                    item = next(waiting, None)
-                    if item is None:
+                    item = next(waiting, End.END)
+                    if item is End.END:
                         exhausted = True
+                        break
+                    if item is None:
                         break
                     key, record = item
                     try:
-                        active.append(self._begin(key, record))
+                        active.append(self._begin(key, record, limits.get(key)))
                     except Exception as error:
                         yield key, record, blame(error, self._read_plain)
+                for left in [one for one in active if one.cancelled]:
+                    active.remove(left)
+                    self._drop(left)
+                    yield left.key, left.record, RecordError("nobody waits for it any more")
                 done = [a for a in active if not self._plan(a)]
                 for finished in done:
                     active.remove(finished)
@@ -303,7 +364,9 @@ class Explorer:
                 if done and not exhausted:
                     continue
                 if not active:
-                    return
+                    if exhausted:
+                        return
+                    continue
                 if failed := self._pass(active):
                     stranded = [one for one, _ in failed]
                     active = [one for one in active if one not in stranded]
@@ -334,7 +397,7 @@ class Explorer:
     def _read_alone(self, former: _Active) -> ExploredRecord | Exception:
         """A record from the start with nothing beside it, or what the model raises for it."""
         try:
-            one = self._begin(former.key, former.record)
+            one = self._begin(former.key, former.record, former.limits)
         except Exception as error:
             return error
         one.usage += former.usage
@@ -357,11 +420,13 @@ class Explorer:
         finally:
             self._drop(one)
 
-    def _begin(self, key: int, record: Record) -> _Active:
+    def _begin(self, key: int, record: Record, limits: Limits | None = None) -> _Active:
         began = time.perf_counter()
+        budget = self.budget if limits is None else limits.of(self.budget)
+        word = self._word(budget)
         if self.max_text_tokens is not None:
             record = cut_texts(record, self.model.tokenizer, self.max_text_tokens)
-        active = _Active(key, record, {})
+        active = _Active(key, record, {}, limits)
         starts = {
             family: [asked.boundary.start(record) for asked in members]
             for family, members in self._families.items()
@@ -371,16 +436,19 @@ class Explorer:
         try:
             for family, members in self._families.items():
                 depth = rooms[family]
+                budgets = [
+                    budget if isinstance(asked.boundary.task, Task) else word for asked in members
+                ]
                 searches = [
                     Search(
                         start.grammar,
                         asked.boundary.task.label_names,
-                        replace(asked.budget, max_depth=min(asked.budget.max_depth, depth)),
+                        replace(one, max_depth=min(one.max_depth, depth)),
                         asked.requirements,
                         asked.normalisation,
                         entropy=entropy,
                     )
-                    for asked, start in zip(members, starts[family], strict=True)
+                    for asked, start, one in zip(members, starts[family], budgets, strict=True)
                 ]
                 shared = self._share(family, starts[family])
                 handles = self.model.open([start.ids for start in starts[family]], shared)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
@@ -142,13 +143,9 @@ class Plan:
         self.calibration: CalibrationStep | None = None
         if calibrator is not None:
             self.calibration = CalibrationStep.among(calibrator, named, task.label_names, force)
-        self.decision: DecisionStep | None = None
-        if policy is not None:
-            there = [] if self.calibration is None else [self.calibration.name]
-            there += named
-            self.decision = DecisionStep.among(
-                policy, there, task.label_names, force, self.calibration
-            )
+        self._decided = [*([] if self.calibration is None else [self.calibration.name]), *named]
+        self._force = force
+        self.decision = None if policy is None else self._step(policy)
         self.also: dict[Name, Askable] = {}
         for number, put in enumerate(permuted(task, label_permutations)):
             if number:
@@ -156,6 +153,25 @@ class Plan:
             for estimator in self.estimators:
                 for question in estimator.questions(put):
                     self.also[variant(question.name, number)] = question
+
+    def _step(self, policy: Policy) -> DecisionStep:
+        return DecisionStep.among(
+            policy, self._decided, self.task.label_names, self._force, self.calibration
+        )
+
+    def deciding_by(self, policy: Policy, signature: Signature) -> Plan:
+        """The same with another policy.
+
+        Args:
+            signature: Signature of this plan's scores.
+
+        Raises:
+            FitError: If the policy is for other scores.
+        """
+        other = copy.copy(self)
+        other.decision = other._step(policy)
+        other.decision.check(signature)
+        return other
 
     @property
     def forecast(self) -> Forecast:

@@ -27,7 +27,7 @@ from labelmass.lm.load import as_model
 from labelmass.records.readers import BadRecord, Item, each_record
 from labelmass.scores import Failure, Outcome, Result, Scores, Signature
 from labelmass.scoring.decision_step import explore_until_clear
-from labelmass.scoring.explorer import ExploredRecord
+from labelmass.scoring.explorer import ExploredRecord, Limits
 from labelmass.scoring.plan import Plan
 from labelmass.scoring.prompt_choice import choose_prompt
 from labelmass.scoring.results import Bias, mean_log_odds, read_result
@@ -263,33 +263,48 @@ class Scorer:
     # -- keyed records --------------------------------------------------------------------------
 
     def run(
-        self, items: Iterable[Item], *, store: TreeStore | None = None
+        self,
+        items: Iterable[Item | None],
+        *,
+        store: TreeStore | None = None,
+        limits: dict[int, Limits] | None = None,
     ) -> Generator[tuple[int, Outcome]]:
         """(key, result) as records finish; bad records come out as failures.
 
         Args:
+            items: The records by their keys; None where there is none for now, see
+                `Explorer.explore`.
             store: Keeps every record's trees, those of its first exploration where it has several;
                 the results of records whose trees it keeps already are read off these.
+            limits: Limits of single records, by key, taken away as they finish.
         """
 
-        return drive(self.run_async(items, store=store, wait=blocking))
+        return drive(self.run_async(items, store=store, limits=limits, wait=blocking))
 
     async def run_async(
-        self, items: Iterable[Item], *, store: TreeStore | None = None, wait: Wait = awaiting
+        self,
+        items: Iterable[Item | None],
+        *,
+        store: TreeStore | None = None,
+        limits: dict[int, Limits] | None = None,
+        wait: Wait = awaiting,
     ) -> AsyncGenerator[tuple[int, Outcome]]:
         """The same for callers that await, see `AsyncScorer`."""
 
-        def explore(some: Iterable[Item], budget: Budget) -> AsyncGenerator[tuple[int, Outcome]]:
-            return self._explore(some, budget, store, wait)
+        def explore(
+            some: Iterable[Item | None], limits: dict[int, Limits]
+        ) -> AsyncGenerator[tuple[int, Outcome]]:
+            return self._explore(some, limits, store, wait)
 
-        plan = self.plan
+        plan, limits = self.plan, {} if limits is None else limits
         if plan.decision is None or plan.contextual_calibration == "batch":
-            results = explore(items, plan.budget)
+            results = explore(items, limits)
         else:
-            results = explore_until_clear(explore, items, plan.budget)
+            results = explore_until_clear(explore, items, plan.budget, limits)
         async with aclosing(results):
             async for key, outcome in results:
-                closed = plan.close(outcome)
+                limits.pop(key, None)
+                closed = self.plan.close(outcome)
                 if isinstance(closed, Result) and not self.keep_trees:
                     closed = closed.without_trees()
                 yield key, closed
@@ -312,25 +327,39 @@ class Scorer:
                 yield early.pop(turn.popleft())
 
     async def _explore(
-        self, items: Iterable[Item], budget: Budget, store: TreeStore | None, wait: Wait
+        self,
+        items: Iterable[Item | None],
+        limits: dict[int, Limits],
+        store: TreeStore | None,
+        wait: Wait,
     ) -> AsyncGenerator[tuple[int, Outcome]]:
         failures: deque[tuple[int, Failure]] = deque()
         kept: deque[int] = deque()
-        first = budget == self.plan.budget
 
         def failed(key: int, failure: Failure, item: Record | BadRecord) -> None:
             failures.append((key, failure))
             if store is not None:
                 store.add(key, failure, item)
 
-        def good() -> Iterator[tuple[int, Record]]:
-            for key, item in items:
-                if store is not None and key in store and first:
+        source, exhausted = iter(items), False
+
+        def good() -> Iterator[tuple[int, Record] | None]:
+            """Records to explore, up to where what is known already must come first."""
+            nonlocal exhausted
+            for pair in source:
+                if pair is None:
+                    if failures or kept:
+                        return
+                    yield None
+                    continue
+                key, item = pair
+                if store is not None and key in store and key not in limits:
                     kept.append(key)
                 elif isinstance(item, Record):
                     yield key, item
                 else:
                     failed(key, Failure.of(item), item)
+            exhausted = True
 
         async def ready() -> AsyncGenerator[tuple[int, Outcome]]:
             """Outcomes that need no exploration."""
@@ -343,19 +372,19 @@ class Scorer:
                     outcome = await self._read(outcome, wait)
                 yield key, outcome
 
-        explorer = self._explorer if first else self._explorer.under(budget)
-        async with aclosing(explorer.explore_async(good(), wait)) as explored:
-            async for key, record, outcome in explored:
-                if isinstance(outcome, RecordError):
-                    failed(key, Failure.of(record, str(outcome)), record)
-                async for pair in ready():
-                    yield pair
-                if isinstance(outcome, ExploredRecord):
-                    if store is not None:
-                        store.add(key, outcome)
-                    yield key, await self._read(outcome, wait)
-        async for pair in ready():
-            yield pair
+        while not exhausted:
+            async with aclosing(self._explorer.explore_async(good(), wait, limits)) as explored:
+                async for key, record, outcome in explored:
+                    if isinstance(outcome, RecordError):
+                        failed(key, Failure.of(record, str(outcome)), record)
+                    async for pair in ready():
+                        yield pair
+                    if isinstance(outcome, ExploredRecord):
+                        if store is not None:
+                            store.add(key, outcome)
+                        yield key, await self._read(outcome, wait)
+            async for pair in ready():
+                yield pair
 
     async def _read(self, explored: ExploredRecord, wait: Wait) -> Outcome:
         result = self.plan.read(explored, self.signature, self._applied_classifiers)

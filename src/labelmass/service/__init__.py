@@ -1,0 +1,4 @@
+"""The service: one scorer behind the wires that clients already speak.
+
+Needs the extra `serve`.
+"""

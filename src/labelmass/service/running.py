@@ -1,0 +1,66 @@
+"""Running the service: uvicorn on an address, until a signal ends it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from types import FrameType
+
+import uvicorn
+
+from labelmass.service.app import create_app
+from labelmass.service.core import Service
+from labelmass.service.telemetry import QueryFilter
+
+DRAIN_SECONDS = 30
+"""Longest wait, at the end, for requests under way."""
+
+REFUSING_SECONDS = 1.0
+"""How long, at least, new requests are refused before the port is closed."""
+
+
+class Server(uvicorn.Server):
+    """A server that, once told to stop, refuses what is new until the rest is answered."""
+
+    def __init__(self, service: Service) -> None:
+        settings = service.settings
+        logging.getLogger("uvicorn.access").addFilter(QueryFilter())
+        super().__init__(
+            uvicorn.Config(
+                create_app(service),
+                host=settings.host,
+                port=settings.port,
+                timeout_graceful_shutdown=DRAIN_SECONDS,
+                server_header=False,
+            )
+        )
+        self.service = service
+        self._drain: asyncio.Task[None] | None = None
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Stop gently at the first signal, at once at the second."""
+        if self.service.draining:
+            super().handle_exit(sig, frame)
+            return
+        self.service.draining = True
+        self._captured_signals.append(sig)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Called ten times a second: True once it is time to stop."""
+        if self.service.draining and self._drain is None:
+            self._drain = asyncio.create_task(self._drained())
+        return await super().on_tick(counter)
+
+    async def _drained(self) -> None:
+        began = time.monotonic()
+        while (left := time.monotonic() - began) < DRAIN_SECONDS:
+            if left >= REFUSING_SECONDS and not self.service.waiting:
+                break
+            await asyncio.sleep(0.05)
+        self.should_exit = True
+
+
+def serve_until_stopped(service: Service) -> None:
+    """Serve until a signal ends it; requests under way are answered first."""
+    Server(service).run()
