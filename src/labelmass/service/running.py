@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 import time
 from types import FrameType
 
@@ -59,6 +60,16 @@ class Server(uvicorn.Server):
                 break
             await asyncio.sleep(0.05)
         self.should_exit = True
+
+    def run(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve, without the debug lines of our own: their tracebacks may quote texts."""
+        log = logging.getLogger("labelmass")
+        level = log.level
+        log.setLevel(max(level, logging.INFO))
+        try:
+            super().run(sockets)
+        finally:
+            log.setLevel(level)
 
 
 def serve_until_stopped(service: Service) -> None:
