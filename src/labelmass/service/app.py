@@ -29,6 +29,8 @@ def create_app(service: Service) -> FastAPI:
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
         watch = asyncio.create_task(_watch(service))
+        if service.batches is not None:
+            service.batches.start()
         loop = asyncio.get_running_loop()
         with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
             loop.add_signal_handler(signal.SIGHUP, service.reload)
@@ -96,6 +98,9 @@ async def _watch(service: Service) -> None:
         if now != seen:
             seen = now
             service.reload()
+        if service.batches is not None:
+            service.batches.files.sweep()
+            service.batches.sweep()
 
 
 def _stamps(files: tuple[Path, ...]) -> list[tuple[int, int] | None]:

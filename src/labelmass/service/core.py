@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -29,6 +30,9 @@ from labelmass.service.problems import Kind, Problem
 from labelmass.service.settings import ServiceSettings
 from labelmass.service.telemetry import Telemetry
 from labelmass.task import Record, Task
+
+if TYPE_CHECKING:
+    from labelmass.service.batches import Batches
 
 DEADLINE = "deadline"
 """Why a record was not explored further, where its time was up."""
@@ -102,6 +106,7 @@ class Service:
         self.draining = False
         self.reload_error = ""
         self.waiting = 0
+        self.batches: Batches | None = None
         self._probed: tuple[float, str] = (-np.inf, "not looked yet")
         signature = json.dumps(scorer.signature.to_dict(), sort_keys=True)
         self.signature = hashlib.sha256(signature.encode()).hexdigest()[:12]
@@ -160,11 +165,14 @@ class Service:
 
     # -- scores ---------------------------------------------------------------------------------
 
-    async def judge(self, records: Sequence[Record], face: str) -> list[Judged]:
+    async def judge(
+        self, records: Sequence[Record], face: str, *, patient: bool = False
+    ) -> list[Judged]:
         """What is known of some texts, in their order, once all are read.
 
         Args:
             face: Name of the face, for metrics and the audit log.
+            patient: Take whatever time and place it needs: nobody waits for it.
 
         Raises:
             Problem: If too many wait, or the model fails. Texts that cannot be scored are no
@@ -174,7 +182,7 @@ class Service:
             raise Problem(
                 Kind.TOO_LARGE, f"{len(records)} texts; at most {self.settings.max_texts}"
             )
-        if self.waiting + len(records) > self.settings.max_waiting:
+        if not patient and self.waiting + len(records) > self.settings.max_waiting:
             raise Problem(
                 Kind.OVERLOADED,
                 "more texts are waiting than this service may hold: try again",
@@ -184,7 +192,7 @@ class Service:
         self.telemetry.waiting.set(self.waiting)
         try:
             async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(self._judge(record)) for record in records]
+                tasks = [group.create_task(self._judge(record, patient)) for record in records]
         except* LabelMassError as errors:
             self.telemetry.log_failure(errors.exceptions[0])
             raise Problem(Kind.MODEL_FAILED, "the model does not answer", retry_after=5) from None
@@ -201,8 +209,9 @@ class Service:
             self.audit.write(face, record, one, self.signature)
         return judged
 
-    async def _judge(self, record: Record) -> Judged:
-        outcome = await self.live.score(record, seconds=self.settings.deadline)
+    async def _judge(self, record: Record, patient: bool) -> Judged:
+        seconds = None if patient else self.settings.deadline
+        outcome = await self.live.score(record, seconds=seconds)
         if isinstance(outcome, Failure):
             action = None if outcome.decisions is None else outcome.decisions["action"]
             return Judged(None, None, None, action, outcome.error)
@@ -253,6 +262,8 @@ class Service:
     async def aclose(self) -> None:
         """Finish what is under way, and write what is left to write."""
         self.draining = True
+        if self.batches is not None:
+            await self.batches.stop()
         await self.live.aclose()
         self.audit.close()
 

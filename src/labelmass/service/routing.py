@@ -23,6 +23,9 @@ from labelmass.service.core import Judged, Service
 from labelmass.service.problems import Kind, Problem
 from labelmass.task import Record
 
+LARGER = 64
+"""Factor by which a file may be larger than a request."""
+
 CLIENT_GONE = 499
 """Status, in metrics, of a request whose client went away."""
 
@@ -43,11 +46,13 @@ class Face(ABC):
         name: Name of the face in metrics and logs.
         prefixes: Beginnings of its paths, by which a path that is not there gets its error.
         key_in_query: Whether a key may stand in the query, as `key`.
+        large_bodies: Paths whose bodies may be `LARGER` times as large as others.
     """
 
     name: ClassVar[str]
     prefixes: ClassVar[tuple[str, ...]]
     key_in_query: ClassVar[bool] = False
+    large_bodies: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, service: Service) -> None:
         self.service = service
@@ -165,9 +170,10 @@ async def _checked(
             raise Problem(Kind.DRAINING, "this service is stopping", retry_after=5)
         key = service.keys.caller(given_key(request, in_query=face.key_in_query))
         with service.keys.use(key):
-            checked = CheckedRequest(
-                request.scope, request.receive, limit=service.settings.max_body
-            )
+            limit = service.settings.max_body
+            if request.url.path in face.large_bodies:
+                limit *= LARGER
+            checked = CheckedRequest(request.scope, request.receive, limit=limit)
             checked.state.caller = key.name
             await checked.body()
             return await while_connected(handle(checked), request)

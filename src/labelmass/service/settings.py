@@ -58,6 +58,11 @@ class ServiceSettings:
         1 << 20, "Largest request, in bytes, unpacked.", within=COUNT, metavar="BYTES"
     )
     max_texts: int = setting(64, "Largest number of texts in a request.", within=COUNT)
+    state: str | None = setting(
+        None,
+        "Folder for files and batches on OpenAI's face. Default: none are kept.",
+        path="new folder",
+    )
     audit: str | None = setting(
         None,
         "Log of decisions, .jsonl, without texts; digests are keyed by LABELMASS_AUDIT_KEY.",

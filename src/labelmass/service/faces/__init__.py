@@ -6,13 +6,13 @@ from labelmass.service.core import Service
 from labelmass.service.faces.label_studio import LabelStudioFace
 from labelmass.service.faces.litellm import LiteLLMFace
 from labelmass.service.faces.native import NativeFace
-from labelmass.service.faces.openai import OpenAIFace
+from labelmass.service.faces.openai_batches import OpenAIBatchFace
 from labelmass.service.faces.perspective import PerspectiveFace
 from labelmass.service.routing import Face
 
 FACES: tuple[type[Face], ...] = (
     NativeFace,
-    OpenAIFace,
+    OpenAIBatchFace,
     PerspectiveFace,
     LiteLLMFace,
     LabelStudioFace,

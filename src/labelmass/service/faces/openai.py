@@ -128,24 +128,36 @@ class OpenAIFace(Face):
 
     async def moderations(self, asked: ModerationRequest) -> Response:
         """Categories of some texts, flagged as the policy decides."""
-        names = self.service.names.openai
-        if names is None:
-            raise Problem(Kind.NOT_FOUND, "this service has no names of categories: see --names")
-        self.service.require_policy()
+        return self.answer(*await self.moderated(asked))
+
+    async def moderated(
+        self, asked: ModerationRequest, *, patient: bool = False
+    ) -> tuple[dict[str, Any], list[Judged]]:
+        """The body of an answer, and what it rests on.
+
+        patient: take whatever time it needs, see `Service.judge`.
+        """
+        names = self.names_of_categories()
         self.service.check_model(asked.model)
-        judged = await self.judge(_moderated(asked))
+        judged = await self.service.judge(_moderated(asked), self.name, patient=patient)
         for number, one in enumerate(judged):
             if one.scores is None:
                 pointer = f"/input/{number}" if isinstance(asked.input, list) else "/input"
                 raise Problem(Kind.INVALID, one.error, pointer=pointer, code="unscorable_input")
-        return self.answer(
-            {
-                "id": f"modr-{secrets.token_hex(16)}",
-                "model": asked.model or self.service.models[0],
-                "results": [self._moderation(one, names) for one in judged],
-            },
-            judged,
-        )
+        content = {
+            "id": f"modr-{secrets.token_hex(16)}",
+            "model": asked.model or self.service.models[0],
+            "results": [self._moderation(one, names) for one in judged],
+        }
+        return content, judged
+
+    def names_of_categories(self) -> Mapping[str, Expression | None]:
+        """Expressions by category; Problem where moderations are not served."""
+        names = self.service.names.openai
+        if names is None:
+            raise Problem(Kind.NOT_FOUND, "this service has no names of categories: see --names")
+        self.service.require_policy()
+        return names
 
     def _moderation(self, one: Judged, names: Mapping[str, Expression | None]) -> dict[str, Any]:
         assert one.scores is not None
