@@ -31,6 +31,7 @@ FUNCTIONS = [
     "report",
     "score",
     "score_trees",
+    "serve",
     "train",
     "tune",
 ]
@@ -50,6 +51,7 @@ CLASSES = [
     "LabelMassWarning",
     "LabelScores",
     "LanguageModel",
+    "LiveScorer",
     "Marginals",
     "MethodError",
     "ModelError",
@@ -60,6 +62,7 @@ CLASSES = [
     "Scorer",
     "Scores",
     "ScriptedLanguageModel",
+    "ServiceSettings",
     "Signature",
     "Targets",
     "Task",

@@ -39,6 +39,9 @@ if TYPE_CHECKING:
     from labelmass.reporting import report
     from labelmass.scoring.async_scorer import AsyncScorer
     from labelmass.scoring.classifier_scorer import ClassifierScorer
+    from labelmass.scoring.live import LiveScorer
+    from labelmass.service.running import serve
+    from labelmass.service.settings import ServiceSettings
     from labelmass.sklearn import LabelMassClassifier
     from labelmass.supervised import Classifier
     from labelmass.targets import Targets
@@ -61,7 +64,9 @@ _LATER = {
     "Classifier": "supervised",
     "ClassifierScorer": "scoring.classifier_scorer",
     "LabelMassClassifier": "sklearn",
+    "LiveScorer": "scoring.live",
     "Policy": "decisions",
+    "ServiceSettings": "service.settings",
     "Targets": "targets",
     "analyse": "workflows.analysis",
     "calibrate": "workflows.calibration",
@@ -76,6 +81,7 @@ _LATER = {
     "fit_rule": "workflows.fitting",
     "new_task": "workflows.task_file",
     "report": "reporting",
+    "serve": "service.running",
     "train": "training",
     "tune": "workflows.tuning",
 }
@@ -97,6 +103,7 @@ __all__ = [
     "LabelMassWarning",
     "LabelScores",
     "LanguageModel",
+    "LiveScorer",
     "Marginals",
     "MethodError",
     "ModelError",
@@ -107,6 +114,7 @@ __all__ = [
     "Scorer",
     "Scores",
     "ScriptedLanguageModel",
+    "ServiceSettings",
     "Signature",
     "Targets",
     "Task",
@@ -128,6 +136,7 @@ __all__ = [
     "report",
     "score",
     "score_trees",
+    "serve",
     "train",
     "tune",
 ]

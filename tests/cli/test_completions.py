@@ -27,6 +27,7 @@ from labelmass.task import presets
 FREE = {
     *("--text-column", "--id-column", "--labels-column", "--gold-field", "--id", "--group", "--by"),
     *("--goal", "--parts", "--labels", "--question", "--sheet", "--served-model"),
+    *("--alias", "--host"),
 }
 """Options whose values nobody can list."""
 
@@ -54,7 +55,7 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def test_commands_and_options_are_completed() -> None:
-    assert values("s") == ["score", "show"]
+    assert values("s") == ["score", "serve", "show"]
     assert values("fit ") == ["encoder", "probe", "rule"]
     assert values("score --label-") == ["--label-order", "--label-permutations"]
 

@@ -61,6 +61,7 @@ WORKING: dict[str, tuple[str, ...]] = {
     "show task": ("emotions",),
     "show completions": ("bash",),
     "doctor": ("--quick",),
+    "new key": ("website", "--keys", "keys.toml"),
     "list methods": (),
     "list models": (),
     "train": ("dev.jsonl", *MOOD, "--model", "base", "--epochs", "1", "--out", "model"),
@@ -70,6 +71,7 @@ WORKING: dict[str, tuple[str, ...]] = {
 NOT_WORKING = {
     "fit probe": ("dev.jsonl", *MOOD, "--out", "fitted"),
     "new task": ("new.toml", "--labels", "a,b"),
+    "serve": ("--check", *MOOD),
 }
 """What the scripted model cannot do: it has no states to read, and reads no texts but its own."""
 

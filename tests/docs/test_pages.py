@@ -22,6 +22,7 @@ NOT_RUN = {
     "it trains for minutes": 2,
     "it needs the embedded models": 3,
     "it needs a server": 8,
+    "it serves until it is stopped": 4,
     "it needs weights that are not public": 1,
     "it takes hours, on public data": 6,
 }

@@ -17,6 +17,8 @@ from labelmass.cli.planning import MethodOptions, make_plan
 from labelmass.cli.progress import say
 from labelmass.errors import LabelMassError
 from labelmass.scoring.scorer import Scorer
+from labelmass.service.keys import Keys
+from labelmass.service.names import Names
 from labelmass.service.settings import ServiceSettings
 
 
@@ -52,19 +54,23 @@ def command(
     try:
         from labelmass.service.checking import check
         from labelmass.service.core import Service
-        from labelmass.service.running import serve_until_stopped
+        from labelmass.service.running import Server
     except ImportError as error:
         raise LabelMassError(
             f"serving needs {error.name}: pip install 'labelmass[serve]'"
         ) from None
+    if settings.keys is not None:
+        Keys.load(settings.keys)  # before a model is loaded
     task = load_task(prompt, model)
+    if settings.names is not None:
+        Names.load(settings.names, task.label_names)
     plan = make_plan(task, method_options, budget, max_text_tokens=cutting.max_text_tokens)
     scorer = Scorer.of_plan(plan, load_model(model.model, model, task), batch_size=run.batch_size)
     service = Service(scorer, settings, policy=method_options.policy)
     for line in service.notes:
         say(line)
     if not run.check:
-        serve_until_stopped(service)
+        Server(service).run()
         return
     from rich.console import Console
 

@@ -261,12 +261,12 @@ def _request(line: bytes) -> _Request:
     """What a line asks; Problem for one that asks nothing."""
     try:
         data = orjson.loads(line)
-        found = _Request(data["custom_id"], data["method"], data["url"], data["body"])
+        found = _Request(*(data[key] for key in ("custom_id", "method", "url", "body")))
     except (orjson.JSONDecodeError, KeyError, TypeError):
         raise Problem(
             Kind.INVALID, "a line is an object with custom_id, method, url and body"
         ) from None
-    if not isinstance(found.custom_id, str):
+    if type(found.custom_id) is not str:
         raise Problem(Kind.INVALID, "custom_id is a text")
     return found
 
