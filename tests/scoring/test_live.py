@@ -8,16 +8,21 @@ from pathlib import Path
 
 import pytest
 
+import labelmass
+from conftest import TASK, mood_model
 from helpers.event_loops import run_async
+from helpers.scripted_server import ScriptedServer, serving
 from helpers.service import CLOSE, KIND, POLICY, RUDE, SlowModel, make_scorer
 from labelmass.answers.search import Budget
 from labelmass.decisions import Policy, Rule
 from labelmass.errors import LabelMassError
+from labelmass.lm.servers import ServerModel
 from labelmass.scores import Failure, Result
-from labelmass.scoring.live import LiveScorer
+from labelmass.scoring.live import GRACE, LiveScorer
 from labelmass.scoring.saved_trees import TreeStore
-from labelmass.task import Record
+from labelmass.task import Record, Task
 
+NEVER_GIVEN = Rule("flag", None)
 MIXED = "insult 50 threat 8"
 TEXTS = [f"insult {n} threat {100 - n}" for n in range(1, 100, 3)]
 
@@ -210,3 +215,70 @@ def test_the_policy_that_decided_is_named() -> None:
     (found,) = make_scorer().score([RUDE])
     assert isinstance(found, Result) and found.decisions is not None
     assert found.decisions["policy"] == POLICY.digest
+
+
+@pytest.mark.parametrize("kind", ["vllm", "llama-server"])
+def test_a_model_behind_a_url_gives_the_same(kind: str) -> None:
+    texts = [f"so happy {number}" for number in range(12)]
+    task = Task.from_toml(TASK)
+    policy = Policy({"joy": Rule("flag", 0.4), "fear": Rule("block", 0.25), "joyful": NEVER_GIVEN})
+    expected = labelmass.score(texts, task, mood_model(), policy=policy)
+
+    async def work(model: ServerModel) -> list[Result | Failure]:
+        scorer = labelmass.Scorer(task, model, policy=policy)
+        async with LiveScorer(scorer) as live:
+            calls = (live.score(Record(number, text=text)) for number, text in enumerate(texts))
+            found = await asyncio.gather(*calls)
+            gone = asyncio.ensure_future(live.score(Record("gone", text="so grim")))
+            await asyncio.sleep(0)
+            gone.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await gone
+            late = await live.score(Record("late", text="so grim"), seconds=1e-9)
+            assert isinstance(late, Result | Failure)
+        return found
+
+    with (
+        serving(ScriptedServer(mood_model(), kind)) as server,
+        ServerModel.connect(server.url, server.model.tokenizer) as model,
+    ):
+        found = run_async(work(model))
+    for one, other in zip(found, expected, strict=True):
+        assert isinstance(one, Result) and isinstance(other, Result)
+        assert one.labels.p == pytest.approx(other.labels.p, abs=1e-9)
+        assert one.decisions == other.decisions
+
+
+def test_a_server_that_is_gone_costs_no_more_than_the_deadline_and_a_grace() -> None:
+    task = Task.from_toml(TASK)
+    policy = Policy(dict.fromkeys(task.label_names, NEVER_GIVEN))
+    with serving(ScriptedServer(mood_model(), "vllm")) as server:
+        model = ServerModel.connect(server.url, server.model.tokenizer)
+
+    async def work() -> Result | Failure:
+        async with LiveScorer(labelmass.Scorer(task, model, policy=policy)) as live:
+            return await live.score(Record(0, text="so happy"), seconds=0.1)
+
+    began = time.monotonic()
+    with model:
+        found = run_async(work())
+    assert time.monotonic() - began < 0.1 + GRACE + 2
+    assert isinstance(found, Failure) and found.decisions == {"action": "review"}
+
+
+def test_a_pass_that_hangs_keeps_no_caller() -> None:
+    model = SlowModel()
+    model.seconds = GRACE + 1
+
+    async def work() -> tuple[float, Result | Failure]:
+        live = LiveScorer(make_scorer(model))
+        began = time.monotonic()
+        found = await live.score(Record(0, text=RUDE), seconds=0.1)
+        took = time.monotonic() - began
+        model.seconds = 0.0
+        await live.aclose()
+        return took, found
+
+    took, found = run_async(work())
+    assert took < 0.1 + GRACE + 0.5
+    assert isinstance(found, Failure) and found.decisions == {"action": "review"}

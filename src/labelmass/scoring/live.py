@@ -21,6 +21,9 @@ from labelmass.scoring.explorer import Limits
 from labelmass.scoring.scorer import Scorer
 from labelmass.task import Record
 
+GRACE = 1.0
+"""Seconds after a deadline that rows which were asked for may still come."""
+
 
 @dataclass(slots=True, eq=False)
 class _Job:
@@ -71,7 +74,8 @@ class LiveScorer:
 
         Args:
             seconds: After this long, what is known by then; `Result.summary` says that it stopped
-                for that. A record that has not begun by then fails.
+                for that. A record that has not begun by then fails, and so does one whose rows do
+                not come within `GRACE` seconds more.
             budget: In place of the plan's, for one exploration.
 
         Raises:
@@ -80,22 +84,16 @@ class LiveScorer:
         """
         deadline = None if seconds is None else time.monotonic() + seconds
         job = _Job(next(self._keys), record, Limits(budget, deadline, once=budget is not None))
-        if isinstance(self.scorer.model, RemoteLanguageModel):
-            return await self._score_remotely(job)
         with self._change:
             if self._closed:
                 raise LabelMassError("this scorer is closed")
-            if self._thread is None:
-                self._thread = threading.Thread(
-                    target=self._work, name="labelmass live", daemon=True
-                )
-                self._thread.start()
-            self._waiting.append(job)
-            self._change.notify()
+        remote = isinstance(self.scorer.model, RemoteLanguageModel)
+        work = self._score_remotely(job) if remote else self._score_in_thread(job)
         try:
-            return await asyncio.wrap_future(job.done)
-        finally:
-            job.limits.cancelled = True
+            async with asyncio.timeout(None if seconds is None else seconds + GRACE):
+                return await work
+        except TimeoutError:
+            return self._late(record)
 
     async def aclose(self) -> None:
         """Take no more records, and wait for those that are under way."""
@@ -111,9 +109,21 @@ class LiveScorer:
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
+    async def _score_in_thread(self, job: _Job) -> Outcome:
+        with self._change:
+            if self._thread is None:
+                self._thread = threading.Thread(
+                    target=self._work, name="labelmass live", daemon=True
+                )
+                self._thread.start()
+            self._waiting.append(job)
+            self._change.notify()
+        try:
+            return await asyncio.wrap_future(job.done)
+        finally:
+            job.limits.cancelled = True
+
     async def _score_remotely(self, job: _Job) -> Outcome:
-        if self._closed:
-            raise LabelMassError("this scorer is closed")
         limits = {job.key: job.limits}
         self._under_way[job.key] = job
         try:
@@ -162,12 +172,15 @@ class LiveScorer:
             elif job.limits.cancelled:
                 continue
             elif job.limits.passed:
-                late = Failure.of(job.record, "its time was up before it could be read")
-                self._settle(job, self.scorer.plan.close(late))
+                self._settle(job, self._late(job.record))
             else:
                 self._under_way[job.key] = job
                 self._limits[job.key] = job.limits
                 yield job.key, job.record
+
+    def _late(self, record: Record) -> Outcome:
+        late = Failure.of(record, "its time was up before it could be read")
+        return self.scorer.plan.close(late)
 
     def _settle(self, job: _Job, outcome: Outcome | Exception) -> None:
         """Answer a caller, unless it is gone."""

@@ -25,11 +25,17 @@ async def blocking(futures: set[Future[Any]]) -> set[Future[Any]]:
 
 async def awaiting(futures: set[Future[Any]]) -> set[Future[Any]]:
     """Wait in the running event loop."""
-    await asyncio.wait(
-        [asyncio.wrap_future(future) for future in futures],
-        return_when=asyncio.FIRST_COMPLETED,
-    )
+    wrapped = [asyncio.wrap_future(future) for future in futures]
+    for one in wrapped:
+        one.add_done_callback(_seen)
+    await asyncio.wait(wrapped, return_when=asyncio.FIRST_COMPLETED)
     return {future for future in futures if future.done()}
+
+
+def _seen(wrapped: asyncio.Future[Any]) -> None:
+    """Look at an error, which is read from the future inside, so that no loop warns of it."""
+    if not wrapped.cancelled():
+        wrapped.exception()
 
 
 def drive(items: AsyncGenerator[T]) -> Generator[T]:

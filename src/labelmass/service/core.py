@@ -237,11 +237,11 @@ class Service:
     async def _probe(self) -> str:
         try:
             plain = Record("probe", text=PLAIN)
-            await self.live.score(plain, seconds=self.settings.deadline, budget=PROBED)
+            outcome = await self.live.score(plain, seconds=self.settings.deadline, budget=PROBED)
         except (LabelMassError, RecordError) as error:
             self.telemetry.log_failure(error)
             return "the model does not answer"
-        return ""
+        return "the model does not answer in time" if isinstance(outcome, Failure) else ""
 
     def reload(self) -> None:
         """Read keys, names and policy anew.
