@@ -15,7 +15,7 @@ from labelmass.scoring.scorer import Scorer
 from labelmass.service.app import create_app
 from labelmass.service.core import Service
 from labelmass.service.settings import ServiceSettings
-from labelmass.service.telemetry import QueryFilter
+from labelmass.service.telemetry import LOG, QueryFilter
 
 DRAIN_SECONDS = 30
 """Longest wait, at the end, for requests under way."""
@@ -69,6 +69,8 @@ class Server(uvicorn.Server):
         log = logging.getLogger("labelmass")
         level = log.level
         log.setLevel(max(level, logging.INFO))
+        if not LOG.hasHandlers():
+            LOG.handlers = logging.getLogger("uvicorn").handlers
         try:
             super().run(sockets)
         finally:
