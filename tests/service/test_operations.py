@@ -17,6 +17,9 @@ from typing import Any
 
 import httpx2
 import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client.parser import text_string_to_metric_families
 
 from helpers.service import (
@@ -501,6 +504,28 @@ def test_metrics_can_be_parsed_and_count_each_request_once(tmp_path: Path) -> No
     name = "labelmass_decisions_total"
     assert found[name, ("decision", "allow"), ("label", "*")] == len(PATHS)
     assert found["labelmass_queue_depth",] == 0
+
+
+def test_spans_hold_scores_and_no_text(tmp_path: Path) -> None:
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    with running(tmp_path) as service:
+        service.service.telemetry.tracer = provider.get_tracer("test")
+        service.client.post("/v1/labels", json={"texts": [f"{SECRET} {RUDE}"]})
+        service.client.post("/v1/labels", json={"texts": SECRET})
+        service.model.broken = True
+        service.client.post("/v1/moderations", json={"input": SECRET})
+    good, bad, broken = exporter.get_finished_spans()
+    assert good.attributes is not None and good.attributes["gen_ai.request.model"] == "manners-1b"
+    insult, threat = (dict(event.attributes or {}) for event in good.events)
+    assert insult["gen_ai.evaluation.name"] == "insult"
+    assert insult["gen_ai.evaluation.score.value"] == pytest.approx(0.9, abs=0.01)
+    assert insult["gen_ai.evaluation.score.label"] == "block"
+    assert threat["gen_ai.evaluation.score.label"] == "allow"
+    assert bad.attributes and bad.attributes["http.response.status_code"] == 400
+    assert broken.attributes and broken.attributes["error.type"] == "500"
+    assert all(SECRET not in one.to_json() for one in (good, bad, broken))
 
 
 def test_the_access_log_shows_no_query(tmp_path: Path) -> None:

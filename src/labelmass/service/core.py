@@ -202,10 +202,7 @@ class Service:
         judged = [task.result() for task in tasks]
         for record, one in zip(records, judged, strict=True):
             self.telemetry.count(one.decided, one.action)
-            self.telemetry.event(
-                {} if one.scores is None else {name: b.p or 0.0 for name, b in one.scores.items()},
-                one.action,
-            )
+            self.telemetry.event(one.scores or {}, one.decided)
             self.audit.write(face, record, one, self.signature)
         return judged
 

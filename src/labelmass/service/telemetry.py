@@ -11,6 +11,7 @@ from importlib.metadata import version
 from opentelemetry import trace
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from labelmass.answers.marginals import Bounds
 from labelmass.decisions.decisions import DecisionRow
 
 LOG = logging.getLogger("labelmass.service")
@@ -59,7 +60,7 @@ class Telemetry:
             "labelmass_build_info", "Version of labelmass.", ("version",), registry=self.registry
         )
         build.labels(version("labelmass")).set(1)
-        self._tracer = trace.get_tracer("labelmass")
+        self.tracer = trace.get_tracer("labelmass")
 
     def count(self, decided: DecisionRow | None, action: str | None) -> None:
         """Count what was decided of one record."""
@@ -72,7 +73,7 @@ class Telemetry:
     def span(self, face: str, model: str) -> Generator[trace.Span]:
         """A span of one request; spans go nowhere unless the process exports them."""
         attributes = {"gen_ai.operation.name": "evaluate", "gen_ai.request.model": model}
-        with self._tracer.start_as_current_span(
+        with self.tracer.start_as_current_span(
             f"labelmass {face}",
             kind=trace.SpanKind.SERVER,
             attributes=attributes,
@@ -81,20 +82,18 @@ class Telemetry:
         ) as span:
             yield span
 
-    def event(self, scores: Mapping[str, float], action: str | None) -> None:
-        """Note the scores of one record on the span that is open."""
+    def event(self, scores: Mapping[str, Bounds], decided: DecisionRow | None) -> None:
+        """Note what is known of one record on the span that is open."""
         span = trace.get_current_span()
         if not span.is_recording():
             return
-        for label, p in scores.items():
-            span.add_event(
-                "gen_ai.evaluation.result",
-                {
-                    "gen_ai.evaluation.name": label,
-                    "gen_ai.evaluation.score.value": p,
-                    "gen_ai.evaluation.score.label": action or "",
-                },
-            )
+        actions = {} if decided is None else decided["labels"]
+        for label, bounds in scores.items():
+            about = {"gen_ai.evaluation.name": label}
+            if label in actions:
+                about["gen_ai.evaluation.score.label"] = actions[label]
+            value = {} if bounds.p is None else {"gen_ai.evaluation.score.value": bounds.p}
+            span.add_event("gen_ai.evaluation.result", {**about, **value})
 
     def log_failure(self, error: BaseException) -> None:
         """Say that the model failed, by the kind of error: its message may quote a text."""
