@@ -15,7 +15,7 @@ VALUES = ("nan", "-1", "0", "inf", "-inf", "ten")
 ZERO = (
     *("--seed", "--demonstrations", "--draws", "--weight-decay", "--tolerance"),
     *("--multi-share", "--threshold", "--min-mass", "--review-budget", "--review-risk"),
-    *("--dev-share", "--dropout", "--warm-up"),
+    *("--dev-share", "--dropout", "--warm-up", "--port"),
 )
 ALLOWED = {"--layer": {"-1", "0"}} | {option: {"0"} for option in ZERO}
 """Of VALUES; for all other options, none."""

@@ -123,7 +123,9 @@ def test_files_are_decided_as_records_are(normalise: str, calibrated: bool) -> N
                 assert row["action"] == found["action"]
                 if found.get("explorations") == 1:
                     assert {key: row[key] for key in found if key in row} == {
-                        key: one for key, one in found.items() if key != "explorations"
+                        key: one
+                        for key, one in found.items()
+                        if key not in ("policy", "explorations")
                     }
 
 
