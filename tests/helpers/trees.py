@@ -23,10 +23,11 @@ def build_tree(
     requirements: Requirements | None = None,
     normalisation: Normalisation = Normalisation.RAW,
     entropy: Sequence[int] = (0,),
+    vocabulary: Vocabulary | None = None,
 ) -> AnswerTree:
     """The tree of one empty prompt."""
     automaton = ByteAutomaton(fmt, [[label] for label in labels])
-    grammar = TokenGrammar(automaton, Vocabulary(model.tokenizer))
+    grammar = TokenGrammar(automaton, vocabulary or Vocabulary(model.tokenizer))
     search = Search(grammar, labels, budget, requirements, normalisation, entropy=entropy)
     (record,) = model.open([[]])
     while queries := search.queries(record):

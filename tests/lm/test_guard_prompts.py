@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from helpers import published_templates
+from helpers import published_templates, published_tokenizers
 from helpers.commands import records, run, write_lines
 from labelmass.errors import ModelError
 from labelmass.lm.scripted import ScriptedLanguageModel
@@ -119,21 +120,34 @@ def arguments_of(guard: Guard, side: str) -> dict[str, Any]:
 def test_a_prompt_is_that_of_the_published_template(name: str) -> None:
     template = published_templates.templates()[name]
     for form in RECORDS:
-        check_prompt(name, form, template)
+        check_prompt(name, form, with_template(template))
     model = ScriptedLanguageModel({"": {"Yes": 1.0}, "Yes": {"<end>": 1.0}})
     model.tokenizer = HFTokenizer(with_template(template))
     (model.name,) = Guard.load(name).verified
     assert template_warnings(Guard.load(name), model) == ()
 
 
+TOKENIZERS = {"llama-guard-3": "llama-3.1", "llama-guard-3-1b": "llama-3.1", "shieldgemma": "gemma"}
+"""The tokenizers that models of published templates have."""
+
+
+@pytest.mark.guards
+@pytest.mark.parametrize("name", TOKENIZERS)
+def test_a_prompt_is_that_of_the_published_template_and_tokenizer(name: str) -> None:
+    words = copy.copy(published_tokenizers.tokenizer(TOKENIZERS[name]))
+    words.chat_template = published_templates.templates()[name]
+    for form in RECORDS:
+        check_prompt(name, form, words)
+
+
 @pytest.mark.parametrize("form", RECORDS)
 @pytest.mark.parametrize("name", TEMPLATES)
 def test_a_prompt_is_the_templates_token_for_token(name: str, form: str) -> None:
-    check_prompt(name, form, TEMPLATES[name])
+    check_prompt(name, form, with_template(TEMPLATES[name]))
 
 
-def check_prompt(name: str, form: str, template: str) -> None:
-    words, guard = with_template(template), Guard.load(name)
+def check_prompt(name: str, form: str, words: Any) -> None:
+    guard = Guard.load(name)
     ours, record = HFTokenizer(words), Record.from_dict(RECORDS[form], 1)
     side = "response" if form == "pair" else "prompt"
     for each in guard.passes.values():

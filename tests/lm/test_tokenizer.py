@@ -114,6 +114,32 @@ def test_sentence_pieces_write_bytes_and_get_no_blank() -> None:
     assert tokenizer.end_ids == {2}
 
 
+def test_a_run_of_blanks_that_is_an_added_token_too_writes_blanks() -> None:
+    """As in Gemma's vocabulary, where the normaliser turns blanks into the sign first."""
+    pieces = [
+        "<unk>",
+        "</s>",
+        *(f"<0x{byte:02X}>" for byte in range(256)),
+        "\u2581",
+        "\u2581\u2581",
+    ]
+    vocabulary = {piece: index for index, piece in enumerate(pieces)}
+    backend = Tokenizer(
+        models.BPE(vocabulary, [("\u2581", "\u2581")], unk_token="<unk>", byte_fallback=True)
+    )
+    backend.normalizer = normalizers.Replace(" ", "\u2581")
+    backend.decoder = decoders.Sequence(
+        [decoders.Replace("\u2581", " "), decoders.ByteFallback(), decoders.Fuse()]
+    )
+    backend.add_special_tokens(["<unk>", "</s>"])
+    backend.add_tokens([AddedToken("\u2581\u2581", special=False, normalized=False)])
+    fast = transformers.PreTrainedTokenizerFast(tokenizer_object=backend, eos_token="</s>")
+    tokenizer = HFTokenizer(fast)
+    ids = tokenizer.encode("a  b")
+    assert vocabulary["\u2581\u2581"] in ids
+    assert b"".join(tokenizer.token_bytes[i] or b"" for i in ids) == b"a  b"
+
+
 def test_a_model_without_a_template_says_so() -> None:
     with pytest.raises(ModelError, match="chat = false"):
         sentence_piece().encode_prompt(Prompt(user(Part("joy"))))

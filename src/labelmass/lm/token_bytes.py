@@ -26,7 +26,8 @@ def token_bytes(
     vocabulary: id by token, added tokens included.
     backend: the backend's settings; of use are its 'decoder' and its 'pre_tokenizer'.
     control: ids that write no text.
-    added: text by id of tokens added outside the model's own vocabulary.
+    added: text by id of tokens added outside the model's own vocabulary, or that also stand in it,
+        as Gemma's runs of blanks do.
 
     Raises ModelError for a decoder that joins tokens in some other way.
     """
@@ -42,6 +43,7 @@ def token_bytes(
             except UnicodeEncodeError:
                 table[index] = token.encode()
     elif kinds & {"Metaspace", "ByteFallback"} or BLANK in str(backend["decoder"]):
+        added = {index: text.replace(BLANK, " ") for index, text in added.items()}
         fallback = "ByteFallback" in kinds
         for token, index in vocabulary.items():
             if fallback and (byte := BYTE.fullmatch(token)):
