@@ -88,7 +88,7 @@ def test_records_may_be_conversations(service: Running) -> None:
         ({"texts": [" "]}, "#/texts/0", "text is empty"),
         ({"texts": ["a"], "records": [{"text": "a"}]}, "#", "not both"),
         ({"records": [{"text": "a"}, {"txt": "a"}]}, "#/records/1", "missing 'text'"),
-        ({"texts": ["a"], "modle": "x"}, "#/modle", "not permitted"),
+        ({"texts": ["a"], "model_name": "x"}, "#/model_name", "not permitted"),
         ({"texts": "a"}, "#/texts", "valid list"),
         ({"texts": ["a"], "model": "gpt-4"}, "#/model", "no such model"),
     ],
