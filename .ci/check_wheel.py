@@ -71,6 +71,7 @@ EXTRAS = {
         ["fit", "probe", "labelled.jsonl", "--task", "mood.toml", "--out", "probe"],
         ["train", "labelled.jsonl", "--task", "mood.toml", "--out", "tuned"],
     ),
+    "serve": (["serve", "--task", "emotions", "--check"],),
     "parquet": (["score", "texts.parquet", "--task", "emotions"],),
     "figures": (
         ["report", "run", "--out", "page.html"],

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from labelmass.scoring.async_scorer import AsyncScorer
     from labelmass.scoring.classifier_scorer import ClassifierScorer
     from labelmass.scoring.live import LiveScorer
-    from labelmass.service.running import serve
+    from labelmass.service.serving import serve
     from labelmass.service.settings import ServiceSettings
     from labelmass.sklearn import LabelMassClassifier
     from labelmass.supervised import Classifier
@@ -81,7 +81,7 @@ _LATER = {
     "fit_rule": "workflows.fitting",
     "new_task": "workflows.task_file",
     "report": "reporting",
-    "serve": "service.running",
+    "serve": "service.serving",
     "train": "training",
     "tune": "workflows.tuning",
 }

@@ -15,10 +15,10 @@ from labelmass.cli.models import load_model, load_task
 from labelmass.cli.options import CuttingOptions, ModelOptions, PromptOptions
 from labelmass.cli.planning import MethodOptions, make_plan
 from labelmass.cli.progress import say
-from labelmass.errors import LabelMassError
 from labelmass.scoring.scorer import Scorer
 from labelmass.service.keys import Keys
 from labelmass.service.names import Names
+from labelmass.service.serving import check_extra, make_server
 from labelmass.service.settings import ServiceSettings
 
 
@@ -51,14 +51,7 @@ def command(
       labelmass serve --guard llama-guard-3 --model vllm:http://gpu:8000 --policy policy.toml
       labelmass serve --task topics --check
     """
-    try:
-        from labelmass.service.checking import check
-        from labelmass.service.core import Service
-        from labelmass.service.running import Server
-    except ImportError as error:
-        raise LabelMassError(
-            f"serving needs {error.name}: pip install 'labelmass[serve]'"
-        ) from None
+    check_extra()
     if settings.keys is not None:
         Keys.load(settings.keys)  # before a model is loaded
     task = load_task(prompt, model)
@@ -66,17 +59,18 @@ def command(
         Names.load(settings.names, task.label_names)
     plan = make_plan(task, method_options, budget, max_text_tokens=cutting.max_text_tokens)
     scorer = Scorer.of_plan(plan, load_model(model.model, model, task), batch_size=run.batch_size)
-    service = Service(scorer, settings, policy=method_options.policy)
-    for line in service.notes:
+    server = make_server(scorer, settings, method_options.policy)
+    for line in server.service.notes:
         say(line)
     if not run.check:
-        Server(service).run()
+        server.run()
         return
     from rich.console import Console
 
     from labelmass.present.tables import Table
+    from labelmass.service.checking import check
 
-    answers = check(service)
+    answers = check(server.service)
     rows = [[one.path, str(one.status), one.note] for one in answers]
     Console().print(Table("", ["path", "status", "answer"], rows))
     if any(one.failed for one in answers):

@@ -6,15 +6,12 @@ import asyncio
 import logging
 import socket
 import time
-from pathlib import Path
 from types import FrameType
 
 import uvicorn
 
-from labelmass.scoring.scorer import Scorer
 from labelmass.service.app import create_app
 from labelmass.service.core import Service
-from labelmass.service.settings import ServiceSettings
 from labelmass.service.telemetry import LOG, QueryFilter
 
 DRAIN_SECONDS = 30
@@ -75,27 +72,3 @@ class Server(uvicorn.Server):
             super().run(sockets)
         finally:
             log.setLevel(level)
-
-
-def serve(
-    scorer: Scorer,
-    settings: ServiceSettings | None = None,
-    *,
-    policy: str | Path | None = None,
-) -> None:
-    """Serve a scorer over HTTP until a signal ends it; requests under way are answered first.
-
-    Example:
-        policy = labelmass.Policy.load("policy.toml")
-        scorer = labelmass.Scorer("emotions", policy=policy)
-        labelmass.serve(scorer, labelmass.ServiceSettings(port=8080), policy="policy.toml")
-
-    Args:
-        scorer: What is asked of which model, and by which policy it is decided.
-        settings: Address, keys, names and limits.
-        policy: File of the scorer's policy, read anew when it changes; None for one that stays.
-
-    Raises:
-        LabelMassError: For keys or names that cannot be used.
-    """
-    Server(Service(scorer, settings, policy=policy)).run()
