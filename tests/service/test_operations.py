@@ -341,7 +341,7 @@ def test_a_model_that_dies_is_an_error_and_never_a_pass(tmp_path: Path, path: st
         service.service._probed = (-1e9, "")
         assert service.client.get("/healthz").status_code == 503
         service.model.broken = False
-        assert service.client.get("/healthz").status_code == 200
+        until(lambda: service.client.get("/healthz").status_code == 200)
         assert service.client.post(path, json=PATHS[path]).status_code == 200
 
 

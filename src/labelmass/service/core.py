@@ -43,6 +43,9 @@ PROBED = Budget(max_nodes=1)
 PROBE_SECONDS = 5.0
 """How long such a look is good for."""
 
+RETRY_SECONDS = 1.0
+"""The same after one that failed."""
+
 REVIEW = "review"
 
 
@@ -107,6 +110,7 @@ class Service:
         self.reload_error = ""
         self.waiting = 0
         self.batches: Batches | None = None
+        self._probing = asyncio.Lock()
         self._probed: tuple[float, str] = (-np.inf, "not looked yet")
         signature = json.dumps(scorer.signature.to_dict(), sort_keys=True)
         self.signature = hashlib.sha256(signature.encode()).hexdigest()[:12]
@@ -226,10 +230,12 @@ class Service:
         """Why the service is not ready; "" if it is. Looks at the model now and then."""
         if self.draining:
             return "stopping"
-        at, error = self._probed
-        if time.monotonic() - at > PROBE_SECONDS or error:
-            self._probed = time.monotonic(), await self._probe()
-        return self._probed[1]
+        async with self._probing:
+            at, error = self._probed
+            if time.monotonic() - at > (RETRY_SECONDS if error else PROBE_SECONDS):
+                error = await self._probe()
+                self._probed = time.monotonic(), error
+        return error
 
     async def _probe(self) -> str:
         try:

@@ -52,12 +52,12 @@ class ServiceSettings:
         metavar="SECONDS",
     )
     max_waiting: int = setting(
-        256, "Largest number of texts waiting or under way; more are refused.", within=COUNT
+        512, "Largest number of texts waiting or under way; more are refused.", within=COUNT
     )
     max_body: int = setting(
         1 << 20, "Largest request, in bytes, unpacked.", within=COUNT, metavar="BYTES"
     )
-    max_texts: int = setting(64, "Largest number of texts in a request.", within=COUNT)
+    max_texts: int = setting(128, "Largest number of texts in a request.", within=COUNT)
     state: str | None = setting(
         None,
         "Folder for files and batches on OpenAI's face. Default: none are kept.",
