@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 from dataclasses import dataclass
 from typing import ClassVar
+
+import click
 
 from labelmass._ranges import COUNT
 from labelmass._settings import setting
@@ -65,13 +68,10 @@ def command(
     if not run.check:
         server.run()
         return
-    from rich.console import Console
-
-    from labelmass.present.tables import Table
     from labelmass.service.checking import check
 
     answers = check(server.service)
-    rows = [[one.path, str(one.status), one.note] for one in answers]
-    Console().print(Table("", ["path", "status", "answer"], rows))
+    for one in answers:
+        click.echo(f"{one.status} {one.path}\n    {textwrap.shorten(one.note, 76)}")
     if any(one.failed for one in answers):
         sys.exit(Exit.FAILED)

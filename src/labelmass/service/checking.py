@@ -31,9 +31,6 @@ SECONDS = 60
 HIDDEN = ("signature", "id")
 """Fields of answers that are not shown: long, or of no meaning."""
 
-MOST = 300
-"""Characters shown of an answer."""
-
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -105,4 +102,4 @@ def _ask(port: int, path: str, body: dict[str, Any] | None, key: str) -> Answer:
     shown = json.loads(text)
     for name in HIDDEN:
         shown.pop(name, None)
-    return Answer(path, status, json.dumps(shown)[:MOST], status != 200)
+    return Answer(path, status, json.dumps(shown), status != 200)
