@@ -46,6 +46,7 @@ def create_app(service: Service) -> FastAPI:
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,  # the address would be that of the Host header, without TLS
     )
     faces = make_faces(service)
     for face in faces:

@@ -26,6 +26,9 @@ from labelmass.task import Record
 LARGER = 64
 """Factor by which a file may be larger than a request."""
 
+BODY_SECONDS = 30.0
+"""Longest wait for a request's body, and `LARGER` times as long for a file."""
+
 CLIENT_GONE = 499
 """Status, in metrics, of a request whose client went away."""
 
@@ -75,6 +78,8 @@ class Face(ABC):
         response = self.error(problem)
         if problem.retry_after is not None:
             response.headers["retry-after"] = str(max(1, round(problem.retry_after)))
+        if problem.kind in (Kind.TIMED_OUT, Kind.DRAINING):
+            response.headers["connection"] = "close"
         if response.status_code == Kind.KEY_MISSING.status:
             response.headers["www-authenticate"] = "Bearer"
         return response
@@ -110,6 +115,8 @@ class CheckedRequest(Request):
             size += len(piece)
             if size > self.limit or (unpack is not None and unpack.unconsumed_tail):
                 raise Problem(Kind.TOO_LARGE, f"the body has more than {self.limit} bytes")
+            if unpack is not None and unpack.unused_data:
+                raise Problem(Kind.INVALID, "something follows the body's gzip file")
             pieces.append(piece)
         if unpack is not None and not unpack.eof:
             raise Problem(Kind.INVALID, "the body is cut off: its gzip file does not end")
@@ -170,12 +177,11 @@ async def _checked(
             raise Problem(Kind.DRAINING, "this service is stopping", retry_after=5)
         key = service.keys.caller(given_key(request, in_query=face.key_in_query))
         with service.keys.use(key):
-            limit = service.settings.max_body
-            if request.url.path in face.large_bodies:
-                limit *= LARGER
+            factor = LARGER if request.url.path in face.large_bodies else 1
+            limit = service.settings.max_body * factor
             checked = CheckedRequest(request.scope, request.receive, limit=limit)
             checked.state.caller = key.name
-            await checked.body()
+            await _in_time(checked.body(), BODY_SECONDS * factor)
             return await while_connected(handle(checked), request)
     except Problem as problem:
         return face.respond(problem)
@@ -190,6 +196,16 @@ async def _checked(
     except Exception as error:
         service.telemetry.log_crash(error)
         return face.respond(Problem(Kind.FAILED, "this is a fault of the service"))
+
+
+async def _in_time(body: Coroutine[Any, Any, bytes], seconds: float) -> None:
+    """Wait for a body, which holds a place of its caller meanwhile."""
+    try:
+        async with asyncio.timeout(seconds):
+            await body
+    except TimeoutError:
+        detail = f"the body did not come within {seconds:g} s"
+        raise Problem(Kind.TIMED_OUT, detail) from None
 
 
 async def while_connected(work: Coroutine[Any, Any, Response], request: Request) -> Response:

@@ -9,6 +9,7 @@ import time
 from types import FrameType
 
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from labelmass.service.app import create_app
 from labelmass.service.core import Service
@@ -19,6 +20,40 @@ DRAIN_SECONDS = 30
 
 REFUSING_SECONDS = 1.0
 """How long, at least, new requests are refused before the port is closed."""
+
+HEAD_SECONDS = 10.0
+"""Longest wait for the head of a request, on a connection that is new or begins another one."""
+
+
+class PunctualProtocol(H11Protocol):
+    """HTTP/1.1 whose connections are closed unless a request's head comes in time.
+
+    Uvicorn itself waits for ever, unless a connection is silent after an answer.
+    """
+
+    _timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._expect_head()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._expect_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _expect_head(self) -> None:
+        """Start the timer, or stop it while a request is under way."""
+        under_way = bool(self.cycle) and not self.cycle.response_complete
+        if under_way and self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        elif not under_way and self._timer is None:
+            self._timer = self.loop.call_later(HEAD_SECONDS, self.transport.close)
 
 
 class Server(uvicorn.Server):
@@ -32,6 +67,8 @@ class Server(uvicorn.Server):
                 create_app(service),
                 host=settings.host,
                 port=settings.port,
+                http=PunctualProtocol,
+                ws="none",  # its log lines would show queries, and so keys
                 timeout_graceful_shutdown=DRAIN_SECONDS,
                 server_header=False,
             )
