@@ -23,6 +23,9 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         yield one
 
 
+QUESTION = {"type": "predicate", "name": "insult", "instructions": "Is it an insult?"}
+
+
 def offline(text: str) -> Any:
     (result,) = make_scorer().score([text])
     return result
@@ -40,10 +43,9 @@ def ask(service: Running, path: str, body: Any, status: int = 200) -> Any:
 @pytest.mark.parametrize("text", [RUDE, KIND, CLOSE])
 def test_every_face_gives_the_number_of_score(service: Running, text: str) -> None:
     expected = offline(text)["insult"].p
-    question = {"type": "predicate", "name": "insult", "instructions": "Is it an insult?"}
     native = ask(service, "/v1/labels", {"texts": [text]})["results"][0]["labels"]["insult"]["p"]
     moderated = ask(service, "/v1/moderations", {"input": text})["results"][0]["category_scores"]
-    asked = {"input": text, "questions": [question]}
+    asked = {"input": text, "questions": [QUESTION]}
     decided = ask(service, "/v1/decisions", asked)["answers"][0]["probability"]
     wanted = {"comment": {"text": text}, "requestedAttributes": {"INSULT": {}}}
     commented = ask(service, "/v1alpha1/comments:analyze", wanted)["attributeScores"]["INSULT"]
@@ -189,6 +191,12 @@ def test_decisions_pass_the_strict_client(client: openai.OpenAI) -> None:
     assert answer.usage.total_tokens == answer.usage.input_tokens + answer.usage.output_tokens > 0
 
 
+def test_decisions_pass_over_no_image(service: Running) -> None:
+    image = {"type": "input_image", "text": KIND, "image_url": "http://127.0.0.1:1/x.png"}
+    body = {"input": [{"role": "user", "content": [image]}], "questions": [QUESTION]}
+    assert ask(service, "/v1/decisions", body, 400)["error"]["code"] == "unsupported_content"
+
+
 def test_models_are_listed_and_found(client: openai.OpenAI) -> None:
     names = [one.id for one in client.models.list()]
     assert names == ["manners-1b", "moderator"]
@@ -330,6 +338,35 @@ def test_litellm_blocks_what_the_policy_blocks_or_holds(
 def test_litellm_images_are_blocked_and_never_fetched(service: Running) -> None:
     body = {"input_type": "request", "texts": [KIND], "images": ["http://127.0.0.1:1/x.png"]}
     assert ask(service, GUARD, body)["action"] == "BLOCKED"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "action"),
+    [
+        ({"function": {"name": "say", "arguments": f'{{"text": "{RUDE}"}}'}}, "BLOCKED"),
+        ({"function": {"name": "say", "arguments": f'{{"a": "\\u0069{RUDE[1:]}"}}'}}, "BLOCKED"),
+        ({"function": {"name": "say", "arguments": f"not JSON: {RUDE}"}}, "BLOCKED"),
+        ({"function": {"name": "say", "arguments": {"text": RUDE}}}, "BLOCKED"),
+        ({"custom": {"name": "say", "input": RUDE}}, "BLOCKED"),
+        ({"function": {"name": "say"}}, "BLOCKED"),
+        ("say", "BLOCKED"),
+        ({"function": {"name": "say", "arguments": f'{{"text": "{KIND}"}}'}}, "NONE"),
+        ({"function": {"name": "now", "arguments": ""}}, "NONE"),
+    ],
+)
+def test_litellm_tool_calls_are_read(service: Running, arguments: Any, action: str) -> None:
+    body = {"input_type": "response", "texts": None, "tool_calls": [arguments]}
+    assert ask(service, GUARD, body)["action"] == action
+
+
+@pytest.mark.parametrize("kind", ["file", "input_audio", "image_url", None])
+def test_litellm_parts_that_are_no_texts_are_blocked(service: Running, kind: str | None) -> None:
+    parts: list[Any] = [{"type": "text", "text": KIND}]
+    body: dict[str, Any] = {"input_type": "request", "texts": [KIND]}
+    messages: list[Any] = [{"role": "system", "content": "x"}, {"role": "user", "content": parts}]
+    assert ask(service, GUARD, body | {"structured_messages": messages})["action"] == "NONE"
+    parts.append({"type": kind, "file": {}})
+    assert ask(service, GUARD, body | {"structured_messages": messages})["action"] == "BLOCKED"
 
 
 # -- Label Studio ------------------------------------------------------------------------------

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, ClassVar, Literal
 
+import orjson
 from pydantic import BaseModel, ConfigDict
 from starlette.responses import Response
 
@@ -20,8 +22,11 @@ REASON = "blocked by the content policy"
 """What the end user reads. It names no label: that would tell how to write around it."""
 
 HELD = "held for review by the content policy"
-IMAGE = "images cannot be judged here"
+NO_TEXT = "only texts can be judged here"
 UNREADABLE = "this text cannot be judged"
+
+TEXT_PARTS = ("text", "input_text", "output_text", "refusal", "thinking", "tool_use", "tool_result")
+"""Parts of messages that hold texts; images, files and sounds are none."""
 
 PASSING = ("allow", "flag")
 """Actions of a policy that let a text pass; review holds it."""
@@ -35,6 +40,8 @@ class GuardrailRequest(BaseModel):
     input_type: Literal["request", "response"]
     texts: list[str] | None = None
     images: list[Any] | None = None
+    tool_calls: list[Any] | None = None
+    structured_messages: list[Any] | None = None
 
 
 class LiteLLMFace(Face):
@@ -51,10 +58,11 @@ class LiteLLMFace(Face):
     async def guard(self, asked: GuardrailRequest) -> Response:
         """Whether some texts may pass."""
         self.service.require_policy()
-        if asked.images:
-            return self.answer({"action": BLOCKED, "blocked_reason": IMAGE})
-        texts = [text for text in asked.texts or () if text.strip()]
+        if asked.images or any(_type(part) not in TEXT_PARTS for part in _parts(asked)):
+            return self.answer({"action": BLOCKED, "blocked_reason": NO_TEXT})
         try:
+            texts = [*(asked.texts or ()), *map(_arguments, asked.tool_calls or ())]
+            texts = [text for text in texts if text.strip()]
             records = [Record(number, text=text) for number, text in enumerate(texts)]
         except RecordError:
             return self.answer({"action": BLOCKED, "blocked_reason": UNREADABLE})
@@ -71,3 +79,31 @@ class LiteLLMFace(Face):
         return Json(
             {"error": problem.detail}, Kind.DRAINING.status if busy else problem.kind.status
         )
+
+
+def _parts(asked: GuardrailRequest) -> Iterator[Any]:
+    """The parts of those messages that are written as parts."""
+    for message in asked.structured_messages or ():
+        content = message.get("content") if isinstance(message, dict) else None
+        if isinstance(content, list):
+            yield from content
+
+
+def _type(part: Any) -> Any:
+    return part.get("type") if isinstance(part, dict) else None
+
+
+def _arguments(call: Any) -> str:
+    """The text that a tool is called with, without the escapes of JSON.
+
+    Raises:
+        RecordError: If there is none.
+    """
+    try:
+        given = call["custom"]["input"] if "custom" in call else call["function"]["arguments"]
+    except (KeyError, TypeError):
+        raise RecordError("a tool call without arguments") from None
+    try:
+        return orjson.dumps(orjson.loads(given)).decode() if given else ""
+    except (orjson.JSONDecodeError, TypeError):
+        return str(given)

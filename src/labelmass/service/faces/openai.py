@@ -20,6 +20,9 @@ from labelmass.task import Record
 
 MAX_QUESTIONS = 400
 
+TEXT_PARTS = ("text", "input_text", "output_text")
+"""Parts of a message that are texts."""
+
 TYPES = {
     Kind.KEY_MISSING: "authentication_error",
     Kind.KEY_WRONG: "authentication_error",
@@ -288,7 +291,7 @@ def _conversation(given: str | list[InputMessage]) -> Record:
     for number, message in enumerate(given):
         content = message.content
         if not isinstance(content, str):
-            if any(part.text is None for part in content):
+            if any(part.text is None or part.type not in TEXT_PARTS for part in content):
                 raise Problem(
                     Kind.INVALID,
                     "the model reads texts alone",
