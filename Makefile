@@ -9,7 +9,7 @@ JOBS ?= 2
 PYTEST = PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 PARALLEL = $(PYTEST) -n $(JOBS) --dist worksteal --durations=15 --durations-min=5
 
-.PHONY: demo test check lint types docs test-browser test-vllm test-sglang test-guards test-url check-long check-data check-wheel changelog bench clean
+.PHONY: demo test check lint types docs test-browser test-vllm test-sglang test-litellm test-guards test-url check-long check-data check-wheel changelog bench clean
 
 demo: .venv/ready
 	$(BIN)/labelmass score examples/topics.jsonl --task topics --normalise on-format --table
@@ -43,6 +43,11 @@ test-browser: .venv/ready
 test-vllm test-sglang: test-%: .venv/ready
 	$(BIN)/python tests/helpers/server_environments.py $*
 	LABELMASS_SERVER=$* $(PYTEST) tests/servers -m $*
+
+# The service behind LiteLLM's proxy, installed outside .venv when it is missing (0.6 GB).
+test-litellm: .venv/ready
+	$(BIN)/python tests/helpers/server_environments.py litellm
+	LABELMASS_SERVER=litellm $(PYTEST) tests/service -m litellm
 
 # Published chat templates and tokenizers of guards, which npm gets.
 test-guards: .venv/ready

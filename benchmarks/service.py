@@ -211,7 +211,7 @@ Check = Callable[[Any], tuple[list[Pair], bool]]
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request, and what is to be read in its answer: pairs of numbers, and if the rest is right."""
+    """A request, and a check of its answer: pairs of numbers, and if the rest is right."""
 
     path: str
     body: dict[str, Any]
@@ -383,10 +383,10 @@ async def load(
 
     timeout = aiohttp.ClientTimeout(PATIENCE)
     connector = aiohttp.TCPConnector(limit=CONNECTIONS)
-    async with aiohttp.ClientSession(child.url, timeout=timeout, connector=connector) as session:
-        async with asyncio.TaskGroup() as group:
-            for _ in range(CONNECTIONS):
-                group.create_task(ask(session))
+    session = aiohttp.ClientSession(child.url, timeout=timeout, connector=connector)
+    async with session, asyncio.TaskGroup() as group:
+        for _ in range(CONNECTIONS):
+            group.create_task(ask(session))
 
 
 def soak(kind: str, count: int, tolerance: float) -> None:

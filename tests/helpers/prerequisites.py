@@ -21,7 +21,7 @@ DATA = "LABELMASS_DATA"
 """Environment variable that names a folder of records."""
 
 SERVER = "LABELMASS_SERVER"
-"""Environment variable that names the server to test: vllm, sglang, or the address of one."""
+"""Environment variable that names what to test: vllm, sglang, litellm, or a server's address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +81,12 @@ PREREQUISITES: Mapping[str, Prerequisite] = {
         "an SGLang server",
         lambda: os.environ.get(SERVER) == "sglang",
         "`make test-sglang`",
+        in_ci=False,
+    ),
+    "litellm": Prerequisite(
+        "LiteLLM's proxy",
+        lambda: os.environ.get(SERVER) == "litellm",
+        "`make test-litellm`",
         in_ci=False,
     ),
     "guards": Prerequisite(

@@ -29,7 +29,7 @@ class ServerEnvironment:
         version: Version of the server, part of the folder's name.
         variable: Environment variable that names another folder.
         torch: Version of PyTorch, installed first and with its dependencies, so that the index in
-            use decides on the build; the rest is installed without dependencies.
+            use decides on the build, "" for none; the rest is installed without dependencies.
     """
 
     name: str
@@ -65,7 +65,8 @@ class ServerEnvironment:
         self._check_folder()
         self._note.unlink(missing_ok=True)
         venv.create(self.folder, clear=True, with_pip=True, symlinks=True)
-        self._pip("install", f"torch=={self.torch}")
+        if self.torch:
+            self._pip("install", f"torch=={self.torch}")
         self._pip("install", "--no-deps", "-r", str(self.packages))
         self._note.write_text(self._digest())
 
@@ -95,6 +96,7 @@ ENVIRONMENTS = {
     for one in (
         ServerEnvironment("vllm", "0.32.0", "LABELMASS_VLLM_VENV"),
         ServerEnvironment("sglang", "0.5.23", "LABELMASS_SGLANG_VENV"),
+        ServerEnvironment("litellm", "1.110.2", "LABELMASS_LITELLM_VENV", torch=""),
     )
 }
 """By name."""

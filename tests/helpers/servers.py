@@ -131,6 +131,34 @@ def sglang_server(model: Path, *, threads: int = 1, timeout: float = 300) -> Gen
             yield server
 
 
+@contextlib.contextmanager
+def litellm_proxy(config: str, key: str, *, timeout: float = 120) -> Generator[Server]:
+    """LiteLLM's proxy, from its own virtual environment.
+
+    Args:
+        config: Its configuration, in YAML.
+        key: Its master key.
+        timeout: Seconds until it must be ready.
+    """
+    port = _free_port()
+    settings = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_MASTER_KEY": key}
+    with tempfile.TemporaryDirectory(prefix="labelmass-litellm-") as folder:
+        file = Path(folder) / "config.yaml"
+        file.write_text(config)
+        arguments = ["litellm.proxy.proxy_cli", "--config", str(file), "--telemetry", "False"]
+        arguments += ["--host", "127.0.0.1", "--port", str(port)]
+        with _running(
+            "LiteLLM",
+            _python("litellm"),
+            arguments,
+            port,
+            settings,
+            timeout,
+            health="/health/liveliness",
+        ) as server:
+            yield server
+
+
 SERVERS: Mapping[str, Callable[[], AbstractContextManager[Server]]] = {
     "llama-server": lambda: llama_server(float32_gguf(gguf_file())),
     "vllm": lambda: vllm_server(converted(gguf_file())[0]),
@@ -174,6 +202,7 @@ def _running(
     port: int,
     settings: Mapping[str, str],
     timeout: float,
+    health: str = "/health",
 ) -> Generator[Server]:
     """Start a module that serves at `port`, wait until it is healthy, end it with its children."""
     with tempfile.TemporaryDirectory(prefix="labelmass-server-") as folder:
@@ -191,14 +220,14 @@ def _running(
             )
         server = Server(f"http://127.0.0.1:{port}", process.pid, log)
         try:
-            _wait_until_healthy(name, server, process, timeout)
+            _wait_until_healthy(name, server, process, timeout, health)
             yield server
         finally:
             _stop(process)
 
 
 def _wait_until_healthy(
-    name: str, server: Server, process: subprocess.Popen[bytes], timeout: float
+    name: str, server: Server, process: subprocess.Popen[bytes], timeout: float, health: str
 ) -> None:
     end = time.monotonic() + timeout
     with httpx2.Client(trust_env=False, timeout=5) as client:
@@ -209,7 +238,7 @@ def _wait_until_healthy(
                     f"its log ends:\n{_tail(server.log)}"
                 )
             with contextlib.suppress(httpx2.TransportError):
-                if client.get(server.url + "/health").status_code == 200:
+                if client.get(server.url + health).status_code == 200:
                     return
             time.sleep(0.2)
     raise ServerError(

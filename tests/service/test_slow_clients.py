@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 import socket
@@ -156,10 +157,8 @@ def test_pipelined_requests_are_answered_in_their_order(sock: socket.socket) -> 
 def test_heads_out_of_bounds(
     service: Running, sock: socket.socket, extra: str, status: bytes
 ) -> None:
-    try:
+    with contextlib.suppress(OSError):  # it may stop reading
         sock.sendall(head(extra=extra) + BODY)
-    except OSError:
-        pass  # it has stopped reading
     answer = rest(sock)
     assert answer == b"" or answer.startswith(b"HTTP/1.1 " + status)
     assert answer or status == b"400"
