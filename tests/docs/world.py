@@ -52,7 +52,7 @@ def model_of_the_pages() -> ScriptedLanguageModel:
 
 
 def people(count: int, names: tuple[str, ...], prefix: str, seed: int = 0) -> list[dict[str, Any]]:
-    """Records with one or two labels, three annotators of whom two agree, a group and a part."""
+    """Records with one or two labels, three annotators of whom two agree, a group, a part and a source."""
     draw = np.random.default_rng(seed)
     rows: list[dict[str, Any]] = []
     for at in range(count):
@@ -67,6 +67,7 @@ def people(count: int, names: tuple[str, ...], prefix: str, seed: int = 0) -> li
                 "annotators": votes,
                 "group": f"g{at // 2}",
                 "split": ("train", "test")[at % 2],
+                "source": ("forum", "mail")[at % 2],
             }
         )
     return rows

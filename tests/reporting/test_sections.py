@@ -21,8 +21,7 @@ from reporting.runs import make_run
 
 SECTIONS = (
     "setup", "scores", "reliability", "curves", "writing", "pairs", "thresholds",
-    "disagreements", "cost",
-    "warnings",
+    "errors", "disagreements", "cost", "warnings",
 )  # fmt: skip
 ROWS, ARTICLES = 5, 1
 """The rows of a table and the records that are looked at; the others are alike."""
@@ -32,9 +31,10 @@ HIDDEN = {"script", "style"}
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The report of 250 records, two methods and a policy."""
+    """The report of 250 records in groups, two methods and a policy."""
     folder = tmp_path_factory.mktemp("sections")
-    made = make_run(folder, TASK, annotated(250), [level_model(name="m")], "--gold", "majority")
+    rows = [row | {"source": f"forum {at % 3}"} for at, row in enumerate(annotated(250))]
+    made = make_run(folder, TASK, rows, [level_model(name="m")], "--gold", "majority")
     asked = ("--method", "any-place,hard", "--gold", "majority", "--baseline", "hard")
     run("compare", str(made), *asked, "--draws", "50", "--out", str(made))
     run(
@@ -42,7 +42,8 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "--goal", "fpr<=0.3", "--review-budget", "0.2", "--guarantee", "ltt",
         "--out", str(folder / "policy.json"),
     )  # fmt: skip
-    (page,) = report(made, folder / "r.html", policy=Policy.load(folder / "policy.json"))
+    policy = Policy.load(folder / "policy.json")
+    (page,) = report(made, folder / "r.html", policy=policy, by="source")
     return page
 
 

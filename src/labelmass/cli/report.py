@@ -23,6 +23,11 @@ class Page:
         "Policy from `labelmass tune` whose thresholds are shown. Default: the comparison's.",
         path="file",
     )
+    by: str | None = setting(
+        None,
+        "Field of the records that names groups; errors are counted in each.",
+        metavar="FIELD",
+    )
     figures: str | None = setting(
         None, "Folder for each figure as SVG and PNG, and its numbers as JSON.", path="new folder"
     )
@@ -32,7 +37,7 @@ class Page:
 @click.argument(
     "runs", metavar="RUN...", nargs=-1, required=True, type=click.Path(exists=True, file_okay=False)
 )
-def command(runs: tuple[str, ...], by: CalibratorOptions, page: Page) -> None:
+def command(runs: tuple[str, ...], scores: CalibratorOptions, page: Page) -> None:
     """A page that a person opens: what was asked, how the methods compare, and where they fail.
 
     RUN is a folder that `labelmass compare` wrote. The page is one file, needs no network and holds
@@ -43,25 +48,26 @@ def command(runs: tuple[str, ...], by: CalibratorOptions, page: Page) -> None:
     Examples:
       labelmass report run
       labelmass report run --scores-by max-over-generations --out report.html --figures figures
-      labelmass report run --policy policy.toml
+      labelmass report run --policy policy.toml --by dialect
       labelmass report run-small run-large --out sizes.html
     """
     from labelmass.reporting import report
 
-    if by.calibrator is not None and page.policy is None:
+    if scores.calibrator is not None and page.policy is None:
         raise click.UsageError("--calibrator is what a policy's scores go through: name a --policy")
     policy = None if page.policy is None else Policy.load(page.policy)
-    calibrator = None if by.calibrator is None else Calibrator.load(by.calibrator)
+    calibrator = None if scores.calibrator is None else Calibrator.load(scores.calibrator)
     for run in runs:
         warn_of_changes(run)
     written = report(
         runs,
         page.out,
-        method=by.scores_by,
+        method=scores.scores_by,
         policy=policy,
         calibrator=calibrator,
-        force=by.force,
+        force=scores.force,
         figures=page.figures,
+        by=page.by,
     )
     for path in written:
         say(f"saved {path}")

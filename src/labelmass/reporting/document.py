@@ -25,6 +25,7 @@ def report(
     calibrator: Calibrator | None = None,
     force: bool = False,
     figures: str | Path | None = None,
+    by: str | None = None,
 ) -> list[Path]:
     """Write a page that a person opens, and what was written: one file that needs no network.
 
@@ -35,11 +36,12 @@ def report(
         calibrator: Calibrator that the policy's scores go through.
         force: Whatever kind of scores these are.
         figures: A folder for each figure as SVG and PNG, and its numbers as JSON.
+        by: Field of the records that names the groups in which errors are counted.
     """
     if calibrator is not None and policy is None:
         raise LabelMassError("a calibrator is what a policy's scores go through: name a policy")
     folders = [runs] if isinstance(runs, str | Path) else list(runs)
-    gathered = [gather(run, method) for run in folders]
+    gathered = [gather(run, method, by) for run in folders]
     drawn = [draw(run) for run in gathered]
     tried = explorers(gathered, policy, calibrator, force=force)
     written = [Path(out)]

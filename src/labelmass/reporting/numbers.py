@@ -7,6 +7,7 @@ from importlib.metadata import version
 from typing import Any
 
 from labelmass.present.figures import Figure
+from labelmass.reporting.errors import ErrorAnalysis
 from labelmass.reporting.explorer import Explorer, Explorers
 from labelmass.reporting.footnotes import warnings
 from labelmass.reporting.report_data import Model, ReportData
@@ -50,6 +51,7 @@ def _model(
         "method": model.shown,
         "figures": {name: dict(figure.numbers) for name, figure in figures.items()},
         "thresholds": None if explorer is None else explorer.numbers(),
+        "errors": ErrorAnalysis.of(run, model, explorer).numbers(),
         "disagreements": [
             {"id": run.targets.ids[one.row], "distance": one.distance} for one in model.worst
         ],

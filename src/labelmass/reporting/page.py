@@ -10,6 +10,7 @@ from typing import Any
 from labelmass.present.figures import Figure
 from labelmass.reporting import thresholds
 from labelmass.reporting.disagreements import disagreements
+from labelmass.reporting.errors import error_section
 from labelmass.reporting.explorer import Explorers
 from labelmass.reporting.figures import figures
 from labelmass.reporting.footnotes import cost, failures, warnings
@@ -124,6 +125,8 @@ def _sections(
         ]
         values = {"several": several, "models": movable}
         yield Section("thresholds", "Which threshold?", "thresholds.html", values)
+    errors = error_section(run, explorers)
+    yield Section("errors", "Error analysis", "errors.html", errors)
     yield Section(
         "disagreements",
         "Where model and annotators disagree most",

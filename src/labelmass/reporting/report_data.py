@@ -12,6 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labelmass.analysis import Answer, Diagnosis, diagnose_answers, read_answer
+from labelmass.analysis.written_answers import (
+    GreedyAnswer,
+    WrittenAnswer,
+    complete_answers,
+    greedy_answer,
+    written_answers,
+)
 from labelmass.answers.marginals import Marginals
 from labelmass.answers.tree import Normalisation
 from labelmass.errors import LabelMassError, MethodError
@@ -27,6 +34,7 @@ from labelmass.reporting.cooccurrence import (
     known_labels,
     model_pairs,
 )
+from labelmass.reporting.groups import Groups
 from labelmass.scores import Failure, Outcome, Result, Scores
 from labelmass.scoring.explorer import ExploredRecord
 from labelmass.scoring.plan import Plan
@@ -86,6 +94,7 @@ class Model:
 
     name: its folder. shown: the method whose figures are drawn. title: the row of the comparison
     that this is. scores: by method, a row a record of the targets. diagnosis: or why there is none.
+    answers: that it wrote to the records of the targets.
     """
 
     name: str
@@ -97,6 +106,7 @@ class Model:
     diagnosis: Diagnosis | str
     cooccurrence: Cooccurrence
     worst: tuple[Disagreement, ...]
+    answers: tuple[WrittenAnswer, ...]
     trees: Trees
 
     @property
@@ -107,7 +117,10 @@ class Model:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ReportData:
-    """A run: what was asked, its comparison as `labelmass compare` wrote it, and its models."""
+    """A run: what was asked, its comparison as `labelmass compare` wrote it, and its models.
+
+    groups: of the records, None if they are not told apart.
+    """
 
     name: str
     task: Task
@@ -115,12 +128,14 @@ class ReportData:
     targets: Targets
     first: Record
     models: tuple[Model, ...]
+    groups: Groups | None = None
 
 
-def gather(folder: str | Path, method: str | None = None) -> ReportData:
+def gather(folder: str | Path, method: str | None = None, by: str | None = None) -> ReportData:
     """The run in a folder that `labelmass compare` wrote.
 
-    method: whose figures are drawn; the first of the comparison if None.
+    method: whose figures are drawn; the first of the comparison if None. by: field of the records
+    that names the groups in which errors are counted.
     Raises LabelMassError where the folder has no comparison, or one that its trees do not give.
     """
     folder = Path(folder)
@@ -155,7 +170,9 @@ def gather(folder: str | Path, method: str | None = None) -> ReportData:
             _check(folder, comparison, prefix + name, scores[name], targets)
         models.append(_model(reader, prefix, shown, scores, comparison, targets))
     first = next(iter(records.values()))
-    return ReportData(folder.resolve().name, run.task, comparison, targets, first, tuple(models))
+    groups = None if by is None else Groups.of(by, records)
+    name = folder.resolve().name
+    return ReportData(name, run.task, comparison, targets, first, tuple(models), groups)
 
 
 def _comparison(folder: Path, task: Task) -> dict[str, Any]:
@@ -287,6 +304,7 @@ def _model(
         reader.diagnosis(),
         reader.cooccurrence(targets),
         tuple(disagreements),
+        reader.answers(targets),
         reader.trees(),
     )
 
@@ -320,6 +338,8 @@ class _ModelReader:
         self.records: dict[str | int, Record] = {}
         self.worst: list[tuple[float, ExploredRecord]] = []
         self._pairs: dict[str | int, Floats] = {}
+        self._greedy: dict[str | int, GreedyAnswer] = {}
+        self._complete = dict[str, float]()
         self._failed: list[tuple[str | int, str]] = []
         self._masses: list[tuple[float, ...]] = []
         self._endings: Counter[str] = Counter()
@@ -349,6 +369,9 @@ class _ModelReader:
     def _count(self, explored: ExploredRecord) -> None:
         tree, name, raw = explored.tree, explored.record.id, Marginals(explored.tree)
         self.records[name] = explored.record
+        self._greedy[name] = greedy_answer(tree)
+        for text, p in complete_answers(tree).items():
+            self._complete[text] = self._complete.get(text, 0.0) + p
         self._pairs[name] = model_pairs(Marginals(tree, self._normalisation))
         empty = 0.0 if raw.empty is None else raw.empty.low or 0.0
         lost = raw.unreadable, raw.off_format_after_label
@@ -368,6 +391,12 @@ class _ModelReader:
             if name in self.records:
                 pairs.add(self._pairs[name], annotator_pairs(self.records[name], task, *known))
         return pairs.mean()
+
+    def answers(self, targets: Targets) -> tuple[WrittenAnswer, ...]:
+        """Answers to the records of the targets that have a tree."""
+        rows = [at for at, name in enumerate(targets.ids) if name in self._greedy]
+        greedy = [self._greedy[targets.ids[at]] for at in rows]
+        return written_answers(greedy, targets.gold[rows], self._complete)
 
     def diagnosis(self) -> Diagnosis | str:
         """Diagnosis of multi-label answers, or the reason there is none."""

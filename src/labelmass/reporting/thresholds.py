@@ -76,7 +76,7 @@ def _row(label: str, rule: Rule, one: LabelRates) -> list[str | Cell]:
         rule.action,
         "never" if rule.threshold is None else _from(rule.threshold),
         "" if rule.review_from is None else _from(rule.review_from),
-        *(_cell(share) for share in shares),
+        *(share_cell(share) for share in shares),
         rule.why,
     ]
 
@@ -95,7 +95,8 @@ def _verdict(explorer: Explorer) -> str:
     )
 
 
-def _cell(share: Share) -> Cell:
+def share_cell(share: Share) -> Cell:
+    """A share with its counts and interval."""
     details = [f"{share.part} of {share.whole}", *_interval(share)]
     return Cell(number(share.value), details=details)
 
