@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from helpers.property_tests import property_test
 from labelmass.errors import LabelMassError, RecordError
-from labelmass.targets import Targets
+from labelmass.targets import Targets, targets_of
+from labelmass.task import Record
+from labelmass.task.guard import Guard
 
 LABELS = ("joy", "fear", "rage")
 FINE = {"love": "joy", "dread": "fear", "joy": "joy", "neutral": None}
@@ -180,3 +182,66 @@ def test_shares_are_counts_over_counts(people: list[list[list[str]]]) -> None:
             share = Fraction(sum(bool(names & set(vote)) for vote in votes), len(votes))
             assert targets.shares[at, column] == pytest.approx(float(share))
             assert targets.gold[at, column] == (share >= Fraction(1, 2))
+
+
+# -- labels that imply others -----------------------------------------------------------------
+
+GUARD = ("wide", "narrow", "S1", "S2")
+IMPLIED = {"narrow": ["wide"], "S1": ["wide", "narrow"], "S2": ["narrow", "wide"]}
+NAMES = st.frozensets(st.sampled_from(GUARD))
+
+
+@property_test(100)
+@given(votes=st.lists(NAMES, min_size=1, max_size=4), labels=st.none() | NAMES, blank=NAMES)
+def test_a_label_is_chosen_with_those_that_it_implies(
+    votes: list[frozenset[str]], labels: frozenset[str] | None, blank: frozenset[str]
+) -> None:
+    votes = [vote - blank for vote in votes]
+    record = {"id": 1, "annotators": [sorted(vote) for vote in votes], "unknown": sorted(blank)}
+    if labels is not None:
+        record["labels"] = sorted(labels - blank)
+    found = Targets.from_records([record], GUARD, implied=IMPLIED)
+
+    def means(names: frozenset[str], label: str) -> bool:
+        return any(label == name or label in IMPLIED.get(name, ()) for name in names)
+
+    everything = [*votes, *([] if labels is None else [labels - blank])]
+    for at, label in enumerate(GUARD):
+        known = label not in blank and (
+            not means(blank, label) or all(means(names, label) for names in everything)
+        )
+        if not known:
+            assert np.isnan(found.shares[0, at]) and np.isnan(found.gold[0, at])
+            continue
+        share = Fraction(sum(means(vote, label) for vote in votes), len(votes))
+        assert found.shares[0, at] == pytest.approx(float(share))
+        gold = share >= Fraction(1, 2) if labels is None else means(labels - blank, label)
+        assert found.gold[0, at] == gold
+
+
+@pytest.mark.parametrize(
+    ("distribution", "shares"),
+    [
+        ({"S1": 0.3}, [0.3, 0.3, 0.3, 0]),
+        ({"S1": 0.3, "S2": 0.2}, [np.nan, np.nan, 0.3, 0.2]),  # anything from .3 to .5
+        ({"S1": 0.3, "S2": 0.2, "narrow": 0.4}, [0.4, 0.4, 0.3, 0.2]),
+        ({"S1": 0.3, "wide": 0.6}, [0.6, 0.3, 0.3, 0]),
+        ({}, [0, 0, 0, 0]),
+    ],
+)
+def test_shares_of_implied_labels_are_known_or_unknown(
+    distribution: dict[str, float], shares: list[float]
+) -> None:
+    found = Targets.from_records([{"id": 1, "distribution": distribution}], GUARD, implied=IMPLIED)
+    assert found.shares[0].tolist() == pytest.approx(shares, nan_ok=True)
+
+
+def test_a_category_makes_a_guards_record_unsafe() -> None:
+    guard = Guard.load("qwen3guard")
+    records = [
+        Record.from_dict({"id": name, "text": "x", "labels": labels}, 0)
+        for name, labels in (("a", ["PII"]), ("b", ["controversial"]), ("c", ["refusal"]))
+    ]
+    found = targets_of(guard, records)
+    columns = [found.labels.index(one) for one in ("unsafe or controversial", "unsafe", "PII")]
+    assert found.gold[:, columns].tolist() == [[1, 1, 1], [1, 0, 0], [0, 0, 0]]

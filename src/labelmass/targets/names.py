@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from labelmass._text import canonical, nearest, quoted
-from labelmass._types import Floats
+from labelmass._types import Bools, Floats
 from labelmass.errors import LabelMassError, RecordError
 
 
@@ -19,11 +19,13 @@ class Columns:
 
     of: name in NFC -> column, or None for what counts for none (`neutral`).
     ignore_others: names that are not there count for none, too.
+    implied: (k, k) whether the label of the row means that of the column, too.
     """
 
     labels: tuple[str, ...]
     of: Mapping[str, int | None]
     ignore_others: bool
+    implied: Bools
 
     @classmethod
     def make(
@@ -32,6 +34,7 @@ class Columns:
         pool: Mapping[str, str | None] | None,
         empty: str | None,
         ignore_others: bool,
+        implied: Mapping[str, Collection[str]] | None = None,
     ) -> Columns:
         """Raises LabelMassError where the labels or the pool cannot be meant."""
         columns: dict[str, int] = {}
@@ -53,7 +56,10 @@ class Columns:
                     f"pool: {source!r} counts as {label!r}, which is no label of the task ({known})"
                 )
             of[canonical(source)] = None if label is None else columns[canonical(label)]
-        return cls(tuple(labels), of, ignore_others)
+        means = np.eye(len(columns), dtype=bool)
+        for label, others in (implied or {}).items():
+            means[columns[canonical(label)], [columns[canonical(one)] for one in others]] = True
+        return cls(tuple(labels), of, ignore_others, means)
 
     def column(self, name: str, record: object) -> int | None:
         """The column of a name; RecordError where the record holds a name nobody declared."""
@@ -67,6 +73,21 @@ class Columns:
             f"{f'{hint} Or' if hint else ';'} "
             "pool it into one of them or into None, or ignore other labels"
         )
+
+    def chosen(self, names: object, key: str, record: object) -> Floats:
+        """(k,) 1 for each label that one of the names counts for, and for those that it implies."""
+        named = self.members(names, key, record) > 0
+        return np.asarray(self.implied[named].any(axis=0), dtype=np.float64)
+
+    def unjudged(self, names: object, record: object, votes: Sequence[Floats]) -> Bools:
+        """(k,) labels that nobody judged, and those that one of them could imply.
+
+        votes: What is known to be chosen by each annotator; a label that all have is known.
+        """
+        unknown = self.members(names, "unknown", record) > 0
+        open_ = self.implied[unknown].any(axis=0)
+        known = np.min(votes, axis=0) > 0 if len(votes) else np.zeros_like(open_)
+        return unknown | (open_ & ~known)
 
     def members(self, names: object, key: str, record: object) -> Floats:
         """(k,) 1 for each label that one of the names counts for."""
@@ -105,4 +126,14 @@ class Columns:
                 )
             source[column] = name
             row[column] = share
-        return row
+        return self._with_implied(row)
+
+    def _with_implied(self, row: Floats) -> Floats:
+        """Shares with those of implied labels: unknown (NaN) where several labels imply one."""
+        means = self.implied & ~np.eye(len(row), dtype=bool)
+        given, results = row > 0, row.copy()
+        for column in np.flatnonzero(means[given].any(axis=0) & ~given).tolist():
+            by = given & means[:, column]
+            widest = by & ~means[:, by].any(axis=1)  # those that imply no other of them
+            results[column] = row[widest][0] if widest.sum() == 1 else np.nan
+        return results

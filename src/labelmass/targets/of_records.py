@@ -17,7 +17,7 @@ FIELDS = ("labels", "annotators", "distribution", "unknown")
 def targets_of(
     task: Task, records: Iterable[Record], gold: str = "given", group: str = "group"
 ) -> Targets:
-    """Human labels of the records, in the labels of the task (pooled, or left out)."""
+    """Human labels of the records, in the labels of the task (pooled, left out, or implied)."""
     every = list(records)
     for record in every:
         expect("record", record, Record, "a Record: see Record.from_dict")
@@ -28,7 +28,10 @@ def targets_of(
             pool[name] = task.resolve_all(name)
         except TaskError:
             continue  # Targets names the record
-    return Targets.from_records(results, task.label_names, gold=gold, pool=pool, group=group)
+    implied = {name: task.resolve([name]) for name in task.label_names}
+    return Targets.from_records(
+        results, task.label_names, gold=gold, pool=pool, group=group, implied=implied
+    )
 
 
 def _names(record: Mapping[str, Any]) -> Iterator[str]:

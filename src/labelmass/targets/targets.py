@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -56,6 +56,7 @@ class Targets:
         pool: Mapping[str, str | None] | None = None,
         group: str | None = "group",
         ignore_others: bool = False,
+        implied: Mapping[str, Collection[str]] | None = None,
     ) -> Targets:
         """Targets from records that hold `annotators`, `distribution` or `labels`.
 
@@ -68,13 +69,16 @@ class Targets:
             pool: Names in data -> label of the task, or None for none of them. A label is unknown
                 if a name that counts for it is.
             group: The field that names what belongs together; a record without it stands alone.
+            implied: Label -> further labels that it means, as any hazard means `unsafe`. An implied
+                label is unknown where a label that implies it is, unless another one implies it;
+                its share in a distribution is unknown where several labels imply it.
 
         Raises:
             LabelMassError, RecordError: Naming the record and the label.
         """
         if gold not in GOLD:
             raise LabelMassError(f"gold is {gold!r}: one of {', '.join(GOLD)}")
-        columns = Columns.make(labels, pool, empty, ignore_others)
+        columns = Columns.make(labels, pool, empty, ignore_others, implied)
         rows = [_Row.read(record, columns) for record in records]
         seen: set[str | int] = set()
         for row in rows:
@@ -173,15 +177,16 @@ class _Row:
         if name is None:
             raise RecordError("a record to compare with needs an id, a text or a whole number")
         given = record.get("labels")
-        gold = None if given is None else columns.members(given, "labels", name)
+        gold = None if given is None else columns.chosen(given, "labels", name)
         blank = record.get("unknown") or ()
-        unknown = columns.members(blank, "unknown", name) > 0
         if both := [label for label in given or () if find(label, blank) is not None]:
             raise RecordError(f"record {name!r}: {both[0]!r} is among its labels and unknown")
         annotators = record.get("annotators") or ()
         if isinstance(annotators, str | Mapping) or not isinstance(annotators, Iterable):
             raise RecordError(f"record {name!r}: annotators is no list of lists of labels")
-        votes = [columns.members(vote, "annotators", name) for vote in annotators]
+        votes = [columns.chosen(vote, "annotators", name) for vote in annotators]
+        known = [*votes, *([] if gold is None else [gold])]
+        unknown = columns.unjudged(blank, name, known)
         for vote in votes:
             vote[unknown] = np.nan
         distribution = record.get("distribution")

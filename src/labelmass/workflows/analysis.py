@@ -173,7 +173,7 @@ class RunReader:
                 self.ignored[str(word)] += 1
                 continue
             results |= set() if name is None else {name}
-        return frozenset(results)
+        return frozenset(self._task.resolve(results))
 
 
 def _names(folders: Sequence[Path]) -> list[str]:
