@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from helpers.commands import records, run, write_lines
+from helpers.scripted_guard import level_guard, level_records
 from labelmass.lm.scripted import END, ScriptedLanguageModel
 from labelmass.task.guard import guards
 
@@ -82,6 +84,36 @@ def test_thresholds_stand_beside_the_guards_own_answers() -> None:
     assert rows["violence"] == ["0.500", "of", "2", "1.000", "of", "1"]  # it says yes to both
     run("score", "chats.jsonl", "--guard", "mine.toml", "--out", "alone.jsonl")
     assert "own answers" not in run("tune", "alone.jsonl", *words).stdout
+
+
+def test_each_published_mode_stands_beside_the_thresholds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("helpers.commands.loader", lambda *a, **k: level_guard())
+    Path("levels.toml").write_text('extends = "qwen3guard"\nname = "levels"\nverified = ["*"]\n')
+    rows = level_records(60)
+    write_lines("levels.jsonl", rows)
+    guard = ("--guard", "levels.toml")
+    run("score", "levels.jsonl", *guard, "--method", "any-place,hard", "--out", "s.jsonl")
+    words = ("--targets", "levels.jsonl", *guard, "--goal", "recall>=0.95", "--out", "p.toml")
+    shown = run("tune", "s.jsonl", *words).stdout.splitlines()
+    (head,) = (at for at, line in enumerate(shown) if "own answers" in line)
+    print("\n".join(shown))
+    assert "mode" in shown[head]
+    own = {tuple(cells[:2]): cells[2:] for line in shown[head:] if len(cells := _cells(line)) > 2}
+    level = {row["id"]: int(row["greedy"].startswith("Safety: Uns")) for row in records("s.jsonl")}
+    for row in records("s.jsonl"):
+        level[row["id"]] += not row["greedy"].startswith("Safety: Safe")
+    for label, wanted in (("unsafe or controversial", 1), ("unsafe", 2)):
+        gold = [{0: 0, 1: 1, 2: 2}[len(row["labels"])] >= wanted for row in rows]
+        for mode, at in (("strict", 1), ("loose", 2)):
+            given = [level[row["id"]] >= at for row in rows]
+            right = sum(a and b for a, b in zip(given, gold, strict=True))
+            precision = f"{right / sum(given):.3f} of {sum(given)}"
+            recall = f"{right / sum(gold):.3f} of {sum(gold)}"
+            assert own[label, mode] == [precision, recall]
+
+
+def _cells(line: str) -> list[str]:
+    return [cell.strip() for cell in re.split(r"\s{2,}", line.strip())]
 
 
 def test_every_prompt_and_tree_of_a_record_is_shown() -> None:

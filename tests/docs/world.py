@@ -52,7 +52,7 @@ def model_of_the_pages() -> ScriptedLanguageModel:
 
 
 def people(count: int, names: tuple[str, ...], prefix: str, seed: int = 0) -> list[dict[str, Any]]:
-    """Records with one or two labels, three annotators of whom two agree, a group, a part and a source."""
+    """Records with one or two labels, and three annotators of whom two agree."""
     draw = np.random.default_rng(seed)
     rows: list[dict[str, Any]] = []
     for at in range(count):

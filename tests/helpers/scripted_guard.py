@@ -1,4 +1,4 @@
-"""A scripted guard, some of whose verdicts nobody can read on: each text says how much of what."""
+"""Scripted guards, each of whose texts says how much of what the guard writes."""
 
 from __future__ import annotations
 
@@ -61,3 +61,38 @@ def guard_records(n: int = 160, seed: int = 0) -> list[dict[str, Any]]:
         given += ["S2"] * bool(draw.random() < one / 4000)
         found.append(record(f"g{at}", safe=safe, one=one, lost=lost, labels=given))
     return found
+
+
+# -- ordered levels, as qwen3guard writes them ----------------------------------------------------
+
+LEVELS = ("Safe", "Controversial", "Unsafe")
+
+
+def level_guard_script(prompt: str, path: tuple[str, ...]) -> dict[str, float]:
+    """A level with the probability that the text says, in thousandths; a risk has one category."""
+    numbers = re.findall(r"levels (\d+) (\d+) (\d+)", prompt)[-1]
+    text = "".join(path)
+    if not path:
+        return {f"Safety: {x}": int(n) / 1000 for x, n in zip(LEVELS, numbers, strict=True)}
+    if "Categories" in text:
+        return {"<end>": 1.0}
+    return {"\nCategories: None": 1.0} if "Safe" in path[0].split() else {"\nCategories: PII": 1.0}
+
+
+def level_guard() -> ScriptedLanguageModel:
+    tokens = [*(f"Safety: {level}" for level in LEVELS), "\nCategories: None", "\nCategories: PII"]
+    return ScriptedLanguageModel(level_guard_script, [*tokens, "<end>"], name="levels")
+
+
+def level_records(n: int = 120, seed: int = 0) -> list[dict[str, Any]]:
+    """Records whose gold level is drawn from a sharper distribution than the guard's."""
+    draw = np.random.default_rng(seed)
+    rows: list[dict[str, Any]] = []
+    for at in range(n):
+        shares = draw.dirichlet([0.8, 0.5, 0.5])
+        numbers = (shares * 997 + 1).astype(int).tolist()
+        sharp = shares**2 / (shares**2).sum()
+        labels = ([], ["controversial"], ["unsafe", "PII"])[draw.choice(3, p=sharp)]
+        text = f"levels {' '.join(map(str, numbers))}"
+        rows.append({"id": f"q{at}", "text": text, "labels": labels})
+    return rows

@@ -20,8 +20,12 @@ def make_run(
     rows: Sequence[Mapping[str, Any]],
     models: Sequence[ScriptedLanguageModel],
     *options: str,
+    named_by: str = "-t",
 ) -> Path:
-    """The folder `run` in here: trees of every model, and their comparison."""
+    """The folder `run` in here: trees of every model, and their comparison.
+
+    task: a task file, or a guard's profile if it is `named_by` the option --guard.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "task.toml").write_text(task, encoding="utf-8")
     write_lines(str(folder / "dev.jsonl"), rows)
@@ -29,7 +33,8 @@ def make_run(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("helpers.commands.loader", lambda name, **_: named[name])
         given = [part for name in named for part in ("-m", name)]
-        asked = ("compare", str(folder / "dev.jsonl"), "-t", str(folder / "task.toml"), *given)
+        file = str(folder / "task.toml")
+        asked = ("compare", str(folder / "dev.jsonl"), named_by, file, *given)
         run(*asked, *options, "--draws", "50", "--out", str(folder / "run"))
     return folder / "run"
 

@@ -9,13 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.calibration import calibration_curve
-from sklearn.metrics import average_precision_score, precision_score, recall_score
+from sklearn.metrics import average_precision_score, det_curve, precision_score, recall_score
 
 from helpers.property_tests import property_test
 from labelmass.evaluation.calibration import BINS
 from labelmass.reporting.curves import (
     MAX_POINTS,
     confidence,
+    error_tradeoff,
     precision_recall,
     reliability,
     risk_coverage,
@@ -135,6 +136,40 @@ def test_precision_and_recall_at_every_score(cells: list[tuple[float, float]]) -
     assert found.ap == pytest.approx(area) == average_precision_score(gold, p)
     at = p >= 0.5
     assert found.at == (gold[at].mean() if at.any() else None, recall_score(gold, at))
+
+
+@property_test(100)
+@given(
+    st.lists(
+        st.tuples(
+            st.one_of(st.sampled_from([0.0, 0.5, 1.0, math.nan]), st.floats(0, 1)),
+            st.sampled_from([0.0, 1.0, math.nan]),
+            st.booleans(),
+        ),
+        max_size=40,
+    )
+)
+def test_misses_and_false_alarms_at_every_score(cells: list[tuple[float, float, bool]]) -> None:
+    p, gold, own = (np.array([cell[at] for cell in cells], dtype=float) for at in range(3))
+    found = error_tradeoff("joy", p, gold, {"own": own > 0})
+    known = ~(np.isnan(p) | np.isnan(gold))
+    p, gold, own = p[known], gold[known], own[known] > 0
+    if not 0 < gold.sum() < len(gold):
+        assert found is None
+        return
+    assert found is not None
+    assert (found.records, found.positives) == (len(gold), gold.sum())
+    assert found.threshold == tuple(sorted(set(p.tolist()), reverse=True))
+    points = list(zip(found.false_positive_rate, found.miss_rate, strict=True))
+    for threshold, flagged, ends in zip(found.threshold, found.flagged, points, strict=True):
+        given_it = p >= threshold
+        assert flagged == given_it.mean()
+        wanted = given_it[gold == 0].mean(), (~given_it)[gold == 1].mean()
+        assert ends == pytest.approx(wanted, abs=1e-12)
+    assert found.at["own"] == (own[gold == 0].mean(), (~own)[gold == 1].mean())
+    false_positives, misses, _ = det_curve(gold, p)  # leaves out corners of the curve
+    for peer in zip(false_positives.tolist(), misses.tolist(), strict=True):
+        assert min(math.dist(peer, one) for one in [*points, (0, 1)]) == pytest.approx(0, abs=1e-9)
 
 
 def test_long_curves_are_thinned_evenly_with_both_ends() -> None:

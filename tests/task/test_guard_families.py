@@ -138,6 +138,33 @@ def test_an_answer_means_what_its_makers_say(
     assert (automaton.empty in written) != risk
 
 
+@pytest.mark.parametrize(
+    ("name", "levels"),
+    [
+        ("qwen3guard", [["strict", "loose"], ["refusal"]]),
+        ("llama-guard-3", [["unsafe"]]),
+        ("shieldgemma", [[name] for name in Guard.load("shieldgemma").label_names]),
+    ],
+)
+def test_verdicts_are_levels_of_risk(name: str, levels: list[list[str]]) -> None:
+    assert [[str(one) for one in chain] for chain in Guard.load(name).levels] == levels
+
+
+def test_levels_go_from_the_widest_to_the_narrowest() -> None:
+    values = ["none", *({"name": name, "risk": True} for name in ("low", "medium", "high"))]
+    labels = [
+        {"name": name, "values": {"risk": meant}}
+        for name, meant in (("high", ["high"]), ("any", ["low", "medium", "high"]))
+    ]
+    labels += [{"name": "at least medium", "values": {"risk": ["medium", "high"]}}]
+    labels += [{"name": "extremes", "values": {"risk": ["low", "high"]}}, {"name": "S1"}]
+    fields = [{"name": "risk", "values": values}, {"name": "codes", "lead": "\n", "none": "-"}]
+    guard = Guard(name="own", fields=fields, labels=labels)
+    named = [[one.label for one in chain] for chain in guard.levels]
+    assert named == [["any", "at least medium", "high"], ["extremes"]]
+    assert Task(name="t", labels=["joy"]).levels == ()
+
+
 @pytest.mark.parametrize("name", guards())
 def test_a_profile_is_kept_whole(name: str) -> None:
     guard = Guard.load(name)

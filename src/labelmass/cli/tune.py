@@ -71,7 +71,7 @@ def command(
     The policy is made to be read and edited; a threshold moved by hand loses its guarantee. Targets
     are gold sets unless --soft. The table says what each threshold gives on DATA, the last line
     which labels have no guarantee. Where SCORES has the method hard, a second table says what the
-    model's own answers give: of a guard, its published modes.
+    model's own answers give: of a guard with levels, by each of its published modes.
 
     \b
     Examples:
@@ -93,6 +93,7 @@ def command(
         order=order,
         calibrator=calibrator,
         own_answers=_own_answers(scores, asked, targets.ids),
+        levels=asked.levels,
     )
     result.policy.save(policy.out)
     _show(result)
@@ -134,11 +135,18 @@ def _show(found: Tuning) -> None:
     ]
     Console().print(Table("", head, rows))
     if found.own_answers:
+        modes = any(row.mode for row in found.own_answers)
         own = [
-            [row.label, _share(row.precision, row.given), _share(row.recall, row.positives)]
+            [
+                row.label,
+                *([row.mode] if modes else []),
+                _share(row.precision, row.given),
+                _share(row.recall, row.positives),
+            ]
             for row in found.own_answers
         ]
-        names = [Head("the model's own answers", prose=True), "precision", "recall"]
+        mode = [Head("mode", prose=True)] if modes else []
+        names = [Head("the model's own answers", prose=True), *mode, "precision", "recall"]
         Console().print(Table("", names, own))
     click.echo(f"{found.review:.1%} of {found.policy.records} records go to review")
 

@@ -1,15 +1,17 @@
-"""Reliability, risk against coverage, precision against recall: the numbers of the curves.
+"""The numbers of the curves: reliability, risk and coverage, precision and recall, error tradeoff.
 
 Formulas: docs/formulas.md#evaluation. Pure functions of arrays; NaN is left out.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from labelmass.decisions.thresholds import Sweep
 from labelmass.evaluation.calibration import BINS, equal_width
 
 Floats = NDArray[np.float64]
@@ -160,6 +162,52 @@ def precision_recall(label: str, p: Floats, gold: Floats, chosen: Bools) -> Prec
         _plain(precision[keep]),
         _plain(recall[keep]),
         (right / int(given.sum()) if given.any() else None, right / int(positive.sum())),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorTradeoff:
+    """Detection error tradeoff of one label, P >= threshold, from the highest threshold down.
+
+    flagged: share of the records that are given the label. false_positive_rate: the same of those
+    without it. miss_rate: share of those with it that are not given it. at: false-positive rate and
+    miss rate of other ways to decide, by name.
+    """
+
+    label: str
+    records: int
+    positives: int
+    threshold: tuple[float, ...]
+    flagged: tuple[float, ...]
+    false_positive_rate: tuple[float, ...]
+    miss_rate: tuple[float, ...]
+    at: Mapping[str, tuple[float, float]]
+
+
+def error_tradeoff(
+    label: str, p: Floats, gold: Floats, given: Mapping[str, Bools]
+) -> ErrorTradeoff | None:
+    """p, gold: (n,); given: (n,) by name. None for a label whose known cells are of one class."""
+    known = ~(np.isnan(p) | np.isnan(gold))
+    if not known.any():
+        return None
+    sweep = Sweep.of(p, gold)
+    if not sweep.positives or not sweep.negatives:
+        return None
+    positive = gold[known] > 0
+    keep = _thin(np.arange(len(sweep.thresholds)))[1:]  # the first is: never
+    return ErrorTradeoff(
+        label,
+        int(known.sum()),
+        int(positive.sum()),
+        _plain(sweep.thresholds[keep]),
+        _plain((sweep.right + sweep.wrong)[keep] / known.sum()),
+        _plain(sweep.false_positive_rate[keep]),
+        _plain(1 - sweep.recall[keep]),
+        {
+            name: (float(one[known][~positive].mean()), float((~one[known][positive]).mean()))
+            for name, one in given.items()
+        },
     )
 
 

@@ -42,8 +42,8 @@ def report(
         raise LabelMassError("a calibrator is what a policy's scores go through: name a policy")
     folders = [runs] if isinstance(runs, str | Path) else list(runs)
     gathered = [gather(run, method, by) for run in folders]
-    drawn = [draw(run) for run in gathered]
     tried = explorers(gathered, policy, calibrator, force=force)
+    drawn = [draw(run, one) for run, one in zip(gathered, tried, strict=True)]
     written = [Path(out)]
     write_text(written[0], page(gathered, drawn, tried))
     if figures is not None:

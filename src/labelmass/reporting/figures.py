@@ -32,7 +32,9 @@ from labelmass.reporting.curves import (
     risk_coverage,
     set_loss,
 )
+from labelmass.reporting.explorer import Explorer
 from labelmass.reporting.report_data import Model, ReportData
+from labelmass.reporting.tradeoff import tradeoff
 from labelmass.targets import Targets
 
 MIN_CELLS = 10
@@ -41,8 +43,11 @@ MIN_CELLS = 10
 PERCENT = ((0.0, "0"), (0.5, "50"), (1.0, "100"))
 
 
-def figures(run: ReportData, model: Model) -> dict[str, Figure]:
-    """The figures of a model, by name; one that has nothing to show is left out."""
+def figures(run: ReportData, model: Model, explorer: Explorer | None = None) -> dict[str, Figure]:
+    """The figures of a model, by name; one that has nothing to show is left out.
+
+    explorer: policy that is marked in them, None for the threshold of the comparison.
+    """
     single = run.task.format.single
     results = [
         methods_reliability(model, run.targets),
@@ -57,6 +62,7 @@ def figures(run: ReportData, model: Model) -> dict[str, Figure]:
         ]
     if not single and len(run.task.labels) > 1:
         results.append(pairs(model.cooccurrence))
+    results.append(tradeoff(run, model, explorer))
     return {figure.name: figure for figure in results if figure.rows}
 
 

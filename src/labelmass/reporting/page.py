@@ -8,7 +8,7 @@ from importlib.metadata import version
 from typing import Any
 
 from labelmass.present.figures import Figure
-from labelmass.reporting import thresholds
+from labelmass.reporting import thresholds, tradeoff
 from labelmass.reporting.disagreements import disagreements
 from labelmass.reporting.errors import error_section
 from labelmass.reporting.explorer import Explorers
@@ -70,9 +70,10 @@ class Part:
         return ", ".join(model.signature.model for model in self.run.models)
 
 
-def draw(run: ReportData) -> DrawnFigures:
-    """Every figure of a run."""
-    return {model.name: figures(run, model) for model in run.models}
+def draw(run: ReportData, explorers: Explorers | None = None) -> DrawnFigures:
+    """Every figure of a run. explorers: Policies that are marked in them, by model."""
+    explorers = explorers or {}
+    return {model.name: figures(run, model, explorers.get(model.name)) for model in run.models}
 
 
 def page(
@@ -110,12 +111,7 @@ def _sections(
     yield Section("setup", "What was asked of which model", "setup.html", setup(run))
     yield Section("scores", "How the methods compare", "scores.html", scores(run.comparison))
     for name, title, wanted in FIGURES:
-        models = [
-            ModelFigures(model.name, f"run{number + 1}-m{at}", shown)
-            for at, model in enumerate(run.models, 1)
-            if (shown := [drawn[model.name][one] for one in wanted if one in drawn[model.name]])
-        ]
-        if models:
+        if models := _figures(number, run, drawn, wanted):
             yield Section(name, title, "figures.html", {"several": several, "models": models})
     if explorers:
         movable = [
@@ -123,7 +119,11 @@ def _sections(
             for at, model in enumerate(run.models)
             if model.name in explorers
         ]
-        values = {"several": several, "models": movable}
+        values = {
+            "several": several,
+            "models": movable,
+            "figures": _figures(number, run, drawn, (tradeoff.NAME,)),
+        }
         yield Section("thresholds", "Which threshold?", "thresholds.html", values)
     errors = error_section(run, explorers)
     yield Section("errors", "Error analysis", "errors.html", errors)
@@ -136,3 +136,14 @@ def _sections(
     yield Section("cost", "What it cost, and what the methods are", "cost.html", cost(run))
     results = {"warnings": warnings(run), "failed": list(failures(run))}
     yield Section("warnings", "Warnings", "warnings.html", results)
+
+
+def _figures(
+    number: int, run: ReportData, drawn: DrawnFigures, wanted: Sequence[str]
+) -> list[ModelFigures]:
+    """Those of the wanted figures that each model has; models without any are left out."""
+    return [
+        ModelFigures(model.name, f"run{number + 1}-m{at}", shown)
+        for at, model in enumerate(run.models, 1)
+        if (shown := [drawn[model.name][one] for one in wanted if one in drawn[model.name]])
+    ]

@@ -33,7 +33,7 @@ from labelmass.task.guard_tables import (
     named,
 )
 from labelmass.task.keys import TaskPart
-from labelmass.task.labels import check_labels
+from labelmass.task.labels import Level, check_labels
 from labelmass.task.prompt import ANSWER, Name, Part, Prompt, TemplateCall, Turn
 from labelmass.task.record import FIELD, Record, fill
 from labelmass.task.shipped import ShippedFiles
@@ -353,6 +353,22 @@ class Guard(Task):
             for field, values in given.values.items()
         )
 
+    @cached_property
+    def levels(self) -> tuple[tuple[Level, ...], ...]:
+        if self.one_by_one:
+            return tuple((Level(label.name, label.mode),) for label in self.labels)
+        chains: list[list[GuardLabel]] = []
+        for label in sorted(self.labels, key=lambda label: -sum(map(len, label.values.values()))):
+            if not label.values:
+                continue
+            for chain in chains:
+                if _is_narrower(label, chain[-1]):
+                    chain.append(label)
+                    break
+            else:
+                chains.append([label])
+        return tuple(tuple(Level(label.name, label.mode) for label in chain) for chain in chains)
+
     # -- prompts --------------------------------------------------------------------------------
 
     @property
@@ -442,6 +458,14 @@ class Guard(Task):
         """Delimiters of the prompt, plain text, that the record itself spells."""
         said = record.plain
         return tuple(text for text in self.delimiters if text in said)
+
+
+def _is_narrower(label: GuardLabel, other: GuardLabel) -> bool:
+    """True if a label means some of the values, of the same field, that another one means."""
+    if label.values.keys() != other.values.keys() or len(label.values) != 1:
+        return False
+    (field,) = label.values
+    return set(label.values[field]) < set(other.values[field])
 
 
 def _is_one_of(name: str, ids: Iterable[str]) -> bool:

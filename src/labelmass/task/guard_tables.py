@@ -68,6 +68,7 @@ class GuardLabel(Label):
         field: Field that lists it; None for the only list, unless `values` are given.
         values: Values of fields that mean it, by the fields' names.
         implied: Whether any category that annotators give implies it, as any hazard does `unsafe`.
+        mode: Name that the makers give to deciding by this label, of several levels; "" for none.
         policy: Text of the policy that it stands for, for guards that judge one at a time; "" where
             the guard knows it by its code.
         response_policy: The same for a response, where that is put in other words.
@@ -76,6 +77,7 @@ class GuardLabel(Label):
     field: str | None = None
     values: dict[str, tuple[str, ...]] = Field(default_factory=dict[str, tuple[str, ...]])
     implied: bool = False
+    mode: str = ""
     policy: str = ""
     response_policy: str = ""
 

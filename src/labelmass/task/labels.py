@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, cast
 
 from pydantic import BeforeValidator
@@ -34,6 +35,27 @@ class Label(TaskPart):
     description: str = ""
     spellings: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """A label that says how far a verdict of risk goes.
+
+    Attributes:
+        mode: Name that a guard's makers give to deciding by it, such as "strict"; "" for none.
+    """
+
+    label: str
+    mode: str = ""
+
+    def __str__(self) -> str:
+        return self.mode or self.label
+
+
+def modes_of(label: str, levels: Sequence[Sequence[Level]]) -> tuple[Level, ...]:
+    """The levels by which a guard's own answer may decide about a label; else the label itself."""
+    chain = next((chain for chain in levels if label in {one.label for one in chain}), ())
+    return tuple(Level(one.label, str(one)) for one in chain) if len(chain) > 1 else (Level(label),)
 
 
 def _as_table(value: Any) -> Any:

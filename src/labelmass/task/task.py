@@ -33,6 +33,7 @@ from labelmass.task.labels import (
     LABEL_PERMUTATIONS,
     Label,
     LabelEntry,
+    Level,
     check_labels,
     label_line,
     ordered,
@@ -450,6 +451,11 @@ class Task(TaskPart):
     def passes(self) -> Mapping[Name, Task]:
         """Tasks that are put to the model for each record, by the name of their trees."""
         return {ANSWER: self}
+
+    @cached_property
+    def levels(self) -> tuple[tuple[Level, ...], ...]:
+        """Verdicts of a guard, each as its levels of risk: the label of the widest first."""
+        return ()
 
     @cached_property
     def warnings(self) -> tuple[str, ...]:

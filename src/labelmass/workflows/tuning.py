@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from labelmass._ranges import BETWEEN, SHARE
 from labelmass._settings import check_settings, expect, setting
@@ -34,9 +33,8 @@ from labelmass.errors import FitError
 from labelmass.provenance import fingerprint
 from labelmass.scores import Scores
 from labelmass.targets import Targets
-
-HALF = 0.5
-"""Above it, a score by `hard` says that the answer holds the label."""
+from labelmass.task.labels import Level
+from labelmass.workflows.achieved import Achieved, achieved, achieved_by_answers
 
 GUARANTEE_METHODS = ("none", "ltt", "crc")
 
@@ -123,33 +121,6 @@ class ThresholdObjective:
         return targets.shares if soft or majority else targets.gold
 
 
-@dataclass(frozen=True, slots=True)
-class Achieved:
-    """Counts of a rule on the records it was made on.
-
-    Attributes:
-        cells: Records with a known target.
-        positives: The sum of their targets.
-        given: Number of records given the label; `right` is the sum of their targets.
-        review: Share of records of which it is in review.
-    """
-
-    label: str
-    cells: int
-    positives: float
-    given: int
-    right: float
-    review: float
-
-    @property
-    def precision(self) -> float | None:
-        return self.right / self.given if self.given else None
-
-    @property
-    def recall(self) -> float | None:
-        return self.right / self.positives if self.positives else None
-
-
 @dataclass(frozen=True)
 class Tuning:
     """A policy, what it does label by label, and what a reader must know of how it was made.
@@ -158,7 +129,8 @@ class Tuning:
         review: Share of the records that go to review.
         unmet: Labels without the requested guarantee, or whose goal no threshold reaches.
         own_answers: What the model's own answers give on the same records, label by label: the
-            point that a policy is compared with; empty if they are not known.
+            point that a policy is compared with; empty if they are not known. A level of a guard
+            has a row for each mode.
     """
 
     policy: Policy
@@ -179,6 +151,7 @@ def tune(
     order: Targets | None = None,
     calibrator: Calibrator | None = None,
     own_answers: Scores | None = None,
+    levels: Sequence[Sequence[Level]] = (),
 ) -> Tuning:
     """Fit a policy whose thresholds reach a goal, or guarantee it on records like these.
 
@@ -189,8 +162,9 @@ def tune(
         calibrator: Calibrator to apply, unless it was applied already; the records it was fitted
             on are left out, as far as it held some of these out.
         own_answers: Scores by the method `hard` of the same records, to show what the model's own
-            answers give beside the thresholds. Of a guard with levels these are its published
-            modes, strict and loose.
+            answers give beside the thresholds.
+        levels: Levels of a guard's verdicts, see `Task.levels`: each is a published mode, such as
+            strict and loose, and is shown against the human labels of every level.
     """
     expect("scores", scores, Scores, error=FitError)
     expect("targets", targets, Targets, error=FitError)
@@ -243,23 +217,14 @@ def tune(
     done = scores.decide(policy, force=True)
     given, review = done.outcomes == LabelOutcome.ABOVE, done.outcomes == LabelOutcome.REVIEW
     rows = tuple(
-        _achieved(label, given[:, at], review[:, at], target[:, at])
+        achieved(label, given[:, at], review[:, at], target[:, at])
         for at, label in enumerate(scores.labels)
     )
-    own = () if own_answers is None else _given_by(own_answers, targets, objective, soft)
+    own: tuple[Achieved, ...] = ()
+    if own_answers is not None:
+        hard, judged = own_answers.align(targets)
+        own = achieved_by_answers(hard, objective.target(judged, soft), levels)
     return Tuning(policy, rows, float(review.any(axis=1).mean()), tuple(notes), unmet, own)
-
-
-def _given_by(
-    hard: Scores, targets: Targets, objective: ThresholdObjective, soft: bool
-) -> tuple[Achieved, ...]:
-    """What giving the labels of the model's own answers does on these records."""
-    hard, targets = hard.align(targets)
-    given, target = hard.p > HALF, objective.target(targets, soft)
-    none = np.zeros(len(targets), dtype=bool)
-    return tuple(
-        _achieved(label, given[:, at], none, target[:, at]) for at, label in enumerate(hard.labels)
-    )
 
 
 def unseen(calibrator: Calibrator, targets: Targets, *, certain: bool) -> tuple[Targets, str]:
@@ -388,19 +353,4 @@ def _guarantees(
     raise FitError(
         f"{goal}{' for all labels' * objective.shared} is not controlled in expectation: recall>=x "
         "is, and fpr<=x of each label"
-    )
-
-
-def _achieved(
-    label: str, given: NDArray[np.bool_], review: NDArray[np.bool_], target: Floats
-) -> Achieved:
-    known = ~np.isnan(target)
-    at = given & known
-    return Achieved(
-        label,
-        int(known.sum()),
-        float(target[known].sum()),
-        int(at.sum()),
-        float(target[at].sum()),
-        float(review.mean()),
     )
