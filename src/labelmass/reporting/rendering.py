@@ -34,7 +34,7 @@ def source(name: str) -> str:
 
 def embedded(data: Mapping[str, Any]) -> Markup:
     """Strict JSON for an element that a browser does not show or run."""
-    text = json.dumps(data, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     for one in "<>&":
         text = text.replace(one, f"\\u{ord(one):04x}")
     return _markup(text)
