@@ -10,6 +10,7 @@ import pytest
 
 from helpers.commands import records, run, write_lines
 from helpers.scripted_guard import level_guard, level_records
+from helpers.strict_html import data, read
 from labelmass.lm.scripted import END, ScriptedLanguageModel
 from labelmass.task.guard import guards
 
@@ -155,7 +156,82 @@ def test_auto_goes_by_the_model_that_a_server_names(monkeypatch: pytest.MonkeyPa
     assert len(loaded) == 1
 
 
-def test_one_answer_to_all_labels_is_asked_for_where_it_is_needed() -> None:
-    run("compare", "chats.jsonl", "--guard", "mine.toml", "--draws", "2", "--out", "compared")
-    for command in (("report", "compared", "--out", "page.html"), ("analyse", "compared")):
+@pytest.fixture
+def compared() -> Path:
+    """A run of a guard that is asked about one policy at a time."""
+    rows = [
+        {
+            "id": at,
+            "text": f"text {at}",
+            "labels": ["violence"] * (at % 3 > 0) + ["spam"] * (at % 2),
+        }
+        for at in range(12)
+    ]
+    write_lines("many.jsonl", rows)
+    run("compare", "many.jsonl", "--guard", "mine.toml", "--draws", "2", "--out", "compared")
+    return Path("compared")
+
+
+def test_a_report_shows_what_needs_no_answer_to_all_labels(compared: Path) -> None:
+    run("report", str(compared), "--out", "page.html")
+    root = read(Path("page.html").read_text())
+    sections = {str(e.attributes["id"]).removeprefix("run1-"): e for e in root.all("section")}
+    assert not {"writing", "pairs"} & set(sections)
+    assert "one to each of 2 labels" in sections["setup"].text
+    assert "left out" in sections["setup"].text
+    assert "each label has an answer of its own" in sections["warnings"].text
+    (model,) = data(root)["runs"][0]["models"]
+    assert model["trees"]["records"] == 12
+    assert model["trees"]["endings"] == {"complete": 24}
+    assert model["trees"]["off_format"] == pytest.approx(0.1)
+    answers = {(one["about"], one["text"]): one for one in model["errors"]["answers"]}
+    assert answers["violence", "yes"]["records"] == answers["spam", "no"]["records"] == 12
+    assert answers["violence", "yes"]["wrong"] == 4 and answers["spam", "no"]["wrong"] == 6
+    assert answers["violence", "yes"]["mean_p"] == pytest.approx(0.7)
+    assert answers["violence", "no"]["records"] == 0
+    labels = {one["label"]: one["missed"] for one in model["errors"]["labels"]}
+    assert (labels["violence"]["hits"], labels["spam"]["hits"]) == (0, 6)
+    assert len(model["figures"]["error-tradeoff"]["labels"]) == 2
+    drawn = next(sections["disagreements"].all("article")).text
+    assert "the answer tree about violence" in drawn and "the answer tree about spam" in drawn
+
+
+def test_an_analysis_is_of_each_policys_answers(compared: Path) -> None:
+    shown = run("analyse", str(compared))
+    groups = shown.stdout.split("In brackets")[0]
+    assert "off-format" in groups and "two labels or more" not in groups
+    assert "what is of one answer to all labels is left out" in " ".join(shown.stdout.split())
+    first, second = json.loads(run("analyse", str(compared), "--json").stdout)["runs"]
+    assert [one["about"] for one in (first, second)] == ["violence", "spam"]
+    assert first["name"].endswith(": violence") and first["records"] == 12
+    empty = [one["endings"]["empty"]["hits"] for one in (first, second)]
+    assert empty == [0, 12]  # it says no to spam
+    top = first["spikiness"]["kinds"]["last"]["top"]["mean"]
+    assert top == pytest.approx(0.7 / 0.9)
+    for name in ("multi_label", "rank_consistency", "label_order", "second_label"):
+        assert first[name]["value"] is None and "answer of its own" in first[name]["reason"]
+    run("analyse", str(compared), "--figures", "drawn")
+    assert sorted(path.stem for path in Path("drawn").glob("*.svg")) == ["profile", "spikiness"]
+
+
+def test_guards_of_one_answer_and_of_several_stand_side_by_side(
+    compared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("helpers.commands.loader", lambda *a, **k: level_guard())
+    Path("levels.toml").write_text('extends = "qwen3guard"\nname = "levels"\nverified = ["*"]\n')
+    write_lines("levels.jsonl", level_records(8))
+    words = ("--guard", "levels.toml", "--keep-trees", "kept", "--out", "s.jsonl")
+    run("score", "levels.jsonl", *words)
+    lines = run("analyse", str(compared), "kept", "--markdown").stdout.splitlines()
+    (row,) = (line for line in lines if "on-format answers" in line)
+    cells = [cell.strip() for cell in row.split("|")[2:-1]]
+    assert cells[:2] == ["n/a", "n/a"] and cells[2].endswith("(8)")
+
+
+def test_one_answer_to_all_labels_is_asked_for_where_it_is_needed(compared: Path) -> None:
+    (trees,) = (str(path) for path in compared.iterdir() if path.is_dir())
+    for command in (
+        ("analyse", str(compared), "--attention"),
+        ("fit", "rule", trees, "--uncertainty", "entropy", "--out", "rule.json"),
+    ):
         assert "about one at a time" in str(run(*command, code=1).exception)

@@ -35,6 +35,10 @@ from labelmass.analysis.ranking import (
 from labelmass.analysis.spikiness import Spikiness, spikiness
 from labelmass.analysis.stopping import Stopping, stopping
 
+ONE_LABEL = "each label has an answer of its own, and this is of one answer to all labels"
+"""Reason that most analyses of a guard asked about one policy at a time are left out."""
+OF_ONE_LABEL = frozenset({"model", "records", "about", "endings", "spikiness", "profile"})
+"""Analyses that say something of an answer about one label."""
 NO_ATTENTION = "saved trees hold no attention weights: ask for them with the run's model"
 
 
@@ -45,6 +49,8 @@ class Diagnosis:
     model: its name. records: that have a tree. rank_consistency ranks all labels,
     rank_consistency_unwritten only those not written before. order_accuracy: None where no record
     has gold labels. attention: None unless the model read the answers again, see NO_ATTENTION.
+    about: label that the answers are about, where each label has an answer of its own; see
+    OF_ONE_LABEL for what is said of these.
     """
 
     model: str
@@ -62,6 +68,7 @@ class Diagnosis:
     profile: Profile
     label_order: LabelOrder
     attention: AttentionShares | None = None
+    about: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Strict JSON; where there is no analysis, why."""
@@ -70,18 +77,24 @@ class Diagnosis:
             results["order_accuracy"] = {"value": None, "reason": "no record has gold labels"}
         if self.attention is None:
             results["attention"] = {"value": None, "reason": NO_ATTENTION}
-        return results
+        if self.about is None:
+            return results
+        left_out = {"value": None, "reason": ONE_LABEL}
+        return {key: value if key in OF_ONE_LABEL else left_out for key, value in results.items()}
 
 
-def diagnose(items: Iterable[Item], model: str = "") -> Diagnosis:
+def diagnose(items: Iterable[Item], model: str = "", about: str | None = None) -> Diagnosis:
     """Every analysis of these trees, which are read one at a time; model: whose they are.
 
+    about: the label that they are about, where each has an answer of its own.
     Raises MethodError if the label tries of a tree were not grown.
     """
-    return diagnose_answers([read_answer(item) for item in items], model)
+    return diagnose_answers([read_answer(item) for item in items], model, about)
 
 
-def diagnose_answers(answers: Sequence[Answer], model: str = "") -> Diagnosis:
+def diagnose_answers(
+    answers: Sequence[Answer], model: str = "", about: str | None = None
+) -> Diagnosis:
     """Every analysis of these answers."""
     gold = any(answer.gold is not None for answer in answers)
     return Diagnosis(
@@ -99,4 +112,5 @@ def diagnose_answers(answers: Sequence[Answer], model: str = "") -> Diagnosis:
         order_accuracy(answers) if gold else None,
         profile(answers),
         label_order(answers),
+        about=about,
     )

@@ -113,16 +113,36 @@ NOTE = (
 )
 
 
+OF_ONE_LABEL = ("answers", "spikiness (gap = ln top/2nd)", "sorted p_1 of labels")
+"""Groups that say something of an answer about one label."""
+
+ONE_LABEL_NOTE = (
+    "Where each label has an answer of its own, a column is of the answers about one label, and "
+    "what is of one answer to all labels is left out: two labels or more, the last step, the "
+    "runner-up, the order."
+)
+
+
 def side_by_side(runs: Mapping[str, Diagnosis]) -> Table:
-    """A column a run."""
+    """A column a run, or a label of a run where each has an answer of its own."""
+    alone = [run.about is not None for run in runs.values()]
     rows: list[Sequence[str | Cell]] = []
     for group, readers in ROWS.items():
+        about_one = group in OF_ONE_LABEL
+        if all(alone) and not about_one:
+            continue
         rows.append([Cell(group, best=True)])
         rows += [
-            [f"  {name}", *(shown(read(run)) for run in runs.values())]
+            [
+                f"  {name}",
+                *(
+                    shown(read(run)) if about_one or run.about is None else "n/a"
+                    for run in runs.values()
+                ),
+            ]
             for name, read in readers.items()
         ]
-    return Table("", ["", *runs], rows, [NOTE])
+    return Table("", ["", *runs], rows, [NOTE, *([ONE_LABEL_NOTE] if any(alone) else [])])
 
 
 def shown(value: object) -> str:

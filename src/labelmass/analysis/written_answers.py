@@ -39,6 +39,7 @@ class WrittenAnswer:
         records: To which it is the greedy answer.
         wrong: Those of them whose gold labels are known to differ from it.
         mean_p: Mean over all records of the probability that the model writes it.
+        about: Label that it is about, where each label has an answer of its own.
     """
 
     text: str
@@ -46,6 +47,7 @@ class WrittenAnswer:
     records: int
     wrong: int
     mean_p: float
+    about: str | None = None
 
 
 def greedy_answer(tree: AnswerTree) -> GreedyAnswer:
@@ -69,7 +71,10 @@ def complete_answers(tree: AnswerTree) -> dict[str, float]:
 
 
 def written_answers(
-    greedy: Sequence[GreedyAnswer], gold: Floats, masses: Mapping[str, float]
+    greedy: Sequence[GreedyAnswer],
+    gold: Floats,
+    masses: Mapping[str, float],
+    about: str | None = None,
 ) -> tuple[WrittenAnswer, ...]:
     """Answers, the one that most records get first, then the likeliest.
 
@@ -77,6 +82,7 @@ def written_answers(
         greedy: Of n records.
         gold: (n, k) their gold labels, 0 or 1; NaN unknown.
         masses: Sum over the records of the probability of each complete answer, by its text.
+        about: See `WrittenAnswer`.
     """
     records: Counter[tuple[str, Ending]] = Counter()
     wrong: Counter[tuple[str, Ending]] = Counter()
@@ -94,6 +100,7 @@ def written_answers(
             count,
             wrong[text, ending],
             masses.get(text, 0.0) / n if ending is Ending.COMPLETE else 0.0,
+            about,
         )
         for (text, ending), count in records.items()
     ]

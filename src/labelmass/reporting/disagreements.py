@@ -15,13 +15,10 @@ from labelmass.reporting.report_data import Disagreement, Floats, Model, ReportD
 
 
 @dataclass(frozen=True, slots=True)
-class RecordView:
-    """A record, what annotators and model say of it, and the answers the model may write."""
+class TreeView:
+    """The answers that the model may write; about: to which label, where each has its own."""
 
-    id: str | int
-    distance: float
-    text: str
-    labels: Table
+    about: str | None
     marginals: Marginals
     branches: Branch
     steps: list[Table]
@@ -29,6 +26,17 @@ class RecordView:
     @property
     def tree(self) -> AnswerTree:
         return self.marginals.tree
+
+
+@dataclass(frozen=True, slots=True)
+class RecordView:
+    """A record, what annotators and model say of it, and the answers the model may write."""
+
+    id: str | int
+    distance: float
+    text: str
+    labels: Table
+    trees: list[TreeView]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,21 +58,29 @@ def disagreements(run: ReportData) -> dict[str, Any]:
 def _view(
     run: ReportData, model: Model, one: Disagreement, normalisation: Normalisation
 ) -> RecordView:
-    record, tree = one.explored.record, one.explored.tree
+    record, passes = one.explored.record, run.task.passes
     raters = int(run.targets.raters[one.row])
     said = f"{raters} annotators" if raters else "gold"
     head = ["label", f"annotators ({said})", f"model ({model.shown})", "bounds", "gold", "given"]
     title = f"Record {record.id}: {said} and {model.shown}"
-    marginals = Marginals(tree, normalisation)
     return RecordView(
         record.id,
         one.distance,
         record.plain,
         Table(title, head, list(_labels(run, model, one))),
-        marginals,
-        branches(marginals),
-        [_step(at, step) for at, step in enumerate(step_shares(tree), start=1)],
+        [
+            _tree(
+                asked.label_names[0] if len(passes) > 1 else None,
+                Marginals(one.explored.trees[question], normalisation),
+            )
+            for question, asked in passes.items()
+        ],
     )
+
+
+def _tree(about: str | None, marginals: Marginals) -> TreeView:
+    steps = [_step(at, step) for at, step in enumerate(step_shares(marginals.tree), start=1)]
+    return TreeView(about, marginals, branches(marginals), steps)
 
 
 def _labels(run: ReportData, model: Model, one: Disagreement) -> Iterator[list[str | Cell]]:

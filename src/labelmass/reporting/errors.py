@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -64,7 +65,7 @@ class ErrorAnalysis:
             rule = f"By {_comparison_rule(run, model)}, on scores of {model.shown}"
         decided = Decided(labels, p, gold, given, review)
         groups = () if run.groups is None else group_errors(decided, run.groups.rows(ids))
-        return cls(rule, ids, decided, label_errors(decided), groups, model.answers[:MAX_ANSWERS])
+        return cls(rule, ids, decided, label_errors(decided), groups, tuple(_shown(model.answers)))
 
     def numbers(self) -> dict[str, Any]:
         """Strict JSON; records by their ids."""
@@ -120,7 +121,7 @@ def _of_model(run: ReportData, model: Model, errors: ErrorAnalysis) -> ModelErro
         Table(f"Errors by {by} and label", group_head, list(_group_labels(errors)))
         if errors.groups
         else None,
-        Table("Answers written", _ANSWER_HEAD, [_answer(one) for one in errors.answers]),
+        _answers(errors.answers),
         len(model.answers) - len(errors.answers),
     )
 
@@ -184,9 +185,31 @@ def _rates(one: ErrorRates) -> list[str | Cell]:
     return [share_cell(_of(one.missed)), share_cell(_of(one.false_alarms))]
 
 
-def _answer(one: WrittenAnswer) -> list[str | Cell]:
-    wrong = f"{one.wrong} of {one.records}" if one.records else ""
-    return [repr(one.text), str(one.ending), str(one.records), wrong, number(one.mean_p)]
+def _shown(answers: Sequence[WrittenAnswer]) -> Iterator[WrittenAnswer]:
+    """The first answers about each label, or about all."""
+    counts: Counter[str | None] = Counter()
+    for one in answers:
+        counts[one.about] += 1
+        if counts[one.about] <= MAX_ANSWERS:
+            yield one
+
+
+def _answers(shown: Sequence[WrittenAnswer]) -> Table:
+    head = list(_ANSWER_HEAD)
+    rows = [
+        [
+            repr(one.text),
+            str(one.ending),
+            str(one.records),
+            f"{one.wrong} of {one.records}" if one.records else "",
+            number(one.mean_p),
+        ]
+        for one in shown
+    ]
+    if any(one.about is not None for one in shown):
+        head = ["about", *head]
+        rows = [[one.about or "", *row] for one, row in zip(shown, rows, strict=True)]
+    return Table("Answers written", head, rows)
 
 
 def _comparison_rule(run: ReportData, model: Model) -> str:

@@ -60,7 +60,7 @@ def figures(run: ReportData, model: Model, explorer: Explorer | None = None) -> 
             spikiness({"largest p_r by label step": model.diagnosis}),
             profile({"p_1 by rank": model.diagnosis}),
         ]
-    if not single and len(run.task.labels) > 1:
+    if model.cooccurrence is not None and not single and len(run.task.labels) > 1:
         results.append(pairs(model.cooccurrence))
     results.append(tradeoff(run, model, explorer))
     return {figure.name: figure for figure in results if figure.rows}

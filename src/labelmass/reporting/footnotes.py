@@ -79,7 +79,7 @@ def _of_model(model: Model) -> Iterator[str]:
         yield f"Searches that a limit stopped before the tolerance was met: {causes}."
     lost = {end: n for end, n in trees.endings.items() if end != "complete"}
     if lost:
-        ends = ", ".join(f"{end} ({n} of {trees.records})" for end, n in lost.items())
+        ends = ", ".join(f"{end} ({n} of {sum(trees.endings.values())})" for end, n in lost.items())
         yield f"Likeliest answers that are no whole answer: {ends}."
     if isinstance(model.diagnosis, str):
         yield f"How the model writes its labels is not shown: {model.diagnosis}"

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labelmass.analysis import Answer, Diagnosis, diagnose_answers, read_answer
+from labelmass.analysis.diagnosis import ONE_LABEL
 from labelmass.analysis.written_answers import (
     GreedyAnswer,
     WrittenAnswer,
@@ -59,10 +60,10 @@ WORST = 10
 class Trees:
     """Summary of a model's trees.
 
-    records: with a tree. failed: (id, error) of those without. off_format, unexplored, unreadable,
-    off_format_after_label, and empty, of the empty answer: mean mass, as the model generates.
-    endings: of the greedy answers. stopped: what ended a search, of the tree or of a label step,
-    short of its tolerance, or "" where nothing did -> records.
+    records: with a tree, or with one for each label. failed: (id, error) of those without.
+    off_format, unexplored, unreadable, off_format_after_label, and empty, of the empty answer: mean
+    mass, as the model generates. endings: of the greedy answers. stopped: what ended a search, of
+    the tree or of a label step, short of its tolerance, or "" where nothing did -> answers.
     """
 
     records: int
@@ -94,7 +95,8 @@ class Model:
 
     name: its folder. shown: the method whose figures are drawn. title: the row of the comparison
     that this is. scores: by method, a row a record of the targets. diagnosis: or why there is none.
-    answers: that it wrote to the records of the targets.
+    cooccurrence: None where each label has an answer of its own. answers: that it wrote to the
+    records of the targets.
     """
 
     name: str
@@ -104,7 +106,7 @@ class Model:
     scores: Mapping[str, Scores]
     chosen: NDArray[np.bool_]
     diagnosis: Diagnosis | str
-    cooccurrence: Cooccurrence
+    cooccurrence: Cooccurrence | None
     worst: tuple[Disagreement, ...]
     answers: tuple[WrittenAnswer, ...]
     trees: Trees
@@ -140,7 +142,6 @@ def gather(folder: str | Path, method: str | None = None, by: str | None = None)
     """
     folder = Path(folder)
     run = Run.open(folder)
-    run.task.require_one_answer("a report")
     comparison = _comparison(folder, run.task)
     several = len(run.folders) > 1
     names = [row["name"] for row in comparison["methods"]]
@@ -338,13 +339,15 @@ class _ModelReader:
         self.records: dict[str | int, Record] = {}
         self.worst: list[tuple[float, ExploredRecord]] = []
         self._pairs: dict[str | int, Floats] = {}
-        self._greedy: dict[str | int, GreedyAnswer] = {}
-        self._complete = dict[str, float]()
+        self._passes = saved.task.passes
+        self._greedy = {name: dict[str | int, GreedyAnswer]() for name in self._passes}
+        self._complete = {name: dict[str, float]() for name in self._passes}
         self._failed: list[tuple[str | int, str]] = []
         self._masses: list[tuple[float, ...]] = []
         self._endings: Counter[str] = Counter()
         self._stopped: Counter[str] = Counter()
-        self._run, self._answers, self._lack = RunReader(saved), list[Answer](), ""
+        self._run, self._answers = RunReader(saved), list[Answer]()
+        self._lack = ONE_LABEL if len(self._passes) > 1 else ""
         results: list[Outcome] = []
         for kept in saved:
             if isinstance(kept, Failure):
@@ -367,25 +370,32 @@ class _ModelReader:
             self.worst = sorted([*self.worst, (far, explored)], key=lambda one: -one[0])[:WORST]
 
     def _count(self, explored: ExploredRecord) -> None:
-        tree, name, raw = explored.tree, explored.record.id, Marginals(explored.tree)
+        name = explored.record.id
         self.records[name] = explored.record
-        self._greedy[name] = greedy_answer(tree)
-        for text, p in complete_answers(tree).items():
-            self._complete[text] = self._complete.get(text, 0.0) + p
-        self._pairs[name] = model_pairs(Marginals(tree, self._normalisation))
-        empty = 0.0 if raw.empty is None else raw.empty.low or 0.0
-        lost = raw.unreadable, raw.off_format_after_label
-        self._masses.append((raw.off_format, raw.unexplored, *lost, empty))
-        self._endings[str(tree.greedy_end)] += 1
-        self._stopped[tree.stopped if tree.stopped in LIMITS else tree.step_stopped] += 1
+        for question in self._passes:
+            tree = explored.trees[question]
+            raw = Marginals(tree)
+            empty = 0.0 if raw.empty is None else raw.empty.low or 0.0
+            lost = raw.unreadable, raw.off_format_after_label
+            self._masses.append((raw.off_format, raw.unexplored, *lost, empty))
+            self._endings[str(tree.greedy_end)] += 1
+            self._stopped[tree.stopped if tree.stopped in LIMITS else tree.step_stopped] += 1
+            self._greedy[question][name] = greedy_answer(tree)
+            masses = self._complete[question]
+            for text, p in complete_answers(tree).items():
+                masses[text] = masses.get(text, 0.0) + p
+        if len(self._passes) == 1:
+            self._pairs[name] = model_pairs(Marginals(explored.tree, self._normalisation))
         if not self._lack:
             try:
                 self._answers.append(read_answer(self._run.item(explored)))
             except MethodError as error:
                 self._lack = f"{self.folder}: {error}"
 
-    def cooccurrence(self, targets: Targets) -> Cooccurrence:
-        """Pairs of labels, over the records of the targets."""
+    def cooccurrence(self, targets: Targets) -> Cooccurrence | None:
+        """Pairs of labels, over the records of the targets; None without one answer to both."""
+        if len(self._passes) > 1:
+            return None
         pairs, task = Pairs(targets.labels), self._saved.task
         for name, known in known_labels(targets).items():
             if name in self.records:
@@ -394,9 +404,15 @@ class _ModelReader:
 
     def answers(self, targets: Targets) -> tuple[WrittenAnswer, ...]:
         """Answers to the records of the targets that have a tree."""
-        rows = [at for at, name in enumerate(targets.ids) if name in self._greedy]
-        greedy = [self._greedy[targets.ids[at]] for at in rows]
-        return written_answers(greedy, targets.gold[rows], self._complete)
+        rows = [at for at, name in enumerate(targets.ids) if name in self.records]
+        results: list[WrittenAnswer] = []
+        for question, asked in self._passes.items():
+            greedy = [self._greedy[question][targets.ids[at]] for at in rows]
+            columns = [targets.labels.index(label) for label in asked.label_names]
+            gold = targets.gold[np.ix_(rows, columns)]
+            about = asked.label_names[0] if len(self._passes) > 1 else None
+            results += written_answers(greedy, gold, self._complete[question], about)
+        return tuple(results)
 
     def diagnosis(self) -> Diagnosis | str:
         """Diagnosis of multi-label answers, or the reason there is none."""
@@ -407,7 +423,7 @@ class _ModelReader:
         masses = np.mean(self._masses, axis=0).tolist() if self._masses else [0.0] * 5
         off_format, unexplored, unreadable, after_label, empty = masses
         return Trees(
-            len(self._masses),
+            len(self.records),
             tuple(self._failed),
             off_format,
             unexplored,

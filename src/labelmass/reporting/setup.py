@@ -31,6 +31,13 @@ def _facts(run: ReportData) -> Iterator[tuple[str, str]]:
     task, comparison = run.task, run.comparison
     yield "Task", f"{task.name}: {task.description}" if task.description else task.name
     yield "Answer format", f"{task.format.name}, {'one label' if task.format.single else 'any set'}"
+    if len(task.passes) > 1:
+        yield (
+            "Answers",
+            f"one to each of {len(task.labels)} labels, which is asked about by itself; the prompt "
+            f"below is about {task.label_names[0]}. How labels are written one after another, and "
+            "which come together, is left out: both are of one answer to all labels.",
+        )
     shown = task.demonstrations.choose(task.seed, None if _same(run) else run.first)
     several = sum(len(one.labels) > 1 for one in shown)
     about = f"{len(shown)}, of which {several} with two labels or more" if shown else "none"

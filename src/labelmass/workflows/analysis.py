@@ -18,6 +18,7 @@ from labelmass.scoring.explorer import ExploredRecord
 from labelmass.scoring.saved_trees import SavedTrees, find_saved
 from labelmass.task import Record, Task
 from labelmass.task.labels import ordered
+from labelmass.task.prompt import ANSWER, Name
 from labelmass.workflows.attention import attention_weights
 
 
@@ -36,7 +37,10 @@ class Gold:
 
 @dataclass(frozen=True, slots=True)
 class RunAnalysis:
-    """A folder of saved trees, diagnosed. failed: records without a tree."""
+    """A folder of saved trees, diagnosed. failed: records without a tree.
+
+    Where each label has an answer of its own, the answers about one label; see `Diagnosis.about`.
+    """
 
     name: str
     folder: Path
@@ -50,6 +54,8 @@ class RunAnalysis:
         """Notes on what the numbers leave out."""
         if self.failed:
             yield f"{self.failed} records have no tree"
+        if self.diagnosis.about is not None:
+            return  # gold labels are for the order of several
         if not self.gold.known:
             yield f"no record has {self.gold.field!r}, so the order of labels is not judged"
         elif missing := self.diagnosis.records - self.gold.known:
@@ -79,6 +85,8 @@ def analyse(
 ) -> list[RunAnalysis]:
     """An analysis of each folder of saved trees, in the order given, then by name.
 
+    Of a guard that is asked about one policy at a time, an analysis of each policy's answers.
+
     Args:
         field: Field of the records with gold labels.
         model: Reads the answers of its own runs again, for their attention; LabelMassError if it
@@ -95,8 +103,9 @@ def analyse(
         twice = next(one for one in saved if saved.count(one) > 1)
         raise LabelMassError(f"{twice} is named twice")
     results = [
-        _diagnose_run(folder, name, field)
+        one
         for folder, name in zip(saved, _names(saved), strict=True)
+        for one in _diagnose_run(folder, name, field)
     ]
     if model is None:
         return results
@@ -109,32 +118,42 @@ def analyse(
 
 
 def _add_attention(found: RunAnalysis, model: LanguageModel) -> RunAnalysis:
+    found.task.require_one_answer("attention to earlier labels")
     shares = attention_shares(attention_weights(SavedTrees(found.folder), model))
     return replace(found, diagnosis=replace(found.diagnosis, attention=shares))
 
 
-def _diagnose_run(folder: Path, name: str, field: str) -> RunAnalysis:
+def _diagnose_run(folder: Path, name: str, field: str) -> Iterator[RunAnalysis]:
+    """One analysis, or one for each label that has an answer of its own."""
     saved = SavedTrees(folder)
-    reader = RunReader(saved, field)
-    try:
-        diagnosis = diagnose(reader.items(), saved.signature.model)
-    except MethodError as error:
-        raise MethodError(f"{folder}: {error}") from None
-    if not diagnosis.records:
-        raise LabelMassError(f"{folder}: no record has a tree")
-    gold = Gold(field, reader.known, dict(sorted(reader.ignored.items())))
-    return RunAnalysis(name, folder, saved.task, saved.signature, reader.failed, gold, diagnosis)
+    passes = saved.task.passes
+    for question, asked in passes.items():
+        about = asked.label_names[0] if len(passes) > 1 else None
+        reader = RunReader(saved, field, question)
+        try:
+            diagnosis = diagnose(reader.items(), saved.signature.model, about)
+        except MethodError as error:
+            raise MethodError(f"{folder}: {error}") from None
+        if not diagnosis.records:
+            raise LabelMassError(f"{folder}: no record has a tree")
+        gold = Gold(field, reader.known, dict(sorted(reader.ignored.items())))
+        title = name if about is None else f"{name}: {about}"
+        yield RunAnalysis(
+            title, folder, saved.task, saved.signature, reader.failed, gold, diagnosis
+        )
 
 
 class RunReader:
-    """Saved trees as items to analyse, counting what is left out. field: of gold labels."""
+    """Saved trees as items to analyse, counting what is left out.
 
-    def __init__(self, saved: SavedTrees, field: str = "labels") -> None:
-        saved.task.require_one_answer("an analysis of how labels are written")
-        self._saved, self._task, self._field = saved, saved.task, field
+    field: of gold labels. question: whose answers are read, one of the task's `passes`.
+    """
+
+    def __init__(self, saved: SavedTrees, field: str = "labels", question: Name = ANSWER) -> None:
+        self._saved, self._task, self._field, self._question = saved, saved.task, field, question
         self.failed = self.known = 0
         self.ignored: Counter[str] = Counter()
-        task = self._task
+        task = self._task.passes[question]
         self._order = tuple(one.name for one in ordered(task.labels, task.label_order, task.seed))
         self._shared = None if task.demonstrations.varies else self._demonstrated(None)
 
@@ -150,7 +169,7 @@ class RunReader:
         """Item of one record."""
         record, shown = explored.record, self._shared
         shown = self._demonstrated(record) if shown is None else shown
-        return Item(explored.tree, self._gold(record), self._order, shown)
+        return Item(explored.trees[self._question], self._gold(record), self._order, shown)
 
     def _demonstrated(self, record: Record | None) -> tuple[tuple[str, ...], ...]:
         chosen = self._task.demonstrations.choose(self._task.seed, record)
@@ -173,7 +192,7 @@ class RunReader:
                 self.ignored[str(word)] += 1
                 continue
             results |= set() if name is None else {name}
-        return frozenset(self._task.resolve(results))
+        return frozenset(self._task.resolve(results)) & frozenset(self._order)
 
 
 def _names(folders: Sequence[Path]) -> list[str]:
