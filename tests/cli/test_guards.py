@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -115,6 +116,30 @@ def test_each_published_mode_stands_beside_the_thresholds(monkeypatch: pytest.Mo
 
 def _cells(line: str) -> list[str]:
     return [cell.strip() for cell in re.split(r"\s{2,}", line.strip())]
+
+
+def test_the_next_step_names_the_guard_and_runs() -> None:
+    *_, last = run("score", "chats.jsonl", "--guard", "mine.toml", "--table").stderr.splitlines()
+    assert last == "next: --out scores.jsonl keeps the scores and says how to calibrate them"
+    many = [{"id": at, "text": f"{at}", "labels": ["violence"] * (at % 2)} for at in range(40)]
+    write_lines("many.jsonl", many)
+    scored = ("score", "many.jsonl", "--guard", "mine.toml", "--out", "scores.jsonl")
+    for out in ("calibrator.json", "policy.toml"):
+        *_, last = run(*scored).stderr.splitlines()
+        words = shlex.split(last.removeprefix("next: labelmass ").split("  (")[0])
+        assert words[words.index("--guard") + 1] == "mine.toml" and words[-1] == out
+        run(*("many.jsonl" if word == "LABELLED" else word for word in words))
+        scored = (*scored, "--calibrator", "calibrator.json", "--overwrite")
+    assert Path("policy.toml").exists()
+
+
+def test_the_next_step_names_the_guard_that_auto_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    served = ScriptedLanguageModel({"": {"No": 0.8, "Yes": 0.2}, "No": {END: 1}, "Yes": {END: 1}})
+    served.name = "ibm-granite/granite-guardian-3.1-8b"
+    monkeypatch.setattr("helpers.commands.loader", lambda *a, **k: served)
+    words = ("--guard", "auto", "-m", served.name, "--accept-template", "--out", "s.jsonl")
+    *_, last = run("score", "chats.jsonl", *words).stderr.splitlines()
+    assert "--guard granite-guardian-3 --accept-template --out" in last
 
 
 def test_every_prompt_and_tree_of_a_record_is_shown() -> None:

@@ -26,6 +26,7 @@ def next_steps(
 
     Args:
         short: Of the run.
+        task: Options that name its task; the guard by its own name, not as `auto`.
         out: File of its scores; None where they were printed.
         calibrator: File the scores went through, if any.
         policy: File that decided them, if any.
@@ -33,7 +34,8 @@ def next_steps(
     if short.scored == 0:
         return
     if out is None:  # the note below the table says what matters
-        own = "" if task.labels else "; --labels with records of your own are enough for a start"
+        own = "; --labels with records of your own are enough for a start"
+        own = "" if task.labels or task.guard is not None else own
         yield f"next: --out scores.jsonl keeps the scores and says how to calibrate them{own}"
         return
     if short.raw and short.mean_off_format > MUCH_OFF_FORMAT:
@@ -66,7 +68,8 @@ def _task_words(task: TaskOptions) -> str:
     if task.task is not None:
         return f"--task {_words(task.task)} "
     if task.guard is not None:
-        return f"--guard {_words(task.guard)} "
+        accepted = "--accept-template " if task.accept_template else ""
+        return f"--guard {_words(task.guard)} {accepted}"
     return f"--labels {_words(','.join(task.labels))} " if task.labels else ""
 
 

@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -97,12 +97,11 @@ def command(
       labelmass score chats.jsonl -t llama-guard-3 --normalise on-format --out scores.parquet
       labelmass score trees/ --method hard --method max-over-generations --out read.jsonl
     """
-    short = _Scoring(
-        source, prompt, model, method_options, budget, records, cutting, output, run
-    ).shortfall()
+    scoring = _Scoring(source, prompt, model, method_options, budget, records, cutting, output, run)
+    short = scoring.shortfall()
     steps = next_steps(
         short,
-        prompt,
+        scoring.named,
         output.out,
         calibrator=method_options.calibrator,
         policy=method_options.policy,
@@ -113,9 +112,12 @@ def command(
         sys.exit(Exit.FELL_SHORT)
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Scoring:
-    """Options of `labelmass score`, and the three ways to run it."""
+    """Options of `labelmass score`, and the three ways to run it.
+
+    named: Options that name the task; after a run, the guard that `auto` was by its own name.
+    """
 
     source: str
     prompt: PromptOptions
@@ -126,6 +128,9 @@ class _Scoring:
     cutting: CuttingOptions
     output: Output
     run: RunOptions
+
+    def __post_init__(self) -> None:
+        self.named: PromptOptions = self.prompt
 
     def shortfall(self) -> Shortfall:
         """Do it; what fell short."""
@@ -202,6 +207,8 @@ class _Scoring:
             )
         fields = note_source(self.source, self.records)  # before a prompt is tried for the model
         task = load_task(self.prompt, self.model, fields=self.records)
+        if self.prompt.guard == "auto":
+            self.named = replace(self.prompt, guard=task.name)
         plan = self._plan(
             task,
             label_permutations=self.method_options.label_permutations,
