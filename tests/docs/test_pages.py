@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+import shlex
 import tomllib
 from collections import Counter
 from pathlib import Path
 
+import click
 import pytest
 
 import labelmass
 from docs.blocks import DOCS, PAGES, ROOT, Notebook, blocks_of
 from docs.world import EMOTIONS, PREPARE, arrays, model_of_the_pages, settle
+from labelmass.cli import cli
 from labelmass.task import Task
 from labelmass.task.guard import Guard, guards
 
@@ -86,6 +89,23 @@ def test_the_guards_of_the_page_are_those_there_are(tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text(block.code)
     guard = Guard.load(tmp_path / "mine.toml")
     assert guard.label_names == ("advertising", "personal data") and len(guard.passes) == 2
+
+
+def test_every_guard_has_its_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("scores.jsonl").touch()
+    page = (DOCS / "guards.md").read_text()
+    commands = [shlex.split(line) for line in re.findall(r"`labelmass (.* --guard [^`]*)`", page)]
+    own: set[str] = set()
+    for words in commands:
+        command = cli.get_command(click.Context(cli), words[0])
+        assert command is not None
+        command.make_context(words[0], words[1:])  # a UsageError for what is no option of it
+        guard = words[words.index("--guard") + 1].removesuffix(".toml")
+        own.add(guard)
+        if "-m" in words and guard != "yes-no":
+            assert Guard.for_model(words[words.index("-m") + 1]).name == guard
+    assert own == set(guards())
 
 
 def test_the_model_of_the_pages_writes_answers() -> None:
