@@ -66,10 +66,21 @@ OBJECT = FieldFormat(
               when=(("User", ("unsafe",)),)),
     ),
 )  # fmt: skip
+EITHER = FieldFormat(
+    "fields",
+    tolerate="strict",
+    fields=(
+        choice("User", "U: ", "safe", "unsafe", risk="unsafe"),
+        choice("Agent", "\nA: ", "safe", "unsafe", risk="unsafe", optional=True),
+        Field("Categories", "\nC: ", labels=(0, 1), separators=(", ",), optional=True,
+              when=(("User", ("unsafe",)), ("Agent", ("unsafe",))), match="any"),
+    ),
+)  # fmt: skip
 FORMATS = {
     "levels": (LEVELS, ["V", "VP", "bad", "refusal"]),
     "questions": (QUESTIONS, ["request", "refusal", "response"]),
     "object": (OBJECT, ["V", "W"]),
+    "either": (EITHER, ["V", "W"]),
 }
 TOKENS = {
     "levels": ["S: ", "S", ": ", "ok", "bad", "mid", "\nC: ", "None", "V", "P", ", ", "\nR: ",
@@ -78,6 +89,8 @@ TOKENS = {
                   "yes\nF: no\nA: no", "n", "o", "ye", "s, "],
     "object": ['{"U": "', "safe", "un", "unsafe", '", "A": "', '"}', '", "', 'C": "', "V", "W",
                ", ", "V, W", 'C": "V"} and', "sa", "fe", "unsafe!", '"'],
+    "either": ["U: ", "U: safe", "unsafe", "safe", "un", "\nA: ", "\nA: unsafe", "\nC: ", "V", "W",
+               ", ", "V, W", "safe\nC: V", "\n", "unsafe\nC: W"],
 }  # fmt: skip
 
 

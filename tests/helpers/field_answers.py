@@ -32,7 +32,8 @@ def answers(fmt: FieldFormat, spellings: list[str]) -> dict[str, Events]:
             results[text + (fmt.closing or "")] = events if risk else (*events, (end, k))
             return
         field = fmt.fields[index]
-        allowed = all(chosen.get(name) in values for name, values in field.when)
+        met = sum(chosen.get(name) in values for name, values in field.when)
+        allowed = met > 0 if field.match == "any" else met == len(field.when)
         if field.optional or (not allowed and field.none is None):
             add(index + 1, text, events, chosen, risk)
         if not allowed and field.none is None:

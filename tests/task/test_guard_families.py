@@ -108,6 +108,14 @@ RESTS = [
 ]
 
 
+UNREAD = [
+    ("nemotron-3", "User Safety: safe\nSafety Categories: Violence"),
+    ("nemotron-3", "User Safety: safe\nResponse Safety: safe\nSafety Categories: Violence"),
+    ("qwen3guard", "Safety: Safe\nCategories: Violent"),
+]
+"""Answers that name a category and no risk."""
+
+
 def first_pass(name: str) -> Guard:
     """The guard, or what is asked about its first policy."""
     return next(iter(Guard.load(name).passes.values()))
@@ -136,6 +144,12 @@ def test_an_answer_means_what_its_makers_say(
     assert {output for output in written if output < len(guard.labels)} == meant
     assert (automaton.verdict_prefix in written) == risk
     assert (automaton.empty in written) != risk
+
+
+@pytest.mark.parametrize(("name", "text"), UNREAD)
+def test_a_category_without_a_risk_is_no_answer(name: str, text: str) -> None:
+    guard = first_pass(name)
+    assert ByteAutomaton(guard.format, guard.spellings).spans(text.encode()) is None
 
 
 @pytest.mark.parametrize(

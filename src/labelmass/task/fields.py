@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
+from typing import Literal
 
 from labelmass.errors import TaskError
 from labelmass.task.formats import AnswerFormat
@@ -47,6 +48,7 @@ class Field:
         single: At most one label.
         when: Values of earlier choices with which this field is written; () for any. A list that
             has a word for none is then written with any, and holds labels only with these.
+        match: Whether all of the choices of `when` must have such a value, or "any" of them.
         optional: Whether the answer may end before it.
     """
 
@@ -58,11 +60,13 @@ class Field:
     separators: tuple[str, ...] = (",",)
     single: bool = False
     when: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    match: Literal["all", "any"] = "all"
     optional: bool = False
 
     def holds(self, choices: Mapping[str, str]) -> bool:
         """True if `when` allows the field, after these choices."""
-        return all(choices.get(name) in values for name, values in self.when)
+        met = [choices.get(name) in values for name, values in self.when]
+        return not met or (any(met) if self.match == "any" else all(met))
 
 
 @dataclass(frozen=True, slots=True)

@@ -308,6 +308,7 @@ class Guard(Task):
                 field.separators,
                 field.single,
                 tuple(field.when.items()),
+                field.match,
                 field.optional,
             )
             for field in self.fields

@@ -49,6 +49,7 @@ class GuardField(TaskPart):
         values: Names of values, or tables; without them, the field is a list of labels.
         none: Word for a list without labels.
         when: Values of earlier fields with which it is written, by their names.
+        match: Whether "all" of these fields must have such a value, or "any" of them.
     """
 
     name: str
@@ -58,6 +59,7 @@ class GuardField(TaskPart):
     separators: tuple[str, ...] = (", ", ",")
     single: bool = False
     when: dict[str, tuple[str, ...]] = Field(default_factory=dict[str, tuple[str, ...]])
+    match: Literal["all", "any"] = "all"
     optional: bool = False
 
 
