@@ -206,6 +206,9 @@ def test_labels_of_annotators_mean_what_they_imply() -> None:
     assert guard.resolve(["loose"]) == ("loose", "strict")
     assert guard.resolve(["strict"]) == ("strict",)
     assert guard.resolve(["refusal"]) == ("refusal",)
+    assert guard.resolve(["strict", "Fraud"]) == ("strict", "Fraud")  # its level is given
+    two_sided = Guard.load("nemotron-3").resolve(["unsafe response", "Violence"])
+    assert two_sided == ("unsafe response", "Violence")
     assert guard.resolve([]) == ()
 
 

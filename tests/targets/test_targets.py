@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from fractions import Fraction
 
 import numpy as np
@@ -188,6 +189,12 @@ def test_shares_are_counts_over_counts(people: list[list[list[str]]]) -> None:
 
 GUARD = ("wide", "narrow", "S1", "S2")
 IMPLIED = {"narrow": ["wide"], "S1": ["wide", "narrow"], "S2": ["narrow", "wide"]}
+
+
+def closed(names: Collection[str]) -> set[str]:
+    return {one for name in names for one in (name, *IMPLIED.get(name, ()))}
+
+
 NAMES = st.frozensets(st.sampled_from(GUARD))
 
 
@@ -200,7 +207,7 @@ def test_a_label_is_chosen_with_those_that_it_implies(
     record = {"id": 1, "annotators": [sorted(vote) for vote in votes], "unknown": sorted(blank)}
     if labels is not None:
         record["labels"] = sorted(labels - blank)
-    found = Targets.from_records([record], GUARD, implied=IMPLIED)
+    found = Targets.from_records([record], GUARD, resolve=closed)
 
     def means(names: frozenset[str], label: str) -> bool:
         return any(label == name or label in IMPLIED.get(name, ()) for name in names)
@@ -232,7 +239,7 @@ def test_a_label_is_chosen_with_those_that_it_implies(
 def test_shares_of_implied_labels_are_known_or_unknown(
     distribution: dict[str, float], shares: list[float]
 ) -> None:
-    found = Targets.from_records([{"id": 1, "distribution": distribution}], GUARD, implied=IMPLIED)
+    found = Targets.from_records([{"id": 1, "distribution": distribution}], GUARD, resolve=closed)
     assert found.shares[0].tolist() == pytest.approx(shares, nan_ok=True)
 
 
@@ -240,8 +247,16 @@ def test_a_category_makes_a_guards_record_unsafe() -> None:
     guard = Guard.load("qwen3guard")
     records = [
         Record.from_dict({"id": name, "text": "x", "labels": labels}, 0)
-        for name, labels in (("a", ["PII"]), ("b", ["controversial"]), ("c", ["refusal"]))
+        for name, labels in (
+            ("a", ["PII"]),
+            ("b", ["controversial"]),
+            ("c", ["refusal"]),
+            ("d", ["PII", "controversial"]),
+            ("e", ["refusal", "PII"]),
+        )
     ]
     found = targets_of(guard, records)
     columns = [found.labels.index(one) for one in ("unsafe or controversial", "unsafe", "PII")]
-    assert found.gold[:, columns].tolist() == [[1, 1, 1], [1, 0, 0], [0, 0, 0]]
+    assert found.gold[:, columns].tolist() == [
+        [1, 1, 1], [1, 0, 0], [0, 0, 0], [1, 0, 1], [1, 1, 1],
+    ]  # fmt: skip

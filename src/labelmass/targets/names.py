@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,8 @@ from labelmass._text import canonical, nearest, quoted
 from labelmass._types import Bools, Floats
 from labelmass.errors import LabelMassError, RecordError
 
+Resolve = Callable[[Sequence[str]], Collection[str]]
+
 
 @dataclass(frozen=True, slots=True)
 class Columns:
@@ -19,13 +21,13 @@ class Columns:
 
     of: name in NFC -> column, or None for what counts for none (`neutral`).
     ignore_others: names that are not there count for none, too.
-    implied: (k, k) whether the label of the row means that of the column, too.
+    resolve: from labels to these and all that they imply.
     """
 
     labels: tuple[str, ...]
     of: Mapping[str, int | None]
     ignore_others: bool
-    implied: Bools
+    resolve: Resolve
 
     @classmethod
     def make(
@@ -34,7 +36,7 @@ class Columns:
         pool: Mapping[str, str | None] | None,
         empty: str | None,
         ignore_others: bool,
-        implied: Mapping[str, Collection[str]] | None = None,
+        resolve: Resolve = tuple,
     ) -> Columns:
         """Raises LabelMassError where the labels or the pool cannot be meant."""
         columns: dict[str, int] = {}
@@ -56,10 +58,7 @@ class Columns:
                     f"pool: {source!r} counts as {label!r}, which is no label of the task ({known})"
                 )
             of[canonical(source)] = None if label is None else columns[canonical(label)]
-        means = np.eye(len(columns), dtype=bool)
-        for label, others in (implied or {}).items():
-            means[columns[canonical(label)], [columns[canonical(one)] for one in others]] = True
-        return cls(tuple(labels), of, ignore_others, means)
+        return cls(tuple(labels), of, ignore_others, resolve)
 
     def column(self, name: str, record: object) -> int | None:
         """The column of a name; RecordError where the record holds a name nobody declared."""
@@ -75,19 +74,24 @@ class Columns:
         )
 
     def chosen(self, names: object, key: str, record: object) -> Floats:
-        """(k,) 1 for each label that one of the names counts for, and for those that it implies."""
-        named = self.members(names, key, record) > 0
-        return np.asarray(self.implied[named].any(axis=0), dtype=np.float64)
+        """(k,) 1 for each label that one of the names counts for, and for those that they imply."""
+        return self._with_implied(self.members(names, key, record))
 
-    def unjudged(self, names: object, record: object, votes: Sequence[Floats]) -> Bools:
-        """(k,) labels that nobody judged, and those that one of them could imply.
+    def unjudged(self, names: object, record: object, votes: Iterable[Floats]) -> Bools:
+        """(k,) labels that nobody judged, and those that they would add to what was chosen.
 
-        votes: What is known to be chosen by each annotator; a label that all have is known.
+        votes: (k,) labels that each annotator chose.
         """
-        unknown = self.members(names, "unknown", record) > 0
-        open_ = self.implied[unknown].any(axis=0)
-        known = np.min(votes, axis=0) > 0 if len(votes) else np.zeros_like(open_)
-        return unknown | (open_ & ~known)
+        unknown = self.members(names, "unknown", record)
+        results = unknown > 0
+        if results.any():
+            for vote in votes:
+                results |= self._with_implied(np.maximum(vote, unknown)) > self._with_implied(vote)
+        return results
+
+    def _with_implied(self, row: Floats) -> Floats:
+        names = self.resolve([self.labels[at] for at in np.flatnonzero(row)])
+        return np.array([label in names for label in self.labels], dtype=np.float64)
 
     def members(self, names: object, key: str, record: object) -> Floats:
         """(k,) 1 for each label that one of the names counts for."""
@@ -126,14 +130,15 @@ class Columns:
                 )
             source[column] = name
             row[column] = share
-        return self._with_implied(row)
+        return self._with_implied_shares(row)
 
-    def _with_implied(self, row: Floats) -> Floats:
+    def _with_implied_shares(self, row: Floats) -> Floats:
         """Shares with those of implied labels: unknown (NaN) where several labels imply one."""
-        means = self.implied & ~np.eye(len(row), dtype=bool)
-        given, results = row > 0, row.copy()
-        for column in np.flatnonzero(means[given].any(axis=0) & ~given).tolist():
-            by = given & means[:, column]
-            widest = by & ~means[:, by].any(axis=1)  # those that imply no other of them
-            results[column] = row[widest][0] if widest.sum() == 1 else np.nan
+        given, results = np.flatnonzero(row).tolist(), row.copy()
+        means = {at: set(self.resolve([self.labels[at]])) for at in given}
+        for column in np.flatnonzero(self._with_implied(row) > (row > 0)).tolist():
+            by = [at for at in given if self.labels[column] in means[at]]
+            names = {self.labels[at] for at in by}
+            widest = [at for at in by if not (means[at] & names) - {self.labels[at]}]
+            results[column] = row[widest[0]] if len(widest) == 1 else np.nan
         return results

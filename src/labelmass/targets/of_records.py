@@ -28,9 +28,8 @@ def targets_of(
             pool[name] = task.resolve_all(name)
         except TaskError:
             continue  # Targets names the record
-    implied = {name: task.resolve([name]) for name in task.label_names}
     return Targets.from_records(
-        results, task.label_names, gold=gold, pool=pool, group=group, implied=implied
+        results, task.label_names, gold=gold, pool=pool, group=group, resolve=task.resolve
     )
 
 

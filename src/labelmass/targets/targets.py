@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,7 +13,7 @@ from labelmass._text import find
 from labelmass._types import Floats
 from labelmass.errors import LabelMassError, RecordError
 from labelmass.targets.aggregate import Votes, dawid_skene, majority, shares
-from labelmass.targets.names import Columns
+from labelmass.targets.names import Columns, Resolve
 from labelmass.task.values import plain_row, read_id
 
 GOLD = {
@@ -56,7 +56,7 @@ class Targets:
         pool: Mapping[str, str | None] | None = None,
         group: str | None = "group",
         ignore_others: bool = False,
-        implied: Mapping[str, Collection[str]] | None = None,
+        resolve: Resolve = tuple,
     ) -> Targets:
         """Targets from records that hold `annotators`, `distribution` or `labels`.
 
@@ -69,16 +69,16 @@ class Targets:
             pool: Names in data -> label of the task, or None for none of them. A label is unknown
                 if a name that counts for it is.
             group: The field that names what belongs together; a record without it stands alone.
-            implied: Label -> further labels that it means, as any hazard means `unsafe`. An implied
-                label is unknown where a label that implies it is, unless another one implies it;
-                its share in a distribution is unknown where several labels imply it.
+            resolve: From labels to these and all that they imply, as any hazard means `unsafe`. An
+                implied label is unknown where it depends on one that is; so is its share in a
+                distribution where several labels imply it.
 
         Raises:
             LabelMassError, RecordError: Naming the record and the label.
         """
         if gold not in GOLD:
             raise LabelMassError(f"gold is {gold!r}: one of {', '.join(GOLD)}")
-        columns = Columns.make(labels, pool, empty, ignore_others, implied)
+        columns = Columns.make(labels, pool, empty, ignore_others, resolve)
         rows = [_Row.read(record, columns) for record in records]
         seen: set[str | int] = set()
         for row in rows:

@@ -335,21 +335,34 @@ class Guard(Task):
         pass
 
     def resolve(self, labels: Iterable[str]) -> tuple[str, ...]:
-        """The names of labels given by name, code or alias, and of those that they imply."""
+        """The names of labels given by name, code or alias, and of those that they imply.
+
+        A category implies a verdict where none is given: `PII` alone is unsafe, and with
+        `controversial` it is not.
+        """
         named = super().resolve(labels)
         by_name = {label.name: label for label in self.labels}
+        given = [by_name[name] for name in named]
+        judged = any(self._is_verdict(label) for label in given)
         implied = [
             label.name
             for label in self.labels
-            if any(self._implies(by_name[name], label) for name in named)
+            if any(self._means(one, label) for one in given)
+            or (label.implied and not judged and any(not one.values for one in given))
         ]
         return tuple(dict.fromkeys([*named, *implied]))
 
-    def _implies(self, given: GuardLabel, other: GuardLabel) -> bool:
-        """True if a label that annotators give means another, too."""
-        if not given.values:
-            return other.implied
-        return all(
+    def _is_verdict(self, label: GuardLabel) -> bool:
+        """True if a value that the label means is a risk."""
+        return any(
+            value.risk and value.name in label.values.get(field.name, ())
+            for field in self.fields
+            for value in field.values
+        )
+
+    def _means(self, given: GuardLabel, other: GuardLabel) -> bool:
+        """True if the values of one label are among those of another."""
+        return bool(given.values) and all(
             set(values) <= set(other.values.get(field, ()))
             for field, values in given.values.items()
         )
