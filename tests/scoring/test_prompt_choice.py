@@ -3,23 +3,40 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from zlib import crc32
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import labelmass
+from helpers.property_tests import property_test
 from labelmass import LanguageModel, ModelError, ScriptedLanguageModel, Task
+from labelmass.lm.scripted import END
 from labelmass.scoring import prompt_choice
-from labelmass.scoring.prompt_choice import choose_prompt, prompt_candidates, try_prompt
+from labelmass.scoring.prompt_choice import (
+    best_trial,
+    choose_prompt,
+    prompt_candidates,
+    try_prompt,
+    try_prompts,
+)
 
 LABELS = ("sport", "food")
 TOKENS = ("sport", "food", "none", ", ", '"', "]}", "prose")
 
 
 @pytest.fixture(autouse=True)
-def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # pyright: ignore[reportUnusedFunction]
-    monkeypatch.setattr(prompt_choice, "folder", lambda: tmp_path / "prompts")
+def _cache(  # pyright: ignore[reportUnusedFunction]
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cache for each test; choices for the embedded model are kept for the whole run."""
+    if "smol" not in request.fixturenames:
+        monkeypatch.setattr(prompt_choice, "folder", lambda: tmp_path / "prompts")
 
 
 def lists_with_commas(prompt: str, written: tuple[str, ...]) -> Mapping[str, float]:
@@ -68,6 +85,67 @@ def test_a_trial_says_how_well_a_prompt_holds(model: ScriptedLanguageModel) -> N
     *_, plain = prompt_candidates(Task.from_labels(LABELS).with_keys(format="comma"), chat=False)
     trial = try_prompt(plain, model)
     assert trial.on_format == pytest.approx(0.8) and trial.own_label == pytest.approx(0.8)
+
+
+def random_answers(seed: int) -> ScriptedLanguageModel:
+    """Each prompt with each text gets a mass of its own; all of a prompt's are alike."""
+
+    def share(text: str) -> float:
+        return crc32(f"{seed}{text}".encode()) / 2**32
+
+    def script(prompt: str, written: tuple[str, ...]) -> Mapping[str, float]:
+        if written:
+            return {END: 1.0}
+        instruction, _, record = prompt.rpartition("Text: ")
+        readable = share(instruction) * (0.8 + 0.2 * share(record))
+        food = share(record + instruction)
+        return {"food": readable * food, "sport": readable * (1 - food), "prose": 1 - readable}
+
+    return ScriptedLanguageModel(script, TOKENS)
+
+
+@property_test(8)
+@given(seed=st.integers(0, 10**9))
+def test_losing_prompts_are_given_up_and_the_choice_is_that_of_whole_trials(seed: int) -> None:
+    model = random_answers(seed)
+    task = Task.from_labels(LABELS).with_keys(format="comma")
+    styles = [task.with_keys(record=f"{word} Text: {{text}}") for word in "abc"]
+    candidates = [each for style in styles for each in prompt_candidates(style, chat=False)]
+    with TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(prompt_choice, "folder", lambda: Path(name))
+        trials = try_prompts(candidates, model)
+        assert try_prompts(candidates, model) == trials  # as they are kept
+    whole = [try_prompt(each, model) for each in candidates]
+    best = best_trial(whole)
+    assert best_trial(trials) == best and trials.index(best) == whole.index(best)
+    for trial, full in zip(trials, whole, strict=True):
+        assert trial == full or (trial.score is None and full.score < best.score)
+
+
+def test_prompts_as_good_as_each_other_are_both_tried_to_the_end() -> None:
+    model = ScriptedLanguageModel(
+        lambda prompt, written: {END: 1.0} if written else {"none": 0.5, "food": 0.5}, TOKENS
+    )
+    candidates = prompt_candidates(Task.from_labels(LABELS), chat=False)
+    commas = [each for each in candidates if each.format.name == "comma"]
+    one, other = try_prompts(commas, model)
+    assert one.score == other.score is not None and best_trial((one, other)) is one
+
+
+def test_a_losing_prompt_is_not_put_to_all_texts() -> None:
+    asked: Counter[bool] = Counter()
+
+    def script(prompt: str, written: tuple[str, ...]) -> Mapping[str, float]:
+        asked["Labels: none" in prompt] += not written
+        return lists_with_commas(prompt, written)
+
+    model = ScriptedLanguageModel(script, TOKENS)
+    task = Task.from_labels(LABELS).with_keys(format="comma", chat=False)
+    first, second = try_prompts(prompt_candidates(task, chat=False), model)
+    assert first.score is None and "another prompt is better" in first.problem
+    assert second.score is not None
+    texts = len(prompt_choice.TEXTS) + len(LABELS)
+    assert asked[True] == texts > prompt_choice.AT_ONCE >= asked[False] > 0
 
 
 def test_a_choice_is_made_once_for_a_model_and_a_list_of_labels(

@@ -10,7 +10,15 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    Callable,
+    Generator,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -207,7 +215,7 @@ class Explorer:
             max_seconds=budget.max_seconds,
         )
 
-    def explore(self, records: Iterable[Keyed | None]) -> Iterator[Outcome]:
+    def explore(self, records: Iterable[Keyed | None]) -> Generator[Outcome]:
         """Each record with its trees, or with the error that kept it from them, as they finish.
 
         Raises what the model raises for a plain text too.

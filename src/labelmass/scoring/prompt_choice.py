@@ -8,12 +8,12 @@ that label and no other. The choice depends on model and task alone, and is kept
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from itertools import product
-from math import log
+from math import fsum, log
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -24,7 +24,7 @@ from labelmass.errors import LabelMassError, ModelError, RecordError
 from labelmass.files import shaped
 from labelmass.lm.base import LanguageModel
 from labelmass.lm.gguf import cache_folder
-from labelmass.scores import Failure, Result
+from labelmass.scores import Failure
 from labelmass.scoring.plan import Plan
 from labelmass.task import Record, Task
 from labelmass.task.default_prompt import label_demonstrations
@@ -55,6 +55,11 @@ _LAYOUT = {"record": "Text: {text}", "answer_cue": "\nLabels: "}
 MIN_SHARE = 1e-6
 """Smallest probability that a trial tells from 0."""
 
+AT_ONCE = 4
+"""Texts of a trial explored together; the fewer, the sooner a losing prompt is given up."""
+
+BEHIND = "another prompt is better, whatever this one does on the texts that are left"
+
 
 @dataclass(frozen=True, slots=True)
 class PromptTrial:
@@ -66,7 +71,7 @@ class PromptTrial:
         own_label: Mean probability of the label that a text names.
         score: Mean log-likelihood in nats, larger is better: of a readable answer to a plain text,
             and of exactly its own label for a text that names one. None where the prompt cannot be
-            put to the model, which `problem` explains.
+            put to the model, or was given up because another one is better; `problem` says which.
     """
 
     prompt: str
@@ -151,7 +156,7 @@ def best_trial(trials: Iterable[PromptTrial]) -> PromptTrial:
     """
     trials = list(trials)
     scored = [trial for trial in trials if trial.score is not None]
-    if not scored:
+    if not scored:  # no trial was given up, for want of a better one
         raise ModelError(f"no prompt can be put to this model: {trials[0].problem}")
     return max(scored, key=lambda trial: trial.score or 0.0)
 
@@ -162,7 +167,7 @@ def try_prompts(
     *,
     watch: Watch = lambda steps, total: steps,
 ) -> tuple[PromptTrial, ...]:
-    """A trial of each candidate, in order.
+    """A trial of each candidate, in order; those that cannot be the best are given up early.
 
     They are read from the cache folder where they were made before, for the same model and
     candidates, and kept there otherwise.
@@ -173,45 +178,81 @@ def try_prompts(
     path = folder() / f"{_digest(candidates, model)}.json"
     trials = load_trials(path)
     if trials is None or len(trials) != len(candidates):
-        steps = (try_prompt(candidate, model) for candidate in candidates)
-        trials = tuple(watch(steps, len(candidates)))
+        # Prompts with demonstrations are more often the best ones: the others end the sooner.
+        order = sorted(
+            range(len(candidates)), key=lambda at: not candidates[at].demonstrations.examples
+        )
+        steps = _until_beaten([candidates[at] for at in order], model)
+        made = tuple(watch(steps, len(candidates)))
+        trials = tuple(made[order.index(at)] for at in range(len(candidates)))
         _save(path, trials, model)
     return trials
 
 
-def try_prompt(task: Task, model: LanguageModel) -> PromptTrial:
-    """How well a prompt holds the model, on texts that need no labels of anyone."""
+def _until_beaten(candidates: Sequence[Task], model: LanguageModel) -> Iterator[PromptTrial]:
+    """A trial of each candidate, given up where it is sure to be worse than one before it."""
+    best: float | None = None
+    for candidate in candidates:
+        trial = try_prompt(candidate, model, to_beat=best)
+        if trial.score is not None and (best is None or trial.score > best):
+            best = trial.score
+        yield trial
+
+
+def try_prompt(task: Task, model: LanguageModel, *, to_beat: float | None = None) -> PromptTrial:
+    """How well a prompt holds the model, on texts that need no labels of anyone.
+
+    Args:
+        to_beat: Score below which the trial is of no use and ends; None to try all texts.
+    """
     try:
-        return _try(task, model)
+        return _try(task, model, to_beat)
     except LabelMassError as error:  # a chat template refuses it, or the context is too short
         return PromptTrial(task.prompt_style, 0.0, 0.0, None, str(error))
 
 
-def _try(task: Task, model: LanguageModel) -> PromptTrial:
+def _try(task: Task, model: LanguageModel, to_beat: float | None) -> PromptTrial:
     plan = Plan(task, ("any-place",), budget=BUDGET)
     signature = plan.signature(model)
-    explorer = plan.explorer(model)
+    explorer = plan.explorer(model, batch_size=AT_ONCE)
     named = task.labels[:: -(-len(task.labels) // MAX_LABEL_TEXTS)]
-    texts = (*TEXTS, *(LABEL_TEXT.format(label.description or label.name) for label in named))
-    records = [(key, Record(id=key, text=text)) for key, text in enumerate(texts)]
-    results: dict[int, Result] = {}
-    for key, _, outcome in explorer.explore(records):
-        if isinstance(outcome, RecordError):
-            raise outcome
-        result = plan.read(outcome, signature)
-        if isinstance(result, Failure):
-            raise RecordError(result.error)
-        results[key] = result
-    on_format = [1 - results[key].off_format for key in range(len(TEXTS))]
-    own: list[float] = []
-    scores = [log(max(share, MIN_SHARE)) for share in on_format]
-    for key, label in enumerate(named, start=len(TEXTS)):
-        p = {name: results[key][name].p or 0.0 for name in task.label_names}
-        own.append(p.pop(label.name))
-        scores.append(log(max(own[-1], MIN_SHARE)))
-        if not task.format.single:
-            scores[-1] += sum(log(max(1 - other, MIN_SHARE)) for other in p.values())
-    return PromptTrial(task.prompt_style, fmean(on_format), fmean(own), fmean(scores))
+    label_texts = [LABEL_TEXT.format(label.description or label.name) for label in named]
+    # Prompts differ most in the texts that name a label.
+    records = [(key, Record(id=key, text=text)) for key, text in enumerate((*label_texts, *TEXTS))]
+    own: dict[int, float] = {}
+    on_format: dict[int, float] = {}
+    scores: dict[int, float] = {}
+    with closing(explorer.explore(records)) as explored:
+        for key, _, outcome in explored:
+            if isinstance(outcome, RecordError):
+                raise outcome
+            result = plan.read(outcome, signature)
+            if isinstance(result, Failure):
+                raise RecordError(result.error)
+            if key < len(named):
+                p = {name: result[name].p or 0.0 for name in task.label_names}
+                own[key] = p.pop(named[key].name)
+                others = () if task.format.single else p.values()
+                scores[key] = _log(own[key]) + sum(_log(1 - other) for other in others)
+            else:
+                on_format[key] = 1 - result.off_format
+                scores[key] = _log(on_format[key])
+            if to_beat is not None and _mean(scores, len(records)) < to_beat:
+                return PromptTrial(task.prompt_style, 0.0, 0.0, None, BEHIND)
+    means = fmean(on_format.values()), fmean(own.values())
+    return PromptTrial(task.prompt_style, *means, _mean(scores, len(records)))
+
+
+def _log(share: float) -> float:
+    return log(min(max(share, MIN_SHARE), 1.0))
+
+
+def _mean(scores: Mapping[int, float], count: int) -> float:
+    """Mean of `count` scores, the best that it can be while some are not known: none is above 0.
+
+    It does not depend on the order in which they come.
+    """
+    return fsum(scores.values()) / count
 
 
 def _digest(candidates: Sequence[Task], model: LanguageModel) -> str:
