@@ -73,7 +73,7 @@ def test_an_expression_that_means_nothing_names_the_part(text: str) -> None:
 
 def test_the_names_for_llama_guard_are_of_its_labels() -> None:
     labels = Guard.load("llama-guard-3").label_names
-    names = Names.load(ROOT / "examples" / "llama-guard-3-names.toml", labels)
+    names = Names.load(ROOT / "deploy" / "llama-guard-3-names.toml", labels)
     assert names.openai is not None and set(names.openai) == set(CATEGORIES)
     assert [name for name, one in names.openai.items() if one is None] == ["violence/graphic"]
     assert names.perspective is not None and "TOXICITY" in names.perspective.attributes
