@@ -132,7 +132,7 @@ def widest(scores: Scores) -> float:
 
 @every_engine
 def test_bounds_hold_the_exact_probabilities(engine: Engine, task: Task, exact: Scores) -> None:
-    most = 30 if engine.model.engine == "openai" else Budget().max_nodes
+    most = 12 if engine.model.engine == "openai" else Budget().max_nodes
     budget = Budget(tolerance=TOLERANCE, max_nodes=most)
     scores = labelmass.score(TEXTS[:2], task, engine.model, budget=budget)
     check_bounds(scores, exact, engine.tolerance)
