@@ -198,8 +198,8 @@ def test_a_fault_of_the_wire_changes_no_number(kind: str, fault: str) -> None:
 def test_a_reply_that_is_late_is_asked_for_again() -> None:
     near = labelmass.score(TEXTS, MOOD, mood_model())
     with (
-        serving(ScriptedServer(mood_model(), "vllm", ["slow"], slow=5)) as server,
-        connect(server, timeout=0.3) as model,
+        serving(ScriptedServer(mood_model(), "vllm", ["slow"], slow=2)) as server,
+        connect(server, timeout=0.3, backoff=0.01) as model,
     ):
         assert same(labelmass.score(TEXTS, MOOD, model), near)
         assert model.traffic.retries >= server.requests["slow"] > 0
