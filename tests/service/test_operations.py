@@ -35,6 +35,7 @@ from helpers.service import (
 )
 from labelmass.decisions import Policy, Rule
 from labelmass.errors import LabelMassError
+from labelmass.scoring import live
 from labelmass.service.keys import Keys, make_key
 from labelmass.service.settings import ServiceSettings
 
@@ -117,6 +118,8 @@ def test_a_key_may_stand_where_clients_put_it(guarded: tuple[Running, str]) -> N
     assert service.client.post(f"/v1/labels?key={key}", json=LABELS).status_code == 401
     assert service.client.get("/metrics").status_code == 401
     assert service.client.get("/metrics", headers={"x-api-key": key}).is_success
+    assert service.client.get("/openapi.json").status_code == 401
+    assert service.client.get("/openapi.json", headers={"x-api-key": key}).is_success
     assert service.client.get("/healthz").is_success
 
 
@@ -343,6 +346,30 @@ def test_a_model_that_dies_is_an_error_and_never_a_pass(tmp_path: Path, path: st
         service.model.broken = False
         until(lambda: service.client.get("/healthz").status_code == 200)
         assert service.client.post(path, json=PATHS[path]).status_code == 200
+
+
+def test_a_model_that_hangs_passes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "GRACE", 0.1)
+    model = SlowModel()
+    model.seconds = 2.5
+    with running(tmp_path, scorer=make_scorer(model), deadline=0.1) as service:
+        began = time.monotonic()
+        with ThreadPoolExecutor(8) as pool:
+            states = list(pool.map(service.client.get, ["/healthz"] * 8))
+        assert {one.status_code for one in states} == {503}
+        for path, body in PATHS.items():
+            response = service.client.post(path, json=body)
+            if path == "/v1/labels":
+                (one,) = response.json()["results"]
+                assert one["action"] == "review" and one["stopped"] == "deadline"
+            elif path == "/beta/litellm_basic_guardrail_api":
+                assert response.json()["action"] == "BLOCKED"
+            elif path == "/predict":
+                assert response.json()["results"][0]["result"] == []
+            else:
+                assert response.status_code == 503 and "no time" in message(response)
+        assert time.monotonic() - began < 2.5 and model.most <= 1  # one look for all
+        assert service.service.waiting == 0
 
 
 def test_an_audit_log_that_cannot_be_written_lets_nothing_pass(tmp_path: Path) -> None:

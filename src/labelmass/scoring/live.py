@@ -24,6 +24,9 @@ from labelmass.task import Record
 GRACE = 1.0
 """Seconds after a deadline that rows which were asked for may still come."""
 
+LATE = "its time was up before it could be read"
+"""Error of a record that there was no time for."""
+
 
 @dataclass(slots=True, eq=False)
 class _Job:
@@ -179,8 +182,7 @@ class LiveScorer:
                 yield job.key, job.record
 
     def _late(self, record: Record) -> Outcome:
-        late = Failure.of(record, "its time was up before it could be read")
-        return self.scorer.plan.close(late)
+        return self.scorer.plan.close(Failure.of(record, LATE))
 
     def _settle(self, job: _Job, outcome: Outcome | Exception) -> None:
         """Answer a caller, unless it is gone."""

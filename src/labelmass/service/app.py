@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from importlib.metadata import version
 from pathlib import Path
 
@@ -44,6 +44,7 @@ def create_app(service: Service) -> FastAPI:
         title="labelmass",
         version=version("labelmass"),
         lifespan=lifespan,
+        openapi_url=None,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,  # the address would be that of the Host header, without TLS
@@ -60,13 +61,24 @@ def create_app(service: Service) -> FastAPI:
             body["reload"] = "the last change of a file was not taken; the log says why"
         return Json(body, 503 if error else 200)
 
-    async def metrics(request: Request) -> Response:
-        """Metrics for Prometheus."""
+    def with_key(request: Request, respond: Callable[[], Response]) -> Response:
+        """What somebody with a key gets."""
         try:
             service.keys.caller(given_key(request))
         except Problem as problem:
             return faces[0].respond(problem)
-        return Response(service.telemetry.metrics(), media_type="text/plain; version=0.0.4")
+        return respond()
+
+    async def metrics(request: Request) -> Response:
+        """Metrics for Prometheus."""
+        media_type = "text/plain; version=0.0.4"
+        return with_key(
+            request, lambda: Response(service.telemetry.metrics(), media_type=media_type)
+        )
+
+    async def openapi(request: Request) -> Response:
+        """Paths and bodies of all faces."""
+        return with_key(request, lambda: Json(app.openapi()))
 
     async def unrouted(request: Request, error: Exception) -> Response:
         """A path or method that no route has, in the words of the nearest face."""
@@ -75,6 +87,7 @@ def create_app(service: Service) -> FastAPI:
 
     app.add_api_route("/healthz", healthz, methods=["GET"])
     app.add_api_route("/metrics", metrics, methods=["GET"])
+    app.add_api_route("/openapi.json", openapi, methods=["GET"], include_in_schema=False)
     app.add_exception_handler(HTTPException, unrouted)
     return app
 

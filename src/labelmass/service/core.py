@@ -20,7 +20,7 @@ from labelmass.errors import LabelMassError, RecordError
 from labelmass.estimators import LabelScores
 from labelmass.scores import Failure, Result
 from labelmass.scoring.isolation import PLAIN
-from labelmass.scoring.live import LiveScorer
+from labelmass.scoring.live import LATE, LiveScorer
 from labelmass.scoring.plan import Plan
 from labelmass.scoring.scorer import Scorer
 from labelmass.service.audit import VARIABLE, Audit
@@ -75,9 +75,18 @@ class Judged:
     @property
     def stopped(self) -> str:
         """`DEADLINE` if time was what kept it from narrower bounds."""
+        if self.error == LATE:
+            return DEADLINE
         if self.result is None or self.result.summary is None:
             return ""
         return DEADLINE if self.result.summary.stopped == "seconds" else ""
+
+
+def unscored(judged: Judged, pointer: str, code: str) -> Problem:
+    """The problem of a text without scores: that of the text, unless its time was up."""
+    if judged.stopped == DEADLINE:
+        return Problem(Kind.LATE, retry_after=1)
+    return Problem(Kind.INVALID, judged.error, pointer=pointer, code=code)
 
 
 class Service:
@@ -227,7 +236,7 @@ class Service:
     # -- life -----------------------------------------------------------------------------------
 
     async def health(self) -> str:
-        """Why the service is not ready; "" if it is. Looks at the model now and then."""
+        """Why the service is not ready; "" if it is. One look at the model serves all for a while."""
         if self.draining:
             return "stopping"
         async with self._probing:

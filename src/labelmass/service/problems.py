@@ -22,6 +22,7 @@ class Kind(Enum):
     OVERLOADED = 429, "Too many requests are waiting"
     FAILED = 500, "Internal error"
     MODEL_FAILED = 500, "The model failed"
+    LATE = 503, "There was no time to read it"
     DRAINING = 503, "The service is stopping"
 
     @property

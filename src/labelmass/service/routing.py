@@ -59,7 +59,10 @@ class Face(ABC):
 
     def __init__(self, service: Service) -> None:
         self.service = service
-        self.router = APIRouter(route_class=_route_class(self))
+        error = self.error(Problem(Kind.INVALID))
+        example = {"example": orjson.loads(error.body)}
+        described = {"description": Kind.INVALID.title, "content": {error.media_type: example}}
+        self.router = APIRouter(route_class=_route_class(self), responses={"default": described})
 
     @abstractmethod
     def error(self, problem: Problem) -> Response:

@@ -52,7 +52,7 @@ class NativeFace(Face):
 
     def _result(self, one: Judged) -> dict[str, Any]:
         if one.result is None or one.scores is None:
-            return {"error": one.error, "action": one.action}
+            return {"error": one.error, "action": one.action, "stopped": one.stopped}
         whole, step = one.result.to_dict(), self.service.scorer.plan.decision
         shown: dict[str, Any] = {"labels": one.scores.to_dict()}
         for key in ("empty", "sets", "values", "given_risk", "verdict", "off_format", "unexplored"):

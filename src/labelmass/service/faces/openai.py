@@ -12,7 +12,7 @@ from starlette.responses import Response
 from labelmass._text import find
 from labelmass.decisions.decisions import LabelOutcome
 from labelmass.errors import RecordError
-from labelmass.service.core import Judged, Service
+from labelmass.service.core import Judged, Service, unscored
 from labelmass.service.names import Expression
 from labelmass.service.problems import Kind, Problem
 from labelmass.service.routing import Face, Json
@@ -30,6 +30,7 @@ TYPES = {
     Kind.OVERLOADED: "rate_limit_error",
     Kind.FAILED: "server_error",
     Kind.MODEL_FAILED: "server_error",
+    Kind.LATE: "server_error",
     Kind.DRAINING: "server_error",
 }
 """`type` of an error; invalid_request_error for all others."""
@@ -146,7 +147,7 @@ class OpenAIFace(Face):
         for number, one in enumerate(judged):
             if one.scores is None:
                 pointer = f"/input/{number}" if isinstance(asked.input, list) else "/input"
-                raise Problem(Kind.INVALID, one.error, pointer=pointer, code="unscorable_input")
+                raise unscored(one, pointer, "unscorable_input")
         content = {
             "id": f"modr-{secrets.token_hex(16)}",
             "model": asked.model or self.service.models[0],
@@ -195,7 +196,7 @@ class OpenAIFace(Face):
         record = _conversation(asked.input)
         (one,) = judged = await self.judge([record])
         if one.scores is None or one.result is None:
-            raise Problem(Kind.INVALID, one.error, pointer="/input", code="unscorable_input")
+            raise unscored(one, "/input", "unscorable_input")
         cost = one.result.cost
         usage = {
             "input_tokens": cost.prompt_tokens,

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from labelmass.errors import RecordError
-from labelmass.service.core import Service
+from labelmass.service.core import Service, unscored
 from labelmass.service.faces.perspective_discovery import discovery
 from labelmass.service.names import PerspectiveNames
 from labelmass.service.problems import Kind, Problem
@@ -98,7 +98,7 @@ class PerspectiveFace(Face):
         text = asked.comment.text
         (one,) = judged = await self.judge([_record(text)])
         if one.scores is None:
-            raise Problem(Kind.INVALID, one.error, code="INVALID_REQUEST")
+            raise unscored(one, "", "INVALID_REQUEST")
         scores: dict[str, Any] = {}
         for given, expression in expressions.items():
             value, wanted = expression.value(one.scores, one.decided), asked.requestedAttributes
