@@ -437,7 +437,7 @@ def test_faces_that_decide_are_not_served_without_a_policy(tmp_path: Path) -> No
         assert any("no --policy" in note for note in service.service.notes)
         for path, body in PATHS.items():
             decides = path in ("/v1/moderations", "/beta/litellm_basic_guardrail_api")
-            assert service.client.post(path, json=body).status_code == (404 if decides else 200)
+            assert service.client.post(path, json=body).status_code == (400 if decides else 200)
         (one,) = service.client.post("/v1/labels", json={"texts": [RUDE]}).json()["results"]
         assert one["action"] is None and "decisions" not in one
 

@@ -173,7 +173,7 @@ class Service:
         """Problem without a policy, for a face whose answer is a decision."""
         if self.policy is None:
             raise Problem(
-                Kind.NOT_FOUND, "this face gives decisions, and the service runs without --policy"
+                Kind.NOT_SERVED, "this face gives decisions, and the service runs without --policy"
             )
 
     # -- scores ---------------------------------------------------------------------------------
@@ -236,7 +236,7 @@ class Service:
     # -- life -----------------------------------------------------------------------------------
 
     async def health(self) -> str:
-        """Why the service is not ready; "" if it is. One look at the model serves all for a while."""
+        """Why the service is not ready; "" if it is. One look serves all for a while."""
         if self.draining:
             return "stopping"
         async with self._probing:

@@ -10,6 +10,7 @@ class Kind(Enum):
 
     INVALID = 400, "Invalid request"
     UNKNOWN_MODEL = 400, "Unknown model"
+    NOT_SERVED = 400, "Not served here"  # on 404 openai-guardrails sends the text to OpenAI
     KEY_MISSING = 401, "No API key"
     KEY_WRONG = 401, "Wrong API key"
     NOT_FOUND = 404, "Not found"

@@ -159,7 +159,7 @@ class OpenAIFace(Face):
         """Expressions by category; Problem where moderations are not served."""
         names = self.service.names.openai
         if names is None:
-            raise Problem(Kind.NOT_FOUND, "this service has no names of categories: see --names")
+            raise Problem(Kind.NOT_SERVED, "this service has no names of categories: see --names")
         self.service.require_policy()
         return names
 
