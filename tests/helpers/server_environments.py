@@ -97,6 +97,7 @@ ENVIRONMENTS = {
         ServerEnvironment("vllm", "0.32.0", "LABELMASS_VLLM_VENV"),
         ServerEnvironment("sglang", "0.5.23", "LABELMASS_SGLANG_VENV"),
         ServerEnvironment("litellm", "1.110.2", "LABELMASS_LITELLM_VENV", torch=""),
+        ServerEnvironment("clients", "1", "LABELMASS_CLIENTS_VENV", torch=""),
     )
 }
 """By name."""
