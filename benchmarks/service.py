@@ -343,6 +343,7 @@ class Found:
     wrong: int = 0
     furthest: float = 0.0
     nats: float = 0.0
+    signalled: float = math.inf
 
     def compare(self, pairs: list[Pair], right: bool, tolerance: float) -> None:
         apart = max((abs(a - b) for a, b in pairs), default=0.0)
@@ -364,7 +365,7 @@ async def load(
 
     async def ask(session: aiohttp.ClientSession) -> None:
         while go_on():
-            asked = requests.next()
+            asked, sent = requests.next(), time.monotonic()
             try:
                 async with session.post(asked.path, json=asked.body) as response:
                     body = await response.json(content_type=None)
@@ -374,7 +375,8 @@ async def load(
                 await asyncio.sleep(0.05)
                 continue
             except (aiohttp.ClientError, ConnectionError) as error:
-                found.statuses[type(error).__name__] += 1
+                when = "before" if sent < found.signalled else "after"
+                found.statuses[f"{type(error).__name__}, sent {when} the signal"] += 1
                 continue
             found.statuses[str(status)] += 1
             if status == 200:
@@ -442,6 +444,7 @@ def end(kind: str, tolerance: float) -> None:
                     )
                 )
                 await asyncio.sleep(3)
+                found.signalled = time.monotonic()
                 getattr(child.process, how)()
                 await asyncio.to_thread(child.process.join)
                 until = time.monotonic() + 0.5
