@@ -191,6 +191,22 @@ def test_a_key_is_made_once_and_kept_nowhere(tmp_path: Path) -> None:
         make_key("a", file)
 
 
+def test_without_keys_only_addresses_of_this_machine_are_answered(service: Running) -> None:
+    for host in ("evil.example", "evil.example:8000", "127.0.0.1.evil.example", ""):
+        for path, body in PATHS.items():
+            response = service.client.post(path, json=body, headers={"host": host})
+            assert response.status_code == 400 and "--keys" in message(response)
+    for host in ("127.0.0.1", "localhost:1", "[::1]:8000"):
+        response = service.client.post("/v1/labels", json=LABELS, headers={"host": host})
+        assert response.status_code == 200
+
+
+def test_with_keys_any_name_is_answered(guarded: tuple[Running, str]) -> None:
+    service, key = guarded
+    headers = {"host": "labels.example", "x-api-key": key}
+    assert service.client.post("/v1/labels", json=LABELS, headers=headers).status_code == 200
+
+
 # -- bodies -------------------------------------------------------------------------------------
 
 
@@ -317,7 +333,7 @@ def test_a_client_that_goes_away_stops_the_work(tmp_path: Path) -> None:
     with running(tmp_path, scorer=make_scorer(model, tolerance=0.0)) as service:
         body = json.dumps({"texts": [CLOSE]}).encode()
         head = (
-            "POST /v1/labels HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+            "POST /v1/labels HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
             f"content-length: {len(body)}\r\n\r\n"
         )
         host, port = service.url.removeprefix("http://").split(":")
@@ -555,7 +571,7 @@ def test_spans_hold_scores_and_no_text(tmp_path: Path) -> None:
     assert all(SECRET not in one.to_json() for one in (good, bad, broken))
 
 
-def test_the_access_log_shows_no_query(tmp_path: Path) -> None:
+def test_the_access_log_shows_no_query_and_no_id(tmp_path: Path) -> None:
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
     log = logging.getLogger("uvicorn.access")
@@ -563,8 +579,12 @@ def test_the_access_log_shows_no_query(tmp_path: Path) -> None:
         log.addHandler(handler)
         service.client.post("/v1alpha1/comments:analyze?key=planted", json=COMMENT)
         service.client.get("/none?key=planted")
+        service.client.get(f"/v1/files/file-{'a1' * 16}/content")
+        service.client.post(f"/v1/batches/batch_{'a1' * 16}/cancel")
     log.removeHandler(handler)
-    assert "/none" in stream.getvalue() and "planted" not in stream.getvalue()
+    said = stream.getvalue()
+    assert "/none" in said and "/v1/files/file-.../content" in said and "/v1/batches" in said
+    assert "planted" not in said and "a1a1" not in said
 
 
 def until(holds: Any, seconds: float = 10) -> None:

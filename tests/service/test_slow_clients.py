@@ -25,7 +25,7 @@ SECONDS = 0.4
 
 def head(length: int = len(BODY), path: str = "/v1/labels", extra: str = "") -> bytes:
     return (
-        f"POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+        f"POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
         f"content-length: {length}\r\n{extra}\r\n"
     ).encode()
 

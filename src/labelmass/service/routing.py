@@ -10,6 +10,7 @@ import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine
 from typing import Any, ClassVar
+from urllib.parse import urlsplit
 
 import orjson
 from fastapi import APIRouter
@@ -21,6 +22,7 @@ from starlette.responses import Response
 
 from labelmass.service.core import Judged, Service
 from labelmass.service.problems import Kind, Problem
+from labelmass.service.settings import is_loopback
 from labelmass.task import Record
 
 LARGER = 64
@@ -178,6 +180,7 @@ async def _checked(
     try:
         if service.draining:
             raise Problem(Kind.DRAINING, "this service is stopping", retry_after=5)
+        check_host(service, request)
         key = service.keys.caller(given_key(request, in_query=face.key_in_query))
         with service.keys.use(key):
             factor = LARGER if request.url.path in face.large_bodies else 1
@@ -229,6 +232,22 @@ async def _gone(request: Request) -> None:
     """Wait until the client has gone away."""
     while (await request.receive())["type"] != "http.disconnect":
         pass
+
+
+def check_host(service: Service, request: Request) -> None:
+    """Problem for a request that was sent to another name than this machine's, without keys.
+
+    A page in a browser of this machine could have such a name lead here.
+    """
+    if service.keys.keys:
+        return
+    host = urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
+    if not is_loopback(host) and host != service.settings.host:
+        raise Problem(
+            Kind.INVALID,
+            "without keys, this service answers requests to 127.0.0.1 and localhost alone: "
+            "start it with --keys",
+        )
 
 
 def given_key(request: Request, *, in_query: bool = False) -> str | None:

@@ -13,7 +13,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from labelmass.service.app import create_app
 from labelmass.service.core import Service
-from labelmass.service.telemetry import LOG, QueryFilter
+from labelmass.service.telemetry import LOG, PathFilter
 
 DRAIN_SECONDS = 30
 """Longest wait, at the end, for requests under way."""
@@ -61,7 +61,7 @@ class Server(uvicorn.Server):
 
     def __init__(self, service: Service) -> None:
         settings = service.settings
-        logging.getLogger("uvicorn.access").addFilter(QueryFilter())
+        logging.getLogger("uvicorn.access").addFilter(PathFilter())
         super().__init__(
             uvicorn.Config(
                 create_app(service),

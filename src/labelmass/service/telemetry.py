@@ -123,12 +123,14 @@ class Telemetry:
         return generate_latest(self.registry)
 
 
-class QueryFilter(logging.Filter):
-    """Takes queries, which may hold a key, off the lines of uvicorn's access log."""
+class PathFilter(logging.Filter):
+    """Takes off the lines of uvicorn's access log what may be secret: queries, ids of files."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         if isinstance(record.args, tuple):
-            record.args = tuple(
-                re.sub(r"\?\S*", "", arg) if isinstance(arg, str) else arg for arg in record.args
-            )
+            record.args = tuple(_shown(arg) if isinstance(arg, str) else arg for arg in record.args)
         return True
+
+
+def _shown(path: str) -> str:
+    return re.sub(r"\b(file-|batch_)[0-9a-f]+", r"\1...", re.sub(r"\?\S*", "", path))
