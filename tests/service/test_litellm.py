@@ -197,7 +197,7 @@ def test_overload_passes_only_where_it_was_told_to(
 
 
 def test_more_messages_than_may_be_sent_do_not_pass(proxy: httpx2.Client) -> None:
-    turns = [{"role": "user", "content": KIND}, {"role": "assistant", "content": KIND}] * 40
+    turns = [{"role": "user", "content": KIND}, {"role": "assistant", "content": KIND}] * 100
     body = {"model": "echo", "messages": turns, "guardrails": ["generic"]}
     answer = proxy.post("/v1/chat/completions", json=body)
     assert answer.status_code == 500 and "413" in answer.text
