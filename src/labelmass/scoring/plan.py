@@ -159,7 +159,7 @@ class Plan:
             policy, self._decided, self.task.label_names, self._force, self.calibration
         )
 
-    def deciding_by(self, policy: Policy, signature: Signature) -> Plan:
+    def with_policy(self, policy: Policy, signature: Signature) -> Plan:
         """The same with another policy.
 
         Args:

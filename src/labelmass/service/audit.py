@@ -15,7 +15,7 @@ from labelmass.errors import LabelMassError
 from labelmass.task import Record
 
 if TYPE_CHECKING:
-    from labelmass.service.core import Judged
+    from labelmass.service.core import Assessment
 
 VARIABLE = "LABELMASS_AUDIT_KEY"
 """Environment variable of the key of digests."""
@@ -46,7 +46,7 @@ class Audit:
         texts = json.dumps(record.texts, sort_keys=True)
         return hmac.new(self._key, texts.encode(), hashlib.sha256).hexdigest()[:32]
 
-    def write(self, face: str, record: Record, judged: Judged, signature: str) -> None:
+    def write(self, face: str, record: Record, assessed: Assessment, signature: str) -> None:
         """A line for one record.
 
         Raises:
@@ -54,17 +54,17 @@ class Audit:
         """
         if self._file is None:
             return
-        decided = judged.decided
+        decided = assessed.decided
         line = {
             "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "face": face,
             "record": self.digest(record),
-            "action": judged.action,
+            "action": assessed.action,
             "labels": {} if decided is None else decided["labels"],
             "review": [] if decided is None else decided["review"],
-            "stopped": judged.stopped,
-            "failed": judged.error != "",
-            "policy": judged.policy,
+            "stopped": assessed.stopped,
+            "failed": assessed.error != "",
+            "policy": assessed.policy,
             "signature": signature,
         }
         self._file.write(json.dumps(line) + "\n")

@@ -50,7 +50,7 @@ REVIEW = "review"
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class Assessment:
     """What is known of one text.
 
     Attributes:
@@ -82,11 +82,11 @@ class Judged:
         return DEADLINE if self.result.summary.stopped == "seconds" else ""
 
 
-def unscored(judged: Judged, pointer: str, code: str) -> Problem:
+def unscored(assessed: Assessment, pointer: str, code: str) -> Problem:
     """The problem of a text without scores: that of the text, unless its time was up."""
-    if judged.stopped == DEADLINE:
+    if assessed.stopped == DEADLINE:
         return Problem(Kind.LATE, retry_after=1)
-    return Problem(Kind.INVALID, judged.error, pointer=pointer, code=code)
+    return Problem(Kind.INVALID, assessed.error, pointer=pointer, code=code)
 
 
 class Service:
@@ -180,7 +180,7 @@ class Service:
 
     async def judge(
         self, records: Sequence[Record], face: str, *, patient: bool = False
-    ) -> list[Judged]:
+    ) -> list[Assessment]:
         """What is known of some texts, in their order, once all are read.
 
         Args:
@@ -189,7 +189,7 @@ class Service:
 
         Raises:
             Problem: If too many wait, or the model fails. Texts that cannot be scored are no
-                problem here, see `Judged.error`.
+                problem here, see `Assessment.error`.
         """
         if len(records) > self.settings.max_texts:
             raise Problem(
@@ -212,26 +212,26 @@ class Service:
         finally:
             self.waiting -= len(records)
             self.telemetry.waiting.set(self.waiting)
-        judged = [task.result() for task in tasks]
-        for record, one in zip(records, judged, strict=True):
+        assessed = [task.result() for task in tasks]
+        for record, one in zip(records, assessed, strict=True):
             self.telemetry.count(one.decided, one.action)
             self.telemetry.event(one.scores or {}, one.decided)
             self.audit.write(face, record, one, self.signature)
-        return judged
+        return assessed
 
-    async def _judge(self, record: Record, patient: bool) -> Judged:
+    async def _judge(self, record: Record, patient: bool) -> Assessment:
         seconds = None if patient else self.settings.deadline
         outcome = await self.live.score(record, seconds=seconds)
         if isinstance(outcome, Failure):
             action = None if outcome.decisions is None else outcome.decisions["action"]
-            return Judged(None, None, None, action, outcome.error)
+            return Assessment(None, None, None, action, outcome.error)
         step = self.scorer.plan.decision
         scores = outcome.labels if step is None else outcome.methods[step.method]
         if np.isnan(scores.p).any():
             error = "nothing of what the model writes can be read, so there is no probability"
-            return Judged(outcome, None, None, None if step is None else REVIEW, error)
+            return Assessment(outcome, None, None, None if step is None else REVIEW, error)
         decided = outcome.decisions
-        return Judged(outcome, scores, decided, None if decided is None else decided["action"])
+        return Assessment(outcome, scores, decided, None if decided is None else decided["action"])
 
     # -- life -----------------------------------------------------------------------------------
 
@@ -290,7 +290,7 @@ class Service:
         plan, file = self.scorer.plan, self._policy_file
         if file is None or plan.decision is None:
             return plan
-        return plan.deciding_by(Policy.load(file), self.scorer.signature)
+        return plan.with_policy(Policy.load(file), self.scorer.signature)
 
     def _read_keys(self) -> Keys:
         path = self.settings.keys

@@ -41,7 +41,7 @@ class Problem(Exception):
     Args:
         kind: Kind of problem.
         detail: A sentence for whoever made the request. It holds nothing of a text that is to be
-            judged, and no key.
+            assessed, and no key.
         pointer: JSON pointer to the part of the body that is wrong, "" for all of it.
         code: A word of the face, where it has one for this problem.
         retry_after: Seconds after which it may be tried again.

@@ -20,7 +20,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from labelmass.service.core import Judged, Service
+from labelmass.service.core import Assessment, Service
 from labelmass.service.problems import Kind, Problem
 from labelmass.service.settings import is_loopback
 from labelmass.task import Record
@@ -70,10 +70,10 @@ class Face(ABC):
     def error(self, problem: Problem) -> Response:
         """The body and status of a request that is not answered."""
 
-    def answer(self, content: Any, judged: list[Judged] | None = None) -> Response:
+    def answer(self, content: Any, assessed: list[Assessment] | None = None) -> Response:
         """An answer, with headers that say by which signature and policy it was made."""
         headers = {"labelmass-signature": self.service.signature}
-        policies = {one.policy for one in judged or () if one.policy is not None}
+        policies = {one.policy for one in assessed or () if one.policy is not None}
         if policies:
             headers["labelmass-policy"] = ", ".join(sorted(policies))
         return Json(content, headers=headers)
@@ -89,7 +89,7 @@ class Face(ABC):
             response.headers["www-authenticate"] = "Bearer"
         return response
 
-    async def judge(self, records: list[Record]) -> list[Judged]:
+    async def judge(self, records: list[Record]) -> list[Assessment]:
         return await self.service.judge(records, self.name)
 
 

@@ -179,6 +179,7 @@ class _Row:
         given = record.get("labels")
         gold = None if given is None else columns.chosen(given, "labels", name)
         blank = record.get("unknown") or ()
+        columns.members(blank, "unknown", name)  # RecordError unless it is a list of labels
         if both := [label for label in given or () if find(label, blank) is not None]:
             raise RecordError(f"record {name!r}: {both[0]!r} is among its labels and unknown")
         annotators = record.get("annotators") or ()

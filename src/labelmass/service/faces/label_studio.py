@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from labelmass._text import find
 from labelmass.errors import RecordError
-from labelmass.service.core import Judged, Service
+from labelmass.service.core import Assessment, Service
 from labelmass.service.problems import Kind, Problem
 from labelmass.service.routing import Face, Json
 from labelmass.task import Record
@@ -50,9 +50,9 @@ class LabelStudioFace(Face):
                 pointer="/label_config",
             )
         records = [_record(task, choices.field) for task in asked.tasks]
-        judged = iter(await self.judge([one for one in records if one is not None]))
+        assessed = iter(await self.judge([one for one in records if one is not None]))
         results = [
-            self._empty() if record is None else self._prediction(next(judged), choices)
+            self._empty() if record is None else self._prediction(next(assessed), choices)
             for record in records
         ]
         return self.answer({"results": results})
@@ -60,7 +60,7 @@ class LabelStudioFace(Face):
     def _empty(self) -> dict[str, Any]:
         return {"model_version": self.service.signature, "score": 0.0, "result": []}
 
-    def _prediction(self, one: Judged, choices: _Choices) -> dict[str, Any]:
+    def _prediction(self, one: Assessment, choices: _Choices) -> dict[str, Any]:
         if one.scores is None:
             return self._empty()
         p = {label: float(one.scores[label].p or 0.0) for label in choices.names}

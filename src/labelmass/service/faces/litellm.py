@@ -66,12 +66,12 @@ class LiteLLMFace(Face):
             records = [Record(number, text=text) for number, text in enumerate(texts)]
         except RecordError:
             return self.answer({"action": BLOCKED, "blocked_reason": UNREADABLE})
-        judged = await self.judge(records)
-        for one in judged:
+        assessed = await self.judge(records)
+        for one in assessed:
             if one.action not in PASSING:
                 reason = UNREADABLE if one.error else HELD if one.action == "review" else REASON
-                return self.answer({"action": BLOCKED, "blocked_reason": reason}, judged)
-        return self.answer({"action": PASSED}, judged)
+                return self.answer({"action": BLOCKED, "blocked_reason": reason}, assessed)
+        return self.answer({"action": PASSED}, assessed)
 
     def error(self, problem: Problem) -> Response:
         """503 where LiteLLM should fall back as it was told to, the problem's own status else."""

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from labelmass.errors import RecordError
-from labelmass.service.core import Judged, Service
+from labelmass.service.core import Assessment, Service
 from labelmass.service.problems import Kind, Problem
 from labelmass.service.routing import Face
 from labelmass.task import Record
@@ -38,19 +38,19 @@ class NativeFace(Face):
     async def labels(self, asked: LabelsRequest) -> Response:
         """Labels of some texts."""
         self.service.check_model(asked.model)
-        judged = await self.judge(_records(asked))
+        assessed = await self.judge(_records(asked))
         scorer = self.service.scorer
         return self.answer(
             {
                 "model": scorer.model.name,
                 "policy": self.service.policy,
                 "signature": scorer.signature.to_dict(),
-                "results": [self._result(one) for one in judged],
+                "results": [self._result(one) for one in assessed],
             },
-            judged,
+            assessed,
         )
 
-    def _result(self, one: Judged) -> dict[str, Any]:
+    def _result(self, one: Assessment) -> dict[str, Any]:
         if one.result is None or one.scores is None:
             return {"error": one.error, "action": one.action, "stopped": one.stopped}
         whole, step = one.result.to_dict(), self.service.scorer.plan.decision

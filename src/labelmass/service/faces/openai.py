@@ -12,7 +12,7 @@ from starlette.responses import Response
 from labelmass._text import find
 from labelmass.decisions.decisions import LabelOutcome
 from labelmass.errors import RecordError
-from labelmass.service.core import Judged, Service, unscored
+from labelmass.service.core import Assessment, Service, unscored
 from labelmass.service.names import Expression
 from labelmass.service.problems import Kind, Problem
 from labelmass.service.routing import Face, Json
@@ -136,24 +136,24 @@ class OpenAIFace(Face):
 
     async def moderated(
         self, asked: ModerationRequest, *, patient: bool = False
-    ) -> tuple[dict[str, Any], list[Judged]]:
+    ) -> tuple[dict[str, Any], list[Assessment]]:
         """The body of an answer, and what it rests on.
 
         patient: take whatever time it needs, see `Service.judge`.
         """
         names = self.names_of_categories()
         self.service.check_model(asked.model)
-        judged = await self.service.judge(_moderated(asked), self.name, patient=patient)
-        for number, one in enumerate(judged):
+        assessed = await self.service.judge(_moderated(asked), self.name, patient=patient)
+        for number, one in enumerate(assessed):
             if one.scores is None:
                 pointer = f"/input/{number}" if isinstance(asked.input, list) else "/input"
                 raise unscored(one, pointer, "unscorable_input")
         content = {
             "id": f"modr-{secrets.token_hex(16)}",
             "model": asked.model or self.service.models[0],
-            "results": [self._moderation(one, names) for one in judged],
+            "results": [self._moderation(one, names) for one in assessed],
         }
-        return content, judged
+        return content, assessed
 
     def names_of_categories(self) -> Mapping[str, Expression | None]:
         """Expressions by category; Problem where moderations are not served."""
@@ -163,7 +163,9 @@ class OpenAIFace(Face):
         self.service.require_policy()
         return names
 
-    def _moderation(self, one: Judged, names: Mapping[str, Expression | None]) -> dict[str, Any]:
+    def _moderation(
+        self, one: Assessment, names: Mapping[str, Expression | None]
+    ) -> dict[str, Any]:
         assert one.scores is not None
         values = {
             name: None if expression is None else expression.value(one.scores, one.decided)
@@ -194,7 +196,7 @@ class OpenAIFace(Face):
         """A probability for each question that is about a label."""
         self.service.check_model(asked.model)
         record = _conversation(asked.input)
-        (one,) = judged = await self.judge([record])
+        (one,) = assessed = await self.judge([record])
         if one.scores is None or one.result is None:
             raise unscored(one, "/input", "unscorable_input")
         cost = one.result.cost
@@ -207,9 +209,9 @@ class OpenAIFace(Face):
         }
         answers = [self._answer_question(question, one) for question in asked.questions]
         model = asked.model or self.service.models[0]
-        return self.answer({"model": model, "answers": answers, "usage": usage}, judged)
+        return self.answer({"model": model, "answers": answers, "usage": usage}, assessed)
 
-    def _answer_question(self, question: Question, one: Judged) -> dict[str, Any]:
+    def _answer_question(self, question: Question, one: Assessment) -> dict[str, Any]:
         """P(label) for the label a predicate names; a refusal for what this task does not ask."""
         assert one.scores is not None
         labels = one.scores.labels

@@ -96,7 +96,7 @@ class PerspectiveFace(Face):
             given: names.attributes[bare(given)] for given in self._wanted(asked, names, languages)
         }
         text = asked.comment.text
-        (one,) = judged = await self.judge([_record(text)])
+        (one,) = assessed = await self.judge([_record(text)])
         if one.scores is None:
             raise unscored(one, "", "INVALID_REQUEST")
         scores: dict[str, Any] = {}
@@ -118,7 +118,7 @@ class PerspectiveFace(Face):
             body = {"attributeScores": scores, **body}
         if asked.clientToken is not None:
             body["clientToken"] = asked.clientToken
-        return self.answer(body, judged)
+        return self.answer(body, assessed)
 
     def suggest(self, asked: SuggestRequest) -> Response:
         """Keep what a client thinks the attributes should be, if a file for it is named."""
