@@ -157,3 +157,41 @@ def running(
     finally:
         server.should_exit = True
         thread.join()
+
+
+LABELS: dict[str, Any] = {"texts": [KIND]}
+GUARD: dict[str, Any] = {"input_type": "request", "texts": [KIND]}
+COMMENT: dict[str, Any] = {"comment": {"text": KIND}, "requestedAttributes": {"INSULT": {}}}
+INTERFACE = (
+    '<View><Text name="t" value="$x"/><Choices name="c" toName="t"><Choice value="insult"/>'
+    "</Choices></View>"
+)
+PATHS: dict[str, dict[str, Any]] = {
+    "/v1/labels": LABELS,
+    "/v1/moderations": {"input": KIND},
+    "/v1/decisions": {
+        "input": KIND,
+        "questions": [{"type": "predicate", "name": "insult", "instructions": "?"}],
+    },
+    "/v1alpha1/comments:analyze": COMMENT,
+    "/beta/litellm_basic_guardrail_api": GUARD,
+    "/predict": {"tasks": [{"data": {"x": KIND}}], "label_config": INTERFACE},
+}
+"""A request of each path."""
+
+
+def message(response: httpx2.Response) -> str:
+    """The sentence in a face's error body, whatever its shape."""
+    body = response.json()
+    error = body.get("error")
+    if isinstance(error, dict):
+        return str(error["message"])
+    return str(error or body["detail"])
+
+
+def until(holds: Any, seconds: float = 10) -> None:
+    """Wait until something holds."""
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.02)

@@ -12,8 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.property_tests import property_test
-from helpers.service import RUDE, Running, running
-from service.test_operations import PATHS
+from helpers.service import PATHS, RUDE, Running, running
 
 QUESTION = {"type": "predicate", "name": "insult", "instructions": "?"}
 WHOLE: dict[str, list[Any]] = {

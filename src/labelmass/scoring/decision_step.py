@@ -19,7 +19,7 @@ from labelmass.scores import Cost, Failure, Result
 from labelmass.scores.result import verdict_masses
 from labelmass.scores.signature import method_for, of_method, reads_answer
 from labelmass.scoring.calibration_step import CalibrationStep
-from labelmass.scoring.explorer import End, Limits
+from labelmass.scoring.limits import End, Limits
 from labelmass.task import Record
 
 FINER, LARGER = 4, 2

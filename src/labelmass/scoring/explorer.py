@@ -22,7 +22,6 @@ from collections.abc import (
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from enum import Enum
 from typing import Any, cast
 
 from labelmass._ranges import COUNT
@@ -43,6 +42,7 @@ from labelmass.lm.checks import check_count, flaw
 from labelmass.scores import Cost
 from labelmass.scoring.cutting import cut_texts
 from labelmass.scoring.isolation import PLAIN, blame, describe
+from labelmass.scoring.limits import End, Limits
 from labelmass.scoring.waiting import Wait, awaiting, blocking, drive
 from labelmass.task import Record, Task
 from labelmass.task.questions import ANSWER, Askable, Name
@@ -51,12 +51,6 @@ Keyed = tuple[int, Record]
 """A record by its key."""
 
 _LOG = logging.getLogger("labelmass")
-
-
-class End(Enum):
-    """What `next` gives where an iterator that may give None has ended."""
-
-    END = 0
 
 
 WORD = Budget(max_nodes=64, max_depth=16)
@@ -79,43 +73,6 @@ class ExploredRecord:
 
 Outcome = tuple[int, Record, ExploredRecord | RecordError]
 """A record by its key, with its trees or the error that kept it from them."""
-
-
-@dataclass(slots=True)
-class Limits:
-    """Limits of one record, beside those of all.
-
-    Attributes:
-        budget: In place of the explorer's; None for that one.
-        deadline: Time, by `time.monotonic`, at which its search stops with what it has found.
-        once: True for a record that is explored once, however open its decision is.
-        cancelled: True once nobody waits for it: it fails before the next pass.
-    """
-
-    budget: Budget | None = None
-    deadline: float | None = None
-    once: bool = False
-    cancelled: bool = False
-
-    @property
-    def done(self) -> bool:
-        """True if it is not to be explored again."""
-        return self.once or self.passed
-
-    @property
-    def passed(self) -> bool:
-        """True if its time is up, or nobody waits for it."""
-        late = self.deadline is not None and time.monotonic() >= self.deadline
-        return late or self.cancelled
-
-    def of(self, budget: Budget) -> Budget:
-        """What is left of a budget."""
-        budget = self.budget or budget
-        if self.deadline is None:
-            return budget
-        left = max(self.deadline - time.monotonic(), 1e-3)
-        most = left if budget.max_seconds is None else min(left, budget.max_seconds)
-        return replace(budget, max_seconds=most)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from labelmass.errors import LabelMassError
 from labelmass.lm.base import RemoteLanguageModel
 from labelmass.records.readers import Item
 from labelmass.scores import Failure, Outcome
-from labelmass.scoring.explorer import Limits
+from labelmass.scoring.limits import Limits
 from labelmass.scoring.scorer import Scorer
 from labelmass.task import Record
 

@@ -27,7 +27,8 @@ from labelmass.lm.load import as_model
 from labelmass.records.readers import BadRecord, Item, each_record
 from labelmass.scores import Failure, Outcome, Result, Scores, Signature
 from labelmass.scoring.decision_step import explore_until_clear
-from labelmass.scoring.explorer import ExploredRecord, Limits
+from labelmass.scoring.explorer import ExploredRecord
+from labelmass.scoring.limits import Limits
 from labelmass.scoring.plan import Plan
 from labelmass.scoring.prompt_choice import choose_prompt
 from labelmass.scoring.results import Bias, mean_log_odds, read_result

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from hashlib import sha256
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -51,11 +50,6 @@ class Expression(ABC):
             decided: The policy's decision; None without a policy.
         """
 
-    @property
-    @abstractmethod
-    def labels(self) -> tuple[str, ...]:
-        """The labels it reads."""
-
 
 @dataclass(frozen=True, slots=True)
 class _Label(Expression):
@@ -66,10 +60,6 @@ class _Label(Expression):
         p, low, high = (float(end[at]) for end in (scores.p, scores.low, scores.high))
         low, high = (p if np.isnan(end) else end for end in (low, high))
         return Value(p, low, high, None if decided is None else outcome_of(self.name, decided))
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        return (self.name,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +76,6 @@ class _Extreme(Expression):
         outcomes = [v.outcome for v in values if v.outcome is not None]
         return Value(p, low, high, choose(outcomes) if outcomes else None)
 
-    @property
-    def labels(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(name for part in self.parts for name in part.labels))
-
 
 @dataclass(frozen=True, slots=True)
 class _Complement(Expression):
@@ -99,10 +85,6 @@ class _Complement(Expression):
         inner = self.part.value(scores, decided)
         outcome = None if inner.outcome is None else LabelOutcome(2 - inner.outcome)
         return Value(1 - inner.p, 1 - inner.high, 1 - inner.low, outcome)
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        return self.part.labels
 
 
 def outcome_of(label: str, decided: DecisionRow) -> LabelOutcome:
@@ -172,12 +154,10 @@ class Names:
         openai: Expressions by category of OpenAI's moderations, None for `ABSENT`; None if that
             face is not served.
         perspective: None if that face is not served.
-        digest: 12 hex digits of the file.
     """
 
     openai: Mapping[str, Expression | None] | None = None
     perspective: PerspectiveNames | None = None
-    digest: str | None = field(default=None)
 
     @classmethod
     def load(cls, path: str | Path, labels: Sequence[str]) -> Names:
@@ -197,7 +177,7 @@ class Names:
             )
         except LabelMassError as error:
             raise LabelMassError(f"cannot read the names in {str(path)!r}: {error}") from None
-        return cls(openai, perspective, sha256(Path(path).read_bytes()).hexdigest()[:12])
+        return cls(openai, perspective)
 
 
 CATEGORIES = (

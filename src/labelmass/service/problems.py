@@ -16,7 +16,6 @@ class Kind(Enum):
     NOT_FOUND = 404, "Not found"
     NOT_ALLOWED = 405, "Method not allowed"
     TIMED_OUT = 408, "The request took too long"
-    CONFLICT = 409, "Conflict"
     TOO_LARGE = 413, "Request too large"
     MEDIA_TYPE = 415, "Unsupported media type"
     RATE_LIMITED = 429, "Rate limit reached"

@@ -241,7 +241,10 @@ def check_host(service: Service, request: Request) -> None:
     """
     if service.keys.keys:
         return
-    host = urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
+    try:
+        host = urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
+    except ValueError:  # a bracket that is not closed
+        host = ""
     if not is_loopback(host) and host != service.settings.host:
         raise Problem(
             Kind.INVALID,
