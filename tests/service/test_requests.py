@@ -47,6 +47,8 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         (b"not gzip", {"content-encoding": "gzip"}, 400),
         (gzip.compress(b'{"texts": ["a"]}', mtime=0)[:-9], {"content-encoding": "gzip"}, 400),
         (b"x", {"content-encoding": "br"}, 415),
+        (b'{"texts": ["a"]}', {"content-type": "application/x-www-form-urlencoded"}, 415),
+        (b'{"texts": ["a"]}', {"content-type": "text/plain; charset=utf-8"}, 415),
     ],
 )
 def test_bad_bodies_get_the_faces_own_error(

@@ -188,6 +188,8 @@ async def _checked(
             checked = CheckedRequest(request.scope, request.receive, limit=limit)
             checked.state.caller = key.name
             await _in_time(checked.body(), BODY_SECONDS * factor)
+            if factor == 1:
+                await check_media_type(checked)
             return await while_connected(handle(checked), request)
     except Problem as problem:
         return face.respond(problem)
@@ -251,6 +253,13 @@ def check_host(service: Service, request: Request) -> None:
             "without keys, this service answers requests to 127.0.0.1 and localhost alone: "
             "start it with --keys",
         )
+
+
+async def check_media_type(request: Request) -> None:
+    """Problem for a body that does not say that it is JSON, as `curl --data` sends one."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if await request.body() and kind != "application/json" and not kind.endswith("+json"):
+        raise Problem(Kind.MEDIA_TYPE, "send the header content-type: application/json")
 
 
 def given_key(request: Request, *, in_query: bool = False) -> str | None:
